@@ -1,0 +1,116 @@
+//! Aggregates: what a rule asks of a person's history. Equal ones are one (hash-consed), whatever rules name them.
+
+use super::{EventId, Expression, Fingerprint, PropertySlot, Type};
+use crate::time::{Duration, Moment};
+use serde::{Deserialize, Serialize};
+
+/// One question over a person's events.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Aggregate {
+    /// What is asked.
+    pub function: Function,
+    /// Of which events; for a sequence, those of its first step.
+    pub pattern: Pattern,
+    /// Which property, for the functions that take `E.p`.
+    pub value: Option<PropertySlot>,
+    /// When they must have happened.
+    pub window: Window,
+    /// `per p`: the largest value over the groups of `p`. An event without `p` is in no group.
+    pub per: Option<PropertySlot>,
+    /// The largest count that any rule asks about, when all of them only compare with constants; a state need not know
+    /// more than this many. `None` where the value itself is shown or used.
+    pub enough: Option<u32>,
+    /// The type of its value.
+    pub result: Type,
+    /// Of all the above but `enough`.
+    pub fingerprint: Fingerprint,
+}
+
+/// The functions over events.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Function {
+    /// How many; 0 for none.
+    Count,
+    /// Whether there was one.
+    Did,
+    /// The sum; 0 of nothing.
+    Sum,
+    /// The mean, a float; unknown of nothing.
+    Avg,
+    /// The smallest; unknown of nothing.
+    Min,
+    /// The largest; unknown of nothing.
+    Max,
+    /// The value of the earliest event that has one, by (`occurred_at`, `seq`).
+    First,
+    /// The value of the latest event that has one.
+    Last,
+    /// How many different known values; 0 of nothing.
+    Distinct,
+    /// The most frequent known value; ties go to the most recent.
+    Top,
+    /// The duration since the latest; unknown if never.
+    Since,
+    /// Whether the steps happened in order.
+    Sequence(Sequence),
+}
+
+/// Which events count.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Pattern {
+    /// The event type.
+    pub event: EventSelector,
+    /// `where`: a bool over the event.
+    pub filter: Option<Expression>,
+}
+
+/// One event type, or every one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum EventSelector {
+    /// This type.
+    One(EventId),
+    /// `any`: every declared event type.
+    Any,
+}
+
+/// When events must have happened to count, as of `now`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Window {
+    /// Whenever.
+    Always,
+    /// `last w`: `now - w < occurred_at <= now`.
+    Last(Duration),
+    /// `since 2026-01-01`: `occurred_at >= start`, which is local midnight in the project's time zone.
+    Since(Moment),
+    /// `this session`.
+    Session,
+}
+
+/// The steps of `sequence(A then B within 30m then no C for 1h)` after the first, which is the aggregate's pattern.
+/// The aggregate's window bounds the moment of the first step.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sequence {
+    /// The second step and those after it.
+    pub then: Vec<SequenceStep>,
+    /// The final `no X for d`.
+    pub absence: Option<TrailingAbsence>,
+}
+
+/// A step: the earliest fitting event after the step before it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SequenceStep {
+    /// Which events fit; the filter may name earlier steps.
+    pub pattern: Pattern,
+    /// The longest gap to the previous step; an event exactly that much later still fits.
+    pub within: Option<Duration>,
+}
+
+/// `no X for d` after the last step at `t`: holds from `t + d` on when no `X` came after that step up to and including
+/// `t + d`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrailingAbsence {
+    /// What must not come; the filter may name earlier steps.
+    pub pattern: Pattern,
+    /// For how long.
+    pub lasting: Duration,
+}

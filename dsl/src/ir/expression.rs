@@ -1,0 +1,113 @@
+//! Typed expressions. All names are resolved and all types agree: evaluating one cannot fail, it can only be unknown.
+//!
+//! Two settings use the same tree. Inside an aggregate (`where`, or a step of a sequence) an expression is a function of
+//! one event: [`Property`](Expression::Property), [`Context`](Expression::Context), [`Step`](Expression::Step).
+//! In a rule it is a function of a person at a moment: [`Profile`](Expression::Profile), [`Rule`](Expression::Rule),
+//! [`Aggregate`](Expression::Aggregate).
+
+use super::{AggregateId, ContextSlot, ProfileTraitId, PropertySlot, RuleId, Value};
+use serde::{Deserialize, Serialize};
+
+/// An expression; see the module's notes for which leaf may stand where.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Expression {
+    /// A literal.
+    Constant(Value),
+    /// A property of the event at hand.
+    Property(PropertySlot),
+    /// A context field of the event at hand.
+    Context(ContextSlot),
+    /// A property of the event that an earlier step of the sequence matched.
+    Step {
+        /// 0 for the first step.
+        step: u8,
+        /// Of that step's event type.
+        slot: PropertySlot,
+    },
+    /// A trait of the golden record.
+    Profile(ProfileTraitId),
+    /// The value of a computed trait, or whether the person is in a segment.
+    Rule(RuleId),
+    /// The value of an aggregate over the person's events.
+    Aggregate(AggregateId),
+    /// `not x`, `-x`.
+    Unary {
+        /// The operator.
+        operator: UnaryOperator,
+        /// What it applies to.
+        operand: Box<Expression>,
+    },
+    /// `a + b`, `a < b`, `a and b` …
+    Binary {
+        /// The operator.
+        operator: BinaryOperator,
+        /// Left of it.
+        left: Box<Expression>,
+        /// Right of it.
+        right: Box<Expression>,
+    },
+    /// `if condition then a else b`.
+    If {
+        /// A `bool`.
+        condition: Box<Expression>,
+        /// The value when it holds.
+        then: Box<Expression>,
+        /// The value when it does not.
+        otherwise: Box<Expression>,
+    },
+    /// `x is known`; `is unknown` is its negation.
+    IsKnown(Box<Expression>),
+    /// `x or default`: the second where the first is unknown.
+    OrDefault {
+        /// The value that may be unknown.
+        value: Box<Expression>,
+        /// What stands in for it.
+        default: Box<Expression>,
+    },
+    /// An int made a decimal, or a number made a float, so that both sides of an operator have one type.
+    Convert {
+        /// What is converted.
+        value: Box<Expression>,
+        /// The type it gets.
+        to: super::Type,
+    },
+}
+
+/// Operators with one operand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum UnaryOperator {
+    /// Logical negation.
+    Not,
+    /// Arithmetic negation.
+    Negate,
+}
+
+/// Operators with two operands. The operands of all but `And` and `Or` have one type, except that a duration is
+/// multiplied or divided by a number, and a time and a duration are added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum BinaryOperator {
+    /// Both hold.
+    And,
+    /// At least one holds.
+    Or,
+    /// `==`
+    Equal,
+    /// `!=`: false, too, when a side is unknown.
+    NotEqual,
+    /// `<`
+    Less,
+    /// `<=`
+    LessOrEqual,
+    /// `>`
+    Greater,
+    /// `>=`
+    GreaterOrEqual,
+    /// `+`
+    Add,
+    /// `-`
+    Subtract,
+    /// `*`
+    Multiply,
+    /// `/`: gives a float; unknown when the divisor is 0.
+    Divide,
+}

@@ -1,0 +1,93 @@
+//! A whole project, compiled.
+
+use super::{Aggregate, AggregateId, EventId, Expression, Fingerprint, ProfileTraitId, RuleId, Type};
+use crate::model::{ContextField, Destination, EventSchema, Identity, ProfileTrait, Settings, Source};
+use indexmap::IndexMap;
+
+/// An immutable, diagnostic-free project. Made by [`compile`](crate::compile) only.
+#[derive(Clone, Debug)]
+pub struct Program {
+    /// `sonder.yaml`.
+    pub settings: Settings,
+    /// `events/*.yaml`, sorted by name.
+    pub events: Vec<EventSchema>,
+    /// Every name and alias an event may be sent under, folded (see [`fold_event_name`](crate::model::fold_event_name)).
+    pub event_names: IndexMap<String, EventId>,
+    /// `sources/*.yaml`, sorted by name.
+    pub sources: Vec<Source>,
+    /// `identity.yaml`.
+    pub identity: Identity,
+    /// `profile.yaml`, in its order.
+    pub profile: Vec<ProfileTrait>,
+    /// `destinations/*.yaml`, sorted by name.
+    pub destinations: Vec<Destination>,
+    /// The context fields that rules read.
+    pub context_slots: Vec<ContextField>,
+    /// What rules ask of histories, each once.
+    pub aggregates: Vec<Aggregate>,
+    /// Segments and computed traits. INVARIANT: whatever a rule reads stands before it.
+    pub rules: Vec<Rule>,
+    /// For each event type, the aggregates that one of its events may change; indexed by `EventId`.
+    pub aggregates_of_event: Vec<Vec<AggregateId>>,
+    /// For each aggregate, all rules whose value may change with it, also through other rules; sorted.
+    pub rules_of_aggregate: Vec<Vec<RuleId>>,
+    /// For each profile trait, all rules whose value may change with it; sorted.
+    pub rules_of_profile_trait: Vec<Vec<RuleId>>,
+    /// Of everything that has a meaning at run time.
+    pub fingerprint: Fingerprint,
+}
+
+/// A segment or a computed trait.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// Unique among rules.
+    pub name: String,
+    /// The text after the name.
+    pub description: Option<String>,
+    /// Segment or trait.
+    pub kind: RuleKind,
+    /// Its value for a person at a moment.
+    pub expression: Expression,
+    /// The source text of the expression, as written.
+    pub source: String,
+    /// Where it is declared: path and line, for people.
+    pub place: String,
+    /// All aggregates it reads, also through other rules; sorted.
+    pub aggregates: Vec<AggregateId>,
+    /// All profile traits it reads, also through other rules; sorted.
+    pub profile_traits: Vec<ProfileTraitId>,
+    /// Of its meaning and that of all it reads.
+    pub fingerprint: Fingerprint,
+}
+
+/// What a rule is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RuleKind {
+    /// Its expression is a bool.
+    Segment,
+    /// A computed trait of this type.
+    Trait(Type),
+}
+
+impl Program {
+    /// The event type that is sent under `name`, which may be an alias in any spelling that folds to it.
+    #[must_use]
+    pub fn event_named(&self, name: &str) -> Option<EventId> {
+        self.event_names.get(&crate::model::fold_event_name(name)).copied()
+    }
+
+    /// The rule of that name.
+    #[must_use]
+    pub fn rule_named(&self, name: &str) -> Option<(RuleId, &Rule)> {
+        let index = self.rules.iter().position(|rule| rule.name == name)?;
+        Some((RuleId(u32::try_from(index).ok()?), &self.rules[index]))
+    }
+
+    /// Segments only, in evaluation order.
+    pub fn segments(&self) -> impl Iterator<Item = (RuleId, &Rule)> {
+        self.rules.iter().enumerate().filter_map(|(index, rule)| match rule.kind {
+            RuleKind::Segment => Some((RuleId(index as u32), rule)),
+            RuleKind::Trait(_) => None,
+        })
+    }
+}

@@ -1,0 +1,17 @@
+//! What a project declares in YAML, resolved: one file a kind of thing, in data-flow order.
+//!
+//! Each file holds the resolved type first and how it is decoded from [`yaml`](crate::yaml) below it.
+
+pub mod destination;
+pub mod event;
+pub mod identity;
+pub mod profile;
+pub mod settings;
+pub mod source;
+
+pub use destination::{Destination, Secret};
+pub use event::{ContextField, EventSchema, OnViolation, PiiClass, Property, SlotPath, fold_event_name};
+pub use identity::{BlockedValue, Identity, IdentifierKind, LinkLimit, Normalizer, Trust};
+pub use profile::{MergePolicy, ProfileTrait};
+pub use settings::{Rate, Settings, UndeclaredEvents};
+pub use source::{Source, SourceKind, WriteKey};

@@ -1,0 +1,118 @@
+//! What the fold decides: changes (facts about people, always recorded) and deliveries (what destinations are to be told).
+
+use crate::record::{Identifier, Seq};
+use serde::{Deserialize, Serialize};
+use sonder_dsl::ir::{DestinationId, RuleId, Value};
+use sonder_dsl::time::Moment;
+
+/// The stable id of a person: a keyed hash of the identifier that made the person, so that a replay gives the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PersonId(pub u128);
+
+/// The id of an effect and its idempotency key: a hash of (cause, rule, step, person); the same after any replay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct EffectId(pub u128);
+
+/// Why something changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Cause {
+    /// A record of the log.
+    Record(Seq),
+    /// Time passed: a window slid or an absence ran out at this moment.
+    Timer(Moment),
+}
+
+/// All that one step or one advance of the clock brought about, in order.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Effects {
+    /// Facts about people.
+    pub changes: Vec<Change>,
+    /// What destinations are to be told.
+    pub deliveries: Vec<Delivery>,
+}
+
+/// A fact about a person that came true.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    /// Whose.
+    pub person: PersonId,
+    /// When it came true: the record's `received_at`, or the timer's moment.
+    pub at: Moment,
+    /// Why.
+    pub cause: Cause,
+    /// What.
+    pub what: ChangeKind,
+}
+
+/// Kinds of change.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ChangeKind {
+    /// A person was seen for the first time.
+    Created,
+    /// `absorbed` turned out to be this person.
+    Merged {
+        /// The id that is no more; it stays an alias.
+        absorbed: PersonId,
+    },
+    /// A link was refused.
+    LinkRefused {
+        /// The identifier that would have brought another person in.
+        identifier: Identifier,
+        /// `unique`, `limit`, `untrusted`, `generic`, `expired`.
+        reason: &'static str,
+    },
+    /// Entered a segment.
+    Entered(RuleId),
+    /// Left a segment.
+    Left(RuleId),
+    /// A computed trait has a new value.
+    TraitChanged {
+        /// Which.
+        rule: RuleId,
+        /// `None` when it became unknown.
+        value: Option<Value>,
+    },
+}
+
+/// Something to hand to a destination.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Delivery {
+    /// Idempotency key.
+    pub id: EffectId,
+    /// To whom.
+    pub destination: DestinationId,
+    /// About whom; deliveries of one person to one destination keep their order.
+    pub person: PersonId,
+    /// When it was decided.
+    pub at: Moment,
+    /// Why.
+    pub cause: Cause,
+    /// What the plugin is told: mirrors `item-kind` of the plugin interface.
+    pub kind: ItemKind,
+    /// Segment, trait or event name.
+    pub name: String,
+    /// The identifiers that the destination may see, as (kind name, value).
+    pub identifiers: Vec<(String, String)>,
+    /// JSON: for a segment `{"segment", "at", "traits": {…}}`, for a trait `{"trait", "value", "at", "traits": {…}}`,
+    /// for an event `{"event", "at", "properties": {…}, "traits": {…}}`.
+    pub payload: String,
+}
+
+/// What a delivery tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ItemKind {
+    /// A journey's `send`.
+    Message,
+    /// Entered a segment.
+    SegmentEntered,
+    /// Left a segment.
+    SegmentLeft,
+    /// A trait changed.
+    TraitChanged,
+    /// An event happened.
+    Event,
+    /// Forget this person.
+    Erase,
+}

@@ -1,0 +1,88 @@
+//! A message: one call of a client (`track`, `identify` …), whatever wire protocol it came by, in Segment's shape.
+//!
+//! Made by the collector, by `import` and by `eval` from JSON; made again from the log when the tail is refolded.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json};
+use sonder_dsl::ir::SourceId;
+use sonder_dsl::time::Moment;
+
+/// What a client called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Call {
+    /// Something happened; has an event name.
+    Track,
+    /// A page was seen: the event `page_viewed`.
+    Page,
+    /// A screen of an app was seen: the event `screen_viewed`.
+    Screen,
+    /// Who it is, and traits.
+    Identify,
+    /// Which account or company they belong to.
+    Group,
+    /// Two user ids are one person's.
+    Alias,
+}
+
+/// One normalised message.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Message {
+    /// What was called.
+    pub call: Call,
+    /// The client's id for it, or one that the collector made; the key of deduplication.
+    pub message_id: String,
+    /// Where it came from.
+    pub source: SourceId,
+    /// When it happened: the client's time corrected for its clock's skew, never later than `received_at`.
+    pub occurred_at: Moment,
+    /// When it arrived. The log may set it later, never earlier, so that it never goes back.
+    pub received_at: Moment,
+    /// The name of a `track` event or of a page, as sent.
+    pub name: Option<String>,
+    /// Absent when empty or null; numbers are text.
+    pub anonymous_id: Option<String>,
+    /// Absent when empty or null; numbers are text.
+    pub user_id: Option<String>,
+    /// The other id of an `alias`.
+    pub previous_id: Option<String>,
+    /// The account of a `group`.
+    pub group_id: Option<String>,
+    /// `properties`
+    pub properties: Map<String, Json>,
+    /// `traits` over `context.traits`.
+    pub traits: Map<String, Json>,
+    /// `context`
+    pub context: Map<String, Json>,
+    /// The message as JSON text, with all that the client sent but the write key: what the log keeps.
+    pub payload: Box<str>,
+    /// Imported history: it changes state, and segment changes are recorded, but nothing is delivered.
+    pub historical: bool,
+}
+
+/// A message that could not even be read, or that no rule of the project accepts: kept aside, never lost.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quarantined {
+    /// Where it came from.
+    pub source: SourceId,
+    /// When it arrived.
+    pub received_at: Moment,
+    /// Its message id, where one could be read.
+    pub message_id: Option<String>,
+    /// The event's name as sent, or the call.
+    pub name: Option<String>,
+    /// Why; never empty.
+    pub reasons: Vec<Reason>,
+    /// The original as JSON text.
+    pub payload: Box<str>,
+}
+
+/// Why a message was quarantined.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reason {
+    /// `undeclared_event`, `schema_violation`, `missing_identifier`, `malformed`, `too_large` …
+    pub code: String,
+    /// A JSON pointer into the message, where one part is at fault.
+    pub path: Option<String>,
+    /// What is wrong, and what was expected.
+    pub message: String,
+}

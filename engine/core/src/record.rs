@@ -1,0 +1,61 @@
+//! Log records as the fold sees them.
+
+use serde::{Deserialize, Serialize};
+use sonder_dsl::ir::{EventId, IdentifierKindId, ProfileTraitId, SourceId, Value};
+use sonder_dsl::time::Moment;
+use std::sync::Arc;
+
+/// A place in the log: dense, from 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Seq(pub u64);
+
+/// A normalised identifier value: the node of the identity graph.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Identifier {
+    /// Its kind.
+    pub kind: IdentifierKindId,
+    /// Normalised, never empty, not blocked.
+    pub value: Arc<str>,
+}
+
+/// A record of the log.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    /// Its place.
+    pub seq: Seq,
+    /// When it was logged; never goes back.
+    pub received_at: Moment,
+    /// What it says.
+    pub fact: Fact,
+}
+
+/// What a record says. Config changes, reviewed links, consent and erasure get their variants when they are built.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fact {
+    /// A client's message, governed.
+    Event(Event),
+}
+
+/// An accepted message, reduced to what the fold needs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    /// Its declared type; `None` for `identify`, `group`, `alias`, and accepted undeclared events.
+    pub event: Option<EventId>,
+    /// Where it came from.
+    pub source: SourceId,
+    /// When it happened, never later than the record's `received_at`.
+    pub occurred_at: Moment,
+    /// The identifiers of the one person it speaks of, in order of priority, each once. Never empty.
+    pub identifiers: Vec<Identifier>,
+    /// Observed traits of the golden record.
+    pub traits: Vec<(ProfileTraitId, Value)>,
+    /// By slot of the event type: what rules read of `properties`.
+    pub properties: Box<[Option<Value>]>,
+    /// By context slot: what rules read of `context`.
+    pub context: Box<[Option<Value>]>,
+    /// The message's `properties` as JSON, only when some destination receives this event type.
+    pub forward: Option<Arc<str>>,
+    /// Imported history: no deliveries follow from it.
+    pub historical: bool,
+}

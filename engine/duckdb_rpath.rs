@@ -1,0 +1,10 @@
+//! Build script of every crate that links DuckDB: lets the binary find the library where the Makefile put it, or
+//! beside itself, without environment variables.
+
+fn main() {
+    println!("cargo:rerun-if-env-changed=DUCKDB_LIB_DIR");
+    println!("cargo:rustc-link-arg=-Wl,-rpath,$ORIGIN");
+    if let Ok(dir) = std::env::var("DUCKDB_LIB_DIR") {
+        println!("cargo:rustc-link-arg=-Wl,-rpath,{dir}");
+    }
+}

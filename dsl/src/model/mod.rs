@@ -2,6 +2,7 @@
 //!
 //! Each file holds the resolved type first and how it is decoded from [`yaml`](crate::yaml) below it.
 
+pub mod declarations;
 pub mod destination;
 pub mod event;
 pub mod identity;
@@ -9,6 +10,7 @@ pub mod profile;
 pub mod settings;
 pub mod source;
 
+pub use declarations::{DeclaredDestination, Declarations, Faulty, Places, Reference};
 pub use destination::{Destination, Secret};
 pub use event::{ContextField, EventSchema, OnViolation, PiiClass, Property, SlotPath, fold_event_name};
 pub use identity::{BlockedValue, Identity, IdentifierKind, LinkLimit, Normalizer, Trust};

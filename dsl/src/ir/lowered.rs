@@ -1,0 +1,28 @@
+//! What the language front makes of all `.sonder` files: the part of a [`Program`](super::Program) that rules decide.
+
+use super::{Aggregate, AggregateId, Rule, RuleId};
+use crate::model::{ContextField, SlotPath};
+use crate::source::Span;
+
+/// Rules, resolved and typed. Made by `lower`, joined with the YAML declarations by [`compile`](crate::compile).
+#[derive(Clone, Debug, Default)]
+pub struct Lowered {
+    /// By `EventId`: the properties that rules read, the `slots` of that event's schema.
+    pub slots: Vec<Vec<SlotPath>>,
+    /// The context fields that rules read.
+    pub context_slots: Vec<ContextField>,
+    /// What rules ask of histories, each once.
+    pub aggregates: Vec<Aggregate>,
+    /// Segments and computed traits. INVARIANT: whatever a rule reads stands before it.
+    pub rules: Vec<Rule>,
+    /// By `RuleId`: where its name is declared.
+    pub rule_places: Vec<Span>,
+    /// Names of rules that are declared but have errors, with their places: a reference to one is not a second error.
+    pub faulty_rules: Vec<(String, Span)>,
+    /// By `EventId`: the aggregates that one of its events may change.
+    pub aggregates_of_event: Vec<Vec<AggregateId>>,
+    /// By `AggregateId`: all rules whose value may change with it; sorted.
+    pub rules_of_aggregate: Vec<Vec<RuleId>>,
+    /// By `ProfileTraitId`: all rules whose value may change with it; sorted.
+    pub rules_of_profile_trait: Vec<Vec<RuleId>>,
+}

@@ -24,6 +24,24 @@ pub enum Call {
     Alias,
 }
 
+/// What is doubtful about a message that is accepted all the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Label {
+    /// The client's clock, skew and all, was further ahead than the project tolerates.
+    FutureTimestamp,
+    /// The client sent a timestamp that nobody can read; the time of receipt stands in for it.
+    UnreadableTimestamp,
+    /// It violates its schema, which says `on_violation: label`.
+    SchemaViolation,
+    /// Properties that violate its schema were left out, as `on_violation: strip` says.
+    Stripped,
+    /// An identifier was blocked, too long, or not what its kind normalises to; others remained.
+    IdentifierRefused,
+    /// A trait was not of its declared type and was not taken into the golden record.
+    TraitRefused,
+}
+
 /// One normalised message.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Message {
@@ -49,10 +67,14 @@ pub struct Message {
     pub group_id: Option<String>,
     /// `properties`
     pub properties: Map<String, Json>,
-    /// `traits` over `context.traits`.
+    /// `traits` over `context.traits`; the account's own for a `group`.
     pub traits: Map<String, Json>,
     /// `context`
     pub context: Map<String, Json>,
+    /// Every other key that the client sent, such as `integrations` and `channel`.
+    pub rest: Map<String, Json>,
+    /// What is doubtful about it so far; sorted, each once.
+    pub labels: Vec<Label>,
     /// The message as JSON text, with all that the client sent but the write key: what the log keeps.
     pub payload: Box<str>,
     /// Imported history: it changes state, and segment changes are recorded, but nothing is delivered.

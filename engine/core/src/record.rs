@@ -1,7 +1,8 @@
 //! Log records as the fold sees them.
 
+use crate::message::{Call, Label};
 use serde::{Deserialize, Serialize};
-use sonder_dsl::ir::{EventId, IdentifierKindId, ProfileTraitId, SourceId, Value};
+use sonder_dsl::ir::{DestinationId, EventId, IdentifierKindId, ProfileTraitId, SourceId, Value};
 use sonder_dsl::time::Moment;
 use std::sync::Arc;
 
@@ -40,6 +41,8 @@ pub enum Fact {
 /// An accepted message, reduced to what the fold needs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {
+    /// What was called. An `alias` is explicit consent to join its identifiers, also where a kind is `unique`.
+    pub call: Call,
     /// Its declared type; `None` for `identify`, `group`, `alias`, and accepted undeclared events.
     pub event: Option<EventId>,
     /// Where it came from.
@@ -56,6 +59,10 @@ pub struct Event {
     pub context: Box<[Option<Value>]>,
     /// The message's `properties` as JSON, only when some destination receives this event type.
     pub forward: Option<Arc<str>>,
+    /// Destinations that must not get this event, because its own `integrations` say so; sorted.
+    pub withheld: Vec<DestinationId>,
+    /// What is doubtful about it: it counts, but people should know. Sorted, each once.
+    pub labels: Vec<Label>,
     /// Imported history: no deliveries follow from it.
     pub historical: bool,
 }

@@ -4,6 +4,12 @@
 //! one event: [`Property`](Expression::Property), [`Context`](Expression::Context), [`Step`](Expression::Step).
 //! In a rule it is a function of a person at a moment: [`Profile`](Expression::Profile), [`Rule`](Expression::Rule),
 //! [`Aggregate`](Expression::Aggregate).
+//!
+//! `since(...)` is the one leaf that grows with the clock. INVARIANT: a duration or time in a rule moves by -1, 0 or +1
+//! microseconds a microsecond; so does the difference of the sides of an ordering, and the sides of `==` and `!=` don't
+//! move against each other at all; what moves is neither multiplied nor divided. So the moment at which a comparison
+//! flips is known exactly: `since(A)`, `since(A) + 1d`, `since(A) - since(B)`, `7d - since(A)` may be compared,
+//! `since(A) + since(B)`, `2 * since(A)` and `since(A) == 3d` do not compile.
 
 use super::{AggregateId, ContextSlot, ProfileTraitId, PropertySlot, RuleId, Value};
 use serde::{Deserialize, Serialize};
@@ -64,7 +70,8 @@ pub enum Expression {
         /// What stands in for it.
         default: Box<Expression>,
     },
-    /// An int made a decimal, or a number made a float, so that both sides of an operator have one type.
+    /// An int made a decimal, or a number made a float, so that both sides of an operator have one type. Both sides of a
+    /// `/` between numbers are floats; what a duration is multiplied with or divided by is an int or a float.
     Convert {
         /// What is converted.
         value: Box<Expression>,

@@ -46,6 +46,8 @@ pub struct Rule {
     pub description: Option<String>,
     /// Segment or trait.
     pub kind: RuleKind,
+    /// What it is for, as its `purpose` clause says.
+    pub purpose: Option<String>,
     /// Its value for a person at a moment.
     pub expression: Expression,
     /// The source text of the expression, as written.
@@ -56,6 +58,9 @@ pub struct Rule {
     pub aggregates: Vec<AggregateId>,
     /// All profile traits it reads, also through other rules; sorted.
     pub profile_traits: Vec<ProfileTraitId>,
+    /// Its value may differ at every moment, as that of `trait idle = since(page_viewed)` does: it is computed when
+    /// somebody reads it, and its growing is not a change to tell anybody.
+    pub continuous: bool,
     /// Of its meaning and that of all it reads.
     pub fingerprint: Fingerprint,
 }

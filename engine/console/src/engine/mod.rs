@@ -1,0 +1,125 @@
+//! The seam between the API and the running engine: one trait, and plain data for each answer.
+//!
+//! The API knows nothing of locks, pools or threads. The binary implements [`Engine`]; tests implement it over a
+//! handful of literals. Every answer type here is at the same time the JSON that a client gets: field names, order and
+//! `null`s are the contract that `openapi.json` describes.
+//!
+//! Two kinds of method, and the API treats them differently:
+//! - **quick** ones are called on the server's own threads. They may take a read lock for as long as it takes to copy one
+//!   answer, and never touch a disk.
+//! - **slow** ones are called on a blocking thread, with a bound on how many run at once. They may read the store.
+
+mod delivery;
+mod person;
+mod quarantine;
+mod query;
+mod segment;
+mod status;
+mod text;
+mod timeline;
+
+pub use delivery::{Delivery, DeliveryFilter, DeliveryPage, DeliveryState};
+pub use person::{ComputedTrait, Identifier, InSegment, Person, Sought, Trait};
+pub use quarantine::{QuarantineFilter, QuarantinePage, QuarantineReason, Quarantined, ReasonCount};
+pub use query::{Column, Query, Rows};
+pub use segment::{Member, SegmentSize};
+pub use status::{DestinationStatus, Lag, LogStatus, Memory, Recovery, Reload, ReloadOutcome, Stage, Status};
+pub use text::{effect_id, instant, parse_instant, parse_person_id, person_id, value_json};
+pub use timeline::{Entry, EntryKind, TimelineCursor};
+
+use sonder_core::effect::PersonId;
+use sonder_dsl::ir::{IdentifierKindId, Program, RuleId};
+use std::sync::Arc;
+use thiserror::Error;
+
+/// What the API asks of a running engine.
+pub trait Engine: Send + Sync + 'static {
+    /// Quick. The version of the project that runs now.
+    fn program(&self) -> Arc<Program>;
+
+    /// Quick. The person who has this identifier. `value` is as a client wrote it: normalise it first, the way
+    /// collection does; a value that cannot be normalised or is blocked identifies nobody.
+    fn resolve(&self, kind: IdentifierKindId, value: &str) -> Option<PersonId>;
+
+    /// Quick. Copies what is known of a person. An id that was merged away answers with the person it became.
+    fn person(&self, id: PersonId) -> Sought;
+
+    /// Slow. The same for a person whose state was [`Sought::Cold`].
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn load_person(&self, id: PersonId) -> Result<Option<Person>, Trouble>;
+
+    /// Slow. A person's timeline, newest first: up to `limit` entries strictly before the cursor.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn timeline(&self, id: PersonId, before: Option<&TimelineCursor>, limit: usize) -> Result<Vec<Entry>, Trouble>;
+
+    /// Quick. How many people are in each segment now, in the order of [`Program::segments`].
+    fn segment_sizes(&self) -> Vec<SegmentSize>;
+
+    /// Slow. Up to `limit` members with an id greater than `after`, in order of id.
+    ///
+    /// # Errors
+    /// When cold members cannot be read from the store.
+    fn members(&self, segment: RuleId, after: Option<PersonId>, limit: usize) -> Result<Vec<Member>, Trouble>;
+
+    /// Slow. Runs one read-only statement.
+    ///
+    /// # Errors
+    /// [`Trouble::Refused`] for a statement that is wrong or not allowed, with the database's own words;
+    /// [`Trouble::TooSlow`] when it ran out of time.
+    fn query(&self, query: &Query) -> Result<Rows, Trouble>;
+
+    /// Slow. Quarantined messages, newest first, and how many there are of each reason.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn quarantine(&self, filter: &QuarantineFilter) -> Result<QuarantinePage, Trouble>;
+
+    /// Slow. Deliveries, newest first, those still in the outbox included.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn deliveries(&self, filter: &DeliveryFilter) -> Result<DeliveryPage, Trouble>;
+
+    /// Quick. How the engine is.
+    fn status(&self) -> Status;
+
+    /// Quick. All metrics in Prometheus' text format.
+    fn metrics(&self) -> String;
+
+    /// Quick. Whether it can take traffic now; the reason where it cannot.
+    ///
+    /// # Errors
+    /// [`Trouble::Unavailable`] while it recovers, stops, or cannot write.
+    fn ready(&self) -> Result<(), Trouble>;
+}
+
+/// Why a request that was well-formed could not be answered.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Trouble {
+    /// The client asked for something that cannot be done; it will fail again.
+    #[error("{message}")]
+    Refused {
+        /// What is wrong, for the client to read.
+        message: String,
+        /// What to do about it.
+        help: String,
+    },
+    /// It took longer than allowed.
+    #[error("the request ran out of time")]
+    TooSlow,
+    /// Not now: recovering, stopping, or out of space.
+    #[error("{reason}")]
+    Unavailable {
+        /// In words that may be shown to anybody.
+        reason: String,
+        /// When to try again.
+        retry_after_s: u32,
+    },
+    /// A fault of the engine. The text goes to its log, never to a client.
+    #[error("{0}")]
+    Internal(String),
+}

@@ -1,0 +1,81 @@
+//! A person: the golden record, and what rules say of it.
+
+use serde::Serialize;
+use serde_json::Value as Json;
+use sonder_core::effect::PersonId;
+
+/// What looking for a person in memory gives.
+#[derive(Clone, Debug)]
+pub enum Sought {
+    /// Here they are.
+    Found(Box<Person>),
+    /// Nobody has this id.
+    Nobody,
+    /// They exist, but their state is in the store; ask [`load_person`](super::Engine::load_person).
+    Cold(PersonId),
+}
+
+/// All that is known of one person now.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Person {
+    /// 32 hexadecimal digits; see [`person_id`](super::person_id).
+    pub id: String,
+    /// In order of priority of their kinds, then of first sight.
+    pub identifiers: Vec<Identifier>,
+    /// The golden record, in the order of `profile.yaml`; only what is known.
+    pub traits: Vec<Trait>,
+    /// What trait rules say, in their order; only what is known.
+    pub computed: Vec<ComputedTrait>,
+    /// The segments they are in, in the order of the rules.
+    pub segments: Vec<InSegment>,
+    /// When their earliest event happened.
+    pub first_seen: String,
+    /// When their latest event happened.
+    pub last_seen: String,
+}
+
+/// A value that identifies the person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Identifier {
+    /// `user_id`, `email` …
+    pub kind: String,
+    /// Normalised.
+    pub value: String,
+    /// The source that first sent it.
+    pub source: String,
+    /// When it was first seen.
+    pub first_seen: String,
+    /// When it was last seen.
+    pub last_seen: String,
+}
+
+/// A value of the golden record, with the observation that won.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Trait {
+    /// Its name in `profile.yaml`.
+    pub name: String,
+    /// Its value.
+    pub value: Json,
+    /// The source that it came from.
+    pub source: String,
+    /// When it was observed.
+    pub at: String,
+}
+
+/// The value of a trait rule.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ComputedTrait {
+    /// The rule's name.
+    pub name: String,
+    /// Its value; decimals are strings.
+    pub value: Json,
+}
+
+/// A membership.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct InSegment {
+    /// The segment's name.
+    pub name: String,
+    /// Since when.
+    pub since: String,
+}

@@ -1,0 +1,142 @@
+//! How the engine is.
+
+use serde::Serialize;
+
+/// The whole picture, for people and monitors.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Status {
+    /// Of the program.
+    pub version: String,
+    /// Of the project.
+    pub project: String,
+    /// Which version of the project runs: its fingerprint as 16 hexadecimal digits.
+    pub fingerprint: String,
+    /// What it is doing.
+    pub stage: Stage,
+    /// When it was started.
+    pub started_at: String,
+    /// What starting took.
+    pub recovery: Option<Recovery>,
+    /// The log.
+    pub log: LogStatus,
+    /// How many people there are.
+    pub people: u64,
+    /// How far behind each stage is.
+    pub lag: Lag,
+    /// What happened when the project's files last changed.
+    pub reload: Reload,
+    /// In the order of their names.
+    pub destinations: Vec<DestinationStatus>,
+    /// Where memory goes.
+    pub memory: Memory,
+}
+
+/// What the engine is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// Refolding the tail of the log.
+    Recovering,
+    /// Taking traffic.
+    Running,
+    /// Reading works, writing does not: the disk is full or failing.
+    Degraded,
+    /// Finishing what it has.
+    Stopping,
+}
+
+/// What starting took.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Recovery {
+    /// People loaded from the checkpoint.
+    pub people: u64,
+    /// Records refolded after it.
+    pub records: u64,
+    /// How long all of it took.
+    pub millis: f64,
+}
+
+/// The log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LogStatus {
+    /// The last durable place.
+    pub seq: u64,
+    /// The last place that the fold has seen.
+    pub folded_seq: u64,
+    /// The place that the last checkpoint stands for.
+    pub checkpoint_seq: u64,
+    /// When the last record was logged; `null` on an empty log.
+    pub last_received_at: Option<String>,
+    /// Messages that were seen again and left out, since the start.
+    pub duplicates: u64,
+    /// Messages in quarantine.
+    pub quarantined: u64,
+}
+
+/// How far behind each stage is.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Lag {
+    /// Messages accepted by a connection and not yet in the log.
+    pub queued: u64,
+    /// Records in the log and not yet folded.
+    pub unfolded: u64,
+    /// Deliveries in the outbox.
+    pub undelivered: u64,
+    /// Age of the oldest delivery in the outbox, in milliseconds.
+    pub oldest_undelivered_ms: u64,
+    /// How late the fold's clock is: wall time minus the moment it was last advanced to, in milliseconds.
+    pub clock_ms: u64,
+}
+
+/// What happened when the project's files last changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Reload {
+    /// The outcome.
+    pub outcome: ReloadOutcome,
+    /// When; `null` when nothing has changed since the start.
+    pub at: Option<String>,
+    /// Errors, one line each, that keep a change from being applied.
+    pub errors: Vec<String>,
+}
+
+/// The outcome of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReloadOutcome {
+    /// The project is as it was at the start.
+    Unchanged,
+    /// The new version runs.
+    Applied,
+    /// The new version has errors; the old one runs on.
+    Rejected,
+    /// The new version waits for somebody's approval.
+    NeedsApproval,
+}
+
+/// A destination.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DestinationStatus {
+    /// Its name.
+    pub name: String,
+    /// Delivered since the start.
+    pub delivered: u64,
+    /// Tries that failed and will be repeated, since the start.
+    pub retried: u64,
+    /// Given up since the start.
+    pub dead: u64,
+    /// In the outbox.
+    pub pending: u64,
+    /// Whether calls are held back because too many failed.
+    pub paused: bool,
+    /// Why the last try failed; `null` when the last one did not.
+    pub last_error: Option<String>,
+}
+
+/// Where memory goes, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Memory {
+    /// The fold's own estimate of people's state.
+    pub people: u64,
+    /// What the operating system counts for the process; 0 where it does not say.
+    pub resident: u64,
+}

@@ -1,1 +1,29 @@
-//! stub
+//! DuckDB: the log, the typed event tables, checkpoints of the fold, and read-only SQL.
+//!
+//! One file, `sonder.duckdb`, in one directory that one engine holds. Everything Sonder knows is in it:
+//!
+//! | table | one row for | written |
+//! |---|---|---|
+//! | `log` | an accepted message, with the payload it came as | by [`Store::append`], never changed |
+//! | `log_identifiers` | an identifier of a message, hashed: how a timeline finds its rows | with `log` |
+//! | `ev_<name>` | an event, one column for each declared property | with `log` |
+//! | `quarantine` | a message that was kept aside, and why | with `log` |
+//! | `changes`, `deliveries` | what the fold decided | with `log`; rewritten when the tail is refolded |
+//! | `delivery_outcomes` | one attempt at a delivery | with `log`, never changed |
+//! | `checkpoints`, `state_people` | the fold's state as of a place in the log | by [`Store::save_checkpoint`] |
+//! | `people_rows` | what SQL may know of a person as of a checkpoint; views `people`, `identifiers`, `memberships` | with it |
+//!
+//! Invariants:
+//! - A batch is there entirely or not at all, and is on the disk when `append` returns.
+//! - Nothing is updated row by row. Versions are appended and compacted in bulk: DuckDB appends a thousand rows in the
+//!   time of one upsert.
+//! - A failed write never leaves the store unusable: the transaction is rolled back, and where DuckDB gave up on the
+//!   whole database (a full disk while it commits), it is opened again.
+//! - SQL of users reaches no file, no network and no setting, and changes nothing.
+
+mod batch;
+mod error;
+pub mod limits;
+
+pub use batch::{DeliveryOutcome, LogBatch, LogRow, OutcomeState, RecordedChange, RecordedDelivery};
+pub use error::StoreError;

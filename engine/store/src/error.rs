@@ -1,0 +1,97 @@
+//! What can go wrong, and what to do about it.
+
+use std::path::PathBuf;
+use thiserror::Error;
+
+/// Why the store could not do what it was asked to.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// Another engine, or a `sonder query`, holds the data directory.
+    #[error("the data directory `{}` is in use by {}", path.display(), holder(*pid))]
+    Locked {
+        /// The directory.
+        path: PathBuf,
+        /// The process that holds it, where it said so.
+        pid: Option<u32>,
+    },
+    /// The disk is full. Nothing of the batch was written; the same batch may be appended again when there is room.
+    #[error("the disk that holds `{}` is full", path.display())]
+    Full {
+        /// The data directory.
+        path: PathBuf,
+    },
+    /// The files were written by a newer Sonder.
+    #[error("the data in `{}` has format {found}, and this version of sonder reads up to format {supported}", path.display())]
+    NewerFormat {
+        /// The data directory.
+        path: PathBuf,
+        /// The format of the files.
+        found: u32,
+        /// The newest format this version knows.
+        supported: u32,
+    },
+    /// There is no store where one was to be read.
+    #[error("there is no data in `{}`", path.display())]
+    Missing {
+        /// The directory that was looked in.
+        path: PathBuf,
+    },
+    /// A batch that does not continue the log.
+    #[error("the batch begins at seq {found}, but the log continues at seq {expected}")]
+    OutOfOrder {
+        /// The `seq` that was to come.
+        expected: u64,
+        /// The `seq` that came.
+        found: u64,
+    },
+    /// A statement that is wrong, or that the read-only SQL of users may not run.
+    #[error("{message}")]
+    Refused {
+        /// What is wrong.
+        message: String,
+        /// What to do about it.
+        help: String,
+    },
+    /// It took longer than it was given.
+    #[error("the query ran out of time")]
+    TimedOut,
+    /// What is stored cannot be read as what it should be.
+    #[error("the stored data is damaged: {0}")]
+    Damaged(String),
+    /// The operating system refused something.
+    #[error("cannot {action} `{}`: {error}", path.display())]
+    Io {
+        /// What was tried: `open`, `create`.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What the operating system says.
+        error: std::io::Error,
+    },
+    /// DuckDB refused something it should not have.
+    #[error("the database failed: {0}")]
+    Database(#[from] duckdb::Error),
+    /// Columns could not be built.
+    #[error("a batch could not be laid out in columns: {0}")]
+    Columns(#[from] arrow::error::ArrowError),
+}
+
+impl StoreError {
+    /// What the user can do, where there is something.
+    #[must_use]
+    pub fn help(&self) -> Option<String> {
+        Some(match self {
+            Self::Locked { .. } => "stop the other one, or give this one a directory of its own with `--data`".into(),
+            Self::Full { .. } => "make room; sonder goes on by itself as soon as there is some".into(),
+            Self::NewerFormat { .. } => "run the version of sonder that wrote it, or a newer one".into(),
+            Self::Missing { .. } => "give the directory that `sonder run` writes to with `--data`".into(),
+            Self::Refused { help, .. } => help.clone(),
+            Self::TimedOut => "ask for less, or for a longer time".into(),
+            _ => return None,
+        })
+    }
+}
+
+fn holder(pid: Option<u32>) -> String {
+    pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"))
+}

@@ -1,0 +1,35 @@
+//! Every limit of the store, in one place.
+
+use std::time::Duration;
+
+/// Memory that DuckDB may use before it spills to disk, unless configured: it caches what it reads up to this.
+pub const DEFAULT_MEMORY_BYTES: u64 = 256 << 20;
+/// Threads of DuckDB, unless configured.
+pub const DEFAULT_THREADS: usize = 2;
+/// Connections that answer reads at the same time; more readers wait.
+pub const MAX_READERS: usize = 8;
+/// A write-ahead log larger than this is folded into the file: small ones stall writers for a tenth of a second, a
+/// large one for seconds.
+pub const WAL_CHECKPOINT_BYTES: u64 = 32 << 20;
+/// Message ids that are remembered; beyond it the oldest are forgotten before their time.
+pub const MAX_DEDUP_IDS: usize = 32_000_000;
+/// Rows that one call of [`Reader::log_after`](crate::Reader::log_after) returns at the most.
+pub const MAX_LOG_ROWS: usize = 65_536;
+/// Entries of one page of a timeline, of quarantine, of deliveries, of members.
+pub const MAX_PAGE: usize = 10_000;
+/// Rows that a user's statement returns at the most.
+pub const MAX_QUERY_ROWS: usize = 1_000_000;
+/// Bytes that the values of a user's answer take at the most.
+pub const MAX_QUERY_BYTES: usize = 256 << 20;
+/// The longest statement that a user may send.
+pub const MAX_QUERY_TEXT: usize = 1 << 20;
+/// How long a user's statement may run at the most.
+pub const MAX_QUERY_TIME: Duration = Duration::from_secs(300);
+/// Rows of a typed table that are back-filled in one transaction.
+pub const BACKFILL_ROWS: u64 = 500_000;
+/// Superseded versions of people's state that may lie about before they are compacted, beyond as many as there are people.
+pub const STALE_VERSIONS: u64 = 100_000;
+/// Identifiers of one person that a timeline looks up.
+pub const MAX_TIMELINE_IDENTIFIERS: usize = 10_000;
+/// Rows of a file to import that are read at a time.
+pub const FILE_CHUNK_ROWS: usize = 8_192;

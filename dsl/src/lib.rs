@@ -5,9 +5,11 @@
 
 pub mod diagnostic;
 pub mod ir;
+pub mod limits;
 pub mod model;
 pub mod source;
 pub mod time;
+pub mod yaml;
 
 use diagnostic::Diagnostic;
 use source::SourceSet;

@@ -1,5 +1,7 @@
 //! What is wrong with a project, as data: one model, one renderer a format.
 
+pub mod codes;
+
 use crate::source::Span;
 
 /// Something to tell the author of a project.

@@ -1,0 +1,33 @@
+//! Every limit of the compiler, in one place: whatever a project holds, compiling it ends soon and in bounded memory.
+//!
+//! A project past a limit gets an error that names the limit; nothing is cut off silently.
+
+/// Bytes in one YAML file.
+pub const YAML_BYTES: usize = 1 << 20;
+
+/// Levels of lists and maps inside each other, in one YAML file.
+pub const YAML_DEPTH: usize = 32;
+
+/// Scalars, lists and maps in one YAML file, as written.
+pub const YAML_NODES: usize = 50_000;
+
+/// Parser steps that aliases (`*name`) may add to one YAML file.
+pub const YAML_ALIAS_STEPS: usize = 20_000;
+
+/// Errors and warnings that one YAML file can give; the rest is counted.
+pub const DIAGNOSTICS_PER_FILE: usize = 100;
+
+/// Files in a project.
+pub const PROJECT_FILES: usize = 20_000;
+
+/// Bytes in all files of a project.
+pub const PROJECT_BYTES: usize = 256 << 20;
+
+/// Characters in a name: of an event, a source, a trait …
+pub const NAME_CHARACTERS: usize = 120;
+
+/// Characters of one source line that an error shows.
+pub const EXCERPT_CHARACTERS: usize = 200;
+
+/// Bytes that a compiled pattern may take; the regex crate's measure.
+pub const PATTERN_BYTES: usize = 1 << 20;

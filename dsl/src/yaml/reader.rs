@@ -1,0 +1,310 @@
+//! Reading: limits first, then one pass of the YAML crate into a raw tree, then our own tree with spans.
+//!
+//! The crate expands aliases and merge keys, within limits. It passes repeated keys on, so that all of them are
+//! reported, not only the first. A syntax error ends the file: nothing after it can be trusted.
+
+use super::{Entry, Node, Number, Value};
+use crate::diagnostic::{Diagnostic, codes};
+use crate::limits;
+use crate::source::{FileId, Span};
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy};
+use serde_saphyr::{Location, Spanned, budget::BudgetBreach};
+use std::collections::HashMap;
+use std::fmt;
+
+/// Reads one file. `None` when there is no tree to work with; the diagnostics then say why.
+pub fn read(file: FileId, text: &str, diagnostics: &mut Vec<Diagnostic>) -> Option<Node> {
+    if text.len() > limits::YAML_BYTES {
+        let end = text.char_indices().nth(1).map_or(text.len(), |(at, _)| at);
+        let place = Span { file, start: 0, end: end as u32 };
+        diagnostics.push(
+            Diagnostic::error(
+                codes::YAML_TOO_LARGE,
+                format!("the file has {} bytes, more than {}", text.len(), limits::YAML_BYTES),
+                place,
+                "this file",
+            )
+            .help("split it, or keep data out of the project's files"),
+        );
+        return None;
+    }
+    match serde_saphyr::from_str_with_options::<Spanned<Raw>>(text, options()) {
+        Ok(root) => {
+            let mut tree = Tree { file, text, diagnostics };
+            Some(tree.node(root, None))
+        }
+        Err(error) => {
+            diagnostics.push(explain(file, text, error.without_snippet()));
+            None
+        }
+    }
+}
+
+fn options() -> serde_saphyr::Options {
+    serde_saphyr::options! {
+        budget: serde_saphyr::budget! {
+            max_depth: limits::YAML_DEPTH,
+            max_nodes: limits::YAML_NODES,
+            max_events: 4 * limits::YAML_NODES,
+            max_documents: 1,
+            max_aliases: limits::YAML_ALIAS_STEPS,
+            max_anchors: limits::YAML_ALIAS_STEPS,
+            max_recorded_anchor_events: limits::YAML_DEPTH * limits::YAML_NODES,
+            max_recorded_anchor_bytes: limits::YAML_DEPTH * limits::YAML_BYTES,
+            enforce_alias_anchor_ratio: false,
+        },
+        alias_limits: serde_saphyr::alias_limits! {
+            max_total_replayed_events: limits::YAML_ALIAS_STEPS,
+            max_replay_stack_depth: limits::YAML_DEPTH,
+        },
+        duplicate_keys: DuplicateKeyPolicy::PassThrough,
+        merge_keys: MergeKeyPolicy::Merge,
+        strict_booleans: true,
+        leading_zero_numbers_as_strings: true,
+        underscored_numbers_as_strings: true,
+        reject_unsupported_tags: true,
+        with_snippet: false,
+    }
+}
+
+/// What the crate gives us: one variant a kind of value, keys and values with the crate's own places.
+enum Raw {
+    Null,
+    Bool(bool),
+    Integer(serde_json::Number),
+    Float(f64),
+    Text(String),
+    List(Vec<Spanned<Raw>>),
+    Map(Vec<(Spanned<String>, Spanned<Raw>)>),
+}
+
+impl<'de> Deserialize<'de> for Raw {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct RawVisitor;
+
+        impl<'de> Visitor<'de> for RawVisitor {
+            type Value = Raw;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a YAML value")
+            }
+
+            fn visit_unit<E>(self) -> Result<Raw, E> {
+                Ok(Raw::Null)
+            }
+
+            fn visit_none<E>(self) -> Result<Raw, E> {
+                Ok(Raw::Null)
+            }
+
+            fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Raw, D::Error> {
+                Raw::deserialize(deserializer)
+            }
+
+            fn visit_bool<E>(self, value: bool) -> Result<Raw, E> {
+                Ok(Raw::Bool(value))
+            }
+
+            fn visit_i64<E>(self, value: i64) -> Result<Raw, E> {
+                Ok(Raw::Integer(value.into()))
+            }
+
+            fn visit_u64<E>(self, value: u64) -> Result<Raw, E> {
+                Ok(Raw::Integer(value.into()))
+            }
+
+            fn visit_i128<E>(self, value: i128) -> Result<Raw, E> {
+                Ok(Raw::Float(value as f64))
+            }
+
+            fn visit_u128<E>(self, value: u128) -> Result<Raw, E> {
+                Ok(Raw::Float(value as f64))
+            }
+
+            fn visit_f64<E>(self, value: f64) -> Result<Raw, E> {
+                Ok(Raw::Float(value))
+            }
+
+            fn visit_str<E>(self, value: &str) -> Result<Raw, E> {
+                Ok(Raw::Text(value.to_owned()))
+            }
+
+            fn visit_string<E>(self, value: String) -> Result<Raw, E> {
+                Ok(Raw::Text(value))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Raw, A::Error> {
+                let mut items = Vec::new();
+                while let Some(item) = access.next_element()? {
+                    items.push(item);
+                }
+                Ok(Raw::List(items))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Raw, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = access.next_entry()? {
+                    entries.push(entry);
+                }
+                Ok(Raw::Map(entries))
+            }
+        }
+
+        deserializer.deserialize_any(RawVisitor)
+    }
+}
+
+/// Turns the raw tree into ours; finds repeated keys on the way.
+struct Tree<'a> {
+    file: FileId,
+    text: &'a str,
+    diagnostics: &'a mut Vec<Diagnostic>,
+}
+
+impl Tree<'_> {
+    /// `outer` is where an alias further up brought this node in; its own places are all at the definition then.
+    fn node(&mut self, raw: Spanned<Raw>, outer: Option<Span>) -> Node {
+        let span = place(self.file, self.text, &raw.defined);
+        let referenced = place(self.file, self.text, &raw.referenced);
+        let used_at = outer.or_else(|| (referenced != span).then_some(referenced));
+        let written = || self.text.get(span.start as usize..span.end as usize).unwrap_or("").trim().to_owned();
+        let value = match raw.value {
+            Raw::Null => Value::Null,
+            Raw::Bool(value) => Value::Bool(value),
+            Raw::Integer(value) => Value::Number(Number { value, text: written() }),
+            Raw::Float(value) => serde_json::Number::from_f64(value)
+                .map_or(Value::Null, |value| Value::Number(Number { value, text: written() })),
+            Raw::Text(text) => Value::Text(text),
+            Raw::List(items) => Value::List(items.into_iter().map(|item| self.node(item, used_at)).collect()),
+            Raw::Map(entries) => Value::Map(self.entries(entries, used_at)),
+        };
+        Node { value, span, used_at }
+    }
+
+    fn entries(&mut self, raw: Vec<(Spanned<String>, Spanned<Raw>)>, outer: Option<Span>) -> Vec<Entry> {
+        let mut first: HashMap<String, Span> = HashMap::with_capacity(raw.len());
+        let mut entries = Vec::with_capacity(raw.len());
+        for (key, value) in raw {
+            let key_span = place(self.file, self.text, &key.defined);
+            let value = self.node(value, outer);
+            if let Some(&before) = first.get(&key.value) {
+                self.diagnostics.push(
+                    Diagnostic::error(
+                        codes::DUPLICATE_KEY,
+                        format!("`{}` is here twice", key.value),
+                        key_span,
+                        "the second time",
+                    )
+                    .label(before, "the first time")
+                    .help("keep one of them"),
+                );
+                continue;
+            }
+            first.insert(key.value.clone(), key_span);
+            entries.push(Entry { key: key.value, key_span, value });
+        }
+        entries
+    }
+}
+
+/// A place of the crate as one of ours; always inside the text and on character boundaries.
+fn place(file: FileId, text: &str, location: &Location) -> Span {
+    let span = location.span();
+    let start = span.byte_offset().map_or(0, |offset| usize::try_from(offset).unwrap_or(usize::MAX));
+    let length = span.byte_len().map_or(0, |length| usize::try_from(length).unwrap_or(usize::MAX));
+    let start = text.floor_char_boundary(start.min(text.len()));
+    let end = text.ceil_char_boundary(start.saturating_add(length).min(text.len()));
+    let end = start + text.get(start..end).map_or(0, |inside| inside.trim_end().len());
+    Span { file, start: start as u32, end: end as u32 }
+}
+
+/// Says in our own words what the crate did not accept.
+fn explain(file: FileId, text: &str, error: &serde_saphyr::Error) -> Diagnostic {
+    use serde_saphyr::Error;
+    let location = error.location().unwrap_or(Location::UNKNOWN);
+    let mut span = place(file, text, &location);
+    if span.start == span.end {
+        // Something to underline: the character itself, or the last one of the file.
+        let start = text.floor_char_boundary((span.start as usize).min(text.len().saturating_sub(1)));
+        span.start = start as u32;
+        span.end = text.ceil_char_boundary((start + 1).min(text.len())) as u32;
+    }
+    match error {
+        Error::Budget { breach, .. } => budget(breach, span),
+        Error::AliasReplayLimitExceeded { .. }
+        | Error::AliasExpansionLimitExceeded { .. }
+        | Error::AliasReplayStackDepthExceeded { .. }
+        | Error::AliasReplayCounterOverflow { .. } => Diagnostic::error(
+            codes::YAML_ALIASES,
+            format!("aliases make this file more than {} steps longer", limits::YAML_ALIAS_STEPS),
+            span,
+            "this alias is one too many",
+        )
+        .help("write out what the alias stands for, or split the file"),
+        Error::MultipleDocuments { .. } => documents(span),
+        Error::UnknownAnchor { .. } => Diagnostic::error(
+            codes::YAML_UNKNOWN_ANCHOR,
+            "this alias has no anchor",
+            span,
+            "nothing above is marked with `&` and this name",
+        )
+        .help("an alias `*name` repeats what stands behind `&name` further up"),
+        Error::MergeValueNotMapOrSeqOfMaps { .. } => {
+            Diagnostic::error(codes::YAML_SYNTAX, "`<<` takes a map, or a list of maps", span, "not a map")
+        }
+        Error::UnsupportedTag { tag, .. } => {
+            Diagnostic::error(codes::YAML_TAG, format!("the tag `{tag}` means nothing here"), span, "this tag")
+                .help("leave it out")
+        }
+        Error::NonFiniteFloat { .. } => {
+            Diagnostic::error(codes::YAML_SYNTAX, "a number that is not finite", span, "not a number of JSON")
+        }
+        other => {
+            let mut message = other.to_string();
+            if let Some(cut) = message.find(" at line ") {
+                message.truncate(cut);
+            }
+            Diagnostic::error(codes::YAML_SYNTAX, format!("this is not YAML: {}", lower_first(&message)), span, "here")
+        }
+    }
+}
+
+fn budget(breach: &BudgetBreach, span: Span) -> Diagnostic {
+    match breach {
+        BudgetBreach::Depth { .. } => Diagnostic::error(
+            codes::YAML_TOO_DEEP,
+            format!("lists and maps are more than {} levels deep", limits::YAML_DEPTH),
+            span,
+            "one level too deep",
+        ),
+        BudgetBreach::Documents { .. } => documents(span),
+        BudgetBreach::Aliases { .. }
+        | BudgetBreach::Anchors { .. }
+        | BudgetBreach::RecordedAnchorEvents { .. }
+        | BudgetBreach::RecordedAnchorBytes { .. }
+        | BudgetBreach::MergeKeys { .. } => Diagnostic::error(
+            codes::YAML_ALIASES,
+            "too many anchors and aliases in one file",
+            span,
+            "this one is one too many",
+        ),
+        _ => Diagnostic::error(
+            codes::YAML_TOO_MANY_NODES,
+            format!("the file holds more than {} values", limits::YAML_NODES),
+            span,
+            "this one is one too many",
+        )
+        .help("split it, or keep data out of the project's files"),
+    }
+}
+
+fn documents(span: Span) -> Diagnostic {
+    Diagnostic::error(codes::YAML_DOCUMENTS, "a second document begins here", span, "the second document")
+        .help("leave out the line `---`, or make it a file of its own")
+}
+
+fn lower_first(message: &str) -> String {
+    let mut characters = message.chars();
+    characters.next().map_or_else(String::new, |first| first.to_lowercase().chain(characters).collect())
+}

@@ -1,6 +1,18 @@
 //! A message: one call of a client (`track`, `identify` …), whatever wire protocol it came by, in Segment's shape.
 //!
-//! Made by the collector, by `import` and by `eval` from JSON; made again from the log when the tail is refolded.
+//! Made by the collector, by `import` and by `eval` from JSON ([`read`], [`read_text`]); made again from the log when
+//! the tail is refolded ([`from_log`]). There is one way from JSON to a message, so that a replay gives an equal one.
+//!
+//! INVARIANT: `from_log` of a message's payload, source and times is that message.
+
+mod inspect;
+pub mod limits;
+pub(crate) mod read;
+mod text;
+mod time;
+
+pub use read::{Envelope, Timing, from_log, read, read_text};
+pub use time::parse_timestamp;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
@@ -24,6 +36,35 @@ pub enum Call {
     Alias,
 }
 
+impl Call {
+    /// What the message's `type` says: `track`, in lower case; `None` for a type that there is not.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "track" => Self::Track,
+            "page" => Self::Page,
+            "screen" => Self::Screen,
+            "identify" => Self::Identify,
+            "group" => Self::Group,
+            "alias" => Self::Alias,
+            _ => return None,
+        })
+    }
+
+    /// The message's `type`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Track => "track",
+            Self::Page => "page",
+            Self::Screen => "screen",
+            Self::Identify => "identify",
+            Self::Group => "group",
+            Self::Alias => "alias",
+        }
+    }
+}
+
 /// What is doubtful about a message that is accepted all the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -40,6 +81,28 @@ pub enum Label {
     IdentifierRefused,
     /// A trait was not of its declared type and was not taken into the golden record.
     TraitRefused,
+}
+
+impl Label {
+    /// As it is stored and shown: `future_timestamp`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::FutureTimestamp => "future_timestamp",
+            Self::UnreadableTimestamp => "unreadable_timestamp",
+            Self::SchemaViolation => "schema_violation",
+            Self::Stripped => "stripped",
+            Self::IdentifierRefused => "identifier_refused",
+            Self::TraitRefused => "trait_refused",
+        }
+    }
+
+    /// Notes this label among others, which stay sorted and each once.
+    pub(crate) fn note(self, labels: &mut Vec<Self>) {
+        if let Err(place) = labels.binary_search(&self) {
+            labels.insert(place, self);
+        }
+    }
 }
 
 /// One normalised message.
@@ -107,4 +170,36 @@ pub struct Reason {
     pub path: Option<String>,
     /// What is wrong, and what was expected.
     pub message: String,
+}
+
+impl Reason {
+    /// Says that something is wrong, and where; an empty path is the message as a whole.
+    pub(crate) fn new(code: &str, path: impl Into<String>, message: impl Into<String>) -> Self {
+        let path = path.into();
+        Self { code: code.to_owned(), path: (!path.is_empty()).then_some(path), message: message.into() }
+    }
+}
+
+/// The codes of [`Reason`]s.
+pub mod code {
+    /// Not JSON, or a part is of the wrong type.
+    pub const MALFORMED: &str = "malformed";
+    /// Larger than an event may be.
+    pub const TOO_LARGE: &str = "too_large";
+    /// Nested deeper than a message may be.
+    pub const TOO_DEEP: &str = "too_deep";
+    /// More keys than a message may have.
+    pub const TOO_MANY_PROPERTIES: &str = "too_many_properties";
+    /// A character that no store takes.
+    pub const NUL_CHARACTER: &str = "nul_character";
+    /// A `type` that there is not.
+    pub const UNKNOWN_TYPE: &str = "unknown_type";
+    /// A `track` without a name.
+    pub const MISSING_EVENT: &str = "missing_event";
+    /// Nothing that says whose it is.
+    pub const MISSING_IDENTIFIER: &str = "missing_identifier";
+    /// No schema has this name.
+    pub const UNDECLARED_EVENT: &str = "undeclared_event";
+    /// Not what the schema says.
+    pub const SCHEMA_VIOLATION: &str = "schema_violation";
 }

@@ -31,3 +31,33 @@ pub const EXCERPT_CHARACTERS: usize = 200;
 
 /// Bytes that a compiled pattern may take; the regex crate's measure.
 pub const PATTERN_BYTES: usize = 1 << 20;
+
+/// Bytes in one `.sonder` file.
+pub const RULE_FILE_BYTES: usize = 1 << 20;
+
+/// Segments, traits and other items in one `.sonder` file.
+pub const RULE_FILE_ITEMS: usize = 5_000;
+
+/// Brackets and `if`s inside each other in one item.
+pub const RULE_NESTING: usize = 64;
+
+/// Levels of the tree that an expression makes; `a + b + c` has as many as it has operators.
+pub const EXPRESSION_DEPTH: usize = 128;
+
+/// Steps of a `sequence`, with the final `no X for d`.
+pub const SEQUENCE_STEPS: usize = 16;
+
+/// Bytes in one text that a rule writes out.
+pub const LITERAL_BYTES: usize = 4_096;
+
+/// Digits of one number that a rule writes out.
+pub const LITERAL_DIGITS: usize = 28;
+
+/// Longest duration in a rule, in days: a hundred years.
+pub const DURATION_DAYS: i64 = 36_525;
+
+/// Segments and computed traits in a project.
+pub const RULES: usize = 20_000;
+
+/// Properties of one event, or fields of the context, that rules read.
+pub const SLOTS: usize = 4_096;

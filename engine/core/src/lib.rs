@@ -4,5 +4,6 @@
 //! moment it was last advanced to; nothing else. Builds for wasm32.
 
 pub mod effect;
+pub mod govern;
 pub mod message;
 pub mod record;

@@ -61,8 +61,13 @@ pub struct Event {
     pub forward: Option<Arc<str>>,
     /// Destinations that must not get this event, because its own `integrations` say so; sorted.
     pub withheld: Vec<DestinationId>,
+    /// Top-level properties that violate the schema and were left out (`on_violation: strip`): rules do not see them, and
+    /// neither does the event's typed row. Sorted.
+    pub stripped: Vec<String>,
     /// What is doubtful about it: it counts, but people should know. Sorted, each once.
     pub labels: Vec<Label>,
+    /// An `alias` call: by the sender's own word its two user ids are one person's, so `unique` does not keep them apart.
+    pub alias: bool,
     /// Imported history: no deliveries follow from it.
     pub historical: bool,
 }

@@ -1,0 +1,186 @@
+//! Governing: what a message means under the project's schemas, or why it is kept aside.
+//!
+//! [`Governor::govern`] is a pure function of a message and the program: collecting, importing and refolding the log take the
+//! same message to the same event. It never loses anything: whatever it refuses, the message's payload still has.
+//!
+//! Cost: proportional to what the schema and the rules name, not to what the client sent.
+
+mod example;
+mod identify;
+mod naming;
+mod path;
+mod schema;
+mod value;
+
+pub use example::{SchemaProblem, schema_problems};
+
+use crate::message::{Call, Label, Message, Quarantined, Reason, code, limits};
+use crate::record::Event;
+use identify::Identifiers;
+use naming::Naming;
+use path::MessagePath;
+use schema::{EventRules, Verdict};
+use serde_json::{Map, Value as Json};
+use sonder_dsl::ir::{DestinationId, EventId, ProfileTraitId, Program, Type, Value};
+use sonder_dsl::model::{ContextField, UndeclaredEvents};
+use std::sync::Arc;
+
+/// A program's rules for messages, compiled once.
+pub struct Governor {
+    naming: Naming,
+    /// Indexed by `EventId`.
+    events: Vec<EventRules>,
+    identifiers: Identifiers,
+    profile: Vec<TraitPaths>,
+    context: Vec<ContextField>,
+    accepts_undeclared: bool,
+}
+
+/// Where observations of a profile trait come from, and what they must be.
+struct TraitPaths {
+    id: ProfileTraitId,
+    kind: Type,
+    paths: Vec<MessagePath>,
+}
+
+impl Governor {
+    /// Compiles the schemas of a program. One that is no valid JSON Schema refuses every event of its type; see
+    /// [`schema_problems`].
+    #[must_use]
+    pub fn new(program: &Program) -> Self {
+        let events = program.events.iter().zip(0..).map(|(schema, index)| {
+            let receivers = program.destinations.iter().zip(0..).filter_map(|(destination, place)| {
+                let receives = destination.events.contains(&EventId(index));
+                receives.then(|| (DestinationId(place), destination.name.clone()))
+            });
+            EventRules::new(schema, &program.identity, receivers.collect())
+        });
+        let profile = program.profile.iter().zip(0..).map(|(declared, index)| TraitPaths {
+            id: ProfileTraitId(index),
+            kind: declared.kind.clone(),
+            paths: if declared.from.is_empty() {
+                vec![MessagePath::of_trait(&declared.name)]
+            } else {
+                declared.from.iter().map(|path| MessagePath::new(path)).collect()
+            },
+        });
+        Self {
+            naming: Naming::new(program),
+            events: events.collect(),
+            identifiers: Identifiers::new(&program.identity),
+            profile: profile.collect(),
+            context: program.context_slots.clone(),
+            accepts_undeclared: program.settings.undeclared_events == UndeclaredEvents::Accept,
+        }
+    }
+
+    /// What a message means.
+    ///
+    /// # Errors
+    /// A message that no rule of the project accepts comes back with all the reasons.
+    pub fn govern(&self, message: &Message) -> Result<Event, Quarantined> {
+        let mut labels = message.labels.clone();
+        let mut reasons = Vec::new();
+        let declared = self.declared(message, &mut reasons);
+        let rules = declared.and_then(|event| self.events.get(event.index()));
+        let stripped = match rules.map(|rules| rules.judge(&message.properties)) {
+            None | Some(Verdict::Valid) => Vec::new(),
+            Some(Verdict::Labelled) => {
+                Label::SchemaViolation.note(&mut labels);
+                Vec::new()
+            }
+            Some(Verdict::Stripped(names)) => {
+                Label::Stripped.note(&mut labels);
+                names
+            }
+            Some(Verdict::Refused(violations)) => {
+                reasons.extend(violations);
+                Vec::new()
+            }
+        };
+        let of_event = rules.map_or(&[][..], |rules| &rules.identifiers);
+        let identifiers = self.identifiers.read(message, of_event, &stripped, &mut labels);
+        if identifiers.is_empty() {
+            let message = "nothing says whose it is: no identifier of the project has a usable value";
+            reasons.push(Reason::new(code::MISSING_IDENTIFIER, "", message));
+        }
+        if !reasons.is_empty() {
+            return Err(quarantined(message, reasons));
+        }
+        let withheld = rules.map_or_else(Vec::new, |rules| rules.withheld(message));
+        Ok(Event {
+            call: message.call,
+            alias: message.call == Call::Alias,
+            event: declared,
+            source: message.source,
+            occurred_at: message.occurred_at,
+            identifiers,
+            traits: self.traits(message, &mut labels),
+            properties: rules.map_or_else(Box::default, |rules| rules.slots(&message.properties, &stripped)),
+            context: self.context(&message.context),
+            forward: rules
+                .filter(|rules| !message.historical && withheld.len() < rules.receivers.len())
+                .map(|_| forwarded(&message.properties, &stripped)),
+            withheld,
+            stripped,
+            labels,
+            historical: message.historical,
+        })
+    }
+
+    /// The declared type of the event that a message reports; an undeclared one may be a reason to refuse it.
+    fn declared(&self, message: &Message, reasons: &mut Vec<Reason>) -> Option<EventId> {
+        let name = match message.call {
+            Call::Track => message.name.as_deref()?,
+            Call::Page => "page_viewed",
+            Call::Screen => "screen_viewed",
+            Call::Identify | Call::Group | Call::Alias => return None,
+        };
+        let declared = self.naming.find(name);
+        if declared.is_none() && !self.accepts_undeclared {
+            reasons.push(self.naming.undeclared(name));
+        }
+        declared
+    }
+
+    fn traits(&self, message: &Message, labels: &mut Vec<Label>) -> Vec<(ProfileTraitId, Value)> {
+        let mut observed = Vec::new();
+        for declared in &self.profile {
+            let Some(found) = declared.paths.iter().find_map(|path| path.find(message)) else { continue };
+            match value::read_strictly(&found, &declared.kind) {
+                Some(value) => observed.push((declared.id, value)),
+                None => Label::TraitRefused.note(labels),
+            }
+        }
+        observed
+    }
+
+    fn context(&self, context: &Map<String, Json>) -> Box<[Option<Value>]> {
+        self.context
+            .iter()
+            .map(|field| path::get(context, &field.path).and_then(|json| value::read(json, &field.kind)))
+            .collect()
+    }
+}
+
+fn forwarded(properties: &Map<String, Json>, stripped: &[String]) -> Arc<str> {
+    let text = if stripped.is_empty() {
+        serde_json::to_string(properties)
+    } else {
+        let kept = properties.iter().filter(|(name, _)| !stripped.contains(name));
+        serde_json::to_string(&kept.collect::<indexmap::IndexMap<_, _>>())
+    };
+    text.unwrap_or_default().into()
+}
+
+fn quarantined(message: &Message, mut reasons: Vec<Reason>) -> Quarantined {
+    reasons.truncate(limits::REASONS);
+    Quarantined {
+        source: message.source,
+        received_at: message.received_at,
+        message_id: Some(message.message_id.clone()),
+        name: Some(message.name.clone().unwrap_or_else(|| message.call.name().to_owned())),
+        reasons,
+        payload: message.payload.clone(),
+    }
+}

@@ -1,0 +1,101 @@
+//! Paths into a message: `traits.address.country`, `context.device.id`, `userId`.
+
+use crate::message::{Call, Message};
+use serde_json::{Map, Value as Json};
+use std::borrow::Cow;
+
+/// A path from the top of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct MessagePath {
+    root: Root,
+    /// Keys below the root; empty for a field such as `userId`.
+    keys: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Root {
+    Traits,
+    Context,
+    Properties,
+    UserId,
+    AnonymousId,
+    PreviousId,
+    GroupId,
+    Name,
+    /// Another key of the message.
+    Rest(String),
+}
+
+impl MessagePath {
+    /// A path as the project writes it.
+    pub(super) fn new(path: &[String]) -> Self {
+        let Some((first, keys)) = path.split_first() else {
+            return Self { root: Root::Rest(String::new()), keys: Vec::new() };
+        };
+        let root = match first.as_str() {
+            "traits" => Root::Traits,
+            "context" => Root::Context,
+            "properties" => Root::Properties,
+            "userId" | "user_id" => Root::UserId,
+            "anonymousId" | "anonymous_id" => Root::AnonymousId,
+            "previousId" | "previous_id" => Root::PreviousId,
+            "groupId" | "group_id" => Root::GroupId,
+            "event" | "name" => Root::Name,
+            other => Root::Rest(other.to_owned()),
+        };
+        Self { root, keys: keys.to_vec() }
+    }
+
+    /// The trait of that name.
+    pub(super) fn of_trait(name: &str) -> Self {
+        Self { root: Root::Traits, keys: vec![name.to_owned()] }
+    }
+
+    /// The first key below `properties`, for a path that leads there.
+    pub(super) fn property(&self) -> Option<&str> {
+        if self.root == Root::Properties { self.keys.first().map(String::as_str) } else { None }
+    }
+
+    /// What the message has there; `null` is nothing.
+    pub(super) fn find<'m>(&self, message: &'m Message) -> Option<Cow<'m, Json>> {
+        let field =
+            |id: &Option<String>| id.as_deref().filter(|_| self.keys.is_empty()).map(|id| Cow::Owned(Json::from(id)));
+        match &self.root {
+            Root::Traits => get(person_traits(message)?, &self.keys).map(Cow::Borrowed),
+            Root::Context => get(&message.context, &self.keys).map(Cow::Borrowed),
+            Root::Properties => get(&message.properties, &self.keys).map(Cow::Borrowed),
+            Root::UserId => field(&message.user_id),
+            Root::AnonymousId => field(&message.anonymous_id),
+            Root::PreviousId => field(&message.previous_id),
+            Root::GroupId => field(&message.group_id),
+            Root::Name => field(&message.name),
+            Root::Rest(key) => match message.rest.get(key)? {
+                Json::Object(object) if !self.keys.is_empty() => get(object, &self.keys).map(Cow::Borrowed),
+                Json::Null => None,
+                value if self.keys.is_empty() => Some(Cow::Borrowed(value)),
+                _ => None,
+            },
+        }
+    }
+}
+
+/// What the message says of the person: the `traits` of a `group` are the account's, not theirs.
+pub(super) fn person_traits(message: &Message) -> Option<&Map<String, Json>> {
+    if message.call == Call::Group {
+        return message.context.get("traits").and_then(Json::as_object);
+    }
+    Some(&message.traits)
+}
+
+/// The value below an object; `null` is nothing.
+pub(super) fn get<'j>(object: &'j Map<String, Json>, path: &[String]) -> Option<&'j Json> {
+    let (first, rest) = path.split_first()?;
+    if object.is_empty() {
+        return None;
+    }
+    let mut value = object.get(first)?;
+    for key in rest {
+        value = value.as_object()?.get(key)?;
+    }
+    (!value.is_null()).then_some(value)
+}

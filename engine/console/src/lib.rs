@@ -1,5 +1,69 @@
 //! The read and admin API.
 //!
-//! [`engine`] is the seam: what the API asks of a running engine, and the plain data it answers with.
+//! - [`engine`] is the seam: what the API asks of a running engine, and the plain data it answers with.
+//! - [`keys`] says who may ask.
+//! - Each file of `api` holds one group of endpoints: handler and description together. [`router`] and
+//!   [`document`] are both made from that list, so the served OpenAPI document is true by construction.
+//! - Requests are read strictly: what is not understood is refused with help, never ignored. Every input has a limit.
+//!
+//! INVARIANT: a handler touches the engine's state for as long as it takes to copy one answer; whatever reads the store
+//! runs on a blocking thread, and only so many at once.
 
+mod accept;
+mod access;
+mod api;
+mod csv;
+mod endpoint;
 pub mod engine;
+mod error;
+pub mod keys;
+pub mod limits;
+mod openapi;
+mod request;
+mod router;
+mod stream;
+mod turn;
+
+pub use openapi::document;
+pub use router::router;
+
+use engine::Engine;
+use keys::KeyRing;
+use std::sync::Arc;
+use turn::Turns;
+
+/// The API of one engine. Cheap to clone.
+#[derive(Clone)]
+pub struct Api(Arc<Inner>);
+
+struct Inner {
+    engine: Arc<dyn Engine>,
+    keys: Arc<KeyRing>,
+    open_without_keys: bool,
+    turns: Turns,
+}
+
+impl Api {
+    /// An API over `engine`. With `open_without_keys` (the engine listens on loopback only) no key is needed for as long
+    /// as there is none.
+    #[must_use]
+    pub fn new(engine: Arc<dyn Engine>, keys: Arc<KeyRing>, open_without_keys: bool) -> Self {
+        Self(Arc::new(Inner { engine, keys, open_without_keys, turns: Turns::new() }))
+    }
+
+    pub(crate) fn engine(&self) -> &Arc<dyn Engine> {
+        &self.0.engine
+    }
+
+    pub(crate) fn keys(&self) -> &KeyRing {
+        &self.0.keys
+    }
+
+    pub(crate) fn open_without_keys(&self) -> bool {
+        self.0.open_without_keys
+    }
+
+    pub(crate) fn turns(&self) -> &Turns {
+        &self.0.turns
+    }
+}

@@ -1,0 +1,81 @@
+//! What destinations were told.
+
+use super::people::find_id;
+use crate::Api;
+use crate::endpoint::{About, Endpoint, before_parameter, filter_parameter, json_of, limit_parameter, query_parameter};
+use crate::engine::{Delivery, DeliveryFilter, DeliveryState, parse_instant};
+use crate::error::ApiError;
+use crate::keys::Scope;
+use crate::limits;
+use crate::request::{Parameters, bad_parameter, quoted, split_cursor};
+use crate::turn::{Work, in_turn};
+use axum::Json;
+use axum::extract::State;
+use axum::http::Uri;
+use serde::Serialize;
+use serde_json::json;
+
+pub(super) fn endpoints() -> Vec<Endpoint> {
+    let state = json!({ "type": "string", "enum": DeliveryState::ALL.map(DeliveryState::name) });
+    let person = json!({ "type": "string", "minLength": 3, "maxLength": limits::IDENTIFIER_BYTES,
+        "pattern": "^([0-9a-f]{32}|[a-z][a-z0-9_]*:[^\\u0000-\\u001f\\u007f-\\u009f]+)$" });
+    vec![Endpoint::get(
+        "/api/v1/deliveries",
+        Some(Scope::Read),
+        list,
+        About {
+            id: "listDeliveries",
+            group: "Deliveries",
+            summary: "What destinations were told, newest first",
+            description: "Those that still wait in the outbox (`pending`), those that a destination has (`delivered`), and those \
+            that were given up (`dead`) with the reason. `id` is the idempotency key that the destination got.",
+            parameters: vec![
+                filter_parameter("destination", "Only to this destination."),
+                query_parameter("state", &state, "Only those in this state."),
+                query_parameter("person", &person, "Only about this person: `{kind}:{value}` or an id."),
+                before_parameter(),
+                limit_parameter(limits::PAGE_DEFAULT, limits::PAGE_MOST),
+            ],
+            body: None,
+            answers: vec![json_of("Deliveries")],
+            refusals: &[400, 404, 503],
+        },
+    )]
+}
+
+#[derive(Serialize)]
+struct Deliveries {
+    total: u64,
+    deliveries: Vec<Delivery>,
+    next: Option<String>,
+}
+
+async fn list(State(api): State<Api>, uri: Uri) -> Result<Json<Deliveries>, ApiError> {
+    let parameters = Parameters::read(&uri, &["destination", "state", "person", "before", "limit"])?;
+    let filter = DeliveryFilter {
+        destination: parameters.filter("destination")?,
+        state: state(&parameters)?,
+        before: parameters.cursor("before", read_cursor, |at| (at.0, 0))?,
+        limit: parameters.limit(limits::PAGE_DEFAULT, limits::PAGE_MOST)?,
+        person: parameters.text("person").map(|who| find_id(&api, who)).transpose()?,
+    };
+    let page = in_turn(&api, Work::Read, move |engine| engine.deliveries(&filter)).await?;
+    let next = page.deliveries.last().filter(|_| page.more).and_then(cursor);
+    Ok(Json(Deliveries { total: page.total, deliveries: page.deliveries, next }))
+}
+
+fn state(parameters: &Parameters) -> Result<Option<DeliveryState>, ApiError> {
+    let Some(text) = parameters.text("state") else { return Ok(None) };
+    let state = DeliveryState::ALL.into_iter().find(|state| state.name() == text);
+    let names = DeliveryState::ALL.map(DeliveryState::name);
+    state.map(Some).ok_or_else(|| bad_parameter("state", text, &format!("one of {}", quoted(&names))))
+}
+
+fn cursor(delivery: &Delivery) -> Option<String> {
+    Some(format!("{}_{}", parse_instant(&delivery.at)?.0, delivery.id))
+}
+
+fn read_cursor(text: &str) -> Option<(i64, u128)> {
+    let (at, id) = split_cursor(text)?;
+    Some((at.0, u128::from_str_radix(id, 16).ok()?))
+}

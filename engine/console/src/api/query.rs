@@ -1,0 +1,120 @@
+//! Read-only SQL.
+
+use crate::Api;
+use crate::accept::{Format, preferred};
+use crate::csv;
+use crate::endpoint::{About, Endpoint, json_of, text_of};
+use crate::engine::{Query, Rows};
+use crate::error::ApiError;
+use crate::keys::Scope;
+use crate::limits;
+use crate::request::Parameters;
+use crate::turn::{Work, in_turn};
+use axum::Json;
+use axum::body::{Bytes, HttpBody};
+use axum::extract::{FromRequest, Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+
+pub(super) fn endpoints() -> Vec<Endpoint> {
+    vec![Endpoint::post(
+        "/api/v1/query",
+        Some(Scope::Read),
+        query,
+        About {
+            id: "query",
+            group: "SQL",
+            summary: "Run one read-only SQL statement",
+            description: "DuckDB's SQL over the log (`log`), a table for each event (`ev_product_viewed` …) and the other \
+            tables of the store. With `Accept: text/csv` the rows come as CSV. No more than `limit` rows are returned; \
+            `truncated`, or the header `sonder-truncated: true`, says that there were more.",
+            parameters: vec![],
+            body: Some("Query"),
+            answers: vec![json_of("Rows"), text_of("text/csv")],
+            refusals: &[400, 406, 413, 415, 422, 503],
+        },
+    )]
+}
+
+/// The body of a query.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    sql: String,
+    limit: Option<u64>,
+}
+
+async fn query(State(api): State<Api>, request: Request) -> Result<Response, ApiError> {
+    Parameters::read(request.uri(), &[])?;
+    let format = preferred(request.headers())?;
+    let asked: Asked = read_json(request).await?;
+    let query = checked(asked)?;
+    let rows = in_turn(&api, Work::Query, move |engine| engine.query(&query)).await?;
+    Ok(match format {
+        Format::Json => Json(rows).into_response(),
+        Format::Csv => as_csv(&rows),
+    })
+}
+
+fn checked(asked: Asked) -> Result<Query, ApiError> {
+    let length = asked.sql.chars().count();
+    if asked.sql.trim().is_empty() || length > limits::SQL_CHARS || asked.sql.contains('\0') {
+        let help = format!("a statement has 1 to {} characters", limits::SQL_CHARS);
+        return Err(ApiError::bad("bad_body", "`sql` is not a statement", help));
+    }
+    let max_rows = asked.limit.map_or(Some(limits::ROWS_DEFAULT), |limit| usize::try_from(limit).ok());
+    let Some(max_rows) = max_rows.filter(|rows| (1..=limits::ROWS_MOST).contains(rows)) else {
+        let help = format!("it is a whole number from 1 to {}", limits::ROWS_MOST);
+        return Err(ApiError::bad("bad_body", "`limit` is out of range", help));
+    };
+    Ok(Query { sql: asked.sql, max_rows, timeout: limits::QUERY_TIME })
+}
+
+fn as_csv(rows: &Rows) -> Response {
+    let mut text = csv::line(rows.columns.iter().map(|column| column.name.as_str()));
+    for row in &rows.rows {
+        let fields: Vec<String> = row.iter().map(csv::field).collect();
+        text.push_str(&csv::line(fields.iter().map(String::as_str)));
+    }
+    let mut response = ([(header::CONTENT_TYPE, "text/csv; charset=utf-8")], text).into_response();
+    if rows.truncated {
+        response.headers_mut().insert("sonder-truncated", header::HeaderValue::from_static("true"));
+    }
+    response
+}
+
+/// Reads a JSON body strictly: its media type, its size, its fields.
+async fn read_json<T: serde::de::DeserializeOwned>(request: Request) -> Result<T, ApiError> {
+    check_media_type(request.headers())?;
+    let too_large = || {
+        let help = format!("at most {} bytes are read", limits::BODY_BYTES);
+        ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "the body is too large", help)
+    };
+    if request.body().size_hint().lower() > limits::BODY_BYTES as u64 {
+        return Err(too_large());
+    }
+    let body =
+        Bytes::from_request(request, &()).await.map_err(|rejection| match rejection.into_response().status() {
+            StatusCode::PAYLOAD_TOO_LARGE => too_large(),
+            _ => ApiError::bad("bad_body", "the body could not be read to its end", "send it again"),
+        })?;
+    serde_json::from_slice(&body).map_err(|error| {
+        let help = "send a JSON object such as `{\"sql\": \"select count(*) from log\"}`";
+        ApiError::bad("bad_body", format!("the body cannot be read: {error}"), help)
+    })
+}
+
+fn check_media_type(headers: &HeaderMap) -> Result<(), ApiError> {
+    let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let media = given.split(';').next().unwrap_or_default().trim();
+    if media.eq_ignore_ascii_case("application/json") {
+        return Ok(());
+    }
+    Err(ApiError::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "unsupported_media_type",
+        "the body is not JSON",
+        "send it with `Content-Type: application/json`",
+    ))
+}

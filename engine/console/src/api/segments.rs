@@ -1,0 +1,240 @@
+//! Segments and their members.
+
+use crate::Api;
+use crate::accept::{Format, preferred};
+use crate::csv;
+use crate::endpoint::{About, Endpoint, json_of, limit_parameter, path_parameter, query_parameter, text_of};
+use crate::engine::{Member, parse_person_id};
+use crate::error::ApiError;
+use crate::keys::Scope;
+use crate::limits;
+use crate::request::{Parameters, path_segment};
+use crate::stream::streamed;
+use crate::turn::{Work, in_turn};
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, Uri};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde_json::json;
+use sonder_core::effect::PersonId;
+use sonder_dsl::ir::{Program, Rule, RuleId, RuleKind};
+use std::sync::Arc;
+
+/// Where `{name}` stands in `/api/v1/segments/{name}`.
+const NAME: usize = 3;
+
+pub(super) fn endpoints() -> Vec<Endpoint> {
+    let name = || {
+        let schema = json!({ "type": "string", "pattern": "^[a-z][a-z0-9_]*$", "minLength": 1,
+            "maxLength": limits::FILTER_CHARS });
+        path_parameter("name", &schema, "A segment of the project.")
+    };
+    let after = json!({ "type": "string", "pattern": "^[0-9a-f]{32}$" });
+    vec![
+        Endpoint::get(
+            "/api/v1/segments",
+            Some(Scope::Read),
+            list,
+            About {
+                id: "listSegments",
+                group: "Segments",
+                summary: "All segments with their sizes",
+                description: "In the order of evaluation: whatever a segment builds on stands before it.",
+                parameters: vec![],
+                body: None,
+                answers: vec![json_of("Segments")],
+                refusals: &[400],
+            },
+        ),
+        Endpoint::get(
+            "/api/v1/segments/{name}",
+            Some(Scope::Read),
+            one,
+            About {
+                id: "getSegment",
+                group: "Segments",
+                summary: "One segment",
+                description: "Its definition as written, where it is declared, and how many people are in it now.",
+                parameters: vec![name()],
+                body: None,
+                answers: vec![json_of("Segment")],
+                refusals: &[400, 404],
+            },
+        ),
+        Endpoint::get(
+            "/api/v1/segments/{name}/members",
+            Some(Scope::Read),
+            members,
+            About {
+                id: "listMembers",
+                group: "Segments",
+                summary: "Who is in a segment",
+                description: "In order of id, which never changes: whoever is in the segment from the first page to the last is \
+                listed exactly once, whatever happens in between. With `Accept: text/csv` all members after `after` are \
+                streamed, with a column for each kind of identifier (several values of a kind are separated by `;`).",
+                parameters: vec![
+                    name(),
+                    query_parameter(
+                        "after",
+                        &after,
+                        "The `next` of the page before this one: the id of its last person.",
+                    ),
+                    limit_parameter(limits::PAGE_DEFAULT, limits::PAGE_MOST),
+                ],
+                body: None,
+                answers: vec![json_of("Members"), text_of("text/csv")],
+                refusals: &[400, 404, 406, 503],
+            },
+        ),
+    ]
+}
+
+#[derive(Serialize)]
+struct Segments {
+    segments: Vec<Segment>,
+}
+
+#[derive(Serialize)]
+struct Segment {
+    name: String,
+    description: Option<String>,
+    purpose: Option<String>,
+    /// The expression, as written.
+    definition: String,
+    /// Path and line.
+    place: String,
+    /// Of the meaning, as 16 hexadecimal digits: it changes when the segment's meaning does.
+    fingerprint: String,
+    size: u64,
+}
+
+impl Segment {
+    fn new(rule: &Rule, size: u64) -> Self {
+        Self {
+            name: rule.name.clone(),
+            description: rule.description.clone(),
+            purpose: rule.purpose.clone(),
+            definition: rule.source.clone(),
+            place: rule.place.clone(),
+            fingerprint: format!("{:016x}", rule.fingerprint.0),
+            size,
+        }
+    }
+}
+
+async fn list(State(api): State<Api>, uri: Uri) -> Result<Json<Segments>, ApiError> {
+    Parameters::read(&uri, &[])?;
+    let program = api.engine().program();
+    let sizes = api.engine().segment_sizes();
+    let size_of = |id: RuleId| sizes.iter().find(|size| size.segment == id).map_or(0, |size| size.size);
+    Ok(Json(Segments { segments: program.segments().map(|(id, rule)| Segment::new(rule, size_of(id))).collect() }))
+}
+
+async fn one(State(api): State<Api>, uri: Uri) -> Result<Json<Segment>, ApiError> {
+    Parameters::read(&uri, &[])?;
+    let program = api.engine().program();
+    let (id, rule) = find(&program, &path_segment(&uri, NAME)?)?;
+    let size = api.engine().segment_sizes().iter().find(|size| size.segment == id).map_or(0, |size| size.size);
+    Ok(Json(Segment::new(rule, size)))
+}
+
+#[derive(Serialize)]
+struct Members {
+    segment: String,
+    size: u64,
+    members: Vec<MemberAnswer>,
+    next: Option<String>,
+}
+
+#[derive(Serialize)]
+struct MemberAnswer {
+    person: String,
+    since: String,
+    identifiers: Vec<KindAndValue>,
+}
+
+#[derive(Serialize)]
+struct KindAndValue {
+    kind: String,
+    value: String,
+}
+
+async fn members(State(api): State<Api>, uri: Uri, headers: HeaderMap) -> Result<Response, ApiError> {
+    let parameters = Parameters::read(&uri, &["after", "limit"])?;
+    let after = parameters.person_id("after")?;
+    let limit = parameters.limit(limits::PAGE_DEFAULT, limits::PAGE_MOST)?;
+    let format = preferred(&headers)?;
+    let program = api.engine().program();
+    let (segment, rule) = find(&program, &path_segment(&uri, NAME)?)?;
+    if format == Format::Csv {
+        return Ok(stream_members(api, program, segment, after));
+    }
+    // One more than asked for tells whether there is a page after this one.
+    let mut page = in_turn(&api, Work::Read, move |engine| engine.members(segment, after, limit + 1)).await?;
+    let more = page.len() > limit;
+    page.truncate(limit);
+    let size = api.engine().segment_sizes().iter().find(|size| size.segment == segment).map_or(0, |size| size.size);
+    let answer = Members {
+        segment: rule.name.clone(),
+        size,
+        next: page.last().filter(|_| more).map(|last| last.person.clone()),
+        members: page.into_iter().map(member_answer).collect(),
+    };
+    Ok(Json(answer).into_response())
+}
+
+fn member_answer(member: Member) -> MemberAnswer {
+    let identifiers = member.identifiers.into_iter().map(|(kind, value)| KindAndValue { kind, value }).collect();
+    MemberAnswer { person: member.person, since: member.since, identifiers }
+}
+
+/// All members as CSV, page after page, no faster than the client reads.
+fn stream_members(api: Api, program: Arc<Program>, segment: RuleId, after: Option<PersonId>) -> Response {
+    streamed("text/csv; charset=utf-8", async move |lines| {
+        let kinds: Vec<&str> = program.identity.identifiers.iter().map(|kind| kind.name.as_str()).collect();
+        lines.send(csv::line(["person", "since"].into_iter().chain(kinds.iter().copied()))).await?;
+        let mut after = after;
+        loop {
+            let page =
+                in_turn(&api, Work::Read, move |engine| engine.members(segment, after, limits::PAGE_MOST)).await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = parse_person_id(&last.person);
+            let text: String = page.iter().map(|member| member_line(member, &kinds)).collect();
+            lines.send(text).await?;
+            if page.len() < limits::PAGE_MOST || after.is_none() {
+                return Ok(());
+            }
+        }
+    })
+}
+
+fn member_line(member: &Member, kinds: &[&str]) -> String {
+    let values: Vec<String> = kinds
+        .iter()
+        .map(|wanted| {
+            let of_kind = member.identifiers.iter().filter(|(kind, _)| kind == wanted);
+            of_kind.map(|(_, value)| value.as_str()).collect::<Vec<_>>().join(";")
+        })
+        .collect();
+    let fixed = [member.person.as_str(), member.since.as_str()];
+    csv::line(fixed.into_iter().chain(values.iter().map(String::as_str)))
+}
+
+/// The segment of this name.
+fn find<'p>(program: &'p Program, name: &str) -> Result<(RuleId, &'p Rule), ApiError> {
+    let shown: String = name.chars().take(100).collect();
+    match program.rule_named(name) {
+        Some((id, rule)) if rule.kind == RuleKind::Segment => Ok((id, rule)),
+        Some(_) => Err(ApiError::missing(
+            "no_such_segment",
+            format!("`{shown}` is a trait, not a segment"),
+            "a person's computed traits are in `/api/v1/people/{who}`",
+        )),
+        None => Err(ApiError::missing(
+            "no_such_segment",
+            format!("there is no segment `{shown}`"),
+            "`/api/v1/segments` lists them",
+        )),
+    }
+}

@@ -1,0 +1,41 @@
+//! Every limit of the API, in one place. Each has a test at n and n + 1.
+
+use std::time::Duration;
+
+/// Bytes of path and query together.
+pub const URI_BYTES: usize = 8 * 1024;
+/// Bytes of a request's body.
+pub const BODY_BYTES: usize = 64 * 1024;
+/// Characters of one SQL statement.
+pub const SQL_CHARS: usize = 16 * 1024;
+/// Bytes of an identifier: kind, colon and value.
+pub const IDENTIFIER_BYTES: usize = 1024;
+/// Characters of a filter's value (a reason, a source, a destination, an event's name).
+pub const FILTER_CHARS: usize = 200;
+/// Bytes of a bearer key.
+pub const KEY_BYTES: usize = 256;
+
+/// Items on a page where the client does not say.
+pub const PAGE_DEFAULT: usize = 100;
+/// Items on a page at most.
+pub const PAGE_MOST: usize = 1_000;
+/// Rows of a SQL answer where the client does not say.
+pub const ROWS_DEFAULT: usize = 1_000;
+/// Rows of a SQL answer at most.
+pub const ROWS_MOST: usize = 100_000;
+/// How long a statement may run.
+pub const QUERY_TIME: Duration = Duration::from_secs(30);
+
+/// Store reads at once; more wait.
+pub const READS_AT_ONCE: usize = 8;
+/// SQL statements at once; they are heavier, and get their own, smaller bound.
+pub const QUERIES_AT_ONCE: usize = 2;
+/// How long a request waits for its turn before it is told to come back.
+pub const WAIT_FOR_TURN: Duration = Duration::from_secs(5);
+/// Pages of a streamed answer that may wait for a slow client.
+pub const STREAM_AHEAD: usize = 2;
+
+/// Keys in one data directory.
+pub const KEYS: usize = 1_000;
+/// Characters of a key's name.
+pub const KEY_NAME_CHARS: usize = 100;

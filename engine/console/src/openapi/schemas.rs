@@ -1,0 +1,299 @@
+//! The schemas of bodies and answers. They are closed: an answer has these fields and no others, and a test holds every
+//! answer against its schema.
+
+use crate::engine::DeliveryState;
+use crate::limits;
+use serde_json::{Map, Value as Json, json};
+
+/// All schemas by name.
+pub(super) fn all() -> Json {
+    let groups = [people(), segments(), sql(), deliveries(), quarantine(), health(), errors()];
+    let named: Map<String, Json> =
+        groups.into_iter().flatten().map(|(name, schema)| (name.to_owned(), schema)).collect();
+    Json::Object(named)
+}
+
+type Named = Vec<(&'static str, Json)>;
+
+/// An object with exactly these fields.
+fn object(fields: &[(&str, Json)]) -> Json {
+    let names: Vec<&str> = fields.iter().map(|(name, _)| *name).collect();
+    closed(fields, &names)
+}
+
+/// An object with no other fields than these.
+fn closed(fields: &[(&str, Json)], required: &[&str]) -> Json {
+    let properties: Map<String, Json> =
+        fields.iter().map(|(name, schema)| ((*name).to_owned(), schema.clone())).collect();
+    json!({ "type": "object", "additionalProperties": false, "properties": properties, "required": required })
+}
+
+fn text() -> Json {
+    json!({ "type": "string" })
+}
+
+fn flag() -> Json {
+    json!({ "type": "boolean" })
+}
+
+fn whole() -> Json {
+    json!({ "type": "integer", "minimum": 0 })
+}
+
+fn moment() -> Json {
+    json!({ "type": "string", "format": "date-time" })
+}
+
+fn id() -> Json {
+    json!({ "type": "string", "pattern": "^[0-9a-f]{32}$" })
+}
+
+fn of(name: &str) -> Json {
+    json!({ "$ref": format!("#/components/schemas/{name}") })
+}
+
+fn list_of(schema: &Json) -> Json {
+    json!({ "type": "array", "items": schema })
+}
+
+fn or_null(schema: &Json) -> Json {
+    json!({ "anyOf": [schema, { "type": "null" }] })
+}
+
+fn people() -> Named {
+    vec![
+        (
+            "Person",
+            closed(
+                &[
+                    ("id", id()),
+                    ("identifiers", list_of(&of("Identifier"))),
+                    ("traits", list_of(&of("Trait"))),
+                    ("computed", list_of(&of("ComputedTrait"))),
+                    ("segments", list_of(&of("InSegment"))),
+                    ("first_seen", moment()),
+                    ("last_seen", moment()),
+                ],
+                &["id"],
+            ),
+        ),
+        (
+            "Identifier",
+            object(&[
+                ("kind", text()),
+                ("value", text()),
+                ("source", text()),
+                ("first_seen", moment()),
+                ("last_seen", moment()),
+            ]),
+        ),
+        ("Trait", object(&[("name", text()), ("value", of("Value")), ("source", text()), ("at", moment())])),
+        ("ComputedTrait", object(&[("name", text()), ("value", of("Value"))])),
+        ("InSegment", object(&[("name", text()), ("since", moment())])),
+        (
+            "Value",
+            json!({
+                "description": "Decimals, moments and durations are strings.",
+                "type": ["boolean", "number", "string", "array", "object", "null"],
+            }),
+        ),
+        ("Timeline", object(&[("person", id()), ("entries", list_of(&of("Entry"))), ("next", or_null(&text()))])),
+        ("Entry", entry()),
+    ]
+}
+
+/// One schema for each type of entry.
+fn entry() -> Json {
+    let kinds: [(&str, &[(&str, Json)]); 8] = [
+        (
+            "event",
+            &[
+                ("seq", whole()),
+                ("event", text()),
+                ("source", text()),
+                ("received_at", moment()),
+                ("message_id", text()),
+                ("properties", of("Value")),
+            ],
+        ),
+        ("created", &[]),
+        ("merged", &[("absorbed", id())]),
+        ("link_refused", &[("kind", text()), ("value", text()), ("reason", text())]),
+        ("entered", &[("segment", text())]),
+        ("left", &[("segment", text())]),
+        ("trait_changed", &[("name", text()), ("value", of("Value"))]),
+        ("sent", &[("delivery", id()), ("destination", text()), ("name", text()), ("state", of("DeliveryState"))]),
+    ];
+    let variants: Vec<Json> = kinds
+        .iter()
+        .map(|(name, fields)| {
+            let shared = [("at", moment()), ("type", json!({ "const": name }))];
+            object(&[&shared, *fields].concat())
+        })
+        .collect();
+    json!({ "oneOf": variants })
+}
+
+fn segments() -> Named {
+    let pair = object(&[("kind", text()), ("value", text())]);
+    vec![
+        ("Segments", object(&[("segments", list_of(&of("Segment")))])),
+        (
+            "Segment",
+            object(&[
+                ("name", text()),
+                ("description", or_null(&text())),
+                ("purpose", or_null(&text())),
+                ("definition", text()),
+                ("place", text()),
+                ("fingerprint", json!({ "type": "string", "pattern": "^[0-9a-f]{16}$" })),
+                ("size", whole()),
+            ]),
+        ),
+        (
+            "Members",
+            object(&[
+                ("segment", text()),
+                ("size", whole()),
+                ("members", list_of(&of("Member"))),
+                ("next", or_null(&id())),
+            ]),
+        ),
+        ("Member", object(&[("person", id()), ("since", moment()), ("identifiers", list_of(&pair))])),
+    ]
+}
+
+fn sql() -> Named {
+    let sql = json!({ "type": "string", "minLength": 1, "maxLength": limits::SQL_CHARS, "pattern": "^[^\\u0000]*\\S[^\\u0000]*$",
+        "examples": ["select event, count(*) from log group by all order by all"] });
+    let limit =
+        json!({ "type": "integer", "minimum": 1, "maximum": limits::ROWS_MOST, "default": limits::ROWS_DEFAULT });
+    vec![
+        ("Query", closed(&[("sql", sql), ("limit", or_null(&limit))], &["sql"])),
+        (
+            "Rows",
+            object(&[
+                ("columns", list_of(&object(&[("name", text()), ("type", text())]))),
+                ("rows", list_of(&list_of(&of("Value")))),
+                ("truncated", flag()),
+            ]),
+        ),
+    ]
+}
+
+fn deliveries() -> Named {
+    vec![
+        ("DeliveryState", json!({ "type": "string", "enum": DeliveryState::ALL.map(DeliveryState::name) })),
+        (
+            "Deliveries",
+            object(&[("total", whole()), ("deliveries", list_of(&of("Delivery"))), ("next", or_null(&text()))]),
+        ),
+        (
+            "Delivery",
+            object(&[
+                ("id", id()),
+                ("destination", text()),
+                ("person", id()),
+                (
+                    "kind",
+                    json!({ "type": "string", "enum": [
+                    "message", "segment_entered", "segment_left", "trait_changed", "event", "erase"] }),
+                ),
+                ("name", text()),
+                ("at", moment()),
+                ("state", of("DeliveryState")),
+                ("attempts", whole()),
+                ("settled_at", or_null(&moment())),
+                ("error", or_null(&text())),
+                ("payload", of("Value")),
+            ]),
+        ),
+    ]
+}
+
+fn quarantine() -> Named {
+    let reason = object(&[("code", text()), ("path", or_null(&text())), ("message", text())]);
+    vec![
+        (
+            "Quarantine",
+            object(&[
+                ("total", whole()),
+                ("reasons", list_of(&object(&[("code", text()), ("count", whole())]))),
+                ("messages", list_of(&of("Quarantined"))),
+                ("next", or_null(&whole())),
+            ]),
+        ),
+        (
+            "Quarantined",
+            object(&[
+                ("id", whole()),
+                ("received_at", moment()),
+                ("source", text()),
+                ("name", or_null(&text())),
+                ("message_id", or_null(&text())),
+                ("reasons", list_of(&reason)),
+                ("payload", of("Value")),
+            ]),
+        ),
+    ]
+}
+
+fn health() -> Named {
+    let one_of = |names: &[&str]| json!({ "type": "string", "enum": names });
+    let recovery =
+        object(&[("people", whole()), ("records", whole()), ("millis", json!({ "type": "number", "minimum": 0 }))]);
+    let log = object(&[
+        ("seq", whole()),
+        ("folded_seq", whole()),
+        ("checkpoint_seq", whole()),
+        ("last_received_at", or_null(&moment())),
+        ("duplicates", whole()),
+        ("quarantined", whole()),
+    ]);
+    let lag = object(&[
+        ("queued", whole()),
+        ("unfolded", whole()),
+        ("undelivered", whole()),
+        ("oldest_undelivered_ms", whole()),
+        ("clock_ms", whole()),
+    ]);
+    let reload = object(&[
+        ("outcome", one_of(&["unchanged", "applied", "rejected", "needs_approval"])),
+        ("at", or_null(&moment())),
+        ("errors", list_of(&text())),
+    ]);
+    let destination = object(&[
+        ("name", text()),
+        ("delivered", whole()),
+        ("retried", whole()),
+        ("dead", whole()),
+        ("pending", whole()),
+        ("paused", flag()),
+        ("last_error", or_null(&text())),
+    ]);
+    vec![
+        ("Well", object(&[("ok", json!({ "const": true }))])),
+        (
+            "Status",
+            object(&[
+                ("version", text()),
+                ("project", text()),
+                ("fingerprint", json!({ "type": "string", "pattern": "^[0-9a-f]{16}$" })),
+                ("stage", one_of(&["recovering", "running", "degraded", "stopping"])),
+                ("started_at", moment()),
+                ("recovery", or_null(&recovery)),
+                ("log", log),
+                ("people", whole()),
+                ("lag", lag),
+                ("reload", reload),
+                ("destinations", list_of(&destination)),
+                ("memory", object(&[("people", whole()), ("resident", whole())])),
+            ]),
+        ),
+    ]
+}
+
+fn errors() -> Named {
+    let code = json!({ "type": "string", "pattern": "^[a-z_]+$" });
+    vec![("Error", object(&[("error", object(&[("code", code), ("message", text()), ("help", text())]))]))]
+}

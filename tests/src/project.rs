@@ -1,0 +1,58 @@
+//! Small projects for tests, written as literals and put into a temporary folder.
+
+use std::path::Path;
+use std::{fs, io};
+
+/// Writes a project: pairs of path and content.
+///
+/// # Errors
+/// When the folder cannot be written.
+pub fn write(folder: &Path, files: &[(&str, &str)]) -> io::Result<()> {
+    for (path, text) in files {
+        let path = folder.join(path);
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        fs::write(path, text)?;
+    }
+    Ok(())
+}
+
+/// A shop of two events: who views three times in a day without an order is keen, and a webhook hears of it.
+///
+/// # Errors
+/// When the folder cannot be written.
+pub fn keen(folder: &Path, receiver: &str) -> io::Result<()> {
+    let destination = format!(
+        "destination: hook\nplugin: sonder/webhook@1\nallow: [\"{receiver}\"]\nallow_private: true\n\
+         config: {{url: \"http://{receiver}/hook\"}}\nreceives:\n  segments: [keen, buyer]\n"
+    );
+    write(
+        folder,
+        &[
+            ("sonder.yaml", "name: keen\n"),
+            (
+                "events/view.yaml",
+                "event: view\nproperties:\n  product: {type: string}\n  n: {type: integer}\nrequired: [product]\n",
+            ),
+            (
+                "events/order.yaml",
+                "event: order\nproperties:\n  total: {type: number, multipleOf: 0.01}\nrequired: [total]\n",
+            ),
+            (
+                "identity.yaml",
+                "identifiers:\n  user_id: {}\n  email: {normalize: [trim, lowercase]}\n  anonymous_id: {}\n",
+            ),
+            ("profile.yaml", "traits:\n  email: {type: string, merge: most_recent}\n"),
+            ("sources/server.yaml", "source: server\nkind: server\nwrite_keys: [wk]\n"),
+            (
+                "rules/r.sonder",
+                "segment keen \"three views\" { when count(view, last 24h) >= 3 and not did(order, last 24h) }\n\
+                 segment buyer \"ordered\" { when did(order) }\n\
+                 trait spent = sum(order.total)\n\
+                 trait views = count(view)\n",
+            ),
+            ("destinations/hook.yaml", &destination),
+        ],
+    )
+}

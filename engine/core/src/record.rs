@@ -66,8 +66,6 @@ pub struct Event {
     pub stripped: Vec<String>,
     /// What is doubtful about it: it counts, but people should know. Sorted, each once.
     pub labels: Vec<Label>,
-    /// An `alias` call: by the sender's own word its two user ids are one person's, so `unique` does not keep them apart.
-    pub alias: bool,
     /// Imported history: no deliveries follow from it.
     pub historical: bool,
 }

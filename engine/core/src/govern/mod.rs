@@ -110,7 +110,6 @@ impl Governor {
         let withheld = rules.map_or_else(Vec::new, |rules| rules.withheld(message));
         Ok(Event {
             call: message.call,
-            alias: message.call == Call::Alias,
             event: declared,
             source: message.source,
             occurred_at: message.occurred_at,

@@ -203,3 +203,6 @@ pub mod code {
     /// Not what the schema says.
     pub const SCHEMA_VIOLATION: &str = "schema_violation";
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,11 +7,13 @@ pub mod diagnostic;
 pub mod ir;
 pub mod limits;
 pub mod model;
+pub mod project;
+pub mod shape;
 pub mod source;
 pub mod time;
 pub mod yaml;
 
-use diagnostic::Diagnostic;
+use diagnostic::{Diagnostic, Report, Severity};
 use source::SourceSet;
 use std::sync::Arc;
 
@@ -24,4 +26,37 @@ pub struct Compilation {
     pub diagnostics: Vec<Diagnostic>,
     /// There when no diagnostic is an error.
     pub program: Option<Arc<ir::Program>>,
+}
+
+/// Compiles a project: all its files at once, so that all errors of all files come in one run.
+///
+/// ```
+/// use sonder_dsl::source::{SourceFile, SourceSet};
+///
+/// let file = |path: &str, text: &str| SourceFile { path: path.to_owned(), text: text.to_owned() };
+/// let compilation = sonder_dsl::compile(SourceSet::new(vec![
+///     file("sonder.yaml", "name: shop"),
+///     file("events/order.yaml", "event: order\nproperties: {total: {type: number, multipleOf: 0.01}}"),
+/// ]));
+/// assert!(compilation.diagnostics.is_empty());
+/// assert_eq!(compilation.program.unwrap().events[0].name, "order");
+/// ```
+#[must_use]
+pub fn compile(sources: SourceSet) -> Compilation {
+    let mut report = Report::default();
+    if !project::fits(&sources, &mut report) {
+        return Compilation { diagnostics: report.finish(), sources, program: None };
+    }
+    let project::Declared { declarations, rule_files } = project::declare(&sources, &mut report);
+    let lowered = ir::Lowered {
+        slots: vec![Vec::new(); declarations.events.len()],
+        aggregates_of_event: vec![Vec::new(); declarations.events.len()],
+        rules_of_profile_trait: vec![Vec::new(); declarations.profile.len()],
+        ..ir::Lowered::default()
+    };
+    let _ = rule_files;
+    let program = project::assemble(declarations, lowered, &mut report);
+    let diagnostics = report.finish();
+    let sound = diagnostics.iter().all(|diagnostic| diagnostic.severity != Severity::Error);
+    Compilation { sources, diagnostics, program: sound.then(|| Arc::new(program)) }
 }

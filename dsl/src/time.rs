@@ -76,6 +76,12 @@ impl Duration {
     pub const fn from_millis(millis: i64) -> Self {
         Self(millis.saturating_mul(1_000))
     }
+
+    /// So many times as long; saturates.
+    #[must_use]
+    pub const fn times(self, factor: i64) -> Self {
+        Self(self.0.saturating_mul(factor))
+    }
 }
 
 impl fmt::Display for Duration {

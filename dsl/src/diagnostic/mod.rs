@@ -1,6 +1,10 @@
 //! What is wrong with a project, as data: one model, one renderer a format.
 
 pub mod codes;
+mod report;
+pub mod suggest;
+
+pub use report::Report;
 
 use crate::source::Span;
 
@@ -13,7 +17,7 @@ pub struct Diagnostic {
     pub severity: Severity,
     /// What is wrong: lower case, no full stop, the author's own words in backticks.
     pub message: String,
-    /// Where; the first is the place itself, others explain.
+    /// Where; the first is the place itself, others explain. None for the project as a whole.
     pub labels: Vec<Label>,
     /// What to type instead.
     pub help: Vec<String>,
@@ -48,6 +52,19 @@ impl Diagnostic {
             severity: Severity::Error,
             message: message.into(),
             labels: vec![Label { span, text: label.into() }],
+            help: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
+    /// An error of the project as a whole, which has no place.
+    #[must_use]
+    pub fn general(code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            severity: Severity::Error,
+            message: message.into(),
+            labels: Vec::new(),
             help: Vec::new(),
             notes: Vec::new(),
         }

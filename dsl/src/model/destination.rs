@@ -1,7 +1,11 @@
 //! `destinations/*.yaml`: where decisions go.
 
-use super::{Rate, WriteKey};
-use crate::ir::{EventId, ProfileTraitId, RuleId};
+use super::{DeclaredDestination, Rate, Reference, WriteKey, source};
+use crate::diagnostic::{Diagnostic, Report, codes};
+use crate::ir::{EventId, IdentifierKindId, ProfileTraitId, RuleId};
+use crate::shape::{Fields, Filled, Format, Key, Shape, scalar};
+use crate::time::Duration;
+use crate::yaml::Node;
 
 /// One configured destination.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,7 +33,7 @@ pub struct Destination {
     /// Events that it gets as they come.
     pub events: Vec<EventId>,
     /// Kinds of identifiers that it may see; empty for all.
-    pub identifiers: Vec<crate::ir::IdentifierKindId>,
+    pub identifiers: Vec<IdentifierKindId>,
     /// How often it may be called.
     pub rate: Option<Rate>,
     /// How many items one person may get in how long.
@@ -39,7 +43,7 @@ pub struct Destination {
     /// Items in one batch. Default 100.
     pub batch_limit: u32,
     /// Time one batch may execute, network waits excluded. Default 2 s.
-    pub time_limit: crate::time::Duration,
+    pub time_limit: Duration,
 }
 
 /// A secret: its name, and where its value is found when the engine starts.
@@ -49,4 +53,121 @@ pub struct Secret {
     pub name: String,
     /// Where the value is.
     pub value: WriteKey,
+}
+
+/// What a file in `destinations/` may hold.
+pub const KEYS: &[Key] = &[
+    Key::required("destination", Shape::NAME, "its name"),
+    Key::required("plugin", Shape::Text(Format::Plugin), "a bundled plugin, or the path of a .wasm in the project"),
+    Key::optional("description", Shape::TEXT, "what it is for"),
+    Key::optional(
+        "allow",
+        Shape::List(&Shape::Text(Format::Host), Filled::MayBeEmpty),
+        "hosts that it may reach; default none",
+    ),
+    Key::optional(
+        "allow_private",
+        Shape::Bool,
+        "whether those may be private addresses, and plain http; default false",
+    ),
+    Key::optional(
+        "secrets",
+        Shape::Map(Format::Name, &source::KEY),
+        "what the plugin refers to as {{secret:name}}; it never sees the value",
+    ),
+    Key::optional(
+        "config",
+        Shape::Map(Format::Any, &Shape::Json),
+        "what the plugin is configured with; the plugin checks it",
+    ),
+    Key::optional("purposes", Shape::NAMES, "for which purposes it may get data").later(),
+    Key::optional("receives", Shape::Object(RECEIVES), "what it gets"),
+    Key::optional("rate", Shape::Text(Format::Rate), "how often it may be called"),
+    Key::optional("cap", Shape::Text(Format::Cap), "how many items one person may get").later(),
+    Key::optional("limits", Shape::Object(LIMITS), "what one run of the plugin may use"),
+];
+
+const RECEIVES: &[Key] = &[
+    Key::optional("segments", Shape::NAMES, "segments whose entries and exits it gets"),
+    Key::optional("traits", Shape::NAMES, "traits whose changes it gets, and which go with each item"),
+    Key::optional("events", Shape::List(&Shape::TEXT, Filled::MayBeEmpty), "events that it gets as they come"),
+    Key::optional("identifiers", Shape::NAMES, "kinds of identifiers that it may see; default all"),
+];
+
+const LIMITS: &[Key] = &[
+    Key::optional("memory", Shape::Text(Format::Size), "memory of one instance; default 64 MiB"),
+    Key::optional("batch", Shape::Integer(1, 10_000), "items in one batch; default 100"),
+    Key::optional("time", Shape::DURATION, "time one batch may execute, network waits excluded; default 2s"),
+];
+
+const MEMORY: u64 = 64 << 20;
+const BATCH: u32 = 100;
+const TIME: Duration = Duration::from_secs(2);
+
+/// Reads a checked file; `None` when it has no name. `event` and `identifier` look names up, and
+/// report what they do not know.
+pub fn decode(
+    root: &Node,
+    event: impl Fn(&Reference, &mut Report) -> Option<EventId>,
+    identifier: impl Fn(&Reference, &mut Report) -> Option<IdentifierKindId>,
+    report: &mut Report,
+) -> Option<DeclaredDestination> {
+    let fields = Fields::new(root, KEYS);
+    let name = fields.string("destination")?;
+    let receives = fields.object("receives", RECEIVES);
+    let references = |key: &str, report: &mut Report| -> Vec<Reference> {
+        let node = receives.as_ref().and_then(|receives| receives.get(key));
+        once_each(node.map_or(&[][..], Node::items), key, report)
+    };
+    let limits = fields.object("limits", LIMITS);
+    let secrets = fields.get("secrets").map_or(&[][..], Node::entries).iter();
+    let events = references("events", report);
+    let identifiers = references("identifiers", report);
+    let destination = Destination {
+        name,
+        plugin: fields.string("plugin").unwrap_or_default(),
+        allow: fields.strings("allow"),
+        allow_private: fields.bool("allow_private").unwrap_or(false),
+        secrets: secrets
+            .filter_map(|entry| Some(Secret { name: entry.key.clone(), value: source::key(&entry.value)? }))
+            .collect(),
+        config: fields.get("config").map_or_else(|| serde_json::json!({}), Node::to_json),
+        purposes: fields.strings("purposes"),
+        segments: Vec::new(),
+        profile_traits: Vec::new(),
+        computed_traits: Vec::new(),
+        events: events.iter().filter_map(|reference| event(reference, report)).collect(),
+        identifiers: identifiers.iter().filter_map(|reference| identifier(reference, report)).collect(),
+        rate: rate(&fields, "rate"),
+        cap_per_person: rate(&fields, "cap"),
+        memory_limit: limits.and_then(|limits| scalar::size(limits.text("memory")?)).unwrap_or(MEMORY),
+        batch_limit: limits.and_then(|limits| limits.integer("batch")).unwrap_or(BATCH),
+        time_limit: limits.and_then(|limits| limits.duration("time")).unwrap_or(TIME),
+    };
+    Some(DeclaredDestination {
+        destination,
+        segments: references("segments", report),
+        traits: references("traits", report),
+    })
+}
+
+fn rate(fields: &Fields<'_>, key: &str) -> Option<Rate> {
+    Some(scalar::rate(fields.text(key)?)?.0)
+}
+
+fn once_each(items: &[Node], key: &str, report: &mut Report) -> Vec<Reference> {
+    let mut references: Vec<Reference> = Vec::new();
+    for item in items {
+        let Some(name) = item.text() else { continue };
+        if let Some(first) = references.iter().find(|reference| reference.name == name) {
+            let message = format!("`{name}` is in `{key}` twice");
+            report.push(
+                Diagnostic::error(codes::DUPLICATE_NAME, message, item.span, "the second time")
+                    .label(first.span, "the first time"),
+            );
+            continue;
+        }
+        references.push(Reference { name: name.to_owned(), span: item.span });
+    }
+    references
 }

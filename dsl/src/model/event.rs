@@ -1,7 +1,14 @@
 //! `events/*.yaml`: event schemas.
 
+use super::schema;
+use crate::diagnostic::{Diagnostic, Report, codes, suggest};
 use crate::ir::Type;
+use crate::shape::{Fields, Filled, Format, Key, Shape, Word};
+use crate::source::Span;
+use crate::time::Duration;
+use crate::yaml::{Entry, Node};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 /// One event type.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +37,9 @@ pub struct EventSchema {
     pub on_violation: OnViolation,
     /// The properties that rules read, in the order of their slots.
     pub slots: Vec<SlotPath>,
+    /// How long events of this type are kept, where it differs from the project's. Checked and kept; used from
+    /// retention on.
+    pub retention: Option<Duration>,
 }
 
 /// One property of an event.
@@ -46,6 +56,13 @@ pub struct Property {
     pub identifier: Option<String>,
     /// What it means.
     pub description: Option<String>,
+    /// For people: `Product id`.
+    pub title: Option<String>,
+    /// Values that it may have, to show.
+    pub examples: Vec<serde_json::Value>,
+    /// Properties made of this one that are no personal data, with their functions. Checked and kept; used from
+    /// consent on.
+    pub derive: Vec<(String, String)>,
 }
 
 /// `pii:`
@@ -114,6 +131,194 @@ pub fn fold_event_name(name: &str) -> String {
         folded.pop();
     }
     folded
+}
+
+/// What a file in `events/` may hold.
+pub const KEYS: &[Key] = &[
+    Key::required("event", Shape::NAME, "its name: what happened, in lower-case snake case"),
+    Key::optional("title", Shape::TEXT, "for people"),
+    Key::optional("description", Shape::TEXT, "what it means and when it is sent"),
+    Key::optional("owner", Shape::TEXT, "the team that answers for it"),
+    Key::optional("version", Shape::Text(Format::Version), "MODEL-REVISION-ADDITION; default 1-0-0"),
+    Key::optional(
+        "aliases",
+        Shape::List(&Shape::TEXT, Filled::MayBeEmpty),
+        "other names that it is sent under; other spellings of its own name are known by themselves",
+    ),
+    Key::optional("purposes", Shape::NAMES, "for which purposes its data may be used").later(),
+    Key::optional("retention", Shape::DURATION, "how long events of this type are kept").later(),
+    Key::optional("properties", Shape::Map(Format::Any, &Shape::Schema), "its properties: JSON Schema 2020-12"),
+    Key::optional("required", Shape::List(&Shape::TEXT, Filled::MayBeEmpty), "properties that must be there"),
+    Key::optional("additionalProperties", Shape::Bool, "whether other properties may come along; default true"),
+    Key::optional("$defs", Shape::Map(Format::Any, &Shape::Schema), "schemas that properties refer to"),
+    Key::optional(
+        "on_violation",
+        Shape::Word(ON_VIOLATION),
+        "what happens to an event that violates the schema; default quarantine",
+    ),
+];
+
+const ON_VIOLATION: &[Word] = &[
+    Word { word: "quarantine", doc: "the event is kept aside with the reasons" },
+    Word { word: "strip", doc: "the properties that violate are dropped, the rest goes on" },
+    Word { word: "label", doc: "the event goes on, labelled" },
+];
+
+/// Words of the rule language that no event can be called.
+const RESERVED: &[&str] = &["any"];
+
+/// An event and the places that others refer to.
+pub(crate) struct DecodedEvent {
+    pub schema: EventSchema,
+    pub name_span: Span,
+    pub alias_spans: Vec<Span>,
+    pub property_spans: Vec<Span>,
+    /// Where `identifier:` is written, by property.
+    pub identifier_spans: Vec<Option<Span>>,
+}
+
+/// Reads a checked file; `None` when it has no name.
+pub(crate) fn decode(root: &Node, report: &mut Report) -> Option<DecodedEvent> {
+    let fields = Fields::new(root, KEYS);
+    let name = fields.get("event")?;
+    let name_text = name.text()?;
+    if RESERVED.contains(&name_text) {
+        let message = format!("an event cannot be called `{name_text}`");
+        let label = "a word of the rule language";
+        report.push(Diagnostic::error(codes::BAD_NAME, message, name.span, label).help("give it another name"));
+    }
+    let entries = fields.get("properties").map_or(&[][..], Node::entries);
+    let required = required(&fields, entries, report);
+    columns_differ(entries, report);
+    let (aliases, alias_spans) = fields
+        .get("aliases")
+        .map_or(&[][..], Node::items)
+        .iter()
+        .filter_map(|alias| Some((alias.text()?.to_owned(), alias.span)))
+        .unzip();
+    let schema = EventSchema {
+        name: name_text.to_owned(),
+        title: fields.string("title"),
+        description: fields.string("description"),
+        owner: fields.string("owner"),
+        version: fields.string("version").unwrap_or_else(|| "1-0-0".to_owned()),
+        aliases,
+        purposes: fields.strings("purposes"),
+        properties: entries.iter().map(property).collect(),
+        json_schema: whole_schema(&fields, entries, &required),
+        required,
+        on_violation: match fields.text("on_violation") {
+            Some("strip") => OnViolation::Strip,
+            Some("label") => OnViolation::Label,
+            _ => OnViolation::Quarantine,
+        },
+        slots: Vec::new(),
+        retention: fields.duration("retention"),
+    };
+    references_lead_somewhere(root, &schema.json_schema, report);
+    Some(DecodedEvent {
+        schema,
+        name_span: name.span,
+        alias_spans,
+        property_spans: entries.iter().map(|entry| entry.key_span).collect(),
+        identifier_spans: entries.iter().map(|entry| Some(entry.value.get("identifier")?.span)).collect(),
+    })
+}
+
+fn property(entry: &Entry) -> Property {
+    let text = |key: &str| entry.value.get(key).and_then(Node::text);
+    let derived = entry.value.get("derive").map_or(&[][..], Node::entries).iter();
+    Property {
+        name: entry.key.clone(),
+        kind: schema::kind_of(&entry.value),
+        pii: text("pii").and_then(schema::pii),
+        identifier: text("identifier").map(str::to_owned),
+        description: text("description").map(str::to_owned),
+        title: text("title").map(str::to_owned),
+        examples: entry.value.get("examples").map_or(&[][..], Node::items).iter().map(Node::to_json).collect(),
+        derive: derived.filter_map(|derived| Some((derived.key.clone(), derived.value.text()?.to_owned()))).collect(),
+    }
+}
+
+fn required(fields: &Fields<'_>, properties: &[Entry], report: &mut Report) -> Vec<String> {
+    let mut required: Vec<String> = Vec::new();
+    for item in fields.get("required").map_or(&[][..], Node::items) {
+        let Some(name) = item.text() else { continue };
+        if required.iter().any(|before| before == name) {
+            let message = format!("`{name}` is required twice");
+            report.push(Diagnostic::error(codes::DUPLICATE_NAME, message, item.span, "the second time"));
+        } else if properties.iter().any(|entry| entry.key == name) {
+            required.push(name.to_owned());
+        } else {
+            let message = format!("`required` names `{name}`, which is no property");
+            let mut error = Diagnostic::error(codes::UNKNOWN_REQUIRED, message, item.span, "not declared");
+            if let Some(help) = suggest::help(name, properties.iter().map(|entry| entry.key.as_str())) {
+                error = error.help(help);
+            }
+            report.push(error);
+        }
+    }
+    required
+}
+
+/// Each property is a column of the event's table, and SQL does not tell `Price` from `price`.
+fn columns_differ(properties: &[Entry], report: &mut Report) {
+    let mut seen = std::collections::HashMap::new();
+    for entry in properties {
+        if let Some(before) = seen.insert(entry.key.to_lowercase(), entry) {
+            let message = format!("`{}` and `{}` differ only by upper and lower case", before.key, entry.key);
+            report.push(
+                Diagnostic::error(codes::DUPLICATE_COLUMN, message, entry.key_span, "the same column in SQL")
+                    .label(before.key_span, "the first one")
+                    .help("keep one of them; the other still reaches the log as it was sent"),
+            );
+        }
+    }
+}
+
+fn whole_schema(fields: &Fields<'_>, properties: &[Entry], required: &[String]) -> serde_json::Value {
+    let all = |entries: &[Entry]| -> serde_json::Map<String, serde_json::Value> {
+        entries.iter().map(|entry| (entry.key.clone(), schema::to_json(&entry.value))).collect()
+    };
+    let mut whole = json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "type": "object",
+        "properties": all(properties),
+    });
+    if !required.is_empty() {
+        whole["required"] = json!(required);
+    }
+    if let Some(definitions) = fields.get("$defs") {
+        whole["$defs"] = serde_json::Value::Object(all(definitions.entries()));
+    }
+    if let Some(others) = fields.bool("additionalProperties") {
+        whole["additionalProperties"] = json!(others);
+    }
+    whole
+}
+
+/// Every `$ref` of the file points at a schema in it.
+fn references_lead_somewhere(node: &Node, whole: &serde_json::Value, report: &mut Report) {
+    for entry in node.entries() {
+        if entry.key == "$ref"
+            && let Some(pointer) = entry.value.text().and_then(|text| text.strip_prefix('#'))
+            && whole.pointer(pointer).is_none()
+        {
+            let message = format!("`#{pointer}` leads nowhere");
+            let names = whole.get("$defs").and_then(serde_json::Value::as_object);
+            let known: Vec<String> =
+                names.map_or_else(Vec::new, |names| names.keys().map(|name| format!("#/$defs/{name}")).collect());
+            let mut error = Diagnostic::error(codes::UNKNOWN_REF, message, entry.value.span, "nothing is there");
+            if let Some(help) = suggest::help(&format!("#{pointer}"), known.iter().map(String::as_str)) {
+                error = error.help(help);
+            }
+            report.push(error);
+        }
+        references_lead_somewhere(&entry.value, whole, report);
+    }
+    for item in node.items() {
+        references_lead_somewhere(item, whole, report);
+    }
 }
 
 #[cfg(test)]

@@ -7,13 +7,19 @@ pub mod destination;
 pub mod event;
 pub mod identity;
 pub mod profile;
+pub mod schema;
 pub mod settings;
 pub mod source;
 
-pub use declarations::{DeclaredDestination, Declarations, Faulty, Places, Reference};
+pub use declarations::{Declarations, DeclaredDestination, Faulty, Places, Reference};
 pub use destination::{Destination, Secret};
 pub use event::{ContextField, EventSchema, OnViolation, PiiClass, Property, SlotPath, fold_event_name};
-pub use identity::{BlockedValue, Identity, IdentifierKind, LinkLimit, Normalizer, Trust};
+pub use identity::{BlockedValue, IdentifierKind, Identity, LinkLimit, Normalizer, Probabilistic, Trust};
 pub use profile::{MergePolicy, ProfileTrait};
-pub use settings::{Rate, Settings, UndeclaredEvents};
+pub use settings::{QuietHours, Rate, Settings, UndeclaredEvents};
 pub use source::{Source, SourceKind, WriteKey};
+
+/// `traits.address.country` as its keys.
+fn path(text: &str) -> Vec<String> {
+    text.split('.').map(str::to_owned).collect()
+}

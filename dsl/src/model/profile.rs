@@ -1,7 +1,11 @@
 //! `profile.yaml`: the golden record.
 
-use super::PiiClass;
+use super::{PiiClass, schema};
+use crate::diagnostic::{Diagnostic, Report, codes, suggest};
 use crate::ir::{SourceId, Type};
+use crate::shape::{Filled, Format, Key, Shape, Word};
+use crate::source::Span;
+use crate::yaml::{Entry, Node, Value};
 
 /// One trait of the golden record.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,6 +25,8 @@ pub struct ProfileTrait {
     pub from: Vec<Vec<String>>,
     /// Which observation wins.
     pub merge: MergePolicy,
+    /// The JSON Schema (2020-12) of its values.
+    pub json_schema: serde_json::Value,
 }
 
 /// Which of several observations wins.
@@ -40,4 +46,170 @@ pub enum MergePolicy {
     Max,
     /// From the first of these sources that has one; within a source, and when none of them has, the most recent.
     Sources(Vec<SourceId>),
+}
+
+/// What `profile.yaml` may hold. A trait is a schema with keys of its own, [`TRAIT`].
+pub const KEYS: &[Key] =
+    &[Key::required("traits", Shape::Map(Format::Name, &Shape::Trait), "the traits of the golden record, by name")];
+
+/// The keys of a trait that no property has.
+pub const TRAIT: &[Key] = &[
+    Key::optional("purposes", Shape::NAMES, "for which purposes it may be used").later(),
+    Key::optional(
+        "from",
+        Shape::List(&Shape::Text(Format::Path), Filled::AtLeastOne),
+        "paths in a message that it is read from, the first that is there; default traits.<name>",
+    ),
+    Key::optional("merge", MERGE, "which observation wins; default most_recent"),
+];
+
+const MERGE: Shape = Shape::Either(&[
+    Shape::Word(POLICIES),
+    Shape::List(&Shape::Either(&[Shape::Word(POLICIES), Shape::Object(FROM_SOURCE)]), Filled::AtLeastOne),
+]);
+
+const FROM_SOURCE: &[Key] = &[Key::required("source", Shape::NAME, "a source; those named first win")];
+
+const POLICIES: &[Word] = &[
+    Word { word: "most_recent", doc: "the latest observation" },
+    Word { word: "first", doc: "the earliest observation" },
+    Word { word: "longest", doc: "the longest text" },
+    Word { word: "union", doc: "all of them, as a list" },
+    Word { word: "min", doc: "the smallest" },
+    Word { word: "max", doc: "the largest" },
+];
+
+/// The traits of a checked `profile.yaml`, where each is declared, and the names of those that have errors. `source`
+/// looks a source up and reports what it does not know.
+pub(crate) fn decode(
+    root: &Node,
+    mut source: impl FnMut(&str, Span, &mut Report) -> Option<SourceId>,
+    report: &mut Report,
+) -> (Vec<ProfileTrait>, Vec<Span>, Vec<String>) {
+    let entries = root.get("traits").map_or(&[][..], Node::entries);
+    let mut faulty = Vec::new();
+    let traits = entries
+        .iter()
+        .map(|entry| {
+            let errors = report.errors();
+            let decoded = one(entry, &mut source, report);
+            if report.errors() > errors || schema::kind_of(&entry.value).is_none() {
+                faulty.push(entry.key.clone());
+            }
+            decoded
+        })
+        .collect();
+    (traits, entries.iter().map(|entry| entry.key_span).collect(), faulty)
+}
+
+fn one(
+    entry: &Entry,
+    source: &mut impl FnMut(&str, Span, &mut Report) -> Option<SourceId>,
+    report: &mut Report,
+) -> ProfileTrait {
+    let node = &entry.value;
+    let text = |key: &str| node.get(key).and_then(Node::text);
+    let paths = node.get("from").map_or(&[][..], Node::items).iter().filter_map(Node::text);
+    let mut from: Vec<Vec<String>> = paths.map(super::path).collect();
+    if from.is_empty() {
+        from.push(vec!["traits".to_owned(), entry.key.clone()]);
+    }
+    let kind = schema::kind_of(node);
+    let merge = node.get("merge").map_or(MergePolicy::MostRecent, |merge| policy(merge, source, report));
+    if kind.is_none() && matches!(node.value, Value::Map(_)) {
+        let message = format!("trait `{}` has no type of its own", entry.key);
+        report.push(
+            Diagnostic::error(codes::BAD_SCHEMA, message, entry.key_span, "a type belongs here")
+                .help("add `type: string`, `integer`, `number`, `boolean`, or an array of one of these"),
+        );
+    }
+    let kind = kind.unwrap_or(Type::String { one_of: None });
+    fits(entry, &kind, &merge, report);
+    let mut json_schema = schema::to_json(node);
+    if let Some(object) = json_schema.as_object_mut() {
+        object.retain(|key, _| !TRAIT.iter().any(|own| own.name == key));
+    }
+    ProfileTrait {
+        name: entry.key.clone(),
+        kind,
+        description: text("description").map(str::to_owned),
+        pii: text("pii").and_then(schema::pii),
+        purposes: node
+            .get("purposes")
+            .map_or(&[][..], Node::items)
+            .iter()
+            .filter_map(Node::text)
+            .map(str::to_owned)
+            .collect(),
+        from,
+        merge,
+        json_schema,
+    }
+}
+
+fn policy(
+    node: &Node,
+    source: &mut impl FnMut(&str, Span, &mut Report) -> Option<SourceId>,
+    report: &mut Report,
+) -> MergePolicy {
+    if let Some(word) = node.text() {
+        return named(word);
+    }
+    let mut sources = Vec::new();
+    let (last, items) = (node.items().len().saturating_sub(1), node.items());
+    for (index, item) in items.iter().enumerate() {
+        if let Some(name) = item.get("source").filter(|name| name.text().is_some()) {
+            sources.extend(source(name.text().unwrap_or_default(), name.span, report));
+            continue;
+        }
+        let Some(word) = item.text() else { continue };
+        if items.len() == 1 {
+            return named(word);
+        }
+        // After sources, what decides among the rest is always the latest.
+        if index != last || word != "most_recent" {
+            let message = format!("`{word}` cannot stand here in `merge`");
+            report.push(
+                Diagnostic::error(codes::BAD_VALUE, message, item.span, "not after sources")
+                    .help("list sources, and `most_recent` at the end"),
+            );
+        }
+    }
+    MergePolicy::Sources(sources)
+}
+
+fn named(word: &str) -> MergePolicy {
+    match word {
+        "first" => MergePolicy::First,
+        "longest" => MergePolicy::Longest,
+        "union" => MergePolicy::Union,
+        "min" => MergePolicy::Min,
+        "max" => MergePolicy::Max,
+        _ => MergePolicy::MostRecent,
+    }
+}
+
+/// `longest` compares texts, `min` and `max` what has an order.
+fn fits(entry: &Entry, kind: &Type, merge: &MergePolicy, report: &mut Report) {
+    let needs = match (merge, kind) {
+        (MergePolicy::Longest, Type::String { .. }) => return,
+        (MergePolicy::Longest, _) => "text",
+        (MergePolicy::Min | MergePolicy::Max, Type::Bool | Type::List(_)) => "a number, text or a moment",
+        (MergePolicy::Union, Type::List(_)) => "single values",
+        _ => return,
+    };
+    let Some(node) = entry.value.get("merge") else { return };
+    let word = node.text().or_else(|| node.items().first()?.text()).unwrap_or_default();
+    let message = format!("`{word}` needs {needs}, and `{}` is not", entry.key);
+    report.push(Diagnostic::error(codes::BAD_VALUE, message, node.span, format!("needs {needs}")));
+}
+
+/// The error for a source that no file declares.
+pub(crate) fn unknown_source<'a>(name: &str, span: Span, known: impl Iterator<Item = &'a str>) -> Diagnostic {
+    let message = format!("there is no source `{name}`");
+    let error = Diagnostic::error(codes::UNKNOWN_SOURCE, message, span, "not declared in sources/");
+    match suggest::help(name, known) {
+        Some(help) => error.help(help),
+        None => error,
+    }
 }

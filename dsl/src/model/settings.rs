@@ -1,6 +1,8 @@
 //! `sonder.yaml`: the project itself.
 
+use crate::shape::{Fields, Format, Key, Shape, Word, scalar};
 use crate::time::Duration;
+use crate::yaml::Node;
 use serde::{Deserialize, Serialize};
 
 /// Settings of the whole project.
@@ -31,6 +33,19 @@ pub struct Settings {
     pub store: Option<String>,
     /// Bytes of people's state kept in memory before cold people are spilled; `None` for all of them.
     pub state_memory: Option<u64>,
+    /// When nothing is sent, in the person's local time. Checked and kept; used from journeys on.
+    pub quiet_hours: Option<QuietHours>,
+    /// How many sends of a channel one person may get. Checked and kept; used from journeys on.
+    pub caps: Vec<(String, Rate)>,
+}
+
+/// `quiet_hours`: from one time of day to another, which may be on the next day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QuietHours {
+    /// Minutes after local midnight.
+    pub from: u16,
+    /// Minutes after local midnight.
+    pub to: u16,
 }
 
 /// `undeclared_events`
@@ -49,4 +64,131 @@ pub struct Rate {
     pub count: u32,
     /// In how long.
     pub per: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let minute = Duration::from_secs(60);
+        Self {
+            name: "sonder".to_owned(),
+            timezone: "UTC".to_owned(),
+            session_idle: minute.times(30),
+            session_max: minute.times(24 * 60),
+            dedup: minute.times(48 * 60),
+            undeclared_events: UndeclaredEvents::Quarantine,
+            future_tolerance: minute.times(5),
+            retain_events: None,
+            retain_quarantine: minute.times(30 * 24 * 60),
+            listen: None,
+            store: None,
+            state_memory: None,
+            quiet_hours: None,
+            caps: Vec::new(),
+        }
+    }
+}
+
+/// What `sonder.yaml` may hold.
+pub const KEYS: &[Key] = &[
+    Key::required("name", Shape::NAME, "the project's name"),
+    Key::optional(
+        "timezone",
+        Shape::Text(Format::TimeZone),
+        "for people whose own is unknown, and for dates in rules; default UTC",
+    ),
+    Key::optional("store", Shape::TEXT, "the data directory, unless the command line says otherwise"),
+    Key::optional(
+        "listen",
+        Shape::Text(Format::Address),
+        "the address the engine listens on, unless the command line says otherwise",
+    ),
+    Key::optional("session", Shape::Object(SESSION), "when a session ends").later(),
+    Key::optional("dedup", Shape::DURATION, "a message id seen again within this time is a duplicate; default 48h"),
+    Key::optional(
+        "undeclared_events",
+        Shape::Word(UNDECLARED),
+        "what happens to events without a schema; default quarantine",
+    ),
+    Key::optional(
+        "future_tolerance",
+        Shape::DURATION,
+        "a client clock further ahead is clamped to the time of receipt and labelled; default 5m",
+    ),
+    Key::optional("quiet_hours", Shape::Object(QUIET_HOURS), "when nothing is sent, in the person's local time")
+        .later(),
+    Key::optional(
+        "caps",
+        Shape::Map(Format::Name, &Shape::Text(Format::Cap)),
+        "how many sends of a channel one person may get",
+    )
+    .later(),
+    Key::optional("retention", Shape::Object(RETENTION), "how long data is kept").later(),
+    Key::optional("limits", Shape::Object(LIMITS), "how much the engine may use"),
+];
+
+const SESSION: &[Key] = &[
+    Key::optional("idle", Shape::DURATION, "a session ends after this long without an event; default 30m"),
+    Key::optional("max", Shape::DURATION, "no session is longer than this; default 24h"),
+];
+
+const QUIET_HOURS: &[Key] = &[
+    Key::required("from", Shape::Text(Format::TimeOfDay), "the time of day at which they begin"),
+    Key::required("to", Shape::Text(Format::TimeOfDay), "the time of day at which they end"),
+];
+
+const RETENTION: &[Key] = &[
+    Key::optional("events", Shape::DURATION, "how long events are kept; default for ever"),
+    Key::optional("quarantine", Shape::DURATION, "how long quarantined messages are kept; default 30 days"),
+];
+
+const LIMITS: &[Key] = &[Key::optional(
+    "state_memory",
+    Shape::Text(Format::Size),
+    "people's state kept in memory before cold people are moved to disk; default all of it",
+)];
+
+const UNDECLARED: &[Word] = &[
+    Word { word: "quarantine", doc: "kept aside with the reason, until a schema is there" },
+    Word { word: "accept", doc: "stored and visible, unusable in rules until declared" },
+];
+
+/// Reads a checked `sonder.yaml`; defaults stand in for whatever does not fit.
+#[must_use]
+pub fn decode(root: &Node) -> Settings {
+    let fields = Fields::new(root, KEYS);
+    let default = Settings::default();
+    let session = fields.object("session", SESSION);
+    let retention = fields.object("retention", RETENTION);
+    Settings {
+        name: fields.string("name").unwrap_or(default.name),
+        timezone: fields.string("timezone").unwrap_or(default.timezone),
+        session_idle: session.and_then(|session| session.duration("idle")).unwrap_or(default.session_idle),
+        session_max: session.and_then(|session| session.duration("max")).unwrap_or(default.session_max),
+        dedup: fields.duration("dedup").unwrap_or(default.dedup),
+        undeclared_events: match fields.text("undeclared_events") {
+            Some("accept") => UndeclaredEvents::Accept,
+            _ => default.undeclared_events,
+        },
+        future_tolerance: fields.duration("future_tolerance").unwrap_or(default.future_tolerance),
+        retain_events: retention.and_then(|retention| retention.duration("events")),
+        retain_quarantine: retention
+            .and_then(|retention| retention.duration("quarantine"))
+            .unwrap_or(default.retain_quarantine),
+        listen: fields.string("listen"),
+        store: fields.string("store"),
+        state_memory: fields.object("limits", LIMITS).and_then(|limits| scalar::size(limits.text("state_memory")?)),
+        quiet_hours: fields.object("quiet_hours", QUIET_HOURS).and_then(|hours| {
+            Some(QuietHours {
+                from: scalar::time_of_day(hours.text("from")?)?,
+                to: scalar::time_of_day(hours.text("to")?)?,
+            })
+        }),
+        caps: caps(&fields),
+    }
+}
+
+fn caps(fields: &Fields<'_>) -> Vec<(String, Rate)> {
+    let entries = fields.get("caps").map_or(&[][..], Node::entries);
+    let cap = |text: &str| scalar::rate(text).map(|(rate, _)| rate);
+    entries.iter().filter_map(|entry| Some((entry.key.clone(), cap(entry.value.text()?)?))).collect()
 }

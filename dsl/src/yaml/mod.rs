@@ -6,6 +6,8 @@
 
 mod node;
 mod reader;
+#[cfg(test)]
+mod tests;
 
 pub use node::{Entry, Node, Number, Value};
 pub use reader::read;

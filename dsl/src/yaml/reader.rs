@@ -4,7 +4,7 @@
 //! reported, not only the first. A syntax error ends the file: nothing after it can be trusted.
 
 use super::{Entry, Node, Number, Value};
-use crate::diagnostic::{Diagnostic, codes};
+use crate::diagnostic::{Diagnostic, Report, codes};
 use crate::limits;
 use crate::source::{FileId, Span};
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -13,12 +13,12 @@ use serde_saphyr::{Location, Spanned, budget::BudgetBreach};
 use std::collections::HashMap;
 use std::fmt;
 
-/// Reads one file. `None` when there is no tree to work with; the diagnostics then say why.
-pub fn read(file: FileId, text: &str, diagnostics: &mut Vec<Diagnostic>) -> Option<Node> {
+/// Reads one file. `None` when there is no tree to work with; the report then says why.
+pub fn read(file: FileId, text: &str, report: &mut Report) -> Option<Node> {
     if text.len() > limits::YAML_BYTES {
         let end = text.char_indices().nth(1).map_or(text.len(), |(at, _)| at);
         let place = Span { file, start: 0, end: end as u32 };
-        diagnostics.push(
+        report.push(
             Diagnostic::error(
                 codes::YAML_TOO_LARGE,
                 format!("the file has {} bytes, more than {}", text.len(), limits::YAML_BYTES),
@@ -31,11 +31,11 @@ pub fn read(file: FileId, text: &str, diagnostics: &mut Vec<Diagnostic>) -> Opti
     }
     match serde_saphyr::from_str_with_options::<Spanned<Raw>>(text, options()) {
         Ok(root) => {
-            let mut tree = Tree { file, text, diagnostics };
+            let mut tree = Tree { file, text, report };
             Some(tree.node(root, None))
         }
         Err(error) => {
-            diagnostics.push(explain(file, text, error.without_snippet()));
+            report.push(explain(file, text, error.without_snippet()));
             None
         }
     }
@@ -159,7 +159,7 @@ impl<'de> Deserialize<'de> for Raw {
 struct Tree<'a> {
     file: FileId,
     text: &'a str,
-    diagnostics: &'a mut Vec<Diagnostic>,
+    report: &'a mut Report,
 }
 
 impl Tree<'_> {
@@ -179,7 +179,7 @@ impl Tree<'_> {
             Raw::List(items) => Value::List(items.into_iter().map(|item| self.node(item, used_at)).collect()),
             Raw::Map(entries) => Value::Map(self.entries(entries, used_at)),
         };
-        Node { value, span, used_at }
+        Node { span: shown(span, &value), value, used_at }
     }
 
     fn entries(&mut self, raw: Vec<(Spanned<String>, Spanned<Raw>)>, outer: Option<Span>) -> Vec<Entry> {
@@ -189,7 +189,7 @@ impl Tree<'_> {
             let key_span = place(self.file, self.text, &key.defined);
             let value = self.node(value, outer);
             if let Some(&before) = first.get(&key.value) {
-                self.diagnostics.push(
+                self.report.push(
                     Diagnostic::error(
                         codes::DUPLICATE_KEY,
                         format!("`{}` is here twice", key.value),
@@ -208,15 +208,48 @@ impl Tree<'_> {
     }
 }
 
-/// A place of the crate as one of ours; always inside the text and on character boundaries.
+/// Of a list or a map the crate knows the first byte only: what is shown is its bracket, or its first key or item.
+fn shown(span: Span, value: &Value) -> Span {
+    if span.start < span.end {
+        return span;
+    }
+    let first = match value {
+        Value::List(items) => items.first().map(|item| item.span),
+        Value::Map(entries) => entries.first().map(|entry| entry.key_span),
+        _ => None,
+    };
+    first
+        .filter(|first| first.start >= span.start)
+        .map_or(span, |first| Span { start: span.start.max(first.start), ..first })
+}
+
+/// A place of the crate as one of ours; always inside the text and on character boundaries. Errors of syntax have a
+/// line and a column only, everything else has bytes.
 fn place(file: FileId, text: &str, location: &Location) -> Span {
+    let as_usize = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
     let span = location.span();
-    let start = span.byte_offset().map_or(0, |offset| usize::try_from(offset).unwrap_or(usize::MAX));
-    let length = span.byte_len().map_or(0, |length| usize::try_from(length).unwrap_or(usize::MAX));
+    let (start, length) = match (span.byte_offset(), span.byte_len()) {
+        (Some(offset), Some(length)) => (as_usize(offset), as_usize(length)),
+        _ => (byte_of(text, as_usize(location.line()), as_usize(location.column())), as_usize(span.len())),
+    };
     let start = text.floor_char_boundary(start.min(text.len()));
     let end = text.ceil_char_boundary(start.saturating_add(length).min(text.len()));
     let end = start + text.get(start..end).map_or(0, |inside| inside.trim_end().len());
     Span { file, start: start as u32, end: end as u32 }
+}
+
+fn byte_of(text: &str, line: usize, column: usize) -> usize {
+    let mut start = 0;
+    for _ in 1..line {
+        match text.get(start..).and_then(|rest| rest.find('\n')) {
+            Some(end) => start += end + 1,
+            None => return text.len(),
+        }
+    }
+    let rest = text.get(start..).unwrap_or("");
+    let in_line = rest.lines().next().unwrap_or("");
+    let offset = in_line.char_indices().nth(column.saturating_sub(1)).map_or(in_line.len(), |(at, _)| at);
+    start + offset
 }
 
 /// Says in our own words what the crate did not accept.
@@ -225,8 +258,9 @@ fn explain(file: FileId, text: &str, error: &serde_saphyr::Error) -> Diagnostic 
     let location = error.location().unwrap_or(Location::UNKNOWN);
     let mut span = place(file, text, &location);
     if span.start == span.end {
-        // Something to underline: the character itself, or the last one of the file.
-        let start = text.floor_char_boundary((span.start as usize).min(text.len().saturating_sub(1)));
+        // Something to underline: the character itself, or the last one of the text.
+        let start = (span.start as usize).min(text.trim_end().len().saturating_sub(1));
+        let start = text.floor_char_boundary(start);
         span.start = start as u32;
         span.end = text.ceil_char_boundary((start + 1).min(text.len())) as u32;
     }
@@ -260,13 +294,35 @@ fn explain(file: FileId, text: &str, error: &serde_saphyr::Error) -> Diagnostic 
         Error::NonFiniteFloat { .. } => {
             Diagnostic::error(codes::YAML_SYNTAX, "a number that is not finite", span, "not a number of JSON")
         }
-        other => {
-            let mut message = other.to_string();
-            if let Some(cut) = message.find(" at line ") {
-                message.truncate(cut);
-            }
-            Diagnostic::error(codes::YAML_SYNTAX, format!("this is not YAML: {}", lower_first(&message)), span, "here")
+        Error::RecursiveReferencesRequireWeakTypes { .. } => {
+            Diagnostic::error(codes::YAML_SYNTAX, "an alias stands inside what it repeats", span, "this alias")
         }
+        Error::NullIntoString { .. } | Error::Unexpected { expected: "string scalar", .. } => {
+            Diagnostic::error(codes::YAML_SYNTAX, "a key is text", span, "not text").help("put quotes around it")
+        }
+        other => syntax(&other.to_string(), span),
+    }
+}
+
+/// The parser's own sentence, and what it usually means.
+fn syntax(message: &str, span: Span) -> Diagnostic {
+    let message = message.find(" at line ").and_then(|cut| message.get(..cut)).unwrap_or(message);
+    let help = if message.contains("tab") {
+        Some("indent with spaces")
+    } else if message.contains("mapping values are not allowed") || message.contains("':' indicator") {
+        Some("put quotes around text that holds `: `, and close every `[` and `{`")
+    } else if message.contains("unexpected character") || message.contains("cannot start any token") {
+        Some("put quotes around text that begins with a special character")
+    } else if message.contains("escape") {
+        Some("write `\\\\` for a backslash, or use single quotes")
+    } else {
+        None
+    };
+    let message: String = lower_first(message).chars().take(limits::EXCERPT_CHARACTERS).collect();
+    let diagnostic = Diagnostic::error(codes::YAML_SYNTAX, format!("this is not YAML: {message}"), span, "here");
+    match help {
+        Some(help) => diagnostic.help(help),
+        None => diagnostic,
     }
 }
 

@@ -1,0 +1,101 @@
+//! Collecting: one list for the whole project, a cap for each file, one warning for each key without effect.
+
+use super::{Diagnostic, Severity, codes};
+use crate::limits;
+use crate::source::{FileId, Span};
+use std::collections::BTreeMap;
+
+/// Takes in diagnostics while a project is read.
+#[derive(Debug, Default)]
+pub struct Report {
+    diagnostics: Vec<Diagnostic>,
+    errors: usize,
+    // By what has no effect: `purposes` of an event. All places, in the order of the files.
+    without_effect: BTreeMap<String, Vec<Span>>,
+}
+
+impl Report {
+    /// Takes in one.
+    pub fn push(&mut self, diagnostic: Diagnostic) {
+        self.errors += usize::from(diagnostic.severity == Severity::Error);
+        self.diagnostics.push(diagnostic);
+    }
+
+    /// Takes in many.
+    pub fn extend(&mut self, diagnostics: impl IntoIterator<Item = Diagnostic>) {
+        for diagnostic in diagnostics {
+            self.push(diagnostic);
+        }
+    }
+
+    /// How many errors there are so far; a part of a file is sound when its check adds none.
+    #[must_use]
+    pub const fn errors(&self) -> usize {
+        self.errors
+    }
+
+    /// Notes that something is read and kept, but does nothing yet. The same thing in many files is one warning.
+    pub fn without_effect(&mut self, what: impl Into<String>, place: Span) {
+        self.without_effect.entry(what.into()).or_default().push(place);
+    }
+
+    /// All of it, by file and place, errors before warnings of the same place. Of one file, no more than
+    /// [`limits::DIAGNOSTICS_PER_FILE`], and one that says how many more there are.
+    #[must_use]
+    pub fn finish(mut self) -> Vec<Diagnostic> {
+        for (what, places) in std::mem::take(&mut self.without_effect) {
+            let Some((&first, rest)) = places.split_first() else { continue };
+            let message = format!("{what} has no effect in this version");
+            let warning = Diagnostic::warning(codes::NO_EFFECT, message, first, "checked and kept, but not used yet");
+            self.diagnostics.push(match rest.len() {
+                0 => warning,
+                1 => warning.note("and in 1 more place"),
+                more => warning.note(format!("and in {more} more places")),
+            });
+        }
+        self.diagnostics.sort_by_key(order);
+        self.diagnostics.dedup();
+        cap(self.diagnostics)
+    }
+}
+
+fn order(diagnostic: &Diagnostic) -> (Option<Span>, Severity, &'static str) {
+    (diagnostic.labels.first().map(|label| label.span), diagnostic.severity, diagnostic.code)
+}
+
+/// Keeps the first of each file, errors before warnings.
+fn cap(diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let mut counts: BTreeMap<Option<FileId>, [usize; 2]> = BTreeMap::new();
+    let file = |diagnostic: &Diagnostic| diagnostic.labels.first().map(|label| label.span.file);
+    for diagnostic in &diagnostics {
+        counts.entry(file(diagnostic)).or_default()[diagnostic.severity as usize] += 1;
+    }
+    let mut kept = Vec::with_capacity(diagnostics.len());
+    let mut seen: BTreeMap<Option<FileId>, [usize; 2]> = BTreeMap::new();
+    for diagnostic in diagnostics {
+        let of_file = file(&diagnostic);
+        let errors = counts.get(&of_file).map_or(0, |[errors, _]| *errors).min(limits::DIAGNOSTICS_PER_FILE);
+        let room = match diagnostic.severity {
+            Severity::Error => limits::DIAGNOSTICS_PER_FILE,
+            Severity::Warning => limits::DIAGNOSTICS_PER_FILE - errors,
+        };
+        let count = &mut seen.entry(of_file).or_default()[diagnostic.severity as usize];
+        *count += 1;
+        if *count <= room {
+            kept.push(diagnostic);
+        }
+    }
+    for (of_file, [errors, warnings]) in counts {
+        let more = (errors + warnings).saturating_sub(limits::DIAGNOSTICS_PER_FILE);
+        let Some(file) = of_file.filter(|_| more > 0) else { continue };
+        let place = Span { file, start: 0, end: 0 };
+        let message = format!("{more} more problems in this file are not shown");
+        kept.push(if errors > 0 {
+            Diagnostic::error(codes::TOO_MANY_PROBLEMS, message, place, "")
+        } else {
+            Diagnostic::warning(codes::TOO_MANY_PROBLEMS, message, place, "")
+        });
+    }
+    kept.sort_by_key(|diagnostic| diagnostic.labels.first().map(|label| label.span.file));
+    kept
+}

@@ -1,0 +1,226 @@
+//! A project's files: which path is what, reading each, and resolving names between them.
+//!
+//! Order matters only for who may refer to whom: sources, identity, profile, events, destinations; rules come after,
+//! and what destinations receive of rules is resolved last. A name declared twice keeps its first file, by path.
+
+mod files;
+mod fingerprint;
+mod names;
+mod rules;
+
+pub use files::{FileKind, KINDS, schema};
+pub(crate) use rules::assemble;
+
+use crate::diagnostic::{Diagnostic, Report, codes};
+use crate::ir::EventId;
+use crate::limits;
+use crate::model::event::DecodedEvent;
+use crate::model::{
+    Declarations, DeclaredDestination, Faulty, Identity, Places, ProfileTrait, Settings, Source, destination, event,
+    fold_event_name, identity, profile, settings, source,
+};
+use crate::source::{FileId, SourceSet, Span};
+use crate::yaml::Node;
+use indexmap::IndexMap;
+use names::Named;
+
+/// All YAML files of a project, read and resolved among each other; and its files in the rule language.
+pub(crate) struct Declared {
+    pub declarations: Declarations,
+    pub rule_files: Vec<FileId>,
+}
+
+/// Reads all files but those of the rule language.
+pub(crate) fn declare(sources: &SourceSet, report: &mut Report) -> Declared {
+    let files = Files::sorted_out(sources, report);
+    let settings = files.settings(report);
+    let (source_list, source_places) = files.sources(report);
+    let (identity, identifier_places) = files.identity(report);
+    let mut faulty = Faulty::default();
+    let (profile, profile_places) = files.profile(&source_list, &mut faulty, report);
+    let events = files.events(&identity, &mut faulty, report);
+    let (event_names, event_name_places) = names::of_events(&events, report);
+    let lookup = names::EventLookup { names: &event_names, faulty: &faulty };
+    let (destinations, destination_places) = files.destinations(lookup, &identity, report);
+    let places = Places {
+        events: events.iter().map(|event| event.name_span).collect(),
+        properties: events.iter().map(|event| event.property_spans.clone()).collect(),
+        sources: source_places,
+        identifiers: identifier_places,
+        profile: profile_places,
+        destinations: destination_places,
+        event_names: event_name_places,
+    };
+    let declarations = Declarations {
+        settings,
+        events: events.into_iter().map(|event| event.schema).collect(),
+        event_names,
+        sources: source_list,
+        identity,
+        profile,
+        destinations,
+        places,
+        faulty,
+    };
+    Declared { declarations, rule_files: files.of(&FileKind::Rules).collect() }
+}
+
+/// Whether the project is of a size that can be compiled at all.
+pub(crate) fn fits(sources: &SourceSet, report: &mut Report) -> bool {
+    let (mut files, mut bytes) = (0, 0_usize);
+    for (_, file) in sources.iter() {
+        files += 1;
+        bytes = bytes.saturating_add(file.text.len());
+    }
+    let message = if files > limits::PROJECT_FILES {
+        format!("the project has {files} files, more than {}", limits::PROJECT_FILES)
+    } else if bytes > limits::PROJECT_BYTES {
+        format!("the project's files have {bytes} bytes, more than {}", limits::PROJECT_BYTES)
+    } else {
+        return true;
+    };
+    report.push(Diagnostic::general(codes::PROJECT_TOO_LARGE, message).help("keep data out of the project's folder"));
+    false
+}
+
+/// The files by kind.
+struct Files<'s> {
+    sources: &'s SourceSet,
+    kinds: Vec<(FileId, FileKind)>,
+}
+
+impl<'s> Files<'s> {
+    fn sorted_out(sources: &'s SourceSet, report: &mut Report) -> Self {
+        let kinds: Vec<_> = sources.iter().map(|(id, file)| (id, FileKind::of(&file.path))).collect();
+        for (id, kind) in &kinds {
+            let place = Span { file: *id, start: 0, end: 0 };
+            let path = sources.path(*id);
+            match kind {
+                FileKind::Stray { meant } => report.push(
+                    Diagnostic::warning(
+                        codes::STRAY_FILE,
+                        format!("`{path}` is not part of the project"),
+                        place,
+                        "nothing reads this file",
+                    )
+                    .help(format!("did you mean `{meant}`?")),
+                ),
+                FileKind::Consent => report.without_effect("`consent.yaml`", place),
+                _ => {}
+            }
+        }
+        Self { sources, kinds }
+    }
+
+    fn of(&self, wanted: &FileKind) -> impl Iterator<Item = FileId> {
+        self.kinds.iter().filter(move |(_, kind)| kind == wanted).map(|(id, _)| *id)
+    }
+
+    /// Reads and checks one file. `None` when there is nothing to work with.
+    fn read(&self, id: FileId, kind: &FileKind, report: &mut Report) -> Option<Node> {
+        let text = &self.sources.file(id)?.text;
+        let node = crate::yaml::read(id, text, report)?;
+        let form = kind.form()?;
+        crate::shape::check(&node, form.keys, form.what, report);
+        Some(node)
+    }
+
+    fn settings(&self, report: &mut Report) -> Settings {
+        let Some(id) = self.of(&FileKind::Settings).next() else {
+            report.push(
+                Diagnostic::general(codes::MISSING_SETTINGS, "there is no `sonder.yaml`")
+                    .help("make one with `name: my_project`, or run `sonder init`"),
+            );
+            return Settings::default();
+        };
+        self.read(id, &FileKind::Settings, report).map_or_else(Settings::default, |node| settings::decode(&node))
+    }
+
+    fn sources(&self, report: &mut Report) -> (Vec<Source>, Vec<Span>) {
+        let mut named = Vec::new();
+        for id in self.of(&FileKind::Source) {
+            let Some(node) = self.read(id, &FileKind::Source, report) else { continue };
+            let Some(decoded) = source::decode(&node, report) else { continue };
+            let span = node.get("source").map_or(node.span, |name| name.span);
+            let keys = node.get("write_keys").map_or(&[][..], Node::items).iter().map(|item| item.span).collect();
+            named.push(Named { name: decoded.name.clone(), span, value: (decoded, keys) });
+        }
+        let unique = names::unique(named, "source", report);
+        names::write_keys_differ(&unique, report);
+        unique.into_iter().map(|named| (named.value.0, named.span)).unzip()
+    }
+
+    fn identity(&self, report: &mut Report) -> (Identity, Vec<Span>) {
+        let node = self.of(&FileKind::Identity).next().and_then(|id| self.read(id, &FileKind::Identity, report));
+        node.map_or_else(|| (Identity::default(), Vec::new()), |node| identity::decode(&node, report))
+    }
+
+    fn profile(&self, sources: &[Source], faulty: &mut Faulty, report: &mut Report) -> (Vec<ProfileTrait>, Vec<Span>) {
+        let Some(id) = self.of(&FileKind::Profile).next() else { return (Vec::new(), Vec::new()) };
+        let Some(node) = self.read(id, &FileKind::Profile, report) else {
+            faulty.all_profile = true;
+            return (Vec::new(), Vec::new());
+        };
+        faulty.all_profile = node.get("traits").is_none();
+        let source = |name: &str, span: Span, report: &mut Report| names::source(name, span, sources, report);
+        let (traits, places, wrong) = profile::decode(&node, source, report);
+        faulty.profile.extend(wrong);
+        (traits, places)
+    }
+
+    /// Sorted by name; an `EventId` is an index into this list.
+    fn events(&self, identity: &Identity, faulty: &mut Faulty, report: &mut Report) -> Vec<DecodedEvent> {
+        let mut named = Vec::new();
+        for id in self.of(&FileKind::Event) {
+            let errors = report.errors();
+            let decoded = self.read(id, &FileKind::Event, report).and_then(|node| event::decode(&node, report));
+            let Some(decoded) = decoded else {
+                let path = self.sources.path(id);
+                let stem = path.rsplit('/').next().and_then(|name| name.strip_suffix(".yaml")).unwrap_or(path);
+                faulty.events.insert(fold_event_name(stem));
+                continue;
+            };
+            names::identifiers_known(&decoded, identity, report);
+            let open = report.errors() > errors;
+            named.push(Named { name: decoded.schema.name.clone(), span: decoded.name_span, value: (decoded, open) });
+        }
+        let unique = names::unique(named, "event", report);
+        let mut events = Vec::with_capacity(unique.len());
+        for (index, (event, open)) in unique.into_iter().map(|named| named.value).enumerate() {
+            if open {
+                // Which of its properties is wrong does not matter: its file is reported already.
+                let id = EventId(index as u32);
+                faulty.open_events.insert(id);
+                let untyped = event.schema.properties.iter().filter(|property| property.kind.is_none());
+                faulty.properties.extend(untyped.map(|property| (id, property.name.clone())));
+            }
+            events.push(event);
+        }
+        events
+    }
+
+    fn destinations(
+        &self,
+        events: names::EventLookup<'_>,
+        identity: &Identity,
+        report: &mut Report,
+    ) -> (Vec<DeclaredDestination>, Vec<Span>) {
+        let mut named = Vec::new();
+        for id in self.of(&FileKind::Destination) {
+            let Some(node) = self.read(id, &FileKind::Destination, report) else { continue };
+            let decoded = destination::decode(
+                &node,
+                |reference, report| events.find(reference, report),
+                |reference, report| names::identifier(&reference.name, reference.span, identity, report),
+                report,
+            );
+            let Some(decoded) = decoded else { continue };
+            let span = node.get("destination").map_or(node.span, |name| name.span);
+            named.push(Named { name: decoded.destination.name.clone(), span, value: decoded });
+        }
+        names::unique(named, "destination", report).into_iter().map(|named| (named.value, named.span)).unzip()
+    }
+}
+
+/// The index of event names, for those who send and those who ask.
+pub(crate) type EventNames = IndexMap<String, EventId>;

@@ -1,0 +1,152 @@
+//! What each endpoint answers.
+
+mod fixture;
+
+use axum::http::{Method, StatusCode};
+use fixture::{COLD_BOB, Fixture};
+use insta::{assert_json_snapshot, assert_snapshot};
+use serde_json::json;
+use sonder_console::engine::{Stage, Trouble};
+use sonder_console::limits;
+
+#[tokio::test]
+async fn a_person_is_found_by_any_identifier_and_by_id() {
+    let fixture = Fixture::new();
+    let by_email = fixture.get("/api/v1/people/email:Ann%40Shop.example").await;
+    assert_eq!(by_email.status, StatusCode::OK);
+    assert_json_snapshot!(by_email.json());
+    for same in ["/api/v1/people/user_id:ann", "/api/v1/people/0000000000000000000000000000000a"] {
+        assert_eq!(fixture.get(same).await.json(), by_email.json(), "{same}");
+    }
+    assert!(fixture.engine.asked.lock().is_empty(), "the store was not touched");
+}
+
+#[tokio::test]
+async fn a_cold_person_comes_from_the_store() {
+    let fixture = Fixture::new();
+    let person = fixture.get(&format!("/api/v1/people/{COLD_BOB}")).await.json();
+    assert_eq!(person["identifiers"][0]["value"], "bob");
+    assert_eq!(*fixture.engine.asked.lock(), ["load_person"]);
+}
+
+#[tokio::test]
+async fn fields_pick_parts() {
+    let fixture = Fixture::new();
+    let part = fixture.get("/api/v1/people/user_id:ann?fields=segments,computed").await;
+    assert_json_snapshot!(part.json());
+}
+
+#[tokio::test]
+async fn a_timeline_reads_the_same_in_one_page_and_in_many() {
+    let fixture = Fixture::new();
+    let whole = fixture.get("/api/v1/people/user_id:ann/timeline").await.json();
+    assert_json_snapshot!(whole);
+    for limit in 1..=3 {
+        let mut entries = Vec::new();
+        let mut before = String::new();
+        loop {
+            let page = fixture.get(&format!("/api/v1/people/user_id:ann/timeline?limit={limit}{before}")).await.json();
+            entries.extend(page["entries"].as_array().unwrap().clone());
+            let Some(next) = page["next"].as_str() else { break };
+            before = format!("&before={next}");
+        }
+        assert_eq!(json!(entries), whole["entries"], "{limit} at a time");
+    }
+    let before_all = fixture.get("/api/v1/people/user_id:ann/timeline?before=2026-01-01T00:00:00Z").await.json();
+    assert_eq!(before_all["entries"], json!([]));
+}
+
+#[tokio::test]
+async fn segments_say_what_they_are_and_how_large() {
+    let fixture = Fixture::new();
+    assert_json_snapshot!(fixture.get("/api/v1/segments").await.json());
+    assert_eq!(fixture.get("/api/v1/segments/keen").await.json()["size"], 3);
+}
+
+#[tokio::test]
+async fn members_page_by_id() {
+    let fixture = Fixture::new();
+    let first = fixture.get("/api/v1/segments/keen/members?limit=2").await.json();
+    assert_json_snapshot!(first);
+    let next = first["next"].as_str().unwrap();
+    let second = fixture.get(&format!("/api/v1/segments/keen/members?limit=2&after={next}")).await.json();
+    assert_eq!(second["members"][0]["person"], "00000000000000000000000000000003");
+    assert_eq!(second["next"], json!(null));
+}
+
+#[tokio::test]
+async fn members_stream_as_csv_over_all_pages() {
+    let many = 2 * limits::PAGE_MOST as u128 + 5;
+    let fixture = Fixture::with(true, many);
+    let csv = fixture.call(Method::GET, "/api/v1/segments/keen/members", &[("accept", "text/csv")], "").await;
+    assert_eq!(csv.headers["content-type"], "text/csv; charset=utf-8");
+    assert_eq!(csv.text.lines().count() as u128, 1 + many);
+    assert_snapshot!(csv.text.lines().take(3).collect::<Vec<_>>().join("\n"));
+}
+
+#[tokio::test]
+async fn a_stream_that_fails_is_broken_off_not_cut_short() {
+    let fixture = Fixture::new();
+    *fixture.engine.trouble.lock() = Some(Trouble::Internal("disk".to_owned()));
+    let request = axum::http::Request::get("/api/v1/segments/keen/members").header("accept", "text/csv");
+    let request = request.body(axum::body::Body::empty()).unwrap();
+    let response = tower::ServiceExt::oneshot(sonder_console::router(fixture.api.clone()), request).await.unwrap();
+    assert!(http_body_util::BodyExt::collect(response.into_body()).await.is_err());
+}
+
+#[tokio::test]
+async fn sql_comes_as_json_or_csv() {
+    let fixture = Fixture::new();
+    let sql = json!({"sql": "select event, count(*) from log group by all"});
+    assert_json_snapshot!(fixture.post("/api/v1/query", &sql).await.json());
+    let headers = [("accept", "text/csv"), ("content-type", "application/json; charset=utf-8")];
+    let csv = fixture
+        .call(Method::POST, "/api/v1/query", &headers, &json!({"sql": "select 1", "limit": 1}).to_string())
+        .await;
+    assert_eq!(csv.headers["sonder-truncated"], "true");
+    assert_snapshot!(csv.text);
+    assert_eq!(fixture.engine.asked.lock().last().unwrap(), "query 1 select 1");
+}
+
+#[tokio::test]
+async fn quarantine_and_deliveries_pass_their_filters_on() {
+    let fixture = Fixture::new();
+    let quarantine = "/api/v1/quarantine?reason=schema_violation&source=web&name=Product+Viewed&before=9&limit=1";
+    assert_json_snapshot!(fixture.get(quarantine).await.json());
+    let deliveries =
+        fixture.get("/api/v1/deliveries?destination=crm&state=dead&person=user_id:ann&limit=1").await.json();
+    assert_json_snapshot!(deliveries);
+    let next = deliveries["next"].as_str().unwrap();
+    fixture.get(&format!("/api/v1/deliveries?before={next}")).await;
+    assert_json_snapshot!(*fixture.engine.asked.lock());
+}
+
+#[tokio::test]
+async fn status_metrics_and_health() {
+    let fixture = Fixture::new();
+    assert_json_snapshot!(fixture.get("/api/v1/status").await.json());
+    for path in ["/metrics", "/api/v1/metrics"] {
+        let metrics = fixture.get(path).await;
+        assert!(metrics.headers["content-type"].to_str().unwrap().starts_with("text/plain; version=0.0.4"));
+        assert!(metrics.text.contains("sonder_events_total 10"));
+    }
+    assert_eq!(fixture.get("/readyz").await.status, StatusCode::OK);
+    *fixture.engine.stage.lock() = Stage::Recovering;
+    let not_ready = fixture.get("/readyz").await;
+    assert_eq!(
+        (not_ready.status, &not_ready.headers["retry-after"]),
+        (StatusCode::SERVICE_UNAVAILABLE, &"2".parse().unwrap())
+    );
+    assert_eq!(fixture.get("/healthz").await.json(), json!({"ok": true}));
+}
+
+#[tokio::test]
+async fn every_answer_says_how_long_it_took_and_stays_out_of_caches() {
+    let fixture = Fixture::new();
+    for path in ["/api/v1/people/user_id:ann", "/api/v1/nothing", "/healthz"] {
+        let headers = fixture.get(path).await.headers;
+        assert!(headers["server-timing"].to_str().unwrap().starts_with("total;dur="), "{path}");
+        assert_eq!(headers["cache-control"], "no-store", "{path}");
+        assert_eq!(headers["x-content-type-options"], "nosniff", "{path}");
+    }
+}

@@ -1,0 +1,105 @@
+//! The OpenAPI document is true: it lists what is served, and every answer fits its schema.
+
+mod fixture;
+
+use axum::http::Method;
+use fixture::Fixture;
+use serde_json::{Value as Json, json};
+use sonder_console::document;
+use sonder_console::engine::Trouble;
+
+/// The schema of this answer, with the definitions that it refers to.
+fn schema(document: &Json, path: &str, method: &str, status: u16) -> Json {
+    let response = &document["paths"][path][method]["responses"][status.to_string()];
+    assert!(!response.is_null(), "{method} {path} may answer {status}, and the document does not say so");
+    let mut schema = response["content"]["application/json"]["schema"].clone();
+    schema["components"] = document["components"].clone();
+    schema
+}
+
+fn assert_fits(document: &Json, path: &str, method: &str, status: u16, answer: &Json) {
+    let schema = schema(document, path, method, status);
+    let validator = jsonschema::options().should_validate_formats(true).build(&schema).unwrap();
+    let errors: Vec<String> =
+        validator.iter_errors(answer).map(|error| format!("{}: {error}", error.instance_path())).collect();
+    assert!(errors.is_empty(), "{method} {path} {status}: {errors:#?}\n{answer:#}");
+}
+
+#[tokio::test]
+async fn every_answer_fits_its_schema() {
+    let fixture = Fixture::new();
+    let document = document();
+    let asked = [
+        ("/api/v1/people/{who}", "/api/v1/people/user_id:ann"),
+        ("/api/v1/people/{who}", "/api/v1/people/user_id:bob?fields=traits"),
+        ("/api/v1/people/{who}", "/api/v1/people/user_id:carl"),
+        ("/api/v1/people/{who}", "/api/v1/people/carl"),
+        ("/api/v1/people/{who}/timeline", "/api/v1/people/user_id:ann/timeline?limit=3"),
+        ("/api/v1/people/{who}/timeline", "/api/v1/people/user_id:ann/timeline"),
+        ("/api/v1/people/{who}/timeline", "/api/v1/people/user_id:ann/timeline?limit=x"),
+        ("/api/v1/segments", "/api/v1/segments"),
+        ("/api/v1/segments/{name}", "/api/v1/segments/keen"),
+        ("/api/v1/segments/{name}", "/api/v1/segments/nobody"),
+        ("/api/v1/segments/{name}/members", "/api/v1/segments/keen/members?limit=2"),
+        ("/api/v1/segments/{name}/members", "/api/v1/segments/lapsed/members"),
+        ("/api/v1/deliveries", "/api/v1/deliveries"),
+        ("/api/v1/deliveries", "/api/v1/deliveries?state=x"),
+        ("/api/v1/quarantine", "/api/v1/quarantine"),
+        ("/api/v1/status", "/api/v1/status"),
+        ("/api/v1/status", "/api/v1/status?x=y"),
+        ("/api/v1/healthz", "/healthz"),
+        ("/api/v1/readyz", "/api/v1/readyz"),
+        ("/api/v1/openapi.json", "/api/v1/openapi.json"),
+    ];
+    for (path, address) in asked {
+        let answer = fixture.get(address).await;
+        assert_fits(&document, path, "get", answer.status.as_u16(), &answer.json());
+    }
+    for body in [json!({"sql": "select 1"}), json!({"sql": "select 1", "limit": 1}), json!({"sql": 1})] {
+        let answer = fixture.post("/api/v1/query", &body).await;
+        assert_fits(&document, "/api/v1/query", "post", answer.status.as_u16(), &answer.json());
+    }
+    for trouble in [Trouble::TooSlow, Trouble::Internal("x".to_owned())] {
+        *fixture.engine.trouble.lock() = Some(trouble);
+        let answer = fixture.post("/api/v1/query", &json!({"sql": "select 1"})).await;
+        assert_fits(&document, "/api/v1/query", "post", answer.status.as_u16(), &answer.json());
+    }
+}
+
+#[tokio::test]
+async fn every_documented_path_is_served_and_refuses_other_methods() {
+    let fixture = Fixture::new();
+    let document = document();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        let address = path.replace("{who}", "user_id:ann").replace("{name}", "keen");
+        for method in [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
+            let documented = item.get(method.as_str().to_lowercase()).is_some();
+            let answer = fixture.call(method.clone(), &address, &[], "").await;
+            assert_eq!(documented, answer.status != 405, "{method} {address}: {}", answer.status);
+            assert_ne!(answer.status, 404, "{method} {address}");
+        }
+    }
+}
+
+#[test]
+fn the_document_is_openapi_without_loose_ends() {
+    let document = document();
+    assert_eq!(document["openapi"], "3.1.0");
+    let mut ids = Vec::new();
+    for operation in document["paths"].as_object().unwrap().values().flat_map(|item| item.as_object().unwrap().values())
+    {
+        ids.push(operation["operationId"].as_str().unwrap());
+        assert!(operation["responses"]["200"].is_object() && operation["summary"].is_string());
+    }
+    let unique: std::collections::BTreeSet<_> = ids.iter().collect();
+    assert_eq!(unique.len(), ids.len());
+    let text = document.to_string();
+    for reference in text.split("#/components/schemas/").skip(1) {
+        let name = reference.split('"').next().unwrap();
+        assert!(document["components"]["schemas"][name].is_object(), "{name}");
+    }
+    for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
+        assert!(text.contains(&format!("#/components/schemas/{name}\"")), "nothing uses `{name}`");
+        assert!(jsonschema::meta::is_valid(schema), "{name}");
+    }
+}

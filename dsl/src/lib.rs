@@ -48,13 +48,8 @@ pub fn compile(sources: SourceSet) -> Compilation {
         return Compilation { diagnostics: report.finish(), sources, program: None };
     }
     let project::Declared { declarations, rule_files } = project::declare(&sources, &mut report);
-    let lowered = ir::Lowered {
-        slots: vec![Vec::new(); declarations.events.len()],
-        aggregates_of_event: vec![Vec::new(); declarations.events.len()],
-        rules_of_profile_trait: vec![Vec::new(); declarations.profile.len()],
-        ..ir::Lowered::default()
-    };
-    let _ = rule_files;
+    let (lowered, found) = ir::lower(&sources, &rule_files, &declarations);
+    report.extend(found);
     let program = project::assemble(declarations, lowered, &mut report);
     let diagnostics = report.finish();
     let sound = diagnostics.iter().all(|diagnostic| diagnostic.severity != Severity::Error);

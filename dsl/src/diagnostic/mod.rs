@@ -1,6 +1,7 @@
 //! What is wrong with a project, as data: one model, one renderer a format.
 
 pub mod codes;
+pub mod render;
 mod report;
 pub mod suggest;
 

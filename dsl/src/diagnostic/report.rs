@@ -15,8 +15,11 @@ pub struct Report {
 }
 
 impl Report {
-    /// Takes in one.
-    pub fn push(&mut self, diagnostic: Diagnostic) {
+    /// Takes in one. What it quotes of the author's text is kept short.
+    pub fn push(&mut self, mut diagnostic: Diagnostic) {
+        let Diagnostic { message, labels, help, notes, .. } = &mut diagnostic;
+        let texts = [message].into_iter().chain(help).chain(notes).chain(labels.iter_mut().map(|label| &mut label.text));
+        texts.for_each(shorten);
         self.errors += usize::from(diagnostic.severity == Severity::Error);
         self.diagnostics.push(diagnostic);
     }
@@ -56,6 +59,13 @@ impl Report {
         self.diagnostics.sort_by_key(order);
         self.diagnostics.dedup();
         cap(self.diagnostics)
+    }
+}
+
+fn shorten(text: &mut String) {
+    if let Some((cut, _)) = text.char_indices().nth(2 * limits::EXCERPT_CHARACTERS) {
+        text.truncate(cut);
+        text.push('…');
     }
 }
 

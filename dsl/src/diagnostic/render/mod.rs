@@ -1,0 +1,27 @@
+//! Diagnostics as text: one file a format.
+
+pub mod github;
+pub mod human;
+pub mod json;
+pub mod sarif;
+
+use super::Diagnostic;
+use crate::source::{Position, SourceSet};
+
+/// Where the first label of a diagnostic begins and ends; `None` for the project as a whole.
+struct Place<'s> {
+    file: &'s str,
+    begin: Position,
+    end: Position,
+}
+
+impl<'s> Place<'s> {
+    fn of(diagnostic: &Diagnostic, sources: &'s SourceSet) -> Option<Self> {
+        let span = diagnostic.labels.first()?.span;
+        Some(Self {
+            file: sources.path(span.file),
+            begin: sources.position(span.file, span.start),
+            end: sources.position(span.file, span.end),
+        })
+    }
+}

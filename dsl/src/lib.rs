@@ -10,7 +10,9 @@ pub mod model;
 pub mod project;
 pub mod shape;
 pub mod source;
+pub mod syntax;
 pub mod time;
+pub mod types;
 pub mod yaml;
 
 use diagnostic::{Diagnostic, Report, Severity};

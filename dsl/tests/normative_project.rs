@@ -12,7 +12,10 @@ const FILES: [(&str, &str); 7] = [
         "event: view\nproperties:\n  category: {type: string, enum: [a, b, c]}\n  product: {type: string}\n  price: {type: number, multipleOf: 0.01}\nrequired: [product]\n",
     ),
     ("events/add.yaml", "event: add\nproperties:\n  product: {type: string}\nrequired: [product]\n"),
-    ("profile.yaml", "traits:\n  email: {type: string, merge: most_recent}\n  country: {type: string, merge: most_recent}\n"),
+    (
+        "profile.yaml",
+        "traits:\n  email: {type: string, merge: most_recent}\n  country: {type: string, merge: most_recent}\n",
+    ),
     ("identity.yaml", "identifiers:\n  user_id: {}\n  email: {normalize: [trim, lowercase]}\n  anonymous_id: {}\n"),
     (
         "rules/r.sonder",
@@ -44,8 +47,19 @@ fn it_compiles() {
     assert_eq!(
         names,
         [
-            "abandoned", "big", "dearest", "favourite", "first_product", "followed", "keen", "last_product", "products", "quiet",
-            "spent", "stuck", "unknown_country"
+            "abandoned",
+            "big",
+            "dearest",
+            "favourite",
+            "first_product",
+            "followed",
+            "keen",
+            "last_product",
+            "products",
+            "quiet",
+            "spent",
+            "stuck",
+            "unknown_country"
         ]
     );
     let (_, spent) = program.rule_named("spent").unwrap();

@@ -118,3 +118,32 @@ pub enum BinaryOperator {
     /// `/`: gives a float; unknown when the divisor is 0.
     Divide,
 }
+
+impl Expression {
+    /// Shows this expression and every one inside it, outermost first, left to right.
+    pub fn walk(&self, see: &mut dyn FnMut(&Self)) {
+        see(self);
+        for child in self.children().into_iter().flatten() {
+            child.walk(see);
+        }
+    }
+
+    /// The expressions right inside this one, left to right.
+    #[must_use]
+    pub fn children(&self) -> [Option<&Self>; 3] {
+        match self {
+            Self::Unary { operand, .. } => [Some(operand), None, None],
+            Self::Binary { left, right, .. } => [Some(left), Some(right), None],
+            Self::If { condition, then, otherwise } => [Some(condition), Some(then), Some(otherwise)],
+            Self::IsKnown(value) | Self::Convert { value, .. } => [Some(value), None, None],
+            Self::OrDefault { value, default } => [Some(value), Some(default), None],
+            Self::Constant(_)
+            | Self::Property(_)
+            | Self::Context(_)
+            | Self::Step { .. }
+            | Self::Profile(_)
+            | Self::Rule(_)
+            | Self::Aggregate(_) => [None, None, None],
+        }
+    }
+}

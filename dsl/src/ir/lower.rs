@@ -1,0 +1,255 @@
+//! From the text of all rules to their part of the [`Program`](super::Program): parse, order, type, share, index.
+//!
+//! Nothing observable depends on the order of files or declarations: rules are ordered by name and by what they read, and
+//! ids are given in that order.
+
+use super::interner::Interned;
+use super::order::{Order, order, references};
+use super::{
+    Aggregate, AggregateId, EventSelector, Expression, Function, Lowered, ProfileTraitId, Rule, RuleId, RuleKind,
+};
+use super::{enough, fingerprint};
+use crate::diagnostic::{Diagnostic, codes};
+use crate::limits;
+use crate::model::Declarations;
+use crate::source::{FileId, SourceSet, Span};
+use crate::syntax;
+use crate::syntax::ast::{Item, ItemKind};
+use crate::types::{Checker, Motion, RuleInfo, RuleState, RuleTable, Typed};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Compiles a project's rule files against what its YAML declares.
+#[must_use]
+pub fn lower(sources: &SourceSet, files: &[FileId], declarations: &Declarations) -> (Lowered, Vec<Diagnostic>) {
+    let mut diagnostics = Vec::new();
+    let written = read(sources, files, &mut diagnostics);
+    let names: BTreeMap<&str, usize> =
+        written.items.iter().enumerate().map(|(index, item)| (item.name.value.as_str(), index)).collect();
+    let edges: Vec<Vec<usize>> = written.items.iter().map(|item| references(&item.expression, &names)).collect();
+    let order = order(&edges);
+    report_circles(sources, &written.items, &order, &mut diagnostics);
+
+    let mut typist = Typist {
+        rules: Vec::new(),
+        places: Vec::new(),
+        faulty: written.unreadable.clone(),
+        checker: Checker::new(sources, declarations, table(&written), &mut diagnostics),
+    };
+    let circular: BTreeSet<usize> = order.circles.concat().into_iter().collect();
+    for index in &order.sorted {
+        if let Some(item) = written.items.get(*index) {
+            typist.rule(sources, item, circular.contains(index));
+        }
+    }
+    let Typist { rules, places, faulty, checker } = typist;
+    let interned = checker.interner.finish();
+    let lowered = index(declarations, interned, rules, places, faulty);
+    (lowered, diagnostics)
+}
+
+/// All rules of all files.
+struct Written {
+    /// Sorted by name; each name once.
+    items: Vec<Item>,
+    /// Names of those that have errors already, where no sound rule has that name.
+    unreadable: Vec<(String, Span)>,
+}
+
+fn read(sources: &SourceSet, files: &[FileId], diagnostics: &mut Vec<Diagnostic>) -> Written {
+    let mut items: Vec<Item> = Vec::new();
+    let mut unreadable = Vec::new();
+    for id in files {
+        let Some(file) = sources.file(*id) else { continue };
+        let parsed = syntax::parse(*id, &file.text, diagnostics);
+        items.extend(parsed.items);
+        unreadable.extend(parsed.unreadable.into_iter().map(|name| (name.value, name.span)));
+    }
+    // A stable sort keeps the order of places among equal names.
+    items.sort_by(|a, b| a.name.value.cmp(&b.name.value));
+    let mut unique: Vec<Item> = Vec::with_capacity(items.len());
+    for item in items {
+        match unique.last() {
+            Some(first) if first.name.value == item.name.value => diagnostics.push(
+                Diagnostic::error(
+                    codes::DUPLICATE_RULE,
+                    format!("`{}` is declared twice", item.name.value),
+                    item.name.span,
+                    "for the second time",
+                )
+                .label(first.name.span, "the first time")
+                .help("segments and traits share their names: call one of them something else"),
+            ),
+            _ => unique.push(item),
+        }
+    }
+    if let Some(surplus) = unique.get(limits::RULES) {
+        diagnostics.push(
+            Diagnostic::error(
+                codes::TOO_MANY_RULES,
+                format!("a project with {} rules", unique.len()),
+                surplus.name.span,
+                "one too many",
+            )
+            .help(format!("a project has at most {}", limits::RULES)),
+        );
+        unreadable.extend(unique.drain(limits::RULES..).map(|item| (item.name.value, item.name.span)));
+    }
+    unreadable.sort();
+    unreadable.retain(|(name, _)| unique.binary_search_by(|item| item.name.value.as_str().cmp(name)).is_err());
+    Written { items: unique, unreadable }
+}
+
+fn table(written: &Written) -> RuleTable {
+    let unreadable = written
+        .unreadable
+        .iter()
+        .map(|(name, place)| (name.clone(), RuleInfo { kind: None, place: *place, state: RuleState::Faulty }));
+    let items = written.items.iter().map(|item| {
+        (item.name.value.clone(), RuleInfo { kind: Some(item.kind), place: item.name.span, state: RuleState::Faulty })
+    });
+    unreadable.chain(items).collect()
+}
+
+fn report_circles(sources: &SourceSet, items: &[Item], order: &Order, diagnostics: &mut Vec<Diagnostic>) {
+    for circle in &order.circles {
+        let members: Vec<&Item> = circle.iter().filter_map(|index| items.get(*index)).collect();
+        let Some(first) = members.first() else { continue };
+        let spelled: Vec<&str> = members.iter().chain([first]).map(|item| item.name.value.as_str()).collect();
+        let mut diagnostic = Diagnostic::error(
+            codes::CIRCULAR,
+            format!("`{}` needs its own value", first.name.value),
+            first.name.span,
+            spelled.join(" → "),
+        )
+        .help("take one of these references out");
+        for member in members.iter().skip(1) {
+            let position = sources.position(member.name.span.file, member.name.span.start);
+            let path = sources.path(member.name.span.file);
+            diagnostic = diagnostic
+                .note(format!("`{}` is declared in {path}:{}:{}", member.name.value, position.line, position.column));
+        }
+        diagnostics.push(diagnostic);
+    }
+}
+
+struct Typist<'a> {
+    rules: Vec<Rule>,
+    places: Vec<Span>,
+    faulty: Vec<(String, Span)>,
+    checker: Checker<'a>,
+}
+
+impl Typist<'_> {
+    fn rule(&mut self, sources: &SourceSet, item: &Item, circular: bool) {
+        let typed = self.checker.rule(item.kind, &item.expression);
+        let Some(typed) = typed.filter(|_| !circular) else {
+            self.faulty.push((item.name.value.clone(), item.name.span));
+            return;
+        };
+        let kind = match item.kind {
+            ItemKind::Segment => RuleKind::Segment,
+            ItemKind::Trait => RuleKind::Trait(typed.kind.clone()),
+        };
+        let purpose = item.purpose.as_ref().map(|purpose| purpose.value.clone());
+        let fingerprint = fingerprint::of_rule(&kind, purpose.as_deref(), &typed.expression, &self.checker.interner);
+        let id = self.checker.interner.rule(fingerprint);
+        if let Some(info) = self.checker.rules.get_mut(&item.name.value) {
+            let Typed { kind, motion, personal, .. } = &typed;
+            info.state = RuleState::Typed { id, kind: kind.clone(), motion: *motion, personal: personal.clone() };
+        }
+        let (aggregates, profile_traits) = self.reads(&typed.expression);
+        let span = item.expression.span;
+        let position = sources.position(item.name.span.file, item.name.span.start);
+        let source = sources.file(span.file).and_then(|file| file.text.get(span.start as usize..span.end as usize));
+        self.places.push(item.name.span);
+        self.rules.push(Rule {
+            name: item.name.value.clone(),
+            description: item.description.as_ref().map(|text| text.value.clone()),
+            kind,
+            purpose,
+            expression: typed.expression,
+            source: source.unwrap_or_default().to_owned(),
+            place: format!("{}:{}", sources.path(item.name.span.file), position.line),
+            aggregates,
+            profile_traits,
+            continuous: typed.motion != Motion::STILL,
+            fingerprint,
+        });
+    }
+
+    /// All that an expression reads, also through other rules, which stand before it; sorted.
+    fn reads(&self, expression: &Expression) -> (Vec<AggregateId>, Vec<ProfileTraitId>) {
+        let mut aggregates = Vec::new();
+        let mut profile_traits = Vec::new();
+        expression.walk(&mut |part| match part {
+            Expression::Aggregate(id) => aggregates.push(*id),
+            Expression::Profile(id) => profile_traits.push(*id),
+            Expression::Rule(id) => {
+                if let Some(rule) = self.rules.get(id.index()) {
+                    aggregates.extend(&rule.aggregates);
+                    profile_traits.extend(&rule.profile_traits);
+                }
+            }
+            _ => {}
+        });
+        aggregates.sort_unstable();
+        aggregates.dedup();
+        profile_traits.sort_unstable();
+        profile_traits.dedup();
+        (aggregates, profile_traits)
+    }
+}
+
+/// The lists that say what an event, an aggregate or a trait may change.
+fn index(
+    declarations: &Declarations,
+    interned: Interned,
+    rules: Vec<Rule>,
+    rule_places: Vec<Span>,
+    faulty_rules: Vec<(String, Span)>,
+) -> Lowered {
+    let Interned { slots, context_slots, mut aggregates } = interned;
+    enough::bound(&mut aggregates, &rules);
+    let mut aggregates_of_event = vec![Vec::new(); declarations.events.len()];
+    for (index, aggregate) in aggregates.iter().enumerate() {
+        for event in events_of(aggregate, declarations.events.len()) {
+            aggregates_of_event[event].push(AggregateId(index as u32));
+        }
+    }
+    let mut rules_of_aggregate = vec![Vec::new(); aggregates.len()];
+    let mut rules_of_profile_trait = vec![Vec::new(); declarations.profile.len()];
+    for (index, rule) in rules.iter().enumerate() {
+        let id = RuleId(index as u32);
+        for aggregate in &rule.aggregates {
+            rules_of_aggregate[aggregate.index()].push(id);
+        }
+        for profile_trait in &rule.profile_traits {
+            rules_of_profile_trait[profile_trait.index()].push(id);
+        }
+    }
+    Lowered {
+        slots,
+        context_slots,
+        aggregates,
+        rules,
+        rule_places,
+        faulty_rules,
+        aggregates_of_event,
+        rules_of_aggregate,
+        rules_of_profile_trait,
+    }
+}
+
+/// The indices of the event types that an aggregate looks at, each once.
+fn events_of(aggregate: &Aggregate, all: usize) -> BTreeSet<usize> {
+    let mut selectors = vec![aggregate.pattern.event];
+    if let Function::Sequence(sequence) = &aggregate.function {
+        selectors.extend(sequence.then.iter().map(|step| step.pattern.event));
+        selectors.extend(sequence.absence.iter().map(|absence| absence.pattern.event));
+    }
+    let events = selectors.into_iter().flat_map(|selector| match selector {
+        EventSelector::One(id) => id.index()..id.index() + 1,
+        EventSelector::Any => 0..all,
+    });
+    events.collect()
+}

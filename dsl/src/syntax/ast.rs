@@ -1,0 +1,165 @@
+//! What a `.sonder` file says, before any name has a meaning. Every node knows its place; equality ignores places, so
+//! that a reformatted file is the same tree.
+
+use crate::ir::{BinaryOperator, UnaryOperator};
+use crate::source::Span;
+use crate::time::{Duration, Moment};
+use rust_decimal::Decimal;
+
+/// A value and where it is written.
+#[derive(Clone, Debug)]
+pub struct Node<T> {
+    /// What is written.
+    pub value: T,
+    /// Where.
+    pub span: Span,
+}
+
+impl<T: PartialEq> PartialEq for Node<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.value == other.value
+    }
+}
+
+/// A name as written.
+pub type Name = Node<String>;
+
+/// Names with dots between them: at least one.
+pub type Path = Node<Vec<Name>>;
+
+/// A segment or a computed trait.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Item {
+    /// Segment or trait.
+    pub kind: ItemKind,
+    /// Its name.
+    pub name: Name,
+    /// The text after the name.
+    pub description: Option<Node<String>>,
+    /// `purpose marketing`
+    pub purpose: Option<Name>,
+    /// What comes after `when` or `=`.
+    pub expression: Expression,
+}
+
+/// What an item declares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ItemKind {
+    /// `segment`
+    Segment,
+    /// `trait`
+    Trait,
+}
+
+/// An expression and where it is written.
+pub type Expression = Node<ExpressionKind>;
+
+/// The forms of expressions.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ExpressionKind {
+    /// `3`, `"a"`, `true`, `24h`, `2026-01-01`
+    Literal(Literal),
+    /// `category`, `profile.country`, `context.device.type`
+    Path(Path),
+    /// `count(view, last 7d)`
+    Call(Call),
+    /// `not x`, `-x`
+    Unary(Node<UnaryOperator>, Box<Expression>),
+    /// `a + b`; for text and numbers, `or` gives a default.
+    Binary(Box<Expression>, Node<BinaryOperator>, Box<Expression>),
+    /// `x is known`, or with `false` `x is unknown`
+    IsKnown(Box<Expression>, bool),
+    /// `if a then b else c`
+    If(Box<Branches>),
+    /// A mistake that has been reported; typing passes over it.
+    Faulty,
+}
+
+/// `if condition then value else otherwise`
+#[derive(Clone, Debug, PartialEq)]
+pub struct Branches {
+    /// After `if`.
+    pub condition: Expression,
+    /// After `then`.
+    pub then: Expression,
+    /// After `else`; another `If` for `else if`.
+    pub otherwise: Expression,
+}
+
+/// A value written out.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Literal {
+    /// `true`, `false`
+    Bool(bool),
+    /// `3`
+    Int(i64),
+    /// `0.10`; its digits after the point count.
+    Decimal(Decimal),
+    /// `"text"`
+    String(String),
+    /// `24h`
+    Duration(Duration),
+    /// `2026-01-01` or `2026-01-01T12:00:00Z`
+    Time(When),
+}
+
+/// A moment as written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// A day: its first moment in the project's time zone.
+    Day(jiff::civil::Date),
+    /// With a time and an offset.
+    Moment(Moment),
+}
+
+/// `name(arguments)`
+#[derive(Clone, Debug, PartialEq)]
+pub struct Call {
+    /// What is called.
+    pub function: Path,
+    /// What stands between the parentheses, but modifiers.
+    pub arguments: Vec<Node<Argument>>,
+    /// `last 24h`, `per product` …
+    pub modifiers: Vec<Node<Modifier>>,
+}
+
+/// One argument: the steps of a sequence, most often a single one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Argument {
+    /// At least one.
+    pub steps: Vec<Node<Step>>,
+}
+
+/// `view as v where price > 10 within 1h`
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    /// `no` stands before it.
+    pub absent: bool,
+    /// The event, or whatever is written in its place.
+    pub subject: Expression,
+    /// `as v`
+    pub alias: Option<Name>,
+    /// `where …`
+    pub filter: Option<Expression>,
+    /// `within 30m`
+    pub within: Option<Node<Duration>>,
+    /// `for 30m`
+    pub lasting: Option<Node<Duration>>,
+}
+
+/// What a call asks besides its arguments.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Modifier {
+    /// `last 24h`
+    Last(Duration),
+    /// `since 2026-01-01`
+    Since(When),
+    /// `per product`
+    Per(Path),
+    /// `this session`
+    ThisSession,
+    /// `next 7d`
+    Next(Duration),
+    /// A mistake that has been reported.
+    Faulty,
+}

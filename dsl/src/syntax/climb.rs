@@ -1,0 +1,169 @@
+//! Gives a flat list of operands and operators its shape: precedence climbing.
+//!
+//! | binds | operators | |
+//! |---|---|---|
+//! | least | `or` | also a default for an unknown value |
+//! | | `and` | |
+//! | | `not` | `not a == b` is `not (a == b)` |
+//! | | `== != < <= > >=`, `is known`, `is unknown` | not chained |
+//! | | `+` `-` | from the left |
+//! | | `*` `/` | from the left |
+//! | most | `-x` | |
+//!
+//! Chains of `and` and of `or` become balanced trees, which means the same and keeps a list of a thousand conditions
+//! shallow. Everything else is as deep as it is long, so [`Tree`] carries its depth.
+
+use super::ast::{Expression, ExpressionKind, Node};
+use crate::ir::{BinaryOperator, UnaryOperator};
+use crate::source::Span;
+
+/// An expression that knows how deep it is.
+#[derive(Clone, Debug)]
+pub struct Tree {
+    /// The expression.
+    pub expression: Expression,
+    /// Levels; 1 for a leaf.
+    pub depth: usize,
+}
+
+/// A part of a flat expression.
+#[derive(Clone, Debug)]
+pub enum Part {
+    /// `not`, `-` before an operand.
+    Prefix(Node<UnaryOperator>),
+    /// An operand.
+    Operand(Tree),
+    /// An operator between operands.
+    Infix(Node<BinaryOperator>),
+    /// `is known` (true) or `is unknown` (false) after an operand.
+    IsKnown(Node<bool>),
+}
+
+/// What came of it.
+pub struct Climbed {
+    /// The tree.
+    pub tree: Tree,
+    /// The second operator of each `a < b < c`.
+    pub chained: Vec<Span>,
+}
+
+/// Shapes a list of parts in the order in which they are written; a list that is no expression gives `None`.
+#[must_use]
+pub fn climb(parts: Vec<Part>) -> Option<Climbed> {
+    let mut climber = Climber { parts: parts.into_iter().peekable(), chained: Vec::new() };
+    let tree = climber.expression(OR)?;
+    Some(Climbed { tree, chained: climber.chained })
+}
+
+const OR: u8 = 0;
+const AND: u8 = 1;
+const NOT: u8 = 2;
+const COMPARISON: u8 = 3;
+const SUM: u8 = 4;
+const PRODUCT: u8 = 5;
+const NEGATION: u8 = 6;
+
+fn binding(operator: BinaryOperator) -> u8 {
+    match operator {
+        BinaryOperator::Or => OR,
+        BinaryOperator::And => AND,
+        BinaryOperator::Equal
+        | BinaryOperator::NotEqual
+        | BinaryOperator::Less
+        | BinaryOperator::LessOrEqual
+        | BinaryOperator::Greater
+        | BinaryOperator::GreaterOrEqual => COMPARISON,
+        BinaryOperator::Add | BinaryOperator::Subtract => SUM,
+        BinaryOperator::Multiply | BinaryOperator::Divide => PRODUCT,
+    }
+}
+
+struct Climber {
+    parts: std::iter::Peekable<std::vec::IntoIter<Part>>,
+    chained: Vec<Span>,
+}
+
+impl Climber {
+    /// An expression of operators that bind at least as much as `least`.
+    fn expression(&mut self, least: u8) -> Option<Tree> {
+        let mut left = self.prefixed()?;
+        let mut compared = false;
+        loop {
+            match self.parts.peek() {
+                Some(Part::Infix(operator)) if binding(operator.value) >= least => {
+                    let operator = operator.clone();
+                    let level = binding(operator.value);
+                    self.parts.next();
+                    if level == COMPARISON && std::mem::replace(&mut compared, true) {
+                        self.chained.push(operator.span);
+                    }
+                    let right = self.expression(level + 1)?;
+                    left =
+                        if level <= AND { self.chain(left, operator, right)? } else { binary(left, operator, right) };
+                }
+                Some(Part::IsKnown(state)) if COMPARISON >= least => {
+                    let state = state.clone();
+                    self.parts.next();
+                    let span = join(left.expression.span, state.span);
+                    let kind = ExpressionKind::IsKnown(Box::new(left.expression), state.value);
+                    left = Tree { expression: Node { value: kind, span }, depth: left.depth + 1 };
+                }
+                _ => return Some(left),
+            }
+        }
+    }
+
+    fn prefixed(&mut self) -> Option<Tree> {
+        match self.parts.next()? {
+            Part::Operand(tree) => Some(tree),
+            Part::Prefix(operator) => {
+                let operand = self.expression(match operator.value {
+                    UnaryOperator::Not => NOT,
+                    UnaryOperator::Negate => NEGATION,
+                })?;
+                let span = join(operator.span, operand.expression.span);
+                let kind = ExpressionKind::Unary(operator, Box::new(operand.expression));
+                Some(Tree { expression: Node { value: kind, span }, depth: operand.depth + 1 })
+            }
+            Part::Infix(_) | Part::IsKnown(_) => None,
+        }
+    }
+
+    /// All operands of `a and b and c`, of which two are read.
+    fn chain(&mut self, first: Tree, operator: Node<BinaryOperator>, second: Tree) -> Option<Tree> {
+        let mut operands = vec![first, second];
+        let mut operators = vec![operator];
+        while let Some(Part::Infix(next)) = self.parts.peek()
+            && operators.first().is_some_and(|operator| operator.value == next.value)
+        {
+            operators.push(next.clone());
+            self.parts.next();
+            operands.push(self.expression(binding(operators.first()?.value) + 1)?);
+        }
+        Some(balanced(operands, &operators))
+    }
+}
+
+/// INVARIANT: one operator fewer than operands, and at least one operand.
+fn balanced(mut operands: Vec<Tree>, operators: &[Node<BinaryOperator>]) -> Tree {
+    if let Some((middle, operator)) = operators.get(operators.len() / 2).map(|operator| (operators.len() / 2, operator))
+    {
+        let right = operands.split_off(middle + 1);
+        let left = balanced(operands, &operators[..middle]);
+        return binary(left, operator.clone(), balanced(right, &operators[middle + 1..]));
+    }
+    operands.swap_remove(0)
+}
+
+fn binary(left: Tree, operator: Node<BinaryOperator>, right: Tree) -> Tree {
+    let span = join(left.expression.span, right.expression.span);
+    let depth = left.depth.max(right.depth) + 1;
+    let kind = ExpressionKind::Binary(Box::new(left.expression), operator, Box::new(right.expression));
+    Tree { expression: Node { value: kind, span }, depth }
+}
+
+/// From the start of one to the end of the other.
+#[must_use]
+pub fn join(first: Span, last: Span) -> Span {
+    Span { file: first.file, start: first.start.min(last.start), end: first.end.max(last.end) }
+}

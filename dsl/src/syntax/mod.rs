@@ -1,0 +1,157 @@
+//! Text to tree: a `.sonder` file's segments and traits as an AST, and what is wrong with the text.
+//!
+//! [`scan`] splits a file into items and finds what is never closed; `parser` reads each item with the grammar in
+//! `dsl/grammar`; `climb` gives expressions their shape. Reading never fails: what could be read is returned, with
+//! diagnostics about the rest.
+
+pub mod ast;
+mod climb;
+mod expectation;
+mod literal;
+mod mistakes;
+mod parser;
+pub mod scan;
+
+use crate::diagnostic::{Diagnostic, codes};
+use crate::limits;
+use crate::source::{FileId, Span};
+use ast::{Item, Name, Node};
+use scan::{Chunk, ITEM_WORDS, Problem, Range};
+
+/// What one file says.
+#[derive(Clone, Debug, Default)]
+pub struct File {
+    /// Its segments and traits, in order.
+    pub items: Vec<Item>,
+    /// Names of those that could not be read: somebody may refer to them.
+    pub unreadable: Vec<Name>,
+}
+
+/// Reads a file.
+pub fn parse(file: FileId, text: &str, diagnostics: &mut Vec<Diagnostic>) -> File {
+    if text.len() > limits::RULE_FILE_BYTES {
+        let span = Span { file, start: 0, end: 0 };
+        let message = format!("a file of {} bytes is too large", text.len());
+        diagnostics.push(
+            Diagnostic::error(codes::RULE_FILE_TOO_LARGE, message, span, "")
+                .help(format!("a rule file has at most {} bytes: split it", limits::RULE_FILE_BYTES)),
+        );
+        return File::default();
+    }
+    let (chunks, problems) = scan::split(text);
+    diagnostics.extend(problems.iter().map(|problem| problem_diagnostic(file, text, problem)));
+    let mut parsed = File::default();
+    for (index, chunk) in chunks.iter().enumerate() {
+        if index == limits::RULE_FILE_ITEMS {
+            diagnostics.push(
+                Diagnostic::error(
+                    codes::TOO_MANY_ITEMS,
+                    "too many rules in one file",
+                    span(file, chunk.head),
+                    "one too many",
+                )
+                .help(format!("a rule file has at most {} of them: split it", limits::RULE_FILE_ITEMS)),
+            );
+            break;
+        }
+        match read(file, text, chunk, diagnostics) {
+            Some(item) => parsed.items.push(item),
+            None => parsed
+                .unreadable
+                .extend(chunk.name.map(|name| Node { value: slice(text, name).to_owned(), span: span(file, name) })),
+        }
+    }
+    parsed
+}
+
+fn read(file: FileId, text: &str, chunk: &Chunk, diagnostics: &mut Vec<Diagnostic>) -> Option<Item> {
+    let head = slice(text, chunk.head);
+    match head {
+        "segment" | "trait" if chunk.broken => None,
+        "segment" | "trait" => parser::item(file, text, chunk.range, diagnostics),
+        _ if ITEM_WORDS.contains(&head) => {
+            diagnostics.push(
+                Diagnostic::error(
+                    codes::NOT_IN_THIS_VERSION,
+                    format!("`{head}` is not part of this version"),
+                    span(file, chunk.head),
+                    "",
+                )
+                .help("this version has `segment` and `trait`"),
+            );
+            None
+        }
+        _ => {
+            diagnostics.push(unknown_item(head, span(file, chunk.head)));
+            None
+        }
+    }
+}
+
+fn unknown_item(head: &str, place: Span) -> Diagnostic {
+    let diagnostic = Diagnostic::error(
+        codes::UNKNOWN_ITEM,
+        format!("`{head}` does not begin a rule"),
+        place,
+        "expected `segment` or `trait`",
+    );
+    let near = ITEM_WORDS.iter().find(|word| strsim::damerau_levenshtein(word, &head.to_lowercase()) <= 2);
+    match near {
+        Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
+        None => diagnostic.help("write `segment name { when … }` or `trait name = …`; a comment begins with `#`"),
+    }
+}
+
+fn problem_diagnostic(file: FileId, text: &str, problem: &Problem) -> Diagnostic {
+    match problem {
+        Problem::UnclosedQuote(range) => Diagnostic::error(
+            codes::UNCLOSED,
+            "a text is not closed",
+            span(file, *range),
+            "no `\"` in the rest of the line",
+        )
+        .help("close it with `\"`; a line break inside a text is written `\\n`"),
+        Problem::Unclosed(range) => {
+            let (open, close) = match slice(text, *range) {
+                "(" => ("(", ")"),
+                "[" => ("[", "]"),
+                _ => ("{", "}"),
+            };
+            Diagnostic::error(
+                codes::UNCLOSED,
+                format!("`{open}` is never closed"),
+                span(file, *range),
+                format!("no `{close}` for this"),
+            )
+            .help(format!("add `{close}` where it ends"))
+        }
+        Problem::Unopened(range) => {
+            let close = slice(text, *range);
+            Diagnostic::error(
+                codes::UNCLOSED,
+                format!("`{close}` closes nothing"),
+                span(file, *range),
+                "no bracket is open here",
+            )
+            .help("leave it out")
+        }
+        Problem::TooDeep(range) => Diagnostic::error(
+            codes::RULE_TOO_DEEP,
+            "brackets too deep inside each other",
+            span(file, *range),
+            "from here on",
+        )
+        .help(format!(
+            "brackets and `if`s may be {} deep: give parts of the rule names, as traits of their own",
+            limits::RULE_NESTING
+        )),
+    }
+}
+
+fn slice(text: &str, range: Range) -> &str {
+    text.get(range.start..range.end).unwrap_or_default()
+}
+
+fn span(file: FileId, range: Range) -> Span {
+    Span { file, start: range.start as u32, end: range.end as u32 }
+}

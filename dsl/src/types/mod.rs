@@ -1,0 +1,20 @@
+//! Typing: a tree of names becomes a resolved expression whose types agree, or an error that says what to type.
+//!
+//! [`Checker`] walks one rule; [`operator`] says which operators fit which values; [`builtin`] has the functions, one a
+//! file; [`context`] the fields of an event's context; [`property`] what a path means inside an event.
+//!
+//! A part that has been reported has no type (`None`), and nothing around it is reported because of that.
+
+mod aggregate;
+pub mod builtin;
+pub mod context;
+mod expression;
+mod operator;
+mod property;
+mod scope;
+mod sequence;
+mod value;
+
+pub use expression::Checker;
+pub use scope::{RuleInfo, RuleState, RuleTable};
+pub use value::{Motion, Typed, noun};

@@ -227,7 +227,7 @@ fn limits_hold_at_the_last_allowed_and_the_first_refused() {
     assert_eq!(codes(&refused(&large(limits::EVENT_BYTES + 1), &envelope())), ["too_large"]);
 
     let many = |keys: usize| {
-        let properties: Map<_, _> = (0..keys - 4).map(|key| (key.to_string(), json!(1))).collect();
+        let properties: Map<_, _> = (0..keys - 5).map(|key| (key.to_string(), json!(1))).collect();
         json!({"type": "track", "event": "e", "userId": "u", "properties": properties})
     };
     assert_eq!(codes(&refused(&many(limits::PROPERTIES), &envelope())), ["too_large"]);

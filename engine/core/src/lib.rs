@@ -3,7 +3,24 @@
 //! Pure: no clock, no I/O, no chance. State and effects are a function of the log up to a sequence number and of the
 //! moment it was last advanced to; nothing else. Builds for wasm32.
 
+mod aggregate;
+mod datum;
+mod deliver;
 pub mod effect;
+mod evaluate;
 pub mod govern;
+mod identity;
+pub mod limits;
 pub mod message;
+mod names;
+mod operators;
+mod person;
+mod plan;
+mod profile;
 pub mod record;
+mod rules;
+pub mod state;
+mod timers;
+pub mod view;
+
+pub use state::State;

@@ -1,0 +1,121 @@
+//! `count` and `did`: how many events there were.
+//!
+//! Without a window that slides, a number. With one, the moments of the events inside; where rules only compare with
+//! constants, no more of the latest than the largest constant, and for `did` a single one.
+//!
+//! Cost: `insert` O(1) for events in order, `read` O(log n), `merge` O(n log n).
+
+use super::timeline::Timeline;
+use super::{Occurrence, Spec};
+use crate::aggregate::spec::Kind;
+use crate::datum::Datum;
+use crate::evaluate::Answer;
+use crate::limits;
+use serde::{Deserialize, Serialize};
+use sonder_dsl::time::Moment;
+
+/// Events that happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Count {
+    /// So many, since whenever.
+    Tally(u64),
+    /// The latest of them, when no more is asked.
+    Latest(Option<Moment>),
+    /// When they happened; at most [`Spec::enough`].
+    Moments(Timeline<()>),
+}
+
+impl Count {
+    pub fn new(spec: &Spec) -> Self {
+        match (spec.slides(), spec.enough) {
+            (false, _) => Self::Tally(0),
+            (true, 1) => Self::Latest(None),
+            (true, _) => Self::Moments(Timeline::default()),
+        }
+    }
+
+    /// Whether this is the form that `spec` asks for; a single moment can't become many.
+    pub fn fits(&self, spec: &Spec) -> bool {
+        std::mem::discriminant(self) == std::mem::discriminant(&Self::new(spec))
+    }
+
+    pub fn insert(&mut self, it: &Occurrence<'_>, spec: &Spec, dropped: &mut u64) {
+        match self {
+            Self::Tally(count) => *count += 1,
+            Self::Latest(latest) => *latest = (*latest).max(Some(it.at)),
+            Self::Moments(moments) => {
+                moments.drop_stale(it.now, spec, |()| {});
+                moments.insert(it.at, ());
+                bound(moments, spec, dropped);
+            }
+        }
+    }
+
+    pub fn merge(&mut self, other: Self, spec: &Spec, dropped: &mut u64) {
+        match (self, other) {
+            (Self::Tally(count), Self::Tally(other)) => *count += other,
+            (Self::Latest(latest), Self::Latest(other)) => *latest = (*latest).max(other),
+            (Self::Moments(moments), Self::Moments(other)) => {
+                moments.merge(other);
+                bound(moments, spec, dropped);
+            }
+            // INVARIANT: both were made for `spec`.
+            _ => debug_assert!(false, "counts of two kinds"),
+        }
+    }
+
+    pub fn read(&self, now: Moment, spec: &Spec) -> Answer<'static> {
+        let (count, falls) = self.value_and_next_change(now, spec);
+        if spec.kind == Kind::Did {
+            // One is enough: it stays true until the latest has left.
+            return Answer::new(Datum::Bool(count > 0), self.falls_below(1, now, spec));
+        }
+        Answer::new(Datum::Int(i64::try_from(count).unwrap_or(i64::MAX)), falls)
+    }
+
+    fn value_and_next_change(&self, now: Moment, spec: &Spec) -> (u64, Moment) {
+        match self {
+            Self::Tally(count) => (*count, Moment::MAX),
+            Self::Latest(latest) => match latest.filter(|at| spec.admits(*at, now)) {
+                Some(at) => (1, spec.end(at)),
+                None => (0, Moment::MAX),
+            },
+            Self::Moments(moments) => {
+                let live = moments.live(now, spec);
+                (live.len() as u64, live.first().map_or(Moment::MAX, |(oldest, ())| spec.end(*oldest)))
+            }
+        }
+    }
+
+    /// The moment from which fewer than `threshold` are inside the window; the end of time when that is so already, as
+    /// no count rises by itself.
+    pub fn falls_below(&self, threshold: usize, now: Moment, spec: &Spec) -> Moment {
+        match self {
+            Self::Tally(_) => Moment::MAX,
+            Self::Latest(latest) => match latest.filter(|at| threshold == 1 && spec.admits(*at, now)) {
+                Some(at) => spec.end(at),
+                None => Moment::MAX,
+            },
+            Self::Moments(moments) => {
+                let live = moments.live(now, spec);
+                let decisive = live.len().checked_sub(threshold).and_then(|index| live.get(index));
+                decisive.map_or(Moment::MAX, |(at, ())| spec.end(*at))
+            }
+        }
+    }
+
+    pub fn is_empty(&self, now: Moment, spec: &Spec) -> bool {
+        self.value_and_next_change(now, spec).0 == 0
+    }
+
+    pub fn heap(&self) -> usize {
+        if let Self::Moments(moments) = self { moments.heap() } else { 0 }
+    }
+}
+
+fn bound(moments: &mut Timeline<()>, spec: &Spec, dropped: &mut u64) {
+    let surplus = moments.keep_latest(spec.enough.min(limits::WINDOW_ENTRIES), |()| {});
+    if spec.enough > limits::WINDOW_ENTRIES {
+        *dropped += surplus as u64;
+    }
+}

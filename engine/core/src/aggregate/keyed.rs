@@ -1,0 +1,138 @@
+//! `per p`: the largest value over the groups of `p`; for a bool, whether any holds.
+//!
+//! A group exists while an event of it is inside the window. Groups are found by the 128-bit key of their value.
+
+use super::{AggregateState, Occurrence, Spec};
+use crate::datum::{Datum, Key};
+use crate::evaluate::Answer;
+use crate::limits;
+use serde::{Deserialize, Serialize};
+use sonder_dsl::time::Moment;
+use std::cmp::Ordering;
+
+/// One state a group.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Keyed {
+    // INVARIANT: sorted by key, each once.
+    groups: Vec<Group>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Group {
+    key: Key,
+    latest: Moment,
+    state: AggregateState,
+}
+
+impl Keyed {
+    /// The states of all groups.
+    pub fn states(&self) -> impl Iterator<Item = &AggregateState> {
+        self.groups.iter().map(|group| &group.state)
+    }
+
+    pub fn insert(&mut self, it: &Occurrence<'_>, spec: &Spec, dropped: &mut u64) {
+        let Some(value) = it.group else { return };
+        let key = Key::of(value);
+        let place = match self.groups.binary_search_by_key(&key, |group| group.key) {
+            Ok(place) => place,
+            Err(_) => {
+                self.make_room(it.now, spec, dropped);
+                let place = self.groups.partition_point(|group| group.key < key);
+                let state = AggregateState::ungrouped(spec);
+                self.groups.insert(place, Group { key, latest: it.at, state });
+                place
+            }
+        };
+        let group = &mut self.groups[place];
+        group.latest = group.latest.max(it.at);
+        group.state.insert(it, spec, dropped);
+    }
+
+    pub fn merge(&mut self, other: Self, spec: &Spec, dropped: &mut u64) {
+        for theirs in other.groups {
+            match self.groups.binary_search_by_key(&theirs.key, |group| group.key) {
+                Ok(place) => {
+                    let ours = &mut self.groups[place];
+                    ours.latest = ours.latest.max(theirs.latest);
+                    ours.state.merge(theirs.state, spec, dropped);
+                }
+                Err(place) => self.groups.insert(place, theirs),
+            }
+        }
+        while self.groups.len() > limits::GROUPS {
+            self.drop_quietest(dropped);
+        }
+    }
+
+    /// Stale groups are swept out each time their number reaches a power of two, which costs O(1) for each new one.
+    fn make_room(&mut self, now: Moment, spec: &Spec, dropped: &mut u64) {
+        let count = self.groups.len();
+        if spec.slides() && count >= 8 && (count.is_power_of_two() || count >= limits::GROUPS) {
+            let begin = spec.begin(now);
+            self.groups.retain(|group| group.latest > begin);
+        }
+        if self.groups.len() >= limits::GROUPS {
+            self.drop_quietest(dropped);
+        }
+    }
+
+    fn drop_quietest(&mut self, dropped: &mut u64) {
+        let quietest = self.groups.iter().enumerate().min_by_key(|(_, group)| (group.latest, group.key));
+        if let Some((place, _)) = quietest {
+            self.groups.remove(place);
+            *dropped += 1;
+        }
+    }
+
+    fn live(&self, now: Moment, spec: &Spec) -> impl Iterator<Item = &AggregateState> {
+        self.states().filter(move |state| !state.is_empty(now, spec))
+    }
+
+    pub fn read(&self, now: Moment, spec: &Spec) -> Answer<'_> {
+        let mut largest: Option<Answer<'_>> = None;
+        let mut until = Moment::MAX;
+        for state in self.live(now, spec) {
+            let answer = state.read(now, spec);
+            if let Datum::Bool(true) = answer.datum {
+                // One that holds is enough; the one that holds longest says until when.
+                let held = largest.filter(|it| it.datum.is_true()).map_or(Moment::MIN, |it| it.until);
+                largest = Some(Answer::new(Datum::Bool(true), held.max(answer.until)));
+                continue;
+            }
+            until = until.min(answer.until);
+            let exceeds = |it: &Answer<'_>| match answer.datum.compare(it.datum) {
+                Some(order) => order == Ordering::Greater,
+                None => !it.datum.is_known(),
+            };
+            if largest.as_ref().is_none_or(exceeds) {
+                largest = Some(answer);
+            }
+        }
+        match largest {
+            Some(Answer { datum: Datum::Bool(true), until, .. }) => Answer::new(Datum::Bool(true), until),
+            Some(answer) => Answer { until, ..answer },
+            None => spec.of_nothing(),
+        }
+    }
+
+    /// Some group holds the count up as long as the last of them does.
+    pub fn falls_below(&self, threshold: usize, now: Moment, spec: &Spec) -> Option<Moment> {
+        let mut last = None;
+        for state in self.live(now, spec) {
+            let moment = state.falls_below(threshold, now, spec)?;
+            // The end of time stands for a group that does not reach the threshold, unless nothing ever leaves.
+            if moment < Moment::MAX || !spec.slides() {
+                last = last.max(Some(moment));
+            }
+        }
+        Some(last.unwrap_or(Moment::MAX))
+    }
+
+    pub fn is_empty(&self, now: Moment, spec: &Spec) -> bool {
+        self.live(now, spec).next().is_none()
+    }
+
+    pub fn heap(&self) -> usize {
+        self.groups.capacity() * size_of::<Group>() + self.states().map(AggregateState::heap).sum::<usize>()
+    }
+}

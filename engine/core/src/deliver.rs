@@ -1,0 +1,200 @@
+//! What destinations are told: deliveries with deterministic ids, made of what the destination may see.
+
+use crate::datum::Datum;
+use crate::effect::{Cause, ChangeKind, Delivery, EffectId, ItemKind};
+use crate::identity::graph::{Component, Graph};
+use crate::person::Person;
+use crate::plan::Plan;
+use crate::record::Event;
+use crate::rules::{Memo, value_of};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value as Json};
+use sonder_dsl::ir::{DestinationId, ProfileTraitId, Program, RuleId};
+use sonder_dsl::model::Destination;
+use sonder_dsl::time::Moment;
+use xxhash_rust::xxh3::Xxh3;
+
+/// The person that something is told about, at the moment when it came true.
+pub struct Subject<'a> {
+    /// The project.
+    pub program: &'a Program,
+    /// The same, arranged for the fold.
+    pub plan: &'a Plan,
+    /// Who is who.
+    pub graph: &'a Graph,
+    /// The person's identifiers.
+    pub component: &'a Component,
+    /// The person's state.
+    pub person: &'a Person,
+    /// When.
+    pub at: Moment,
+    /// Why.
+    pub cause: Cause,
+}
+
+/// An event, to the destinations that get its type.
+pub fn event(subject: &Subject<'_>, event: &Event, deliveries: &mut Vec<Delivery>) {
+    let (Some(kind), Some(properties)) = (event.event, &event.forward) else { return };
+    let Some(schema) = subject.program.events.get(kind.index()) else { return };
+    for id in subject.plan.receivers_of_event.get(kind.index()).into_iter().flatten() {
+        if event.withheld.contains(id) {
+            continue;
+        }
+        // What is not JSON cannot be forwarded as JSON; governance made it, so it is.
+        let Ok(properties) = serde_json::from_str::<&RawValue>(properties) else { continue };
+        let body = |traits: Map<String, Json>| {
+            serde_json::to_string(&EventPayload {
+                event: &schema.name,
+                at: event.occurred_at.to_string(),
+                properties,
+                traits,
+            })
+        };
+        subject.deliver(*id, ItemKind::Event, &schema.name, body, deliveries);
+    }
+}
+
+/// A trait of the golden record that changed.
+pub fn profile_trait(subject: &Subject<'_>, id: ProfileTraitId, deliveries: &mut Vec<Delivery>) {
+    let Some(it) = subject.program.profile.get(id.index()) else { return };
+    let value = subject.person.profile_value(id).to_json(&it.kind);
+    for destination in subject.plan.receivers_of_profile_trait.get(id.index()).into_iter().flatten() {
+        let body = |traits| trait_payload(&it.name, &value, subject.at, traits);
+        subject.deliver(*destination, ItemKind::TraitChanged, &it.name, body, deliveries);
+    }
+}
+
+/// A change of a segment or of a computed trait.
+pub fn rule(subject: &Subject<'_>, rule: RuleId, change: &ChangeKind, deliveries: &mut Vec<Delivery>) {
+    let Some(plan) = subject.plan.rule(rule) else { return };
+    for id in &plan.receivers {
+        match change {
+            ChangeKind::Entered(_) | ChangeKind::Left(_) => {
+                let entered = matches!(change, ChangeKind::Entered(_));
+                let kind = if entered { ItemKind::SegmentEntered } else { ItemKind::SegmentLeft };
+                let body = |traits| {
+                    serde_json::to_string(&SegmentPayload { segment: &plan.name, at: subject.at.to_string(), traits })
+                };
+                subject.deliver(*id, kind, &plan.name, body, deliveries);
+            }
+            ChangeKind::TraitChanged { value, .. } => {
+                let value = Datum::from(value.as_ref()).to_json(&plan.kind);
+                let body = |traits| trait_payload(&plan.name, &value, subject.at, traits);
+                subject.deliver(*id, ItemKind::TraitChanged, &plan.name, body, deliveries);
+            }
+            ChangeKind::Created | ChangeKind::Merged { .. } | ChangeKind::LinkRefused { .. } => {}
+        }
+    }
+}
+
+#[derive(serde::Serialize)]
+struct EventPayload<'a> {
+    event: &'a str,
+    at: String,
+    properties: &'a RawValue,
+    traits: Map<String, Json>,
+}
+
+#[derive(serde::Serialize)]
+struct SegmentPayload<'a> {
+    segment: &'a str,
+    at: String,
+    traits: Map<String, Json>,
+}
+
+#[derive(serde::Serialize)]
+struct TraitPayload<'a> {
+    #[serde(rename = "trait")]
+    name: &'a str,
+    value: &'a Json,
+    at: String,
+    traits: Map<String, Json>,
+}
+
+fn trait_payload(name: &str, value: &Json, at: Moment, traits: Map<String, Json>) -> serde_json::Result<String> {
+    serde_json::to_string(&TraitPayload { name, value, at: at.to_string(), traits })
+}
+
+impl Subject<'_> {
+    fn deliver(
+        &self,
+        destination: DestinationId,
+        kind: ItemKind,
+        name: &str,
+        body: impl FnOnce(Map<String, Json>) -> serde_json::Result<String>,
+        deliveries: &mut Vec<Delivery>,
+    ) {
+        let Some(to) = self.program.destinations.get(destination.index()) else { return };
+        // Keys are text and values are JSON already: this cannot fail.
+        let Ok(payload) = body(self.traits(to)) else { return };
+        deliveries.push(Delivery {
+            id: self.effect_id(&to.name, kind, name),
+            destination,
+            person: self.component.id,
+            at: self.at,
+            cause: self.cause,
+            kind,
+            name: name.to_owned(),
+            identifiers: self.identifiers(to),
+            payload,
+        });
+    }
+
+    /// The traits that go with each item, as far as they are known.
+    fn traits(&self, to: &Destination) -> Map<String, Json> {
+        let mut traits = Map::new();
+        for id in &to.profile_traits {
+            let value = self.person.profile_value(*id);
+            if let (true, Some(it)) = (value.is_known(), self.program.profile.get(id.index())) {
+                traits.insert(it.name.clone(), value.to_json(&it.kind));
+            }
+        }
+        let mut memo = Memo::default();
+        for id in &to.computed_traits {
+            let value = value_of(self.plan, self.person, *id, self.at, &mut memo).datum;
+            if let (true, Some(it)) = (value.is_known(), self.plan.rule(*id)) {
+                traits.insert(it.name.clone(), value.to_json(&it.kind));
+            }
+        }
+        traits
+    }
+
+    /// The person's identifiers of the kinds that the destination may see, sorted.
+    fn identifiers(&self, to: &Destination) -> Vec<(String, String)> {
+        let nodes = self.component.nodes.iter().filter_map(|node| self.graph.node(*node));
+        let mut seen: Vec<_> = nodes
+            .map(|(identifier, _)| identifier)
+            .filter(|identifier| to.identifiers.is_empty() || to.identifiers.contains(&identifier.kind))
+            .collect();
+        seen.sort_unstable();
+        let name = |kind: usize| self.program.identity.identifiers.get(kind).map_or("", |kind| kind.name.as_str());
+        seen.into_iter().map(|it| (name(it.kind.index()).to_owned(), it.value.to_string())).collect()
+    }
+
+    /// The same after any replay: a hash of the cause, the destination, what is told, and of whom.
+    fn effect_id(&self, destination: &str, kind: ItemKind, name: &str) -> EffectId {
+        let mut hash = Xxh3::new();
+        let (tag, cause) = match self.cause {
+            Cause::Record(seq) => (0_u8, seq.0),
+            Cause::Timer(moment) => (1, moment.0 as u64),
+        };
+        hash.update(&[tag, kind_code(kind)]);
+        hash.update(&cause.to_le_bytes());
+        hash.update(&self.component.id.0.to_le_bytes());
+        hash.update(destination.as_bytes());
+        hash.update(&[0]);
+        hash.update(name.as_bytes());
+        EffectId(hash.digest128())
+    }
+}
+
+fn kind_code(kind: ItemKind) -> u8 {
+    match kind {
+        ItemKind::Message => 0,
+        ItemKind::SegmentEntered => 1,
+        ItemKind::SegmentLeft => 2,
+        ItemKind::TraitChanged => 3,
+        ItemKind::Event => 4,
+        ItemKind::Erase => 5,
+    }
+}

@@ -1,0 +1,340 @@
+//! The identity graph: nodes are identifiers, edges say that two of them are one person's, people are components.
+//!
+//! Edges keep their provenance and are never changed. A node knows its person directly: joining relabels the nodes of
+//! the person created later, so looking up is one hash and following an alias is another. Ids of people are stable:
+//! one that was absorbed stays an alias of whom it became.
+//!
+//! Cost: look up O(1); joining O(identifiers of the absorbed), which the limits bound.
+
+use crate::effect::PersonId;
+use crate::record::{Identifier, Seq};
+use indexmap::IndexMap;
+use rustc_hash::FxHashMap;
+use sonder_dsl::ir::SourceId;
+use sonder_dsl::time::Moment;
+
+/// A node: index into the graph's nodes. Means nothing outside this process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeId(pub u32);
+
+/// A person: index into the state's people; reused when a person is absorbed. Means nothing outside this process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PersonIndex(pub u32);
+
+impl PersonIndex {
+    /// As an index.
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// What is known of an identifier.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// Whose it is.
+    pub person: PersonIndex,
+    /// The earliest event that carried it.
+    pub first_seen: Moment,
+    /// The latest event that carried it.
+    pub last_seen: Moment,
+    /// Where it was seen first.
+    pub source: SourceId,
+    /// With how many identifiers of higher priority it was seen.
+    pub sharers: u32,
+    /// How often it was taken from a person, because it had expired or turned out to be generic.
+    pub generation: u32,
+    /// Shared by too many to identify anybody: it links no more.
+    pub generic: bool,
+}
+
+/// Two identifiers are one person's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Edge {
+    /// The one of higher priority in the message that said so.
+    pub a: NodeId,
+    /// The other.
+    pub b: NodeId,
+    /// Who said so.
+    pub source: SourceId,
+    /// In which record.
+    pub seq: Seq,
+    /// When.
+    pub at: Moment,
+    /// By an `alias` call.
+    pub explicit: bool,
+}
+
+/// An identifier that once was this person's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Former {
+    /// Which.
+    pub identifier: Identifier,
+    /// The earliest event that carried it.
+    pub first_seen: Moment,
+    /// The latest event that carried it as this person's.
+    pub last_seen: Moment,
+    /// Where it was seen first.
+    pub source: SourceId,
+}
+
+/// A refused link that was reported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// A hash of the identifier.
+    pub identifier: u64,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// Why a link is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// Two values of a unique kind would be one person's.
+    Unique,
+    /// More values of a kind than one person may have.
+    Limit,
+    /// The source may not link identifiers of this kind.
+    Untrusted,
+    /// The value is shared by too many people.
+    Generic,
+    /// The value was not seen for too long.
+    Expired,
+}
+
+impl Reason {
+    /// All of them, in the order of their codes in checkpoints.
+    pub const ALL: [Self; 5] = [Self::Unique, Self::Limit, Self::Untrusted, Self::Generic, Self::Expired];
+
+    /// As changes name it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unique => "unique",
+            Self::Limit => "limit",
+            Self::Untrusted => "untrusted",
+            Self::Generic => "generic",
+            Self::Expired => "expired",
+        }
+    }
+}
+
+/// A component: one person's identifiers.
+#[derive(Clone, Debug)]
+pub struct Component {
+    /// The person.
+    pub id: PersonId,
+    /// The record that made the person.
+    pub created: Seq,
+    /// Their identifiers, in the order in which they joined.
+    pub nodes: Vec<NodeId>,
+    /// Why they are one person's, in the order in which that was said; each pair once.
+    pub edges: Vec<Edge>,
+    /// People who turned out to be this one.
+    pub absorbed: Vec<PersonId>,
+    /// Identifiers that expired or turned out to be generic.
+    pub former: Vec<Former>,
+    /// Links that were refused lately; the oldest first.
+    pub refused: Vec<Refusal>,
+}
+
+/// All nodes and components.
+#[derive(Debug, Default)]
+pub struct Graph {
+    // Identifiers are chosen by whoever sends events, so this map's hash is the keyed one of the standard library.
+    nodes: IndexMap<Identifier, Node>,
+    components: Vec<Option<Component>>,
+    free: Vec<PersonIndex>,
+    by_id: FxHashMap<PersonId, PersonIndex>,
+}
+
+impl Graph {
+    /// The node of an identifier.
+    pub fn find(&self, identifier: &Identifier) -> Option<NodeId> {
+        self.nodes.get_index_of(identifier).map(|index| NodeId(index as u32))
+    }
+
+    /// A node; of another graph's id, none.
+    pub fn node(&self, node: NodeId) -> Option<(&Identifier, &Node)> {
+        self.nodes.get_index(node.0 as usize)
+    }
+
+    /// A node, to change.
+    pub fn node_mut(&mut self, node: NodeId) -> Option<&mut Node> {
+        self.nodes.get_index_mut(node.0 as usize).map(|(_, node)| node)
+    }
+
+    /// All identifiers, in no order that means anything.
+    pub fn nodes(&self) -> impl Iterator<Item = (&Identifier, &Node)> {
+        self.nodes.iter()
+    }
+
+    /// Adds a node that is not there yet.
+    pub fn add_node(&mut self, identifier: Identifier, node: Node) -> NodeId {
+        let (index, _) = self.nodes.insert_full(identifier, node);
+        NodeId(index as u32)
+    }
+
+    /// A person; `None` for one who was absorbed.
+    pub fn component(&self, person: PersonIndex) -> Option<&Component> {
+        self.components.get(person.index())?.as_ref()
+    }
+
+    /// A person, to change.
+    pub fn component_mut(&mut self, person: PersonIndex) -> Option<&mut Component> {
+        self.components.get_mut(person.index())?.as_mut()
+    }
+
+    /// The person of that id, or whom they became.
+    pub fn person(&self, id: PersonId) -> Option<PersonIndex> {
+        self.by_id.get(&id).copied()
+    }
+
+    /// All people, in no order that means anything.
+    pub fn people(&self) -> impl Iterator<Item = (PersonIndex, &Component)> {
+        let indexed = self.components.iter().enumerate();
+        indexed.filter_map(|(index, component)| Some((PersonIndex(index as u32), component.as_ref()?)))
+    }
+
+    /// How many people there are.
+    pub fn people_count(&self) -> usize {
+        self.components.len() - self.free.len()
+    }
+
+    /// How many places there are, in use or free.
+    pub fn capacity(&self) -> usize {
+        self.components.len()
+    }
+
+    /// How many identifiers there are.
+    pub fn node_count(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Takes in a person whose nodes carry their index already, or get it from [`attach`](Self::attach).
+    pub fn add_person(&mut self, component: Component) -> PersonIndex {
+        let place = self.free.pop().unwrap_or(PersonIndex(self.components.len() as u32));
+        self.by_id.insert(component.id, place);
+        for id in &component.absorbed {
+            self.by_id.insert(*id, place);
+        }
+        if place.index() == self.components.len() {
+            self.components.push(Some(component));
+        } else {
+            self.components[place.index()] = Some(component);
+        }
+        place
+    }
+
+    /// Where the next person will be.
+    pub fn next_place(&self) -> PersonIndex {
+        self.free.last().copied().unwrap_or(PersonIndex(self.components.len() as u32))
+    }
+
+    /// Makes a node that is nobody's a person's.
+    pub fn attach(&mut self, node: NodeId, person: PersonIndex) {
+        if let Some(it) = self.node_mut(node) {
+            it.person = person;
+        }
+        if let Some(component) = self.component_mut(person) {
+            component.nodes.reserve_exact(1);
+            component.nodes.push(node);
+        }
+    }
+
+    /// Takes a node from its person, who keeps it as a former one. The node itself starts anew.
+    pub fn detach(&mut self, node: NodeId) {
+        let Some((identifier, it)) = self.node(node) else { return };
+        let former = Former {
+            identifier: identifier.clone(),
+            first_seen: it.first_seen,
+            last_seen: it.last_seen,
+            source: it.source,
+        };
+        let person = it.person;
+        if let Some(component) = self.component_mut(person) {
+            component.nodes.retain(|mine| *mine != node);
+            component.edges.retain(|edge| edge.a != node && edge.b != node);
+            component.former.push(former);
+        }
+        if let Some(it) = self.node_mut(node) {
+            it.generation += 1;
+            it.sharers = 0;
+        }
+    }
+
+    /// Notes why two nodes of one person belong together, unless that is known.
+    pub fn connect(&mut self, person: PersonIndex, edge: Edge) {
+        if let Some(component) = self.component_mut(person)
+            && !component.connects(edge.a, edge.b)
+        {
+            component.edges.reserve_exact(1);
+            component.edges.push(edge);
+        }
+    }
+
+    /// Two people are one: the one created first absorbs the other. Returns (survivor, absorbed); the absorbed place
+    /// stays reserved until [`release`](Self::release).
+    pub fn join(&mut self, a: PersonIndex, b: PersonIndex) -> Option<(PersonIndex, PersonIndex)> {
+        let order = |component: &Component| (component.created, component.id);
+        let a_is_older = order(self.component(a)?) <= order(self.component(b)?);
+        let (survivor, absorbed) = if a_is_older { (a, b) } else { (b, a) };
+        let gone = self.components.get_mut(absorbed.index())?.take()?;
+        for node in &gone.nodes {
+            if let Some(node) = self.node_mut(*node) {
+                node.person = survivor;
+            }
+        }
+        for id in gone.absorbed.iter().chain([&gone.id]) {
+            self.by_id.insert(*id, survivor);
+        }
+        let component = self.component_mut(survivor)?;
+        component.nodes.extend(gone.nodes);
+        component.edges.extend(gone.edges);
+        component.absorbed.extend(gone.absorbed);
+        component.absorbed.push(gone.id);
+        component.former.extend(gone.former);
+        gone.refused.into_iter().for_each(|refusal| {
+            component.remember(refusal);
+        });
+        Some((survivor, absorbed))
+    }
+
+    /// The place of an absorbed person may be used again.
+    pub fn release(&mut self, absorbed: PersonIndex) {
+        self.free.push(absorbed);
+    }
+
+    /// How many identifiers of a kind a person has.
+    pub fn count_of_kind(&self, person: PersonIndex, kind: sonder_dsl::ir::IdentifierKindId) -> usize {
+        let Some(component) = self.component(person) else { return 0 };
+        let is_of_kind = |node: &&NodeId| self.node(**node).is_some_and(|(identifier, _)| identifier.kind == kind);
+        component.nodes.iter().filter(is_of_kind).count()
+    }
+}
+
+impl Component {
+    /// Whether that pair of nodes was linked before.
+    pub fn connects(&self, a: NodeId, b: NodeId) -> bool {
+        self.edges.iter().any(|edge| (edge.a, edge.b) == (a, b))
+    }
+
+    /// Says whether that refusal is news.
+    pub fn remember(&mut self, refusal: Refusal) -> bool {
+        if self.refused.contains(&refusal) {
+            return false;
+        }
+        if self.refused.len() >= crate::limits::REFUSALS {
+            self.refused.remove(0);
+        }
+        self.refused.push(refusal);
+        true
+    }
+
+    /// Bytes on the heap.
+    pub fn heap(&self) -> usize {
+        self.nodes.capacity() * size_of::<NodeId>()
+            + self.edges.capacity() * size_of::<Edge>()
+            + self.absorbed.capacity() * size_of::<PersonId>()
+            + self.former.capacity() * size_of::<Former>()
+            + self.refused.capacity() * size_of::<Refusal>()
+    }
+}

@@ -1,0 +1,34 @@
+//! Every bound on what the core keeps for one person. Where one is reached, the oldest is dropped and
+//! [`State::dropped`](crate::state::State::dropped) counts it: a person can never cost more than a known amount.
+//!
+//! A comparison with a constant (`count(...) >= 3`) needs far less than these: its state is bounded by the constant.
+
+/// Moments or values kept by one windowed aggregate.
+pub const WINDOW_ENTRIES: usize = 10_000;
+
+/// Different values that one `distinct` tells apart.
+pub const DISTINCT_VALUES: usize = 10_000;
+
+/// Different values that one `top` counts.
+pub const TOP_VALUES: usize = 256;
+
+/// Groups of one `per`.
+pub const GROUPS: usize = 1_000;
+
+/// Events kept by one sequence whose steps don't name each other's values.
+pub const SEQUENCE_EVENTS: usize = 1_000;
+
+/// Events kept by one sequence whose steps do: each start is followed by itself there, which is quadratic.
+pub const CORRELATED_SEQUENCE_EVENTS: usize = 256;
+
+/// Steps of a sequence, its final absence included; more are a compile error long before.
+pub const SEQUENCE_STEPS: usize = 32;
+
+/// Values of one golden-record trait with the policy `union`.
+pub const UNION_VALUES: usize = 100;
+
+/// Identifiers of one person, whatever the project's own limits are. A link beyond it is refused.
+pub const IDENTIFIERS: usize = 1_000;
+
+/// Refused links remembered for one person, so that each is reported once and not with every message.
+pub const REFUSALS: usize = 16;

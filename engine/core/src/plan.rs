@@ -1,0 +1,176 @@
+//! What the fold needs of a program, arranged by what it asks: which aggregates does this event touch, which rules does
+//! this aggregate touch, who is to be told.
+
+use crate::aggregate::Spec;
+use crate::aggregate::spec::Leaves as _;
+use crate::datum::{Datum, Known};
+use crate::identity::LinkRules;
+use crate::names::Names;
+use crate::person::Person;
+use crate::rules::{Memo, value_of};
+use sonder_dsl::ir::{
+    AggregateId, DestinationId, EventId, Expression, Fingerprint, ProfileTraitId, Program, RuleId, RuleKind, Type,
+};
+use sonder_dsl::model::MergePolicy;
+use sonder_dsl::time::Moment;
+
+/// A program, ready to run.
+#[derive(Debug)]
+pub struct Plan {
+    /// Which program this is.
+    pub fingerprint: Fingerprint,
+    /// How checkpoints name things.
+    pub names: Names,
+    /// How identifiers join.
+    pub links: LinkRules,
+    /// All aggregates, by id.
+    pub aggregates: Vec<Spec>,
+    /// For each event type, the aggregates that want it.
+    pub aggregates_of_event: Vec<Vec<AggregateId>>,
+    /// For each aggregate, the watched rules that may change with it.
+    pub rules_of_aggregate: Vec<Vec<RuleId>>,
+    /// For each trait of the golden record, the watched rules that may change with it.
+    pub rules_of_profile_trait: Vec<Vec<RuleId>>,
+    /// For each trait of the golden record, which observation wins.
+    pub policies: Vec<MergePolicy>,
+    /// All rules, by id.
+    pub rules: Vec<RulePlan>,
+    /// Segments that somebody without any history is in.
+    pub initially_true: Vec<RuleId>,
+    /// For each trait of the golden record, who is told when it changes.
+    pub receivers_of_profile_trait: Vec<Vec<DestinationId>>,
+    /// For each event type, who gets its events.
+    pub receivers_of_event: Vec<Vec<DestinationId>>,
+}
+
+/// A rule, ready to run.
+#[derive(Debug)]
+pub struct RulePlan {
+    /// Its name.
+    pub name: String,
+    /// Whether it is a segment.
+    pub is_segment: bool,
+    /// Whether it is evaluated whenever it may change: segments, and the traits that some destination gets.
+    pub watched: bool,
+    /// What it says.
+    pub expression: Expression,
+    /// The type of its value.
+    pub kind: Type,
+    /// The rules that its expression names itself.
+    pub reads: Vec<RuleId>,
+    /// Whether another rule names it.
+    pub is_read: bool,
+    /// Its value for somebody without any history.
+    pub of_nothing: Option<Known>,
+    /// Who is told when it changes.
+    pub receivers: Vec<DestinationId>,
+    /// Of its meaning.
+    pub fingerprint: Fingerprint,
+}
+
+impl Plan {
+    /// Of a program.
+    pub fn new(program: &Program) -> Self {
+        let aggregates: Vec<Spec> = program.aggregates.iter().map(|it| Spec::new(it, program)).collect();
+        let rules = rule_plans(program);
+        let watched = |lists: &[Vec<RuleId>]| -> Vec<Vec<RuleId>> {
+            let is_watched = |rule: &RuleId| rules.get(rule.index()).is_some_and(|rule| rule.watched);
+            lists.iter().map(|list| list.iter().copied().filter(is_watched).collect()).collect()
+        };
+        let wanted = |event: usize| -> Vec<AggregateId> {
+            let ids = (0..aggregates.len()).map(|index| AggregateId(index as u32));
+            ids.filter(|id| aggregates[id.index()].wants(EventId(event as u32))).collect()
+        };
+        let told = |hears: &dyn Fn(&sonder_dsl::model::Destination) -> bool| receivers(program, hears);
+        let mut plan = Self {
+            fingerprint: program.fingerprint,
+            names: Names::new(program),
+            links: LinkRules::new(program),
+            aggregates_of_event: (0..program.events.len()).map(wanted).collect(),
+            rules_of_aggregate: watched(&program.rules_of_aggregate),
+            rules_of_profile_trait: watched(&program.rules_of_profile_trait),
+            policies: program.profile.iter().map(|it| it.merge.clone()).collect(),
+            initially_true: Vec::new(),
+            receivers_of_profile_trait: (0..program.profile.len())
+                .map(|index| told(&|it| it.profile_traits.contains(&ProfileTraitId(index as u32))))
+                .collect(),
+            receivers_of_event: (0..program.events.len())
+                .map(|index| told(&|it| it.events.contains(&EventId(index as u32))))
+                .collect(),
+            aggregates,
+            rules,
+        };
+        plan.evaluate_without_history();
+        plan
+    }
+
+    fn evaluate_without_history(&mut self) {
+        let nobody = Person::new(Moment::MIN);
+        let mut memo = Memo::default();
+        let ids = (0..self.rules.len()).map(|index| RuleId(index as u32));
+        let values: Vec<_> = ids
+            .clone()
+            .map(|rule| value_of(self, &nobody, rule, Moment::MIN, &mut memo).datum)
+            .map(|datum| (datum.is_true(), datum.to_value().map(Known)))
+            .collect();
+        for (rule, (is_true, value)) in ids.zip(values) {
+            let plan = &mut self.rules[rule.index()];
+            if plan.is_segment && is_true {
+                self.initially_true.push(rule);
+            }
+            plan.of_nothing = value;
+        }
+    }
+
+    /// A rule; an id of another program gives none.
+    pub fn rule(&self, rule: RuleId) -> Option<&RulePlan> {
+        self.rules.get(rule.index())
+    }
+}
+
+fn rule_plans(program: &Program) -> Vec<RulePlan> {
+    let mut plans: Vec<RulePlan> = Vec::with_capacity(program.rules.len());
+    for (index, rule) in program.rules.iter().enumerate() {
+        let id = RuleId(index as u32);
+        let receivers = receivers(program, &|it| it.segments.contains(&id) || it.computed_traits.contains(&id));
+        let mut reads = Vec::new();
+        rule.expression.for_each_leaf(&mut |leaf| {
+            if let Expression::Rule(read) = leaf {
+                reads.push(*read);
+            }
+        });
+        reads.sort_unstable();
+        reads.dedup();
+        for read in &reads {
+            if let Some(plan) = plans.get_mut(read.index()) {
+                plan.is_read = true;
+            }
+        }
+        let is_segment = rule.kind == RuleKind::Segment;
+        plans.push(RulePlan {
+            name: rule.name.clone(),
+            is_segment,
+            watched: is_segment || !receivers.is_empty(),
+            expression: rule.expression.clone(),
+            kind: if let RuleKind::Trait(kind) = &rule.kind { kind.clone() } else { Type::Bool },
+            reads,
+            is_read: false,
+            of_nothing: None,
+            receivers,
+            fingerprint: rule.fingerprint,
+        });
+    }
+    plans
+}
+
+fn receivers(program: &Program, hears: &dyn Fn(&sonder_dsl::model::Destination) -> bool) -> Vec<DestinationId> {
+    let numbered = program.destinations.iter().enumerate();
+    numbered.filter(|(_, it)| hears(it)).map(|(index, _)| DestinationId(index as u32)).collect()
+}
+
+impl RulePlan {
+    /// Its value for somebody without any history.
+    pub fn value_of_nothing(&self) -> Datum<'_> {
+        self.of_nothing.as_ref().map_or(Datum::Unknown, Known::datum)
+    }
+}

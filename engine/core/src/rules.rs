@@ -1,0 +1,178 @@
+//! Rules of a person: their values as of a moment, and which rules are to be looked at again.
+
+use crate::evaluate::{Answer, Scene, UNEVEN, evaluate};
+use crate::person::Person;
+use crate::plan::Plan;
+use rustc_hash::FxHashMap;
+use sonder_dsl::ir::{AggregateId, BinaryOperator, Expression, RuleId, Value};
+use sonder_dsl::time::Moment;
+
+/// Answers of rules that other rules read, for one person at one moment.
+pub type Memo<'a> = FxHashMap<RuleId, Answer<'a>>;
+
+/// The value of a rule for a person. INVARIANT: one memo is used for one person and one moment.
+pub fn value_of<'a>(plan: &'a Plan, person: &'a Person, rule: RuleId, now: Moment, memo: &mut Memo<'a>) -> Answer<'a> {
+    if let Some(answer) = memo.get(&rule) {
+        return *answer;
+    }
+    let Some(it) = plan.rule(rule) else { return Answer::constant(crate::datum::Datum::Unknown) };
+    if !it.reads.is_empty() {
+        // What a rule reads stands before it: in order, nothing is asked for before it is known. No recursion, however
+        // long the chain.
+        for needed in all_that(plan, rule) {
+            if !memo.contains_key(&needed)
+                && let Some(it) = plan.rule(needed)
+            {
+                let answer = evaluate(&it.expression, &PersonScene { plan, person, memo, memo_now: now }, now);
+                memo.insert(needed, answer);
+            }
+        }
+    }
+    let answer = evaluate(&it.expression, &PersonScene { plan, person, memo, memo_now: now }, now);
+    if it.is_read {
+        memo.insert(rule, answer);
+    }
+    answer
+}
+
+/// All rules that a rule reads, also through others, in order.
+fn all_that(plan: &Plan, rule: RuleId) -> Vec<RuleId> {
+    let mut found: Vec<RuleId> = Vec::new();
+    let mut open = vec![rule];
+    while let Some(rule) = open.pop() {
+        for read in plan.rule(rule).map_or(&[][..], |it| &it.reads) {
+            if let Err(place) = found.binary_search(read) {
+                found.insert(place, *read);
+                open.push(*read);
+            }
+        }
+    }
+    found
+}
+
+/// A person as the rules see them.
+struct PersonScene<'a, 'm> {
+    plan: &'a Plan,
+    person: &'a Person,
+    memo: &'m Memo<'a>,
+    memo_now: Moment,
+}
+
+impl<'a> Scene<'a> for PersonScene<'a, '_> {
+    fn leaf(&self, leaf: &'a Expression, now: Moment) -> Answer<'a> {
+        match leaf {
+            Expression::Profile(id) => Answer::constant(self.person.profile_value(*id)),
+            Expression::Aggregate(id) => self.aggregate(*id, now),
+            Expression::Rule(id) => self.rule(*id, now),
+            _ => Answer::constant(crate::datum::Datum::Unknown),
+        }
+    }
+
+    /// A count that is compared with a constant: it flips when its decisive event leaves, not with every event.
+    fn compare(
+        &self,
+        operator: BinaryOperator,
+        left: &'a Expression,
+        right: &'a Expression,
+        now: Moment,
+    ) -> Option<Answer<'a>> {
+        let (id, threshold) = match (operator, left, right) {
+            // In the form `count < threshold` or its negation.
+            (
+                BinaryOperator::Less | BinaryOperator::GreaterOrEqual,
+                Expression::Aggregate(id),
+                Expression::Constant(Value::Int(number)),
+            )
+            | (
+                BinaryOperator::Greater | BinaryOperator::LessOrEqual,
+                Expression::Constant(Value::Int(number)),
+                Expression::Aggregate(id),
+            ) => (*id, *number),
+            (
+                BinaryOperator::LessOrEqual | BinaryOperator::Greater,
+                Expression::Aggregate(id),
+                Expression::Constant(Value::Int(number)),
+            )
+            | (
+                BinaryOperator::GreaterOrEqual | BinaryOperator::Less,
+                Expression::Constant(Value::Int(number)),
+                Expression::Aggregate(id),
+            ) => (*id, number.checked_add(1)?),
+            _ => return None,
+        };
+        let threshold_count = usize::try_from(threshold).ok().filter(|count| *count > 0)?;
+        let (state, spec) = (self.person.aggregate(id)?, self.plan.aggregates.get(id.index())?);
+        let until = state.falls_below(threshold_count, now, spec)?;
+        let reaches = state.read(now, spec).datum.compare(crate::datum::Datum::Int(threshold))?.is_ge();
+        let asks_for_less = matches!(
+            (operator, left),
+            (BinaryOperator::Less | BinaryOperator::LessOrEqual, Expression::Aggregate(_))
+                | (BinaryOperator::Greater | BinaryOperator::GreaterOrEqual, Expression::Constant(_))
+        );
+        Some(Answer::new(crate::datum::Datum::Bool(reaches != asks_for_less), until))
+    }
+}
+
+impl<'a> PersonScene<'a, '_> {
+    fn aggregate(&self, id: AggregateId, now: Moment) -> Answer<'a> {
+        let Some(spec) = self.plan.aggregates.get(id.index()) else {
+            return Answer::constant(crate::datum::Datum::Unknown);
+        };
+        self.person.aggregate(id).map_or_else(|| spec.of_nothing(), |state| state.read(now, spec))
+    }
+
+    fn rule(&self, id: RuleId, now: Moment) -> Answer<'a> {
+        match self.memo.get(&id) {
+            Some(answer) if now == self.memo_now || answer.rate == 0 => *answer,
+            Some(answer) if answer.rate != UNEVEN => answer.grown(now.since(self.memo_now)),
+            // Something that moves unevenly, asked for another moment: only a search for its flip does that.
+            _ => match self.plan.rule(id) {
+                Some(rule) => evaluate(&rule.expression, self, now),
+                None => Answer::constant(crate::datum::Datum::Unknown),
+            },
+        }
+    }
+}
+
+/// A set of rules, to be gone through in order.
+#[derive(Debug, Default)]
+pub struct RuleSet {
+    words: Vec<u64>,
+}
+
+impl RuleSet {
+    /// Adds rules.
+    pub fn extend(&mut self, rules: &[RuleId]) {
+        for rule in rules {
+            let word = rule.index() / 64;
+            if word >= self.words.len() {
+                self.words.resize(word + 1, 0);
+            }
+            self.words[word] |= 1 << (rule.index() % 64);
+        }
+    }
+
+    /// All of them, in order.
+    pub fn iter(&self) -> impl Iterator<Item = RuleId> {
+        self.words.iter().enumerate().flat_map(|(index, word)| {
+            let mut rest = *word;
+            std::iter::from_fn(move || {
+                (rest != 0).then(|| {
+                    let bit = rest.trailing_zeros();
+                    rest &= rest - 1;
+                    RuleId(index as u32 * 64 + bit)
+                })
+            })
+        })
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.words.iter().all(|word| *word == 0)
+    }
+
+    /// Removes all.
+    pub fn clear(&mut self) {
+        self.words.fill(0);
+    }
+}

@@ -1,0 +1,582 @@
+//! Checkpoints: what changed since the last one, as bytes; and a state from all of them.
+//!
+//! A person is written as a head (identity, memberships, the next timer), which is always needed in memory, and a body,
+//! which may be spilled. Names stand for ids, fingerprints for aggregates, so that the next version of a project can read
+//! it; what that version asks and this one did not is listed in [`Differences`]. Everything is written in a fixed order:
+//! equal states give equal bytes.
+
+use super::{Slot, State};
+use crate::aggregate::AggregateState;
+use crate::datum::Known;
+use crate::effect::PersonId;
+use crate::identity::NOBODY;
+use crate::identity::graph::{Component, Edge, Former, Node, NodeId, PersonIndex, Reason, Refusal};
+use crate::names::{NameKey, Names};
+use crate::person::Person;
+use crate::plan::Plan;
+use crate::profile::{Observation, Observations};
+use crate::record::{Identifier, Seq};
+use serde::{Deserialize, Serialize};
+use sonder_dsl::ir::{AggregateId, ProfileTraitId, Program, RuleId};
+use sonder_dsl::time::Moment;
+use std::collections::BTreeMap;
+use xxhash_rust::xxh3::{Xxh3, xxh3_128};
+
+/// The first byte of all that is written. Another number is another format.
+const VERSION: u8 = 1;
+
+/// What changed since the last checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// The last record in it.
+    pub seq: Seq,
+    /// The moment it was advanced to.
+    pub now: Moment,
+    /// What is of no person.
+    pub meta: Vec<u8>,
+    /// People who changed, by id; `None` for those who were absorbed.
+    pub people: Vec<(PersonId, Option<Vec<u8>>)>,
+}
+
+/// How the program that a state is restored for differs from the one that wrote it, as far as state is concerned.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Differences {
+    /// Aggregates without a history: they are new, or ask for more than was kept. Until the log is folded again they
+    /// know only what comes from now on.
+    pub aggregates: Vec<AggregateId>,
+    /// Traits of the golden record whose policy is another: the same holds.
+    pub profile_traits: Vec<ProfileTraitId>,
+    /// Rules that are new or mean something else: [`State::reconsider`] decides them.
+    pub rules: Vec<RuleId>,
+}
+
+impl Differences {
+    /// Whether the state is just what this program would have made.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self == &Self::default()
+    }
+}
+
+/// Why a state cannot be restored.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RestoreError {
+    /// Written by another version of the engine.
+    #[error("the checkpoint has format {found}, this engine reads format {VERSION}")]
+    Format {
+        /// Its number.
+        found: u8,
+    },
+    /// Cut off or changed.
+    #[error("the checkpoint is damaged: {0}")]
+    Damaged(String),
+    /// Bytes for somebody whom the state does not know.
+    #[error("the checkpoint has no person {0:?}")]
+    Unknown(PersonId),
+}
+
+#[derive(Serialize, Deserialize)]
+struct Meta {
+    program: u64,
+    seq: Seq,
+    now: Moment,
+    dropped: u64,
+    aggregates: Vec<(NameKey, u32)>,
+    policies: Vec<(NameKey, NameKey)>,
+    rules: Vec<(NameKey, u64)>,
+    /// Identifiers that are nobody's, but have a past.
+    strays: Vec<NodeRecord>,
+}
+
+#[derive(Serialize, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
+struct NodeRecord {
+    kind: NameKey,
+    value: String,
+    first_seen: Moment,
+    last_seen: Moment,
+    source: NameKey,
+    sharers: u32,
+    generation: u32,
+    generic: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Head {
+    created: Seq,
+    nodes: Vec<NodeRecord>,
+    edges: Vec<EdgeRecord>,
+    absorbed: Vec<PersonId>,
+    former: Vec<NodeRecord>,
+    refused: Vec<(u64, u8)>,
+    touched: Seq,
+    due: Moment,
+    segments: Vec<(NameKey, Moment)>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct EdgeRecord {
+    a: u32,
+    b: u32,
+    source: NameKey,
+    seq: Seq,
+    at: Moment,
+    explicit: bool,
+}
+
+/// The body as it is written; [`Body`] reads the same bytes.
+#[derive(Serialize)]
+struct BodyOf<'a> {
+    first_seen: Moment,
+    last_seen: Moment,
+    aggregates: Vec<(NameKey, &'a AggregateState)>,
+    profile: Vec<(NameKey, ObservationsRecord)>,
+    announced: Vec<(NameKey, &'a Option<Known>)>,
+    timers: Vec<(NameKey, Moment)>,
+}
+
+#[derive(Deserialize)]
+struct Body {
+    first_seen: Moment,
+    last_seen: Moment,
+    aggregates: Vec<(NameKey, AggregateState)>,
+    profile: Vec<(NameKey, ObservationsRecord)>,
+    announced: Vec<(NameKey, Option<Known>)>,
+    timers: Vec<(NameKey, Moment)>,
+}
+
+#[derive(Serialize, Deserialize)]
+enum ObservationsRecord {
+    One(ObservationRecord),
+    All(Vec<ObservationRecord>),
+    BySource(Vec<ObservationRecord>),
+}
+
+#[derive(Serialize, Deserialize)]
+struct ObservationRecord {
+    value: Known,
+    source: NameKey,
+    at: Moment,
+    seq: Seq,
+}
+
+impl State {
+    /// What changed since the last checkpoint. It is the caller's to keep: the next one starts from here.
+    pub fn checkpoint(&mut self) -> Checkpoint {
+        let mut people: BTreeMap<PersonId, Option<Vec<u8>>> = self.gone.drain(..).map(|id| (id, None)).collect();
+        let dirty: Vec<PersonIndex> =
+            self.graph.people().map(|(person, _)| person).filter(|person| self.slots[person.index()].dirty).collect();
+        for person in dirty {
+            let (Some(component), Some(bytes)) = (self.graph.component(person), self.write(person)) else { continue };
+            people.insert(component.id, Some(bytes));
+            let component_heap = component.heap();
+            let slot = &mut self.slots[person.index()];
+            slot.dirty = false;
+            let size = slot.person.as_ref().map_or(0, |person| person.size()) + component_heap;
+            self.memory = (self.memory + size).saturating_sub(slot.size);
+            slot.size = size;
+        }
+        Checkpoint { seq: self.seq, now: self.now, meta: self.write_meta(), people: people.into_iter().collect() }
+    }
+
+    /// A state from the meta part of the last checkpoint and the latest bytes of everybody who is not gone.
+    ///
+    /// # Errors
+    /// When the bytes are not those of a checkpoint that this version can read.
+    pub fn restore<B: AsRef<[u8]>>(
+        program: &Program,
+        meta: &[u8],
+        people: impl IntoIterator<Item = (PersonId, B)>,
+    ) -> Result<Self, RestoreError> {
+        let meta: Meta = decode(versioned(meta)?)?;
+        let mut state = Self::new(program);
+        state.seq = meta.seq;
+        state.now = meta.now;
+        state.dropped = meta.dropped;
+        state.differences = differences(program, &state.plan, &meta);
+        for stray in meta.strays {
+            if let Some((identifier, node)) = stray.into_node(&state.plan.names, NOBODY) {
+                state.graph.add_node(identifier, node);
+            }
+        }
+        for (id, bytes) in people {
+            state.add(id, bytes.as_ref())?;
+        }
+        Ok(state)
+    }
+
+    /// How the program differs from the one that wrote the state.
+    #[must_use]
+    pub fn differences(&self) -> &Differences {
+        &self.differences
+    }
+
+    /// Brings somebody back into memory.
+    ///
+    /// # Errors
+    /// When the bytes are not those of a person, or that person is not known.
+    pub fn load(&mut self, id: PersonId, bytes: &[u8]) -> Result<(), RestoreError> {
+        let person = self.graph.person(id).ok_or(RestoreError::Unknown(id))?;
+        if self.slots[person.index()].person.is_some() {
+            return Ok(());
+        }
+        let (head, body) = halves(bytes)?;
+        let it = self.plan.read_body(&head, body)?;
+        let slot = &mut self.slots[person.index()];
+        slot.size = it.size();
+        slot.person = Some(Box::new(it));
+        self.memory += slot.size;
+        self.spilled -= 1;
+        Ok(())
+    }
+
+    /// Somebody's state from their bytes, without bringing them back into memory.
+    pub(super) fn peek(&self, bytes: &[u8]) -> Result<Person, RestoreError> {
+        let (head, body) = halves(bytes)?;
+        self.plan.read_body(&head, body)
+    }
+
+    /// Equal for equal states: of everything that is known of everybody, in a fixed order.
+    #[must_use]
+    pub fn digest(&self) -> u128 {
+        let mut people: Vec<(PersonId, PersonIndex)> =
+            self.graph.people().map(|(person, component)| (component.id, person)).collect();
+        people.sort_unstable();
+        let mut hash = Xxh3::new();
+        hash.update(&self.write_meta());
+        for (id, person) in people {
+            hash.update(&id.0.to_le_bytes());
+            hash.update(&self.write_head(person).unwrap_or_default());
+            let slot = &self.slots[person.index()];
+            let body = if slot.person.is_some() { self.body_digest(person) } else { slot.digest };
+            hash.update(&body.to_le_bytes());
+        }
+        hash.digest128()
+    }
+
+    pub(super) fn body_digest(&self, person: PersonIndex) -> u128 {
+        xxh3_128(&self.write_body(person).unwrap_or_default())
+    }
+
+    fn write_meta(&self) -> Vec<u8> {
+        let names = &self.plan.names;
+        let enough = |index: usize| u32::try_from(self.plan.aggregates[index].enough).unwrap_or(u32::MAX);
+        let mut strays: Vec<NodeRecord> = self
+            .graph
+            .nodes()
+            .filter(|(_, node)| node.person == NOBODY)
+            .map(|(identifier, node)| NodeRecord::new(identifier, node, names))
+            .collect();
+        strays.sort_unstable();
+        let mut bytes = vec![VERSION];
+        bytes.extend(encode(&Meta {
+            program: self.plan.fingerprint.0,
+            seq: self.seq,
+            now: self.now,
+            dropped: self.dropped,
+            aggregates: names.aggregates.keys().iter().enumerate().map(|(index, key)| (*key, enough(index))).collect(),
+            policies: names.profile.keys().iter().copied().zip(names.policies.iter().copied()).collect(),
+            rules: names.rules.keys().iter().copied().zip(self.plan.rules.iter().map(|it| it.fingerprint.0)).collect(),
+            strays,
+        }));
+        bytes
+    }
+
+    fn write(&self, person: PersonIndex) -> Option<Vec<u8>> {
+        let (head, body) = (self.write_head(person)?, self.write_body(person)?);
+        let mut bytes = Vec::with_capacity(5 + head.len() + body.len());
+        bytes.push(VERSION);
+        bytes.extend_from_slice(&u32::try_from(head.len()).ok()?.to_le_bytes());
+        bytes.extend_from_slice(&head);
+        bytes.extend_from_slice(&body);
+        Some(bytes)
+    }
+
+    fn write_head(&self, person: PersonIndex) -> Option<Vec<u8>> {
+        let names = &self.plan.names;
+        let component = self.graph.component(person)?;
+        let slot = &self.slots[person.index()];
+        let nodes = component.nodes.iter().filter_map(|node| self.graph.node(*node));
+        let place = |node: NodeId| component.nodes.iter().position(|mine| *mine == node).map(|place| place as u32);
+        let edges = component.edges.iter().filter_map(|edge| {
+            let (a, b) = (place(edge.a)?, place(edge.b)?);
+            let source = names.source_key(edge.source);
+            Some(EdgeRecord { a, b, source, seq: edge.seq, at: edge.at, explicit: edge.explicit })
+        });
+        let refused = component.refused.iter().map(|refusal| (refusal.identifier, refusal.reason.code()));
+        Some(encode(&Head {
+            created: component.created,
+            nodes: nodes.map(|(identifier, node)| NodeRecord::new(identifier, node, names)).collect(),
+            edges: edges.collect(),
+            absorbed: component.absorbed.clone(),
+            former: component.former.iter().map(|former| NodeRecord::of_former(former, names)).collect(),
+            refused: refused.collect(),
+            touched: slot.touched,
+            due: slot.due,
+            segments: self.memberships(person).map(|(rule, since)| (names.rule_key(rule), since)).collect(),
+        }))
+    }
+
+    fn write_body(&self, person: PersonIndex) -> Option<Vec<u8>> {
+        let names = &self.plan.names;
+        let it = self.slots[person.index()].person.as_ref()?;
+        Some(encode(&BodyOf {
+            first_seen: it.first_seen,
+            last_seen: it.last_seen,
+            aggregates: it.aggregates.iter().map(|(id, state)| (names.aggregate_key(*id), state)).collect(),
+            profile: it
+                .profile
+                .iter()
+                .map(|(id, state)| (names.profile_trait_key(*id), ObservationsRecord::new(state, names)))
+                .collect(),
+            announced: it.announced.iter().map(|(rule, value)| (names.rule_key(*rule), value)).collect(),
+            timers: it.timers.iter().map(|(rule, due)| (names.rule_key(*rule), *due)).collect(),
+        }))
+    }
+
+    fn add(&mut self, id: PersonId, bytes: &[u8]) -> Result<(), RestoreError> {
+        let (head, body) = halves(bytes)?;
+        let person = self.plan.read_body(&head, body)?;
+        let names = &self.plan.names;
+        let place = self.graph.next_place();
+        let mut component = Component {
+            id,
+            created: head.created,
+            nodes: Vec::with_capacity(head.nodes.len()),
+            edges: Vec::with_capacity(head.edges.len()),
+            absorbed: head.absorbed,
+            former: Vec::new(),
+            refused: Vec::new(),
+        };
+        // By its place in the head, which edges name; a kind that is no more leaves a hole.
+        let nodes: Vec<Option<NodeId>> = head
+            .nodes
+            .into_iter()
+            .map(|record| {
+                record.into_node(names, place).map(|(identifier, node)| self.graph.add_node(identifier, node))
+            })
+            .collect();
+        component.nodes.extend(nodes.iter().flatten());
+        let node = |place: u32| nodes.get(place as usize).copied().flatten();
+        component.edges.extend(head.edges.iter().filter_map(|edge| {
+            let (a, b, source) = (node(edge.a)?, node(edge.b)?, names.source(edge.source)?);
+            Some(Edge { a, b, source, seq: edge.seq, at: edge.at, explicit: edge.explicit })
+        }));
+        component.former.extend(head.former.into_iter().filter_map(|record| record.into_former(names)));
+        component.refused.extend(head.refused.iter().filter_map(|(identifier, code)| {
+            Some(Refusal { identifier: *identifier, reason: Reason::of_code(*code)? })
+        }));
+        for (rule, since) in &person.segments {
+            self.members[rule.index()].insert(id, *since);
+        }
+        self.graph.add_person(component);
+        let size = person.size();
+        self.memory += size;
+        let slot = Slot {
+            person: Some(Box::new(person)),
+            due: head.due,
+            queued: Moment::MAX,
+            dirty: false,
+            touched: head.touched,
+            size,
+            digest: 0,
+        };
+        debug_assert_eq!(place.index(), self.slots.len());
+        self.slots.push(slot);
+        self.schedule(place);
+        Ok(())
+    }
+}
+
+impl Plan {
+    fn read_body(&self, head: &Head, body: &[u8]) -> Result<Person, RestoreError> {
+        let names = &self.names;
+        let body: Body = decode(body)?;
+        let mut person = Person::new(body.first_seen);
+        person.last_seen = body.last_seen;
+        person.aggregates = body
+            .aggregates
+            .into_iter()
+            .filter_map(|(key, state)| Some((names.aggregate(key)?, state)))
+            .filter(|(id, state)| self.aggregates.get(id.index()).is_some_and(|spec| state.fits(spec)))
+            .collect();
+        person.aggregates.sort_unstable_by_key(|(id, _)| *id);
+        person.profile = body
+            .profile
+            .into_iter()
+            .filter_map(|(key, record)| Some((names.profile_trait(key)?, record)))
+            .filter_map(|(id, record)| Some((id, record.into_observations(self, id)?)))
+            .collect();
+        person.profile.sort_unstable_by_key(|(id, _)| *id);
+        person.announced = self.by_rule(body.announced);
+        person.timers = self.by_rule(body.timers);
+        person.segments = self.by_rule(head.segments.clone());
+        person.segments.retain(|(rule, _)| self.rule(*rule).is_some_and(|it| it.is_segment));
+        Ok(person)
+    }
+
+    fn by_rule<T>(&self, list: Vec<(NameKey, T)>) -> Vec<(RuleId, T)> {
+        let mut known: Vec<_> = list.into_iter().filter_map(|(key, it)| Some((self.names.rule(key)?, it))).collect();
+        known.sort_unstable_by_key(|(rule, _)| *rule);
+        known
+    }
+}
+
+fn differences(program: &Program, plan: &Plan, meta: &Meta) -> Differences {
+    if meta.program == plan.fingerprint.0 {
+        return Differences::default();
+    }
+    let kept: BTreeMap<NameKey, u32> = meta.aggregates.iter().copied().collect();
+    let policies: BTreeMap<NameKey, NameKey> = meta.policies.iter().copied().collect();
+    let rules: BTreeMap<NameKey, u64> = meta.rules.iter().copied().collect();
+    let names = &plan.names;
+    let lacks = |id: &AggregateId| {
+        let enough = u32::try_from(plan.aggregates[id.index()].enough).unwrap_or(u32::MAX);
+        kept.get(&names.aggregate_key(*id)).is_none_or(|kept| *kept < enough)
+    };
+    let other_policy =
+        |id: &ProfileTraitId| policies.get(&names.profile_trait_key(*id)) != names.policies.get(id.index());
+    let other_rule =
+        |id: &RuleId| rules.get(&names.rule_key(*id)) != plan.rule(*id).map(|rule| rule.fingerprint.0).as_ref();
+    Differences {
+        aggregates: (0..program.aggregates.len()).map(|index| AggregateId(index as u32)).filter(lacks).collect(),
+        profile_traits: (0..program.profile.len())
+            .map(|index| ProfileTraitId(index as u32))
+            .filter(other_policy)
+            .collect(),
+        rules: (0..program.rules.len()).map(|index| RuleId(index as u32)).filter(other_rule).collect(),
+    }
+}
+
+impl NodeRecord {
+    fn new(identifier: &Identifier, node: &Node, names: &Names) -> Self {
+        Self {
+            kind: names.kind_key(identifier.kind),
+            value: identifier.value.to_string(),
+            first_seen: node.first_seen,
+            last_seen: node.last_seen,
+            source: names.source_key(node.source),
+            sharers: node.sharers,
+            generation: node.generation,
+            generic: node.generic,
+        }
+    }
+
+    fn of_former(former: &Former, names: &Names) -> Self {
+        Self {
+            kind: names.kind_key(former.identifier.kind),
+            value: former.identifier.value.to_string(),
+            first_seen: former.first_seen,
+            last_seen: former.last_seen,
+            source: names.source_key(former.source),
+            sharers: 0,
+            generation: 0,
+            generic: false,
+        }
+    }
+
+    fn into_node(self, names: &Names, person: PersonIndex) -> Option<(Identifier, Node)> {
+        let node = Node {
+            person,
+            first_seen: self.first_seen,
+            last_seen: self.last_seen,
+            source: names.source(self.source).unwrap_or(UNKNOWN_SOURCE),
+            sharers: self.sharers,
+            generation: self.generation,
+            generic: self.generic,
+        };
+        Some((Identifier { kind: names.kind(self.kind)?, value: self.value.into() }, node))
+    }
+
+    fn into_former(self, names: &Names) -> Option<Former> {
+        Some(Former {
+            identifier: Identifier { kind: names.kind(self.kind)?, value: self.value.into() },
+            first_seen: self.first_seen,
+            last_seen: self.last_seen,
+            source: names.source(self.source).unwrap_or(UNKNOWN_SOURCE),
+        })
+    }
+}
+
+/// A source that the project no longer has.
+const UNKNOWN_SOURCE: sonder_dsl::ir::SourceId = sonder_dsl::ir::SourceId(u32::MAX);
+
+impl Reason {
+    fn code(self) -> u8 {
+        Self::ALL.iter().position(|reason| *reason == self).map_or(u8::MAX, |code| code as u8)
+    }
+
+    fn of_code(code: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(code)).copied()
+    }
+}
+
+impl ObservationsRecord {
+    fn new(observations: &Observations, names: &Names) -> Self {
+        let record = |it: &Observation| ObservationRecord {
+            value: it.value.clone(),
+            source: names.source_key(it.source),
+            at: it.at,
+            seq: it.seq,
+        };
+        match observations {
+            Observations::One(winner) => Self::One(record(winner)),
+            Observations::BySource(winners) => Self::BySource(winners.iter().map(|(_, it)| record(it)).collect()),
+            Observations::All { values, firsts } => {
+                let items = values.iter().zip(firsts).map(|(value, (at, seq, source))| ObservationRecord {
+                    value: Known(value.clone()),
+                    source: names.source_key(*source),
+                    at: *at,
+                    seq: *seq,
+                });
+                Self::All(items.collect())
+            }
+        }
+    }
+
+    /// What the trait's policy makes of them; `None` when it keeps something else.
+    fn into_observations(self, plan: &Plan, id: ProfileTraitId) -> Option<Observations> {
+        let policy = plan.policies.get(id.index())?;
+        let records = match self {
+            Self::One(record) => vec![record],
+            Self::All(records) | Self::BySource(records) => records,
+        };
+        let mut observations: Option<Observations> = None;
+        for record in records {
+            let source = plan.names.source(record.source).unwrap_or(UNKNOWN_SOURCE);
+            let new = Observation { value: record.value, source, at: record.at, seq: record.seq };
+            match &mut observations {
+                Some(observations) => {
+                    observations.insert(new, policy, &mut 0);
+                }
+                None => observations = Some(Observations::new(new, policy)),
+            }
+        }
+        observations
+    }
+}
+
+fn encode(it: &impl Serialize) -> Vec<u8> {
+    // Only a sequence of unknown length or a writer that is full could fail, and there is neither.
+    postcard::to_extend(it, Vec::new()).unwrap_or_default()
+}
+
+fn decode<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, RestoreError> {
+    postcard::from_bytes(bytes).map_err(|error| RestoreError::Damaged(error.to_string()))
+}
+
+fn versioned(bytes: &[u8]) -> Result<&[u8], RestoreError> {
+    match bytes.split_first() {
+        Some((&VERSION, rest)) => Ok(rest),
+        Some((&found, _)) => Err(RestoreError::Format { found }),
+        None => Err(RestoreError::Damaged("it is empty".to_owned())),
+    }
+}
+
+/// The head and the body of a person's bytes.
+fn halves(bytes: &[u8]) -> Result<(Head, &[u8]), RestoreError> {
+    let rest = versioned(bytes)?;
+    let cut_off = || RestoreError::Damaged("it is cut off".to_owned());
+    let (length, rest) = rest.split_first_chunk().ok_or_else(cut_off)?;
+    let (head, body) = rest.split_at_checked(u32::from_le_bytes(*length) as usize).ok_or_else(cut_off)?;
+    Ok((decode(head)?, body))
+}

@@ -1,0 +1,120 @@
+//! Deciding: the touched rules of a person, in order; what changed becomes changes and deliveries.
+
+use super::{State, Turn};
+use crate::datum::Known;
+use crate::deliver;
+use crate::effect::{Change, ChangeKind, Effects};
+use crate::person::{entry, insert_tight};
+use crate::rules::{Memo, value_of};
+use sonder_dsl::ir::{Program, RuleId};
+use sonder_dsl::time::Moment;
+use std::cmp::Ordering;
+
+/// What evaluating a rule said.
+#[derive(Debug)]
+pub(super) struct Verdict {
+    rule: RuleId,
+    outcome: Outcome,
+    until: Moment,
+}
+
+#[derive(Debug)]
+enum Outcome {
+    Same,
+    Entered,
+    Left,
+    /// A trait that somebody watches has another value.
+    Value(Option<Known>),
+}
+
+impl State {
+    /// Evaluates the rules that were touched, and forgets that they were.
+    pub(super) fn decide(&mut self, program: &Program, turn: Turn, effects: &mut Effects) {
+        if self.scratch.touched.is_empty() {
+            return;
+        }
+        let mut verdicts = std::mem::take(&mut self.scratch.verdicts);
+        self.judge(turn, &mut verdicts);
+        self.scratch.touched.clear();
+        self.apply(turn, &mut verdicts);
+        self.tell(program, turn, &mut verdicts, effects);
+        verdicts.clear();
+        self.scratch.verdicts = verdicts;
+        self.schedule(turn.person);
+    }
+
+    fn judge(&self, turn: Turn, verdicts: &mut Vec<Verdict>) {
+        let Some(person) = &self.slots[turn.person.index()].person else { return };
+        let mut memo = Memo::default();
+        for rule in self.scratch.touched.iter() {
+            let Some(plan) = self.plan.rule(rule) else { continue };
+            let answer = value_of(&self.plan, person, rule, turn.at, &mut memo);
+            let outcome = if plan.is_segment {
+                match (person.member_since(rule).is_some(), answer.datum.is_true()) {
+                    (false, true) => Outcome::Entered,
+                    (true, false) => Outcome::Left,
+                    _ => Outcome::Same,
+                }
+            } else {
+                let announced = person.announced.binary_search_by_key(&rule, |(rule, _)| *rule);
+                let before = match announced {
+                    Ok(place) => person.announced[place].1.as_ref().map(Known::datum),
+                    Err(_) => Some(plan.value_of_nothing()),
+                };
+                let before = before.unwrap_or(crate::datum::Datum::Unknown);
+                let is_same = match answer.datum.compare(before) {
+                    Some(order) => order == Ordering::Equal,
+                    None => !answer.datum.is_known() && !before.is_known(),
+                };
+                if is_same { Outcome::Same } else { Outcome::Value(answer.datum.to_value().map(Known)) }
+            };
+            // INVARIANT: a timer lies ahead, or time would stand still.
+            debug_assert!(answer.until > turn.at, "{} would fire at once, again and again", plan.name);
+            let until = answer.until.max(Moment(turn.at.0.saturating_add(1)));
+            verdicts.push(Verdict { rule, outcome, until });
+        }
+    }
+
+    fn apply(&mut self, turn: Turn, verdicts: &mut [Verdict]) {
+        let Some(component) = self.graph.component(turn.person) else { return };
+        let slot = &mut self.slots[turn.person.index()];
+        let Some(person) = &mut slot.person else { return };
+        slot.dirty = true;
+        for verdict in verdicts {
+            person.set_timer(verdict.rule, verdict.until);
+            match &verdict.outcome {
+                Outcome::Same => {}
+                Outcome::Entered => {
+                    if let Err(place) = person.segments.binary_search_by_key(&verdict.rule, |(rule, _)| *rule) {
+                        insert_tight(&mut person.segments, place, (verdict.rule, turn.at));
+                    }
+                    self.members[verdict.rule.index()].insert(component.id, turn.at);
+                }
+                Outcome::Left => {
+                    person.segments.retain(|(rule, _)| *rule != verdict.rule);
+                    self.members[verdict.rule.index()].remove(&component.id);
+                }
+                Outcome::Value(value) => *entry(&mut person.announced, verdict.rule, || None) = value.clone(),
+            }
+        }
+        slot.due = person.due();
+    }
+
+    fn tell(&self, program: &Program, turn: Turn, verdicts: &mut [Verdict], effects: &mut Effects) {
+        let Some(component) = self.graph.component(turn.person) else { return };
+        for Verdict { rule, outcome, .. } in verdicts {
+            let what = match outcome {
+                Outcome::Same => continue,
+                Outcome::Entered => ChangeKind::Entered(*rule),
+                Outcome::Left => ChangeKind::Left(*rule),
+                Outcome::Value(value) => ChangeKind::TraitChanged { rule: *rule, value: value.take().map(|it| it.0) },
+            };
+            if turn.deliver
+                && let Some(subject) = self.subject(program, turn)
+            {
+                deliver::rule(&subject, *rule, &what, &mut effects.deliveries);
+            }
+            effects.changes.push(Change { person: component.id, at: turn.at, cause: turn.cause, what });
+        }
+    }
+}

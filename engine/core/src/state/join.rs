@@ -1,0 +1,72 @@
+//! Joining two people who turned out to be one: their history, profile and memberships are as if they had been one from
+//! the start.
+//!
+//! The person created first survives. What the absorbed one was in, the survivor is in from the earlier of both moments:
+//! this is no entry, as the person entered back then, and the memberships of the absorbed id end without an exit; the
+//! change [`Merged`](crate::effect::ChangeKind::Merged) says both. Then every rule that the joined history may decide
+//! differently is decided again, and what follows from it is emitted like anything else.
+
+use super::State;
+use crate::effect::PersonId;
+use crate::identity::graph::PersonIndex;
+use crate::person::{Person, entry};
+use sonder_dsl::time::Moment;
+
+impl State {
+    /// `absorbed` is `survivor`. The rules to decide again are noted as touched.
+    pub(super) fn join(&mut self, survivor: PersonIndex, absorbed: PersonIndex, absorbed_id: PersonId) {
+        let gone = &mut self.slots[absorbed.index()];
+        self.timers.cancel(absorbed_id, gone.queued);
+        self.memory = self.memory.saturating_sub(gone.size);
+        gone.queued = Moment::MAX;
+        gone.due = Moment::MAX;
+        gone.dirty = false;
+        gone.size = 0;
+        let history = gone.person.take();
+        self.graph.release(absorbed);
+        self.gone.push(absorbed_id);
+        if let Some(history) = history {
+            self.take_over(survivor, *history, absorbed_id);
+        }
+    }
+
+    fn take_over(&mut self, survivor: PersonIndex, history: Person, absorbed_id: PersonId) {
+        let Some(id) = self.graph.component(survivor).map(|component| component.id) else { return };
+        let slot = &mut self.slots[survivor.index()];
+        let Some(person) = &mut slot.person else { return };
+        slot.dirty = true;
+        person.first_seen = person.first_seen.min(history.first_seen);
+        person.last_seen = person.last_seen.max(history.last_seen);
+        for (aggregate, theirs) in history.aggregates {
+            let Some(spec) = self.plan.aggregates.get(aggregate.index()) else { continue };
+            match person.aggregates.binary_search_by_key(&aggregate, |(id, _)| *id) {
+                Ok(place) => person.aggregates[place].1.merge(theirs, spec, &mut self.dropped),
+                Err(place) => person.aggregates.insert(place, (aggregate, theirs)),
+            }
+            self.scratch.touched.extend(&self.plan.rules_of_aggregate[aggregate.index()]);
+        }
+        for (id, theirs) in history.profile {
+            let Some(policy) = self.plan.policies.get(id.index()) else { continue };
+            let changed = match person.profile.binary_search_by_key(&id, |(id, _)| *id) {
+                Ok(place) => person.profile[place].1.merge(theirs, policy, &mut self.dropped),
+                Err(place) => {
+                    person.profile.insert(place, (id, theirs));
+                    true
+                }
+            };
+            if changed {
+                super::note(&mut self.scratch.changed_traits, id);
+            }
+            self.scratch.touched.extend(&self.plan.rules_of_profile_trait[id.index()]);
+        }
+        for (rule, since) in history.segments {
+            let members = &mut self.members[rule.index()];
+            members.remove(&absorbed_id);
+            let joined = entry(&mut person.segments, rule, || since);
+            *joined = since.min(*joined);
+            members.insert(id, *joined);
+            // They may be in it no longer, now that both histories count.
+            self.scratch.touched.extend(&[rule]);
+        }
+    }
+}

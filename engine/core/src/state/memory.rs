@@ -1,0 +1,122 @@
+//! Memory: people who were not touched lately leave it and come back when they are needed.
+//!
+//! What stays is the identity graph, memberships and timers: enough to know who a record concerns, who is in a segment,
+//! and when to look at whom. Only people whose state the last checkpoint has can leave.
+
+use super::State;
+use crate::effect::PersonId;
+use crate::identity::graph::{Component, Edge, Node, PersonIndex};
+use crate::record::{Event, Fact, Identifier, Record, Seq};
+use sonder_dsl::time::Moment;
+use std::collections::BTreeSet;
+
+/// People whose state is not in memory, but needed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the state of {} people is not in memory", people.len())]
+pub struct Missing {
+    /// Who; sorted.
+    pub people: Vec<PersonId>,
+}
+
+impl State {
+    /// Who must be [`load`](Self::load)ed before these records are taken in and time goes on to `until`; sorted.
+    #[must_use]
+    pub fn missing(&self, records: &[Record], until: Moment) -> Vec<PersonId> {
+        if self.spilled == 0 {
+            return Vec::new();
+        }
+        let mut missing = BTreeSet::new();
+        let last = records.last().map_or(until, |record| until.max(record.received_at));
+        for person in self.timers.due(last).filter(|person| self.slots[person.index()].due <= last) {
+            missing.extend(self.id_if_spilled(person));
+        }
+        for record in records {
+            let Fact::Event(event) = &record.fact;
+            missing.extend(self.spilled_people_of(event));
+        }
+        missing.into_iter().collect()
+    }
+
+    /// Whether somebody is known, but not in memory.
+    #[must_use]
+    pub fn is_spilled(&self, id: PersonId) -> bool {
+        self.graph.person(id).is_some_and(|person| self.id_if_spilled(person).is_some())
+    }
+
+    /// Lets people go who were not touched lately, until the estimate is no more than `limit` bytes. Only those go whose
+    /// state the last checkpoint has. Returns how many went.
+    pub fn spill(&mut self, limit: usize) -> usize {
+        if self.memory_estimate() <= limit {
+            return 0;
+        }
+        let mut cold: Vec<(Seq, PersonId, PersonIndex)> = self
+            .graph
+            .people()
+            .filter(|(person, _)| {
+                self.slots.get(person.index()).is_some_and(|slot| slot.person.is_some() && !slot.dirty)
+            })
+            .map(|(person, component)| (self.slots[person.index()].touched, component.id, person))
+            .collect();
+        cold.sort_unstable();
+        let mut gone = 0;
+        for (_, _, person) in cold {
+            if self.memory_estimate() <= limit {
+                break;
+            }
+            let digest = self.body_digest(person);
+            let slot = &mut self.slots[person.index()];
+            slot.person = None;
+            slot.digest = digest;
+            self.memory = self.memory.saturating_sub(slot.size);
+            slot.size = 0;
+            self.spilled += 1;
+            gone += 1;
+        }
+        gone
+    }
+
+    /// How many people are known but not in memory.
+    #[must_use]
+    pub fn spilled_count(&self) -> usize {
+        self.spilled
+    }
+
+    /// Bytes that people take in memory, roughly: as of the last checkpoint for each of them.
+    #[must_use]
+    pub fn memory_estimate(&self) -> usize {
+        // What a map or tree needs for an entry besides the entry itself.
+        const OVERHEAD: usize = 16;
+        // An identifier's text with the counters of its reference, as far as such texts go.
+        const TEXT: usize = 48;
+        let node = size_of::<Identifier>() + size_of::<Node>() + OVERHEAD + TEXT;
+        let person = size_of::<Component>() + size_of::<super::Slot>() + size_of::<Edge>() + 6 * OVERHEAD;
+        let memberships: usize = self.members.iter().map(std::collections::BTreeMap::len).sum();
+        let membership = size_of::<(PersonId, Moment)>() + OVERHEAD;
+        self.memory + self.graph.node_count() * node + self.graph.capacity() * person + memberships * membership
+    }
+
+    pub(super) fn require_loaded(&self, event: &Event) -> Result<(), Missing> {
+        if self.spilled == 0 {
+            return Ok(());
+        }
+        let people: BTreeSet<_> = self.spilled_people_of(event).collect();
+        if people.is_empty() { Ok(()) } else { Err(Missing { people: people.into_iter().collect() }) }
+    }
+
+    pub(super) fn require_loaded_person(&self, person: PersonIndex) -> Result<(), Missing> {
+        match self.id_if_spilled(person) {
+            Some(id) => Err(Missing { people: vec![id] }),
+            None => Ok(()),
+        }
+    }
+
+    fn spilled_people_of(&self, event: &Event) -> impl Iterator<Item = PersonId> {
+        let nodes = event.identifiers.iter().filter_map(|identifier| self.graph.find(identifier));
+        nodes.filter_map(|node| self.id_if_spilled(self.graph.node(node)?.1.person))
+    }
+
+    fn id_if_spilled(&self, person: PersonIndex) -> Option<PersonId> {
+        let component = self.graph.component(person)?;
+        self.slots.get(person.index())?.person.is_none().then_some(component.id)
+    }
+}

@@ -1,0 +1,338 @@
+//! The state of the fold, and its main path.
+//!
+//! A record is taken in by five steps: fire the timers due by its receipt, find out whose event it is, unify the
+//! profile, take the event into the aggregates that want it, and decide the rules that this touched. Each step leaves
+//! its effects behind, in order. Nothing else changes a state, so it is a function of the log and of the moment it was
+//! last advanced to: however records are batched, and however often the fold is interrupted and restored, the same
+//! records give the same state and the same effects.
+
+mod checkpoint;
+mod decide;
+mod join;
+mod memory;
+mod read;
+
+pub use checkpoint::{Checkpoint, Differences, RestoreError};
+pub use memory::Missing;
+
+use crate::aggregate::spec::selects;
+use crate::aggregate::{AggregateState, Occurrence};
+use crate::datum::Known;
+use crate::deliver;
+use crate::effect::{Cause, Change, ChangeKind, Effects, PersonId};
+use crate::evaluate::EventScene;
+use crate::identity::graph::{Graph, PersonIndex};
+use crate::identity::{Finding, Sighting};
+use crate::person::{Person, entry};
+use crate::plan::Plan;
+use crate::profile::{Observation, Observations};
+use crate::record::{Event, Fact, Record, Seq};
+use crate::rules::RuleSet;
+use crate::timers::Timers;
+use decide::Verdict;
+use sonder_dsl::ir::{ProfileTraitId, Program};
+use sonder_dsl::time::Moment;
+use std::collections::BTreeMap;
+
+/// All that is known of all people, as of a place in the log and a moment.
+#[derive(Debug)]
+pub struct State {
+    plan: Plan,
+    graph: Graph,
+    /// By [`PersonIndex`].
+    slots: Vec<Slot>,
+    timers: Timers,
+    /// Who is in a segment and since when, by rule.
+    members: Vec<BTreeMap<PersonId, Moment>>,
+    seq: Seq,
+    now: Moment,
+    /// What limits made the fold forget.
+    dropped: u64,
+    /// People who were absorbed since the last checkpoint.
+    gone: Vec<PersonId>,
+    differences: Differences,
+    spilled: usize,
+    memory: usize,
+    scratch: Scratch,
+}
+
+/// A person's place.
+#[derive(Debug)]
+struct Slot {
+    /// `None` while spilled, and where nobody is.
+    person: Option<Box<Person>>,
+    /// The earliest moment at which a rule may change by itself.
+    due: Moment,
+    /// Where the entry in the timers is; never later than `due`.
+    queued: Moment,
+    /// Changed since the last checkpoint.
+    dirty: bool,
+    /// The record that touched them last.
+    touched: Seq,
+    /// Bytes, as of the last time somebody looked.
+    size: usize,
+    /// A digest of what was spilled.
+    digest: u128,
+}
+
+/// Room that is used again with every record, so that the main path does not allocate.
+#[derive(Debug, Default)]
+struct Scratch {
+    findings: Vec<Finding>,
+    touched: RuleSet,
+    changed_traits: Vec<ProfileTraitId>,
+    verdicts: Vec<Verdict>,
+}
+
+/// Where and why something is decided.
+#[derive(Clone, Copy, Debug)]
+struct Turn {
+    person: PersonIndex,
+    at: Moment,
+    cause: Cause,
+    /// Whether destinations hear of it.
+    deliver: bool,
+}
+
+impl State {
+    /// Nobody, before the first record.
+    #[must_use]
+    pub fn new(program: &Program) -> Self {
+        Self {
+            plan: Plan::new(program),
+            graph: Graph::default(),
+            slots: Vec::new(),
+            timers: Timers::default(),
+            members: program.rules.iter().map(|_| BTreeMap::new()).collect(),
+            seq: Seq(0),
+            now: Moment::MIN,
+            dropped: 0,
+            gone: Vec::new(),
+            differences: Differences::default(),
+            spilled: 0,
+            memory: 0,
+            scratch: Scratch::default(),
+        }
+    }
+
+    /// Takes in a record. All timers due at or before its receipt fire first.
+    ///
+    /// # Errors
+    /// When people whom it concerns are spilled: nothing of the record was taken in then (timers before the first of
+    /// those people have fired, and their effects are in `effects`). [`load`](Self::load) them and come again.
+    pub fn step(&mut self, program: &Program, record: &Record, effects: &mut Effects) -> Result<(), Missing> {
+        let Fact::Event(event) = &record.fact;
+        self.require_loaded(event)?;
+        self.advance(program, record.received_at, effects)?;
+        self.seq = record.seq;
+        self.scratch.changed_traits.clear();
+        let cause = Cause::Record(record.seq);
+        if let Some(person) = self.identify(event, record.seq, cause, effects) {
+            let turn = Turn { person, at: self.now, cause, deliver: !event.historical };
+            self.observe(event, record.seq, turn);
+            self.aggregate(event, record.seq, turn);
+            self.forward(program, event, turn, effects);
+            self.decide(program, turn, effects);
+        }
+        Ok(())
+    }
+
+    /// Lets time pass: fires all timers due at or before `now`, each exactly at its moment, in order of (moment, person).
+    ///
+    /// # Errors
+    /// When somebody whose timer is due is spilled. Earlier timers have fired, and their effects are in `effects`.
+    pub fn advance(&mut self, program: &Program, now: Moment, effects: &mut Effects) -> Result<(), Missing> {
+        while let Some((moment, person)) = self.timers.first().filter(|(moment, _)| *moment <= now) {
+            let due = self.slots[person.index()].due;
+            if due == moment {
+                self.require_loaded_person(person)?;
+            }
+            self.timers.pop();
+            self.slots[person.index()].queued = Moment::MAX;
+            if due == moment {
+                self.now = moment;
+                self.fire(program, person, moment, effects);
+            }
+            self.schedule(person);
+        }
+        self.now = self.now.max(now);
+        Ok(())
+    }
+
+    /// The next moment at which something may change by itself; it may be too early, but never too late.
+    #[must_use]
+    pub fn next_timer(&self) -> Option<Moment> {
+        self.timers.first().map(|(moment, _)| moment)
+    }
+
+    /// The last record taken in, and the moment last advanced to.
+    #[must_use]
+    pub fn as_of(&self) -> (Seq, Moment) {
+        (self.seq, self.now)
+    }
+
+    /// How many values, events and groups the [`limits`](crate::limits) made the fold forget.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    /// Looks at the rules of a person whose time has come.
+    fn fire(&mut self, program: &Program, person: PersonIndex, moment: Moment, effects: &mut Effects) {
+        let Some(it) = &self.slots[person.index()].person else { return };
+        for (rule, due) in &it.timers {
+            if *due <= moment {
+                self.scratch.touched.extend(&[*rule]);
+            }
+        }
+        let turn = Turn { person, at: moment, cause: Cause::Timer(moment), deliver: true };
+        self.decide(program, turn, effects);
+    }
+
+    /// Whose event it is; joins people who turn out to be one.
+    fn identify(&mut self, event: &Event, seq: Seq, cause: Cause, effects: &mut Effects) -> Option<PersonIndex> {
+        let mut findings = std::mem::take(&mut self.scratch.findings);
+        let person = self.plan.links.resolve(&mut self.graph, Sighting { event, seq }, &mut findings);
+        for finding in findings.drain(..) {
+            let (person, what) = match finding {
+                Finding::Created { person, id } => {
+                    self.make_room(person, event.occurred_at);
+                    self.scratch.touched.extend(&self.plan.initially_true);
+                    (id, ChangeKind::Created)
+                }
+                Finding::Joined { survivor, absorbed, absorbed_id } => {
+                    self.join(survivor, absorbed, absorbed_id);
+                    let Some(component) = self.graph.component(survivor) else { continue };
+                    (component.id, ChangeKind::Merged { absorbed: absorbed_id })
+                }
+                Finding::Refused { person, identifier, reason } => {
+                    (person, ChangeKind::LinkRefused { identifier, reason: reason.as_str() })
+                }
+            };
+            effects.changes.push(Change { person, at: self.now, cause, what });
+        }
+        self.scratch.findings = findings;
+        if let Some(person) = person {
+            let slot = &mut self.slots[person.index()];
+            slot.dirty = true;
+            slot.touched = seq;
+            if let Some(it) = &mut slot.person {
+                it.first_seen = it.first_seen.min(event.occurred_at);
+                it.last_seen = it.last_seen.max(event.occurred_at);
+            }
+        }
+        person
+    }
+
+    fn make_room(&mut self, person: PersonIndex, seen: Moment) {
+        let fresh = Person::new(seen);
+        let size = fresh.size();
+        let slot = Slot {
+            person: Some(Box::new(fresh)),
+            due: Moment::MAX,
+            queued: Moment::MAX,
+            dirty: true,
+            touched: self.seq,
+            size,
+            digest: 0,
+        };
+        self.memory += size;
+        if person.index() < self.slots.len() {
+            self.slots[person.index()] = slot;
+        } else {
+            self.slots.push(slot);
+        }
+    }
+
+    /// Takes what the event says about the person into the golden record.
+    fn observe(&mut self, event: &Event, seq: Seq, turn: Turn) {
+        let Some(person) = &mut self.slots[turn.person.index()].person else { return };
+        for (id, value) in &event.traits {
+            let Some(policy) = self.plan.policies.get(id.index()) else { continue };
+            let new = Observation { value: Known(value.clone()), source: event.source, at: event.occurred_at, seq };
+            let changed = match person.profile.binary_search_by_key(id, |(id, _)| *id) {
+                Ok(place) => person.profile[place].1.insert(new, policy, &mut self.dropped),
+                Err(place) => {
+                    person.profile.reserve_exact(1);
+                    person.profile.insert(place, (*id, Observations::new(new, policy)));
+                    true
+                }
+            };
+            if changed {
+                note(&mut self.scratch.changed_traits, *id);
+                self.scratch.touched.extend(&self.plan.rules_of_profile_trait[id.index()]);
+            }
+        }
+    }
+
+    /// Takes the event into the aggregates that want it.
+    fn aggregate(&mut self, event: &Event, seq: Seq, turn: Turn) {
+        let Some(kind) = event.event else { return };
+        let Some(aggregates) = self.plan.aggregates_of_event.get(kind.index()) else { return };
+        let Some(person) = &mut self.slots[turn.person.index()].person else { return };
+        let scene = EventScene { event };
+        for id in aggregates {
+            let spec = &self.plan.aggregates[id.index()];
+            if !spec.admits(event.occurred_at, turn.at) {
+                continue;
+            }
+            if spec.sequence.is_none()
+                && (!selects(spec.pattern.event, kind)
+                    || spec.pattern.filter.as_ref().is_some_and(|filter| !scene.holds(filter)))
+            {
+                continue;
+            }
+            let property = |slot: Option<sonder_dsl::ir::PropertySlot>| event.properties.get(slot?.index())?.as_ref();
+            let occurrence = Occurrence {
+                at: event.occurred_at,
+                seq,
+                now: turn.at,
+                value: property(spec.value),
+                group: property(spec.per),
+                event,
+            };
+            let state = entry(&mut person.aggregates, *id, || AggregateState::new(spec));
+            state.insert(&occurrence, spec, &mut self.dropped);
+            self.scratch.touched.extend(&self.plan.rules_of_aggregate[id.index()]);
+        }
+    }
+
+    /// Hands the event and the changes of the golden record to the destinations that get them.
+    fn forward(&self, program: &Program, event: &Event, turn: Turn, effects: &mut Effects) {
+        let has_news = !self.scratch.changed_traits.is_empty() || event.forward.is_some();
+        if !turn.deliver || !has_news {
+            return;
+        }
+        let Some(subject) = self.subject(program, turn) else { return };
+        deliver::event(&subject, event, &mut effects.deliveries);
+        for id in &self.scratch.changed_traits {
+            deliver::profile_trait(&subject, *id, &mut effects.deliveries);
+        }
+    }
+
+    fn subject<'a>(&'a self, program: &'a Program, turn: Turn) -> Option<deliver::Subject<'a>> {
+        Some(deliver::Subject {
+            program,
+            plan: &self.plan,
+            graph: &self.graph,
+            component: self.graph.component(turn.person)?,
+            person: self.slots.get(turn.person.index())?.person.as_deref()?,
+            at: turn.at,
+            cause: turn.cause,
+        })
+    }
+
+    /// Puts the person's entry in the timers where it belongs.
+    fn schedule(&mut self, person: PersonIndex) {
+        let Some(component) = self.graph.component(person) else { return };
+        let slot = &mut self.slots[person.index()];
+        slot.queued = self.timers.schedule(person, component.id, slot.due, slot.queued);
+    }
+}
+
+/// Adds an id, once.
+fn note<T: PartialEq>(list: &mut Vec<T>, id: T) {
+    if !list.contains(&id) {
+        list.push(id);
+    }
+}

@@ -1,0 +1,123 @@
+//! Reading: who somebody is, what is known of them, who is in a segment. Nothing here changes a state.
+
+use super::{RestoreError, State, Turn};
+use crate::effect::{Cause, Effects, PersonId};
+use crate::identity::graph::PersonIndex;
+use crate::person::Person;
+use crate::record::Identifier;
+use crate::view::{PersonView, Viewed};
+use sonder_dsl::ir::{Program, RuleId};
+use sonder_dsl::time::Moment;
+use std::ops::Bound;
+
+impl State {
+    /// Whose identifier that is.
+    #[must_use]
+    pub fn resolve(&self, identifier: &Identifier) -> Option<PersonId> {
+        let (_, node) = self.graph.node(self.graph.find(identifier)?)?;
+        Some(self.graph.component(node.person)?.id)
+    }
+
+    /// Whom the person of that id has become; the id itself when they are who they were, or nobody knows them.
+    #[must_use]
+    pub fn canonical(&self, id: PersonId) -> PersonId {
+        let component = self.graph.person(id).and_then(|person| self.graph.component(person));
+        component.map_or(id, |component| component.id)
+    }
+
+    /// What is known of a person, also by an id that is an alias by now. `None` for nobody, and for somebody who is
+    /// spilled: see [`view_spilled`](Self::view_spilled).
+    #[must_use]
+    pub fn person(&self, program: &Program, id: PersonId) -> Option<PersonView> {
+        let index = self.graph.person(id)?;
+        self.view(program, index, self.slots.get(index.index())?.person.as_deref()?)
+    }
+
+    /// What is known of somebody who is spilled, from their bytes in the last checkpoint.
+    ///
+    /// # Errors
+    /// When the bytes are not those of a person, or that person is not known.
+    pub fn view_spilled(&self, program: &Program, id: PersonId, bytes: &[u8]) -> Result<PersonView, RestoreError> {
+        let index = self.graph.person(id).ok_or(RestoreError::Unknown(id))?;
+        let person = self.peek(bytes)?;
+        self.view(program, index, &person).ok_or(RestoreError::Unknown(id))
+    }
+
+    fn view(&self, program: &Program, index: PersonIndex, person: &Person) -> Option<PersonView> {
+        let component = self.graph.component(index)?;
+        let (plan, graph, now) = (&self.plan, &self.graph, self.now);
+        Some(Viewed { program, plan, graph, component, person, now }.view())
+    }
+
+    /// How many people are in a segment.
+    #[must_use]
+    pub fn segment_size(&self, rule: RuleId) -> usize {
+        self.members.get(rule.index()).map_or(0, std::collections::BTreeMap::len)
+    }
+
+    /// Who is in a segment and since when, by id, after somebody: the next page.
+    #[must_use]
+    pub fn members(&self, rule: RuleId, after: Option<PersonId>, limit: usize) -> Vec<(PersonId, Moment)> {
+        let Some(members) = self.members.get(rule.index()) else { return Vec::new() };
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        members.range((start, Bound::Unbounded)).take(limit).map(|(id, since)| (*id, *since)).collect()
+    }
+
+    /// Everybody, by id.
+    #[must_use]
+    pub fn people(&self) -> Vec<PersonId> {
+        let mut people: Vec<PersonId> = self.graph.people().map(|(_, component)| component.id).collect();
+        people.sort_unstable();
+        people
+    }
+
+    /// How many people there are.
+    #[must_use]
+    pub fn people_count(&self) -> usize {
+        self.graph.people_count()
+    }
+
+    /// How many identifiers there are.
+    #[must_use]
+    pub fn identifier_count(&self) -> usize {
+        self.graph.node_count()
+    }
+
+    /// The segments of a person, whether they are in memory or not, in order.
+    pub(super) fn memberships(&self, person: PersonIndex) -> impl Iterator<Item = (RuleId, Moment)> {
+        let loaded = self.slots[person.index()].person.as_ref();
+        let in_memory = loaded.into_iter().flat_map(|it| it.segments.iter().copied());
+        let id = if loaded.is_none() { self.graph.component(person).map(|component| component.id) } else { None };
+        let spilled = id.into_iter().flat_map(move |id| {
+            let numbered = self.members.iter().enumerate();
+            numbered.filter_map(move |(index, members)| Some((RuleId(index as u32), *members.get(&id)?)))
+        });
+        in_memory.chain(spilled)
+    }
+
+    /// Decides the rules that [`differences`](Self::differences) lists for everybody, as of now: after a restart with
+    /// another version of the project. What really differs is in `effects`.
+    ///
+    /// # Errors
+    /// When somebody is spilled: nothing was decided then.
+    pub fn reconsider(&mut self, program: &Program, effects: &mut Effects) -> Result<(), super::Missing> {
+        let rules = std::mem::take(&mut self.differences.rules);
+        let watched: Vec<RuleId> =
+            rules.iter().copied().filter(|rule| self.plan.rule(*rule).is_some_and(|it| it.watched)).collect();
+        let mut people: Vec<(PersonId, PersonIndex)> =
+            self.graph.people().map(|(person, component)| (component.id, person)).collect();
+        people.sort_unstable();
+        for (_, person) in &people {
+            if let Err(missing) = self.require_loaded_person(*person) {
+                self.differences.rules = rules;
+                return Err(missing);
+            }
+        }
+        for (_, person) in people {
+            self.scratch.touched.extend(&watched);
+            let turn = Turn { person, at: self.now, cause: Cause::Timer(self.now), deliver: true };
+            self.decide(program, turn, effects);
+        }
+        Ok(())
+    }
+}

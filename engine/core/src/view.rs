@@ -1,0 +1,205 @@
+//! What is known of one person, as plain data: for the API, the console and `person show`.
+
+use crate::datum::Datum;
+use crate::effect::PersonId;
+use crate::identity::graph::{Component, Graph};
+use crate::person::Person;
+use crate::plan::Plan;
+use crate::rules::{Memo, value_of};
+use sonder_dsl::ir::{IdentifierKindId, Program, RuleId, SourceId};
+use sonder_dsl::time::Moment;
+
+/// One person.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PersonView {
+    /// The stable id.
+    pub id: PersonId,
+    /// Ids of people who turned out to be this one.
+    pub absorbed: Vec<PersonId>,
+    /// By kind and value.
+    pub identifiers: Vec<IdentifierView>,
+    /// Why the identifiers are one person's, in the order in which that was said.
+    pub links: Vec<LinkView>,
+    /// The golden record: what is known, in the order of `profile.yaml`.
+    pub traits: Vec<TraitView>,
+    /// Computed traits as of the fold's moment: what is known, in the order of evaluation.
+    pub computed: Vec<ComputedView>,
+    /// Segments that they are in, in the order of evaluation.
+    pub segments: Vec<SegmentView>,
+    /// Their earliest event.
+    pub first_seen: Moment,
+    /// Their latest event.
+    pub last_seen: Moment,
+}
+
+/// An identifier of a person.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct IdentifierView {
+    /// The name of its kind.
+    pub kind: String,
+    /// Normalised.
+    pub value: String,
+    /// The earliest event that carried it.
+    pub first_seen: Moment,
+    /// The latest event that carried it.
+    pub last_seen: Moment,
+    /// The source that it was seen in first.
+    pub source: String,
+    /// It was this person's until it expired or turned out to be shared by too many.
+    pub former: bool,
+}
+
+/// Two identifiers that belong together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkView {
+    /// As (kind, value): the one of higher priority.
+    pub a: (String, String),
+    /// The other.
+    pub b: (String, String),
+    /// The source that said so.
+    pub source: String,
+    /// The record that said so.
+    pub seq: u64,
+    /// When.
+    pub at: Moment,
+    /// By an `alias` call.
+    pub explicit: bool,
+}
+
+/// A value of the golden record.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TraitView {
+    /// Its name.
+    pub name: String,
+    /// Decimals are text in the scale of their schema.
+    pub value: serde_json::Value,
+    /// The source of the observation that won.
+    pub source: String,
+    /// When that was observed.
+    pub at: Moment,
+}
+
+/// A computed trait.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ComputedView {
+    /// The rule.
+    pub rule: RuleId,
+    /// Its name.
+    pub name: String,
+    /// Decimals are text in the scale of their schema.
+    pub value: serde_json::Value,
+}
+
+/// A membership.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SegmentView {
+    /// The rule.
+    pub rule: RuleId,
+    /// Its name.
+    pub name: String,
+    /// Since when.
+    pub since: Moment,
+}
+
+/// All that a view is made of.
+pub(crate) struct Viewed<'a> {
+    pub program: &'a Program,
+    pub plan: &'a Plan,
+    pub graph: &'a Graph,
+    pub component: &'a Component,
+    pub person: &'a Person,
+    pub now: Moment,
+}
+
+impl Viewed<'_> {
+    pub fn view(&self) -> PersonView {
+        PersonView {
+            id: self.component.id,
+            absorbed: self.component.absorbed.clone(),
+            identifiers: self.identifiers(),
+            links: self.links(),
+            traits: self.traits(),
+            computed: self.computed(),
+            segments: self.segments(),
+            first_seen: self.person.first_seen,
+            last_seen: self.person.last_seen,
+        }
+    }
+
+    fn kind(&self, kind: IdentifierKindId) -> String {
+        self.program.identity.identifiers.get(kind.index()).map(|it| it.name.clone()).unwrap_or_default()
+    }
+
+    fn source(&self, source: SourceId) -> String {
+        self.program.sources.get(source.index()).map(|it| it.name.clone()).unwrap_or_default()
+    }
+
+    fn identifiers(&self) -> Vec<IdentifierView> {
+        let current =
+            self.component.nodes.iter().filter_map(|node| self.graph.node(*node)).map(|(it, node)| IdentifierView {
+                kind: self.kind(it.kind),
+                value: it.value.to_string(),
+                first_seen: node.first_seen,
+                last_seen: node.last_seen,
+                source: self.source(node.source),
+                former: false,
+            });
+        let former = self.component.former.iter().map(|it| IdentifierView {
+            kind: self.kind(it.identifier.kind),
+            value: it.identifier.value.to_string(),
+            first_seen: it.first_seen,
+            last_seen: it.last_seen,
+            source: self.source(it.source),
+            former: true,
+        });
+        let mut all: Vec<_> = current.chain(former).collect();
+        all.sort_unstable();
+        all
+    }
+
+    fn links(&self) -> Vec<LinkView> {
+        let named = |node| {
+            let (identifier, _) = self.graph.node(node)?;
+            Some((self.kind(identifier.kind), identifier.value.to_string()))
+        };
+        let links = self.component.edges.iter().filter_map(|edge| {
+            Some(LinkView {
+                a: named(edge.a)?,
+                b: named(edge.b)?,
+                source: self.source(edge.source),
+                seq: edge.seq.0,
+                at: edge.at,
+                explicit: edge.explicit,
+            })
+        });
+        links.collect()
+    }
+
+    fn traits(&self) -> Vec<TraitView> {
+        let shown = self.person.profile.iter().filter_map(|(id, observations)| {
+            let it = self.program.profile.get(id.index())?;
+            let (source, at) = observations.origin()?;
+            let value = observations.value().to_json(&it.kind);
+            Some(TraitView { name: it.name.clone(), value, source: self.source(source), at })
+        });
+        shown.collect()
+    }
+
+    fn computed(&self) -> Vec<ComputedView> {
+        let mut memo = Memo::default();
+        let numbered = self.plan.rules.iter().enumerate().filter(|(_, it)| !it.is_segment);
+        let shown = numbered.filter_map(|(index, it)| {
+            let rule = RuleId(index as u32);
+            let value: Datum<'_> = value_of(self.plan, self.person, rule, self.now, &mut memo).datum;
+            value.is_known().then(|| ComputedView { rule, name: it.name.clone(), value: value.to_json(&it.kind) })
+        });
+        shown.collect()
+    }
+
+    fn segments(&self) -> Vec<SegmentView> {
+        let named = self.person.segments.iter().filter_map(|(rule, since)| {
+            Some(SegmentView { rule: *rule, name: self.plan.rule(*rule)?.name.clone(), since: *since })
+        });
+        named.collect()
+    }
+}

@@ -21,9 +21,27 @@
 //!   whole database (a full disk while it commits), it is opened again.
 //! - SQL of users reaches no file, no network and no setting, and changes nothing.
 
+mod append;
 mod batch;
+mod checkpoint;
+mod database;
+pub mod dedup;
 mod error;
 pub mod limits;
+mod lock;
+mod node;
+mod options;
+mod reader;
+mod recovery;
+mod schema;
+mod store;
+mod typed;
 
 pub use batch::{DeliveryOutcome, LogBatch, LogRow, OutcomeState, RecordedChange, RecordedDelivery};
+pub use checkpoint::{LoadedCheckpoint, PersonRow, SavedCheckpoint, StateCheckpoint};
+pub use dedup::DedupSet;
 pub use error::StoreError;
+pub use options::StoreOptions;
+pub use reader::{LoggedMessage, Reader};
+pub use recovery::Recovered;
+pub use store::Store;

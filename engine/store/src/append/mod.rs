@@ -1,0 +1,98 @@
+//! Writing a batch: one transaction over the log, the typed tables, quarantine, changes, deliveries and outcomes.
+//!
+//! Each table's rows become one Arrow record batch, which DuckDB's appender takes column by column. All of it is laid out
+//! before the transaction begins, so that the transaction is nothing but copying and one flush to the disk.
+
+pub(crate) mod effects;
+mod log;
+
+use crate::batch::LogBatch;
+use crate::database::CATALOG;
+use crate::typed::{Catalog, Layout};
+use crate::StoreError;
+use arrow::record_batch::RecordBatch;
+use duckdb::Connection;
+use sonder_dsl::ir::Program;
+
+/// Where the counters of the tables stand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counters {
+    /// Last `seq` of the log.
+    pub seq: u64,
+    /// Last `id` of quarantine.
+    pub quarantine: u64,
+    /// Last `id` of changes.
+    pub change: u64,
+    /// Last `number` of deliveries.
+    pub delivery: u64,
+}
+
+impl Counters {
+    pub fn load(connection: &Connection) -> Result<Self, StoreError> {
+        let last = |table: &str, column: &str| -> Result<u64, StoreError> {
+            let sql = format!("SELECT coalesce(max({column}), 0) FROM {table}");
+            Ok(connection.query_row(&sql, [], |row| row.get(0))?)
+        };
+        Ok(Self {
+            seq: last("log", "seq")?,
+            quarantine: last("quarantine", "id")?,
+            change: last("changes", "id")?,
+            delivery: last("deliveries", "number")?,
+        })
+    }
+}
+
+/// A batch in columns, ready to be written.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    tables: Vec<(String, RecordBatch)>,
+    /// Where the counters will stand.
+    pub counters: Counters,
+}
+
+impl Prepared {
+    /// Lays out `batch`, whose ids are those of `program`.
+    pub fn new(
+        program: &Program,
+        catalog: &Catalog,
+        layout: &Layout,
+        counters: Counters,
+        batch: &LogBatch,
+    ) -> Result<Self, StoreError> {
+        let mut tables = Vec::new();
+        let mut after = counters;
+        let mut add = |name: &str, rows: RecordBatch| {
+            if rows.num_rows() > 0 {
+                tables.push((name.to_owned(), rows));
+            }
+        };
+        for (name, rows) in log::columns(program, catalog, layout, &batch.rows, &mut after.seq)? {
+            add(&name, rows);
+        }
+        add("quarantine", effects::quarantine(program, &batch.quarantined, &mut after.quarantine)?);
+        add("changes", effects::changes(program, &batch.changes, &mut after.change)?);
+        add("deliveries", effects::deliveries(program, &batch.deliveries, &mut after.delivery)?);
+        add("delivery_outcomes", effects::outcomes(&batch.outcomes, after.seq)?);
+        Ok(Self { tables, counters: after })
+    }
+
+    /// Writes it all, or nothing.
+    pub fn write(self, connection: &Connection) -> Result<(), StoreError> {
+        connection.execute_batch("BEGIN TRANSACTION")?;
+        let written = self.tables.into_iter().try_for_each(|(table, rows)| append(connection, &table, rows));
+        let done = written.and_then(|()| connection.execute_batch("COMMIT"));
+        if let Err(error) = done {
+            // The transaction may be gone already; what counts is the first error.
+            let _ = connection.execute_batch("ROLLBACK");
+            return Err(error.into());
+        }
+        Ok(())
+    }
+}
+
+/// Appends rows to a table, inside whatever transaction there is.
+pub(crate) fn append(connection: &Connection, table: &str, rows: RecordBatch) -> Result<(), duckdb::Error> {
+    let mut appender = connection.appender_to_catalog_and_db(table, CATALOG, "main")?;
+    appender.append_record_batch(rows)?;
+    appender.flush()
+}

@@ -1,0 +1,407 @@
+//! Checkpoints of the fold: people's state as of a place in the log, as versions that are appended.
+//!
+//! A checkpoint writes the people that changed since the last one, never all of them. Superseded versions lie about until
+//! there are more of them than people; then the tables are written anew in bulk, in the same transaction.
+//!
+//! INVARIANT: a checkpoint is there entirely or not at all: the row in `checkpoints` and the people's versions are one
+//! transaction. It runs on a connection of its own, so that appends go on meanwhile.
+
+use crate::append::{append, effects};
+use crate::database::Role;
+use crate::recovery::uuid;
+use crate::{Store, StoreError, limits};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BinaryBuilder, BooleanBuilder, ListBuilder, StringBuilder, StructBuilder,
+    TimestampMicrosecondBuilder, UInt64Builder,
+};
+use arrow::datatypes::{DataType, Field, Fields};
+use duckdb::{Connection, params};
+use sonder_core::effect::{Delivery, PersonId};
+use sonder_core::record::Seq;
+use sonder_dsl::ir::Fingerprint;
+use sonder_dsl::time::Moment;
+use std::sync::Arc;
+
+/// What the pipeline hands over to be kept.
+#[derive(Clone, Copy, Debug)]
+pub struct StateCheckpoint<'a> {
+    /// The last record that the state has taken in.
+    pub seq: Seq,
+    /// The moment that its timers were fired up to.
+    pub now: Moment,
+    /// Of the program that the state belongs to.
+    pub fingerprint: Fingerprint,
+    /// What is not about one person.
+    pub meta: &'a [u8],
+    /// The people that changed since the last checkpoint; `None` for those who are gone.
+    pub people: &'a [(PersonId, Option<Vec<u8>>)],
+    /// What SQL may know of people who changed. Those who are gone need no row.
+    pub rows: &'a [PersonRow],
+    /// Deliveries that were decided and have not ended.
+    pub pending: &'a [Delivery],
+}
+
+/// What SQL may know of a person: a row of the view `people`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PersonRow {
+    /// Who.
+    pub person: PersonId,
+    /// When their earliest event happened.
+    pub first_seen: Moment,
+    /// When their latest event happened.
+    pub last_seen: Moment,
+    /// (kind, value), by priority.
+    pub identifiers: Vec<(String, String)>,
+    /// (segment, since), in the order of the rules.
+    pub segments: Vec<(String, Moment)>,
+    /// Golden record and computed traits as one JSON object.
+    pub traits: String,
+}
+
+/// A checkpoint that is in the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SavedCheckpoint {
+    /// Counts up.
+    pub version: u64,
+    /// The last record that it has taken in.
+    pub seq: Seq,
+    /// The moment that its timers were fired up to.
+    pub now: Moment,
+    /// Of the program that the state belongs to. Under another one the state means nothing, and the log is refolded.
+    pub fingerprint: Fingerprint,
+    /// How many people it has.
+    pub people: u64,
+}
+
+/// A checkpoint, read back.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LoadedCheckpoint {
+    /// Which one.
+    pub saved: SavedCheckpoint,
+    /// What is not about one person.
+    pub meta: Vec<u8>,
+    /// Deliveries that were decided and had not ended.
+    pub pending: Vec<Delivery>,
+}
+
+/// Where the versions stand.
+#[derive(Debug)]
+pub(crate) struct Keeper {
+    version: u64,
+    /// Rows of `state_people`.
+    rows: u64,
+}
+
+impl Keeper {
+    pub fn load(connection: &Connection) -> Result<Self, StoreError> {
+        let version = connection.query_row("SELECT coalesce(max(version), 0) FROM checkpoints", [], |row| row.get(0))?;
+        let rows = connection.query_row("SELECT count(*) FROM state_people", [], |row| row.get(0))?;
+        Ok(Self { version, rows })
+    }
+}
+
+impl SavedCheckpoint {
+    pub(crate) fn last(connection: &Connection) -> Result<Option<Self>, StoreError> {
+        let mut statement = connection.prepare(
+            "SELECT version, seq, epoch_us(now), fingerprint, people FROM checkpoints ORDER BY version DESC LIMIT 1",
+        )?;
+        let mut rows = statement.query([])?;
+        let Some(row) = rows.next()? else { return Ok(None) };
+        Ok(Some(Self {
+            version: row.get(0)?,
+            seq: Seq(row.get(1)?),
+            now: Moment(row.get(2)?),
+            fingerprint: Fingerprint(row.get(3)?),
+            people: row.get(4)?,
+        }))
+    }
+}
+
+impl Store {
+    /// Keeps a checkpoint; it is on the disk when this returns. Appends go on meanwhile.
+    ///
+    /// # Errors
+    /// [`StoreError::Full`] when there is no room; the checkpoint before it stands.
+    pub fn save_checkpoint(&self, checkpoint: &StateCheckpoint<'_>) -> Result<SavedCheckpoint, StoreError> {
+        let mut keeper = self.keeper.lock();
+        let version = keeper.version + 1;
+        let state = state_columns(checkpoint, version)?;
+        let rows = people_columns(checkpoint, version)?;
+        let pending = serde_json::to_string(checkpoint.pending)
+            .map_err(|error| StoreError::Damaged(format!("a delivery cannot be written: {error}")))?;
+        let added = state.num_rows() as u64;
+        let write = |connection: &Connection| -> Result<(u64, u64), StoreError> {
+            connection.execute_batch("BEGIN TRANSACTION")?;
+            append(connection, "state_people", state)?;
+            append(connection, "people_rows", rows)?;
+            let people: u64 = connection.query_row(LIVE, [], |row| row.get(0))?;
+            let mut total = keeper.rows + added;
+            if total > people.saturating_mul(2) + limits::STALE_VERSIONS {
+                compact(connection)?;
+                total = people;
+            }
+            connection.execute(
+                "INSERT INTO checkpoints VALUES (?, ?, make_timestamp(?), ?, ?, ?, ?)",
+                params![
+                    version,
+                    checkpoint.seq.0,
+                    checkpoint.now.0,
+                    checkpoint.fingerprint.0,
+                    people,
+                    checkpoint.meta,
+                    pending
+                ],
+            )?;
+            connection.execute("DELETE FROM checkpoints WHERE version < ?", params![version])?;
+            connection.execute_batch("COMMIT")?;
+            Ok((people, total))
+        };
+        let (people, total) = self.database.run(Role::Keeper, |connection| {
+            write(connection).inspect_err(|_| {
+                // The transaction may be gone already; what counts is the first error.
+                let _ = connection.execute_batch("ROLLBACK");
+            })
+        })?;
+        keeper.version = version;
+        keeper.rows = total;
+        Ok(SavedCheckpoint {
+            version,
+            seq: checkpoint.seq,
+            now: checkpoint.now,
+            fingerprint: checkpoint.fingerprint,
+            people,
+        })
+    }
+
+    /// The last checkpoint without its people, or `None` where there is none.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] when it cannot be read.
+    pub fn load_checkpoint(&self) -> Result<Option<LoadedCheckpoint>, StoreError> {
+        self.database.run(Role::Reader, |connection| {
+            let Some(saved) = SavedCheckpoint::last(connection)? else { return Ok(None) };
+            let (meta, pending): (Vec<u8>, String) = connection.query_row(
+                "SELECT meta, pending FROM checkpoints WHERE version = ?",
+                params![saved.version],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )?;
+            let pending = serde_json::from_str(&pending)
+                .map_err(|error| StoreError::Damaged(format!("the pending deliveries cannot be read: {error}")))?;
+            Ok(Some(LoadedCheckpoint { saved, meta, pending }))
+        })
+    }
+
+    /// Hands every person of the last checkpoint to `visit`, with their state, a chunk of some thousand at a time.
+    ///
+    /// # Errors
+    /// Whatever the database may say.
+    pub fn each_person(&self, mut visit: impl FnMut(Vec<(PersonId, Vec<u8>)>)) -> Result<(), StoreError> {
+        self.database.run(Role::Reader, |connection| {
+            people(connection, "", &mut visit)
+        })
+    }
+
+    /// The state of these people as of the last checkpoint. Those who are not in it are left out.
+    ///
+    /// # Errors
+    /// Whatever the database may say.
+    pub fn load_people(&self, ids: &[PersonId]) -> Result<Vec<(PersonId, Vec<u8>)>, StoreError> {
+        let mut found = Vec::with_capacity(ids.len());
+        if ids.is_empty() {
+            return Ok(found);
+        }
+        let list: Vec<String> = ids.iter().map(|id| format!("'{:032x}'::UUID", id.0)).collect();
+        let wanted = format!("WHERE person IN ({})", list.join(", "));
+        self.database.run(Role::Reader, |connection| {
+            people(connection, &wanted, &mut |chunk: Vec<_>| found.extend(chunk))
+        })?;
+        Ok(found)
+    }
+
+    /// Removes the changes and deliveries that the fold decided after a checkpoint: after `seq`, or by the clock after
+    /// `now` while it stood at `seq`. Refolding the tail decides them again, and they are written again.
+    ///
+    /// Call it once when the engine starts, before the first append: with the checkpoint that is loaded, or with
+    /// (`Seq(0)`, `Moment::MIN`) when the whole log is refolded. Outcomes of deliveries stay: they did happen.
+    ///
+    /// # Errors
+    /// [`StoreError::Full`] when there is no room to note it.
+    pub fn discard_effects_after(&self, seq: Seq, now: Moment) -> Result<(), StoreError> {
+        self.with_counters(|connection| {
+            connection.execute_batch("BEGIN TRANSACTION")?;
+            for (table, time) in [("changes", "changed_at"), ("deliveries", "decided_at")] {
+                connection.execute(
+                    &format!("DELETE FROM {table} WHERE as_of_seq > ? OR (as_of_seq = ? AND epoch_us({time}) > ?)"),
+                    params![seq.0, seq.0, now.0],
+                )?;
+            }
+            connection.execute_batch("COMMIT")?;
+            Ok(())
+        })
+    }
+}
+
+const LIVE: &str = "SELECT count(*) FROM (
+    SELECT person FROM state_people GROUP BY person HAVING arg_max(state IS NOT NULL, version))";
+
+/// Writes both tables anew with nothing but the latest version of each person who is there.
+fn compact(connection: &Connection) -> Result<(), StoreError> {
+    let latest = |table: &str, there: &str| {
+        format!(
+            "CREATE OR REPLACE TEMP TABLE sonder_latest AS SELECT * FROM {table}
+                SEMI JOIN (SELECT person, max(version) AS version FROM {table} GROUP BY person) USING (person, version)
+                WHERE {there};
+             DELETE FROM {table};
+             INSERT INTO {table} FROM temp.sonder_latest;
+             DROP TABLE temp.sonder_latest;"
+        )
+    };
+    connection.execute_batch(&latest("state_people", "state IS NOT NULL"))?;
+    connection.execute_batch(&latest("people_rows", "NOT gone"))?;
+    Ok(())
+}
+
+fn people(
+    connection: &Connection,
+    wanted: &str,
+    visit: &mut dyn FnMut(Vec<(PersonId, Vec<u8>)>),
+) -> Result<(), StoreError> {
+    let mut statement = connection.prepare(&format!(
+        "SELECT person::VARCHAR, state FROM state_people
+         SEMI JOIN (SELECT person, max(version) AS version FROM state_people {wanted} GROUP BY person)
+             USING (person, version)
+         WHERE state IS NOT NULL ORDER BY person"
+    ))?;
+    drop(statement.stream_arrow([])?);
+    while let Some(chunk) = statement.step()? {
+        let ids = chunk.column(0).as_string::<i32>();
+        let states = chunk.column(1).as_binary::<i32>();
+        let mut people = Vec::with_capacity(chunk.len());
+        for row in 0..chunk.len() {
+            people.push((PersonId(uuid(ids.value(row))?), states.value(row).to_vec()));
+        }
+        visit(people);
+    }
+    Ok(())
+}
+
+fn state_columns(
+    checkpoint: &StateCheckpoint<'_>,
+    version: u64,
+) -> Result<arrow::record_batch::RecordBatch, StoreError> {
+    let mut person = effects::Uuids::default();
+    let mut versions = UInt64Builder::new();
+    let mut state = BinaryBuilder::new();
+    for (id, bytes) in checkpoint.people {
+        person.push(id.0)?;
+        versions.append_value(version);
+        state.append_option(bytes.as_deref());
+    }
+    effects::batch(vec![
+        person.finish("person"),
+        (Field::new("version", DataType::UInt64, true), Arc::new(versions.finish())),
+        (Field::new("state", DataType::Binary, true), Arc::new(state.finish())),
+    ])
+}
+
+fn people_columns(
+    checkpoint: &StateCheckpoint<'_>,
+    version: u64,
+) -> Result<arrow::record_batch::RecordBatch, StoreError> {
+    let mut columns = PeopleColumns::new();
+    for row in checkpoint.rows {
+        columns.push(row, version)?;
+    }
+    for (id, state) in checkpoint.people {
+        if state.is_none() {
+            columns.push_gone(*id, version)?;
+        }
+    }
+    columns.finish()
+}
+
+struct PeopleColumns {
+    person: effects::Uuids,
+    version: UInt64Builder,
+    gone: BooleanBuilder,
+    first_seen: TimestampMicrosecondBuilder,
+    last_seen: TimestampMicrosecondBuilder,
+    identifiers: ListBuilder<StructBuilder>,
+    segments: ListBuilder<StructBuilder>,
+    traits: StringBuilder,
+}
+
+impl PeopleColumns {
+    fn new() -> Self {
+        let pair = |fields: [Field; 2]| ListBuilder::new(StructBuilder::from_fields(Fields::from(fields.to_vec()), 0));
+        Self {
+            person: effects::Uuids::default(),
+            version: UInt64Builder::new(),
+            gone: BooleanBuilder::new(),
+            first_seen: TimestampMicrosecondBuilder::new(),
+            last_seen: TimestampMicrosecondBuilder::new(),
+            identifiers: pair([effects::text("kind"), effects::text("value")]),
+            segments: pair([effects::text("segment"), effects::time("since")]),
+            traits: StringBuilder::new(),
+        }
+    }
+
+    fn push(&mut self, row: &PersonRow, version: u64) -> Result<(), StoreError> {
+        self.person.push(row.person.0)?;
+        self.version.append_value(version);
+        self.gone.append_value(false);
+        self.first_seen.append_value(row.first_seen.0);
+        self.last_seen.append_value(row.last_seen.0);
+        for (kind, value) in &row.identifiers {
+            let pair = self.identifiers.values();
+            put_text(pair, 0, kind);
+            put_text(pair, 1, value);
+            pair.append(true);
+        }
+        self.identifiers.append(true);
+        for (segment, since) in &row.segments {
+            let pair = self.segments.values();
+            put_text(pair, 0, segment);
+            if let Some(times) = pair.field_builder::<TimestampMicrosecondBuilder>(1) {
+                times.append_value(since.0);
+            }
+            pair.append(true);
+        }
+        self.segments.append(true);
+        self.traits.append_value(&row.traits);
+        Ok(())
+    }
+
+    fn push_gone(&mut self, person: PersonId, version: u64) -> Result<(), StoreError> {
+        self.person.push(person.0)?;
+        self.version.append_value(version);
+        self.gone.append_value(true);
+        self.first_seen.append_null();
+        self.last_seen.append_null();
+        self.identifiers.append(false);
+        self.segments.append(false);
+        self.traits.append_null();
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<arrow::record_batch::RecordBatch, StoreError> {
+        let list = |name: &str, array: ArrayRef| (Field::new(name, array.data_type().clone(), true), array);
+        effects::batch(vec![
+            self.person.finish("person"),
+            (Field::new("version", DataType::UInt64, true), Arc::new(self.version.finish())),
+            (Field::new("gone", DataType::Boolean, true), Arc::new(self.gone.finish())),
+            (effects::time("first_seen"), Arc::new(self.first_seen.finish())),
+            (effects::time("last_seen"), Arc::new(self.last_seen.finish())),
+            list("identifiers", Arc::new(self.identifiers.finish())),
+            list("segments", Arc::new(self.segments.finish())),
+            (effects::text("traits"), Arc::new(self.traits.finish())),
+        ])
+    }
+}
+
+/// The fields of both structs were made in `new`, with these types.
+fn put_text(pair: &mut StructBuilder, field: usize, text: &str) {
+    if let Some(texts) = pair.field_builder::<StringBuilder>(field) {
+        texts.append_value(text);
+    }
+}

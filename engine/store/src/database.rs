@@ -1,0 +1,248 @@
+//! The only place that opens DuckDB: one file, its settings, its connections, and opening it again when it gave up.
+//!
+//! DuckDB declares a whole database invalid when it fails half-way through folding the write-ahead log into the file (a
+//! full disk does that). Nothing committed is lost then, but every connection is dead. So all work goes through
+//! [`Database::run`], which hands out connections of the present instance, and [`Database::reopen`] replaces it.
+//!
+//! The file is attached to an in-memory database rather than opened directly, because only `ATTACH` lets us choose the
+//! size of row groups. Small ones keep checkpoints short: what a checkpoint rewrites is the last row group of each table.
+
+use crate::{StoreError, StoreOptions};
+use duckdb::{Config, Connection, InterruptHandle};
+use parking_lot::{Condvar, Mutex, RwLock};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The catalog's name in SQL.
+pub(crate) const CATALOG: &str = "sonder";
+const FILE: &str = "sonder.duckdb";
+/// Rows that one row group holds; a multiple of DuckDB's vector of 2,048.
+const ROW_GROUP: u64 = 16_384;
+
+/// Whether a store is opened to be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    Write,
+    Read,
+}
+
+/// The database file and its connections.
+#[derive(Debug)]
+pub(crate) struct Database {
+    dir: PathBuf,
+    options: StoreOptions,
+    access: Access,
+    // INVARIANT: `None` only between a failed and the next successful reopening.
+    instance: RwLock<Option<Instance>>,
+    readers: Readers,
+}
+
+struct Instance {
+    /// For `append`, `evolve` and folding the write-ahead log.
+    writer: Mutex<Connection>,
+    /// For checkpoints of the fold, which must not hold up `append`.
+    keeper: Mutex<Connection>,
+    /// Never busy: what further connections are made from.
+    template: Mutex<Connection>,
+    /// Idle connections for reading.
+    idle: Mutex<Vec<Connection>>,
+    /// Connections in use for reading, to be interrupted when the instance must go.
+    busy: Mutex<Vec<Arc<InterruptHandle>>>,
+}
+
+/// Which connection a piece of work needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    Writer,
+    Keeper,
+    Reader,
+}
+
+/// Counts the reads that run, so that they are bounded.
+#[derive(Debug)]
+struct Readers {
+    free: Mutex<usize>,
+    freed: Condvar,
+}
+
+impl Database {
+    pub fn open(dir: &Path, options: StoreOptions, access: Access) -> Result<Self, StoreError> {
+        let instance = Instance::open(dir, &options, access)?;
+        let readers = Readers { free: Mutex::new(options.readers.max(1)), freed: Condvar::new() };
+        Ok(Self { dir: dir.to_owned(), options, access, instance: RwLock::new(Some(instance)), readers })
+    }
+
+    /// Runs `work` on a connection for `role`; waits for one.
+    pub fn run<T>(
+        &self,
+        role: Role,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let _permit = (role == Role::Reader).then(|| self.readers.enter());
+        let guard = self.instance.read();
+        let Some(instance) = guard.as_ref() else {
+            return Err(StoreError::Full { path: self.dir.clone() });
+        };
+        let outcome = match role {
+            Role::Writer => work(&instance.writer.lock()),
+            Role::Keeper => work(&instance.keeper.lock()),
+            Role::Reader => instance.read(work),
+        };
+        outcome.map_err(|error| self.classify(error))
+    }
+
+    /// Whether the database has to be opened again before anything works.
+    pub fn is_broken(&self) -> bool {
+        let guard = self.instance.read();
+        let Some(instance) = guard.as_ref() else { return true };
+        let alive = instance.writer.lock().execute_batch("SELECT 1");
+        alive.is_err()
+    }
+
+    /// Closes the database and opens it again; reads that run are interrupted.
+    pub fn reopen(&self) -> Result<(), StoreError> {
+        if let Some(instance) = self.instance.read().as_ref() {
+            for handle in instance.busy.lock().iter() {
+                handle.interrupt();
+            }
+        }
+        let mut guard = self.instance.write();
+        *guard = None;
+        let opened = Instance::open(&self.dir, &self.options, self.access).map_err(|error| self.classify(error))?;
+        *guard = Some(opened);
+        Ok(())
+    }
+
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    pub fn options(&self) -> &StoreOptions {
+        &self.options
+    }
+
+    /// Bytes of the write-ahead log.
+    pub fn wal_bytes(&self) -> u64 {
+        bytes_of(&self.dir.join(format!("{FILE}.wal")))
+    }
+
+    /// Bytes of the file.
+    pub fn file_bytes(&self) -> u64 {
+        bytes_of(&self.dir.join(FILE))
+    }
+
+    fn classify(&self, error: StoreError) -> StoreError {
+        match error {
+            StoreError::Database(error) if says(&error, &["No space left on device", "Disk quota exceeded"]) => {
+                StoreError::Full { path: self.dir.clone() }
+            }
+            other => other,
+        }
+    }
+}
+
+/// Whether an error of DuckDB contains one of `phrases`; it has no codes to go by.
+pub(crate) fn says(error: &duckdb::Error, phrases: &[&str]) -> bool {
+    let duckdb::Error::DuckDBFailure(_, Some(message)) = error else { return false };
+    phrases.iter().any(|phrase| message.contains(phrase))
+}
+
+/// `text` as an SQL string.
+pub(crate) fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+/// `name` as an SQL identifier.
+pub(crate) fn identifier(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+impl fmt::Debug for Instance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Instance").field("busy", &self.busy.lock().len()).finish_non_exhaustive()
+    }
+}
+
+impl Instance {
+    fn open(dir: &Path, options: &StoreOptions, access: Access) -> Result<Self, StoreError> {
+        let file = dir.join(FILE);
+        if access == Access::Read && !file.exists() {
+            return Err(StoreError::Missing { path: dir.to_owned() });
+        }
+        let text = |path: &Path| path.to_str().map(str::to_owned).ok_or_else(|| unreadable(path));
+        let config = Config::default()
+            .threads(i64::try_from(options.threads.max(1)).unwrap_or(1))?
+            .max_memory(&format!("{}B", options.memory_bytes))?
+            .with("temp_directory", text(&dir.join("tmp"))?)?
+            // Folding the log into the file at a commit would stall that commit; `checkpoint_wal` does it between them.
+            .with("checkpoint_threshold", "1TB")?
+            .with("preserve_insertion_order", "true")?
+            .enable_autoload_extension(false)?;
+        let writer = Connection::open_in_memory_with_flags(config)?;
+        let mode = match access {
+            Access::Write => format!("ROW_GROUP_SIZE {ROW_GROUP}"),
+            Access::Read => "READ_ONLY".to_owned(),
+        };
+        writer.execute_batch(&format!("ATTACH {} AS {CATALOG} ({mode}); USE {CATALOG};", quoted(&text(&file)?)))?;
+        // From here on SQL reaches this file and the spill directory only, and no setting can be changed any more.
+        writer.execute_batch("SET enable_external_access = false; SET lock_configuration = true;")?;
+        let keeper = Mutex::new(sibling(&writer)?);
+        let template = Mutex::new(sibling(&writer)?);
+        Ok(Self { writer: Mutex::new(writer), keeper, template, idle: Mutex::default(), busy: Mutex::default() })
+    }
+
+    fn read<T>(&self, work: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let idle = self.idle.lock().pop();
+        let connection = match idle {
+            Some(connection) => connection,
+            None => sibling(&self.template.lock())?,
+        };
+        let handle = connection.interrupt_handle();
+        self.busy.lock().push(Arc::clone(&handle));
+        let outcome = work(&connection);
+        self.busy.lock().retain(|other| !Arc::ptr_eq(other, &handle));
+        if outcome.is_ok() {
+            // After an error the connection may be inside a transaction; a new one costs less than finding out.
+            self.idle.lock().push(connection);
+        }
+        outcome
+    }
+}
+
+fn sibling(connection: &Connection) -> Result<Connection, StoreError> {
+    let sibling = connection.try_clone()?;
+    sibling.execute_batch(&format!("USE {CATALOG}"))?;
+    Ok(sibling)
+}
+
+fn unreadable(path: &Path) -> StoreError {
+    let error = std::io::Error::new(std::io::ErrorKind::InvalidInput, "the path is not UTF-8");
+    StoreError::Io { action: "open", path: path.to_owned(), error }
+}
+
+fn bytes_of(path: &Path) -> u64 {
+    std::fs::metadata(path).map_or(0, |meta| meta.len())
+}
+
+impl Readers {
+    fn enter(&self) -> Permit<'_> {
+        let mut free = self.free.lock();
+        while *free == 0 {
+            self.freed.wait(&mut free);
+        }
+        *free -= 1;
+        Permit { readers: self }
+    }
+}
+
+struct Permit<'a> {
+    readers: &'a Readers,
+}
+
+impl Drop for Permit<'_> {
+    fn drop(&mut self) {
+        *self.readers.free.lock() += 1;
+        self.readers.freed.notify_one();
+    }
+}

@@ -1,0 +1,27 @@
+//! How a store is opened.
+
+use crate::limits;
+
+/// What may be tuned; the defaults suit a small machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreOptions {
+    /// Memory that DuckDB may use before it spills to the data directory; it caches what it reads up to this.
+    pub memory_bytes: u64,
+    /// Threads of DuckDB.
+    pub threads: usize,
+    /// Reads that run at the same time; more of them wait.
+    pub readers: usize,
+    /// Message ids that are remembered at the most.
+    pub dedup_ids: usize,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self {
+            memory_bytes: limits::DEFAULT_MEMORY_BYTES,
+            threads: limits::DEFAULT_THREADS,
+            readers: limits::MAX_READERS,
+            dedup_ids: limits::MAX_DEDUP_IDS,
+        }
+    }
+}

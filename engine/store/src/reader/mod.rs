@@ -1,0 +1,48 @@
+//! The reading side: a [`Reader`] can be cloned and used from any thread that may block.
+//!
+//! Reads see the last committed batch and never wait for writers. As many run at a time as
+//! [`StoreOptions::readers`](crate::StoreOptions) says; more of them wait.
+
+mod log;
+
+pub use log::LoggedMessage;
+
+use crate::StoreError;
+use crate::database::{Access, Database, Role};
+use crate::lock::DirectoryLock;
+use crate::{StoreOptions, schema};
+use duckdb::Connection;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Reads a store.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    database: Arc<Database>,
+    // Held by readers of a store at rest; released after the database is closed.
+    _lock: Option<Arc<DirectoryLock>>,
+}
+
+impl Reader {
+    pub(crate) fn new(database: Arc<Database>, lock: Option<Arc<DirectoryLock>>) -> Self {
+        Self { database, _lock: lock }
+    }
+
+    /// Opens a store that no engine runs on, to read it.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] when there is none, [`StoreError::Locked`] while an engine runs on it.
+    pub fn open(dir: &Path, options: StoreOptions) -> Result<Self, StoreError> {
+        if !dir.is_dir() {
+            return Err(StoreError::Missing { path: dir.to_owned() });
+        }
+        let lock = DirectoryLock::shared(dir)?;
+        let database = Database::open(dir, options, Access::Read)?;
+        database.run(Role::Reader, |connection| schema::check_format(connection, dir))?;
+        Ok(Self::new(Arc::new(database), Some(Arc::new(lock))))
+    }
+
+    fn read<T>(&self, work: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        self.database.run(Role::Reader, work)
+    }
+}

@@ -1,0 +1,166 @@
+//! Filling typed tables from payloads that are in the log already.
+//!
+//! The payloads go through the same [`ColumnBuilder`] as new rows do, so that old and new rows agree to the digit.
+//! It works in ranges of `seq`, each a transaction; filling a range twice does no harm, so a crash may come at any time.
+
+use super::rows::Header;
+use super::{ColumnBuilder, TypedRows, TypedTable};
+use crate::database::{identifier, quoted};
+use crate::{StoreError, limits};
+use arrow::array::UInt64Builder;
+use arrow::datatypes::{DataType, Field, Schema};
+use arrow::record_batch::RecordBatch;
+use duckdb::{Connection, params};
+use serde_json::{Map, Value as Json};
+use sonder_dsl::time::Moment;
+use std::sync::Arc;
+
+/// Fills the columns of `table` that are not.
+pub(crate) fn columns(connection: &Connection, table: &TypedTable) -> Result<(), StoreError> {
+    let open: Vec<_> = table.columns.iter().filter(|column| !column.filled).collect();
+    let column_list: Vec<_> = open.iter().map(|c| format!("{} {}", identifier(&c.name), c.kind.sql())).collect();
+    let set: Vec<_> = open.iter().map(|c| format!("{0} = f.{0}", identifier(&c.name))).collect();
+    let fields = open.iter().map(|c| Field::new(&c.name, c.kind.arrow(), true));
+    let schema = Arc::new(Schema::new(
+        std::iter::once(Field::new("seq", DataType::UInt64, false)).chain(fields).collect::<Vec<_>>(),
+    ));
+    ranges(connection, &table.event, |first, last| {
+        let mut seqs = UInt64Builder::new();
+        let mut builders: Vec<_> = open.iter().map(|c| ColumnBuilder::new(&c.kind)).collect();
+        each_row(connection, &table.event, first, last, |row| {
+            seqs.append_value(row.seq);
+            for (builder, column) in builders.iter_mut().zip(&open) {
+                builder.push(row.properties.get(&column.property));
+            }
+        })?;
+        let mut arrays: Vec<arrow::array::ArrayRef> = vec![Arc::new(seqs.finish())];
+        for builder in builders {
+            arrays.push(builder.finish()?);
+        }
+        let batch = RecordBatch::try_new(Arc::clone(&schema), arrays)?;
+        connection.execute_batch(&format!(
+            "CREATE OR REPLACE TEMP TABLE sonder_fill(seq UBIGINT, {});",
+            column_list.join(", ")
+        ))?;
+        let mut appender = connection.appender_to_catalog_and_db("sonder_fill", "temp", "main")?;
+        appender.append_record_batch(batch)?;
+        appender.flush()?;
+        drop(appender);
+        connection.execute_batch(&format!(
+            "UPDATE {} AS t SET {} FROM temp.sonder_fill f WHERE t.seq = f.seq; DROP TABLE temp.sonder_fill;",
+            identifier(&table.name),
+            set.join(", ")
+        ))?;
+        Ok(())
+    })
+}
+
+/// Fills a new table with the rows of its event that are in the log already and not in the table.
+pub(crate) fn rows(connection: &Connection, table: &TypedTable) -> Result<(), StoreError> {
+    let wanted: Vec<_> = table.columns.iter().map(|column| Some(column.property.clone())).collect();
+    ranges(connection, &table.event, |first, last| {
+        let mut rows = TypedRows::new(table);
+        each_row(connection, &table.event, first, last, |row| {
+            let header = Header {
+                seq: row.seq,
+                occurred_at: row.occurred_at,
+                received_at: row.received_at,
+                source: &row.source,
+                message_id: &row.message_id,
+                anonymous_id: row.anonymous_id.as_deref(),
+                user_id: row.user_id.as_deref(),
+            };
+            rows.push(&header, &wanted, &row.properties);
+        })?;
+        connection.execute_batch("BEGIN TRANSACTION")?;
+        connection.execute(
+            &format!("DELETE FROM {} WHERE seq BETWEEN ? AND ?", identifier(&table.name)),
+            params![first, last],
+        )?;
+        let mut appender = connection.appender_to_catalog_and_db(&table.name, crate::database::CATALOG, "main")?;
+        appender.append_record_batch(rows.finish(table)?)?;
+        appender.flush()?;
+        drop(appender);
+        connection.execute_batch("COMMIT")?;
+        Ok(())
+    })
+}
+
+/// Calls `fill` for ranges of `seq` that together hold all rows of `event`.
+fn ranges(
+    connection: &Connection,
+    event: &str,
+    mut fill: impl FnMut(u64, u64) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let found: (Option<u64>, Option<u64>) = connection.query_row(
+        &format!("SELECT min(seq), max(seq) FROM log WHERE event = {}", quoted(event)),
+        [],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    let (Some(mut first), Some(end)) = found else { return Ok(()) };
+    while first <= end {
+        let last = end.min(first.saturating_add(limits::BACKFILL_ROWS - 1));
+        if let Err(error) = fill(first, last) {
+            // The transaction may be gone already; what counts is the first error.
+            let _ = connection.execute_batch("ROLLBACK");
+            return Err(error);
+        }
+        first = last.saturating_add(1);
+    }
+    Ok(())
+}
+
+struct LoggedEvent {
+    seq: u64,
+    occurred_at: Moment,
+    received_at: Moment,
+    source: String,
+    message_id: String,
+    anonymous_id: Option<String>,
+    user_id: Option<String>,
+    properties: Map<String, Json>,
+}
+
+fn each_row(
+    connection: &Connection,
+    event: &str,
+    first: u64,
+    last: u64,
+    mut visit: impl FnMut(LoggedEvent),
+) -> Result<(), StoreError> {
+    let mut statement = connection.prepare(
+        "SELECT seq, epoch_us(occurred_at), epoch_us(received_at), source, message_id, anonymous_id, user_id, payload
+         FROM log WHERE event = ? AND seq BETWEEN ? AND ? ORDER BY seq",
+    )?;
+    let mut rows = statement.query(params![event, first, last])?;
+    while let Some(row) = rows.next()? {
+        let payload: String = row.get(7)?;
+        visit(LoggedEvent {
+            seq: row.get(0)?,
+            occurred_at: Moment(row.get(1)?),
+            received_at: Moment(row.get(2)?),
+            source: row.get(3)?,
+            message_id: row.get(4)?,
+            anonymous_id: row.get(5)?,
+            user_id: row.get(6)?,
+            properties: properties(&payload),
+        });
+    }
+    Ok(())
+}
+
+/// The properties of a logged message; a page's `name` and `category` are among them unless it has its own.
+fn properties(payload: &str) -> Map<String, Json> {
+    let Ok(Json::Object(mut message)) = serde_json::from_str(payload) else { return Map::new() };
+    let mut properties = match message.remove("properties") {
+        Some(Json::Object(properties)) => properties,
+        _ => Map::new(),
+    };
+    let is_view = matches!(message.get("type").and_then(Json::as_str), Some("page" | "screen"));
+    for key in ["name", "category"].into_iter().filter(|_| is_view) {
+        if let Some(value @ Json::String(_)) = message.remove(key) {
+            properties.entry(key).or_insert(value);
+        }
+    }
+    properties
+}

@@ -10,6 +10,7 @@ mod lower;
 pub mod lowered;
 mod order;
 pub mod program;
+pub mod sql;
 pub mod value;
 
 pub use aggregate::{Aggregate, EventSelector, Function, Pattern, Sequence, SequenceStep, TrailingAbsence, Window};

@@ -1,0 +1,254 @@
+//! Aggregates as SQL: one scan for all plain ones over an event type, a CTE each for those with a grouping of their own.
+
+use super::expression::{Row, property_column};
+use super::{Column, Lowering, Unsupported};
+use crate::ir::{Aggregate, AggregateId, EventSelector, Function, Type, Window};
+use std::collections::{BTreeMap, BTreeSet};
+
+impl Lowering<'_> {
+    /// Makes the relations that hold the aggregates' values.
+    pub(super) fn lower_aggregates(&mut self, wanted: &BTreeSet<AggregateId>) -> Result<(), Unsupported> {
+        let program = self.program;
+        let mut scans: BTreeMap<String, Vec<(AggregateId, &Aggregate)>> = BTreeMap::new();
+        for id in wanted.iter().copied() {
+            let Some(aggregate) = program.aggregates.get(id.index()) else { continue };
+            if aggregate.window == Window::Session {
+                return Err(Unsupported::Session);
+            }
+            match (&aggregate.function, aggregate.per) {
+                (Function::Sequence(sequence), _) => self.lower_sequence(id, aggregate, sequence),
+                (Function::Top, _) => self.lower_top(id, aggregate),
+                (_, Some(_)) => self.lower_keyed(id, aggregate),
+                _ => scans.entry(self.relation(aggregate.pattern.event)).or_default().push((id, aggregate)),
+            }
+        }
+        for (relation, aggregates) in scans {
+            self.lower_scan(&relation, &aggregates);
+        }
+        Ok(())
+    }
+
+    /// The relation that holds the events a selector stands for.
+    pub(super) fn relation(&mut self, event: EventSelector) -> String {
+        match event {
+            EventSelector::One(_) => self.dialect.quote(&format!("ev_{}", self.event_name(event))),
+            EventSelector::Any => self.any_event(),
+        }
+    }
+
+    /// For names of parts: the event's name, or `any`.
+    pub(super) fn event_name(&self, event: EventSelector) -> &str {
+        match event {
+            EventSelector::One(id) => {
+                self.program.events.get(id.index()).map_or("unknown", |event| event.name.as_str())
+            }
+            EventSelector::Any => "any",
+        }
+    }
+
+    /// The condition on one event of `aggregate`: its filter and its window; `None` where every event counts.
+    pub(super) fn event_condition(&self, aggregate: &Aggregate, alias: &str) -> Option<String> {
+        let mut parts = Vec::new();
+        if let Some(filter) = &aggregate.pattern.filter {
+            let event = aggregate.pattern.event;
+            parts.push(Row { lowering: self, event, alias, steps: &[], steps_alias: "" }.condition(filter));
+        }
+        let occurred_at = if alias.is_empty() { "occurred_at".to_owned() } else { format!("{alias}.occurred_at") };
+        match aggregate.window {
+            Window::Last(length) => {
+                let start = format!("{} - {}", self.now, self.dialect.interval(length));
+                parts.push(format!("{occurred_at} > {start} AND {occurred_at} <= {}", self.now));
+            }
+            Window::Since(start) => parts.push(format!("{occurred_at} >= {}", self.dialect.moment(start))),
+            Window::Always | Window::Session => {}
+        }
+        (!parts.is_empty()).then(|| parts.join(" AND "))
+    }
+
+    /// All plain aggregates over one relation: `GROUP BY person` once, a FILTER each.
+    fn lower_scan(&mut self, relation: &str, aggregates: &[(AggregateId, &Aggregate)]) {
+        let Some((_, first)) = aggregates.first() else { return };
+        let name = self.query.unique_name(&format!("{}_facts", self.event_name(first.pattern.event)));
+        // A condition that all share belongs into WHERE, where it saves reading the rows.
+        let conditions: Vec<Option<String>> =
+            aggregates.iter().map(|(_, aggregate)| self.event_condition(aggregate, "")).collect();
+        let shared =
+            conditions.first().cloned().flatten().filter(|one| conditions.iter().all(|c| c.as_ref() == Some(one)));
+        let mut names = BTreeSet::new();
+        let mut columns = Vec::with_capacity(aggregates.len());
+        for ((id, aggregate), condition) in aggregates.iter().zip(&conditions) {
+            let value = self.value_column(aggregate);
+            let mut filters = Vec::new();
+            if shared.is_none() {
+                filters.extend(condition.clone());
+            }
+            if matches!(aggregate.function, Function::First | Function::Last)
+                && let Some(value) = &value
+            {
+                filters.push(format!("{value} IS NOT NULL"));
+            }
+            let filter =
+                if filters.is_empty() { String::new() } else { format!(" FILTER (WHERE {})", filters.join(" AND ")) };
+            let column = unique_column(&mut names, &self.column_name(aggregate));
+            columns.push(format!("{} AS {column}", self.fold(aggregate, value.as_deref(), &filter)));
+            let of_nothing = of_nothing(&aggregate.function);
+            self.aggregates.insert(*id, Column { relation: name.clone(), name: column, of_nothing, known: false });
+        }
+        let mut body = format!("SELECT\n  person,\n  {}\nFROM {relation}", columns.join(",\n  "));
+        if let Some(shared) = shared {
+            body.push_str(&format!("\nWHERE {shared}"));
+        }
+        body.push_str("\nGROUP BY person");
+        let comment = format!("what the rules ask of {}", self.event_name(first.pattern.event));
+        self.query.push(name, comment, body);
+    }
+
+    /// `per p`: the largest value over the groups of `p`.
+    fn lower_keyed(&mut self, id: AggregateId, aggregate: &Aggregate) {
+        let Some(key) = aggregate.per.and_then(|slot| self.property(aggregate, slot)) else { return };
+        let relation = self.relation(aggregate.pattern.event);
+        let value = self.value_column(aggregate);
+        let mut conditions = vec![format!("{key} IS NOT NULL")];
+        conditions.extend(self.event_condition(aggregate, ""));
+        if let (Function::First | Function::Last, Some(value)) = (&aggregate.function, &value) {
+            conditions.push(format!("{value} IS NOT NULL"));
+        }
+        let fold = self.fold(aggregate, value.as_deref(), "");
+        let body = format!(
+            "SELECT person, max(value) AS value\nFROM (\n  SELECT person, {key} AS key, {fold} AS value\n  FROM {relation}\n  WHERE {}\n  GROUP BY person, {key}\n) AS groups\nGROUP BY person",
+            conditions.join("\n    AND ")
+        );
+        let wanted = format!("{}_per_{}", self.column_name(aggregate), plain(&key));
+        self.push_aggregate(id, aggregate, &wanted, body);
+    }
+
+    /// The most frequent value; ties go to the most recent.
+    fn lower_top(&mut self, id: AggregateId, aggregate: &Aggregate) {
+        let Some(value) = self.value_column(aggregate) else { return };
+        let relation = self.relation(aggregate.pattern.event);
+        let mut conditions = vec![format!("{value} IS NOT NULL")];
+        conditions.extend(self.event_condition(aggregate, ""));
+        let newest_seq = self.dialect.latest("seq");
+        let top = self.dialect.largest_by("value", &["times", "newest_at", "newest_seq"]);
+        let body = format!(
+            "SELECT person, {top} AS value\nFROM (\n  SELECT person, {value} AS value, count(*) AS times, max(occurred_at) AS newest_at, {newest_seq} AS newest_seq\n  FROM {relation}\n  WHERE {}\n  GROUP BY person, {value}\n) AS counted\nGROUP BY person",
+            conditions.join("\n    AND ")
+        );
+        let wanted = self.column_name(aggregate);
+        self.push_aggregate(id, aggregate, &wanted, body);
+    }
+
+    /// Adds a CTE that holds one aggregate in its column `value`.
+    pub(super) fn push_aggregate(&mut self, id: AggregateId, aggregate: &Aggregate, wanted: &str, body: String) {
+        let name = self.query.unique_name(wanted);
+        let of_nothing = of_nothing(&aggregate.function);
+        self.query.push(name.clone(), name.replace('_', " "), body);
+        self.aggregates.insert(id, Column { relation: name, name: "value".to_owned(), of_nothing, known: false });
+    }
+
+    /// The aggregate function itself.
+    fn fold(&self, aggregate: &Aggregate, value: Option<&str>, filter: &str) -> String {
+        let value = value.unwrap_or("seq");
+        let dialect = self.dialect;
+        match &aggregate.function {
+            Function::Count => format!("count(*){filter}"),
+            Function::Did => format!("count(*){filter} > 0"),
+            Function::Sum => dialect.convert(&format!("sum({value}){filter}"), &aggregate.result),
+            Function::Avg => format!("avg({}){filter}", dialect.convert(value, &Type::Float)),
+            Function::Min => format!("min({value}){filter}"),
+            Function::Max => format!("max({value}){filter}"),
+            Function::Distinct => format!("count(DISTINCT {value}){filter}"),
+            Function::First => format!("{}{filter}", dialect.earliest(value)),
+            Function::Last => format!("{}{filter}", dialect.latest(value)),
+            Function::Since => {
+                format!("{} - {}", dialect.micros(&self.now), dialect.micros(&format!("max(occurred_at){filter}")))
+            }
+            // These have a grouping of their own and never come here.
+            Function::Top | Function::Sequence(_) => "NULL".to_owned(),
+        }
+    }
+
+    fn value_column(&self, aggregate: &Aggregate) -> Option<String> {
+        aggregate.value.and_then(|slot| self.property(aggregate, slot))
+    }
+
+    fn property(&self, aggregate: &Aggregate, slot: crate::ir::PropertySlot) -> Option<String> {
+        property_column(self.program, aggregate.pattern.event, slot).map(|(name, _)| self.dialect.quote(&name))
+    }
+
+    /// A name for the aggregate's column: `count_product_viewed`, `sum_order_completed_total`.
+    fn column_name(&self, aggregate: &Aggregate) -> String {
+        let function = match aggregate.function {
+            Function::Count => "count",
+            Function::Did => "did",
+            Function::Sum => "sum",
+            Function::Avg => "avg",
+            Function::Min => "min",
+            Function::Max => "max",
+            Function::First => "first",
+            Function::Last => "last",
+            Function::Distinct => "distinct",
+            Function::Top => "top",
+            Function::Since => "since",
+            Function::Sequence(_) => "sequence",
+        };
+        let event = self.event_name(aggregate.pattern.event);
+        match self.value_column(aggregate) {
+            Some(value) => format!("{function}_{event}_{}", plain(&value)),
+            None => format!("{function}_{event}"),
+        }
+    }
+
+    /// Every event of every type, once for the statement.
+    fn any_event(&mut self) -> String {
+        let name = "any_event";
+        if self.query.ctes.iter().all(|cte| cte.name != name) {
+            let context: String = self
+                .program
+                .context_slots
+                .iter()
+                .map(|field| format!(", {}", self.dialect.quote(&super::expression::context_column(&field.path))))
+                .collect();
+            let parts: Vec<String> = self
+                .program
+                .events
+                .iter()
+                .map(|event| {
+                    let relation = self.dialect.quote(&format!("ev_{}", event.name));
+                    format!("SELECT person, seq, occurred_at{context} FROM {relation}")
+                })
+                .collect();
+            self.query.push(name.to_owned(), "events of every type".to_owned(), parts.join("\nUNION ALL\n"));
+        }
+        name.to_owned()
+    }
+}
+
+/// What an aggregate is for a person without events.
+fn of_nothing(function: &Function) -> Option<&'static str> {
+    match function {
+        Function::Count | Function::Sum | Function::Distinct => Some("0"),
+        Function::Did | Function::Sequence(_) => Some("false"),
+        Function::Avg
+        | Function::Min
+        | Function::Max
+        | Function::First
+        | Function::Last
+        | Function::Top
+        | Function::Since => None,
+    }
+}
+
+fn unique_column(taken: &mut BTreeSet<String>, wanted: &str) -> String {
+    let name = std::iter::once(wanted.to_owned())
+        .chain((2u32..).map(|number| format!("{wanted}_{number}")))
+        .find(|name| !taken.contains(name))
+        .unwrap_or_default();
+    taken.insert(name.clone());
+    name
+}
+
+/// A quoted column as part of a name.
+fn plain(column: &str) -> String {
+    column.chars().filter(|c| *c != '"').map(|c| if c.is_alphanumeric() { c } else { '_' }).collect()
+}

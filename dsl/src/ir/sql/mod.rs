@@ -1,0 +1,157 @@
+//! The second evaluator: rules as SQL, one readable statement for any number of them.
+//!
+//! The statement reads these relations (a store or a test makes them, as tables or views):
+//!
+//! - `people(person)`: everybody;
+//! - `profile(person, <trait> …)`: the golden record;
+//! - `ev_<event>(person, seq, occurred_at, <property> …, "context.<path>" …)`: one for each event type, holding the
+//!   events of the log up to the sequence number in question.
+//!
+//! It gives `person` and a column for each rule asked for, one row a person. Unknown is NULL; durations are whole
+//! microseconds. All aggregates over one event type share one scan; whatever needs a grouping of its own (`per`, `top`,
+//! `sequence`) has a common table expression of its own, named after what it is.
+//!
+//! Nothing here knows a concrete database: what differs between them is a [`Dialect`], one a file.
+
+mod aggregate;
+mod dialect;
+mod duckdb;
+mod expression;
+mod query;
+mod sequence;
+
+pub use dialect::Dialect;
+pub use duckdb::DuckDb;
+pub use query::{Cte, Query};
+
+use super::{AggregateId, Program, RuleId};
+use crate::time::Moment;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The moment at which rules are evaluated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clock {
+    /// A given moment, as a literal.
+    At(Moment),
+    /// The moment at which the statement runs.
+    Now,
+}
+
+/// What this evaluator cannot express.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unsupported {
+    /// Sessions need state that SQL over single events lacks.
+    #[error("`this session` can't be evaluated in SQL yet")]
+    Session,
+}
+
+/// Lowers rules to one statement.
+///
+/// # Errors
+/// When a rule uses what SQL can't express yet.
+pub fn lower(program: &Program, rules: &[RuleId], clock: Clock, dialect: &dyn Dialect) -> Result<Query, Unsupported> {
+    let mut lowering = Lowering::new(program, clock, dialect);
+    let needed = lowering.rules_needed(rules);
+    let aggregates: BTreeSet<AggregateId> = rules
+        .iter()
+        .filter_map(|id| program.rules.get(id.index()))
+        .flat_map(|rule| rule.aggregates.iter().copied())
+        .collect();
+    lowering.lower_aggregates(&aggregates)?;
+    lowering.lower_rules(&needed, rules);
+    lowering.query.quote_names(dialect);
+    Ok(lowering.query)
+}
+
+/// Where a value of a person is found: a column of a relation with one row a person.
+#[derive(Clone, Debug)]
+struct Column {
+    relation: String,
+    name: String,
+    /// What stands for a person without a row, as SQL.
+    of_nothing: Option<&'static str>,
+    /// Everybody has a row, and it is never NULL.
+    known: bool,
+}
+
+struct Lowering<'a> {
+    program: &'a Program,
+    dialect: &'a dyn Dialect,
+    now: String,
+    query: Query,
+    aggregates: BTreeMap<AggregateId, Column>,
+    rules: BTreeMap<RuleId, Column>,
+}
+
+impl<'a> Lowering<'a> {
+    fn new(program: &'a Program, clock: Clock, dialect: &'a dyn Dialect) -> Self {
+        let now = match clock {
+            Clock::At(moment) => dialect.moment(moment),
+            Clock::Now => dialect.current_moment().to_owned(),
+        };
+        Self { program, dialect, now, query: Query::default(), aggregates: BTreeMap::new(), rules: BTreeMap::new() }
+    }
+
+    /// The rules asked for and all that they read, in evaluation order.
+    fn rules_needed(&self, asked: &[RuleId]) -> BTreeSet<RuleId> {
+        let mut needed: BTreeSet<RuleId> = asked.iter().copied().collect();
+        // INVARIANT of Program: a rule stands after what it reads, so one pass from the end closes the set.
+        for index in (0..self.program.rules.len()).rev() {
+            let id = RuleId(index as u32);
+            if needed.contains(&id)
+                && let Some(rule) = self.program.rules.get(index)
+            {
+                expression::rules_read(&rule.expression, &mut needed);
+            }
+        }
+        needed
+    }
+
+    /// One common table expression for each rule that others read, and the outer SELECT for those asked for.
+    fn lower_rules(&mut self, needed: &BTreeSet<RuleId>, asked: &[RuleId]) {
+        let mut read = BTreeSet::new();
+        for rule in needed.iter().filter_map(|id| self.program.rules.get(id.index())) {
+            expression::rules_read(&rule.expression, &mut read);
+        }
+        for id in needed.iter().copied().filter(|id| read.contains(id)) {
+            let Some(rule) = self.program.rules.get(id.index()) else { continue };
+            let mut person = expression::Person::new(self);
+            let (value, known) = person.value(&rule.expression);
+            let relations = person.relations();
+            let name = self.query.unique_name(&rule.name);
+            let body = self.select_people(&[(value, "value".to_owned())], &relations);
+            let comment =
+                format!("{} {}", if rule.kind == super::RuleKind::Segment { "segment" } else { "trait" }, rule.name);
+            self.query.push(name.clone(), comment, body);
+            self.rules.insert(id, Column { relation: name, name: "value".to_owned(), of_nothing: None, known });
+        }
+        let mut columns = Vec::with_capacity(asked.len());
+        let mut relations = BTreeSet::new();
+        for id in asked {
+            let Some(rule) = self.program.rules.get(id.index()) else { continue };
+            let mut person = expression::Person::new(self);
+            let (value, _) = match self.rules.get(id) {
+                Some(_) => person.value(&super::Expression::Rule(*id)),
+                None => person.value(&rule.expression),
+            };
+            relations.extend(person.relations());
+            columns.push((value, rule.name.clone()));
+        }
+        self.query.select = self.select_people(&columns, &relations);
+    }
+
+    fn select_people(&self, columns: &[(String, String)], relations: &BTreeSet<String>) -> String {
+        let mut text = String::from("SELECT\n  people.person");
+        for (value, name) in columns {
+            text.push_str(&format!(",\n  {value} AS {}", self.dialect.quote(name)));
+        }
+        text.push_str("\nFROM people");
+        for relation in relations {
+            text.push_str(&format!("\nLEFT JOIN {} USING (person)", self.dialect.quote(relation)));
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -18,7 +18,8 @@ impl Report {
     /// Takes in one. What it quotes of the author's text is kept short.
     pub fn push(&mut self, mut diagnostic: Diagnostic) {
         let Diagnostic { message, labels, help, notes, .. } = &mut diagnostic;
-        let texts = [message].into_iter().chain(help).chain(notes).chain(labels.iter_mut().map(|label| &mut label.text));
+        let texts =
+            [message].into_iter().chain(help).chain(notes).chain(labels.iter_mut().map(|label| &mut label.text));
         texts.for_each(shorten);
         self.errors += usize::from(diagnostic.severity == Severity::Error);
         self.diagnostics.push(diagnostic);
@@ -49,7 +50,7 @@ impl Report {
         for (what, places) in std::mem::take(&mut self.without_effect) {
             let Some((&first, rest)) = places.split_first() else { continue };
             let message = format!("{what} has no effect in this version");
-            let warning = Diagnostic::warning(codes::NO_EFFECT, message, first, "checked and kept, but not used yet");
+            let warning = Diagnostic::warning(codes::NO_EFFECT, message, first, "not used yet");
             self.diagnostics.push(match rest.len() {
                 0 => warning,
                 1 => warning.note("and in 1 more place"),

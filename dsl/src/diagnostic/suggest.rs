@@ -10,7 +10,8 @@ pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> O
         .into_iter()
         .filter(|name| name.len().abs_diff(written.len()) <= 4 * tolerance)
         .map(|name| (strsim::damerau_levenshtein(&lower, &name.to_lowercase()), name))
-        .filter(|(distance, _)| *distance <= tolerance)
+        // Names that share no letter are never meant.
+        .filter(|(distance, name)| *distance <= tolerance && *distance < name.chars().count().max(lower.chars().count()))
         .min()
         .map(|(_, name)| name)
 }
@@ -42,6 +43,7 @@ mod tests {
             ("Origins", Some("origins")),
             ("raet", Some("rate")),
             ("knid", Some("kind")),
+            ("kin", Some("kind")),
             ("colour", None),
             ("x", None),
             ("", None),
@@ -53,6 +55,12 @@ mod tests {
     #[test]
     fn ties_go_to_the_first_in_the_alphabet() {
         assert_eq!(nearest("cat", ["rat", "bat"]), Some("bat"));
+    }
+
+    #[test]
+    fn other_letters_are_not_a_slip() {
+        assert_eq!(nearest("e", ["a", "b"]), None);
+        assert_eq!(nearest("ab", ["a", "b"]), Some("a"));
     }
 
     #[test]

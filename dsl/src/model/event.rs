@@ -187,6 +187,12 @@ pub(crate) fn decode(root: &Node, report: &mut Report) -> Option<DecodedEvent> {
         let label = "a word of the rule language";
         report.push(Diagnostic::error(codes::BAD_NAME, message, name.span, label).help("give it another name"));
     }
+    let folded = fold_event_name(name_text);
+    if Format::Name.fits(name_text) && folded != name_text {
+        let message = format!("`{name_text}` is not how its spelling folds");
+        let help = format!("write `{folded}`");
+        report.push(Diagnostic::error(codes::BAD_NAME, message, name.span, "not a folded name").help(help));
+    }
     let entries = fields.get("properties").map_or(&[][..], Node::entries);
     let required = required(&fields, entries, report);
     columns_differ(entries, report);

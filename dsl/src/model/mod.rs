@@ -14,7 +14,7 @@ pub mod source;
 pub use declarations::{Declarations, DeclaredDestination, Faulty, Places, Reference};
 pub use destination::{Destination, Secret};
 pub use event::{ContextField, EventSchema, OnViolation, PiiClass, Property, SlotPath, fold_event_name};
-pub use identity::{BlockedValue, IdentifierKind, Identity, LinkLimit, Normalizer, Probabilistic, Trust};
+pub use identity::{BlockedValue, Comparison, IdentifierKind, Identity, LinkLimit, Normalizer, Probabilistic, Trust};
 pub use profile::{MergePolicy, ProfileTrait};
 pub use settings::{QuietHours, Rate, Settings, UndeclaredEvents};
 pub use source::{Source, SourceKind, WriteKey};

@@ -138,6 +138,10 @@ impl Checker<'_> {
 
     fn text(&mut self, node: &Node, text: &str, format: Format, place: &Place<'_>) {
         let Some(misfit) = format.misfit(text) else { return };
+        if misfit.code == codes::BAD_PATTERN {
+            let message = format!("`{text}` is not a regular expression");
+            return self.push(node, Diagnostic::error(misfit.code, message, node.span, misfit.help));
+        }
         let message = if text.trim().is_empty() {
             format!("{} is empty", place.subject())
         } else {

@@ -49,6 +49,15 @@ pub(super) struct Misfit {
     pub help: String,
 }
 
+/// `a`, `b` or `c`.
+pub(super) fn choices(items: &[String]) -> String {
+    match items {
+        [] => String::new(),
+        [only] => only.clone(),
+        [first @ .., last] => format!("{} or {last}", first.join(", ")),
+    }
+}
+
 impl Format {
     /// What to write there, in words.
     #[must_use]
@@ -119,6 +128,12 @@ impl Format {
         }
     }
 
+    /// Whether a text has the format.
+    #[must_use]
+    pub fn fits(self, text: &str) -> bool {
+        self.misfit(text).is_none()
+    }
+
     /// `None` when the text has the format.
     pub(super) fn misfit(self, text: &str) -> Option<Misfit> {
         let (code, fits) = match self {
@@ -157,7 +172,7 @@ impl Format {
 
     fn example_help(self) -> String {
         let quoted: Vec<_> = self.examples().iter().map(|example| format!("`{example}`")).collect();
-        if quoted.is_empty() { "write some text".to_owned() } else { format!("for example {}", quoted.join(" or ")) }
+        if quoted.is_empty() { "write some text".to_owned() } else { format!("for example {}", choices(&quoted)) }
     }
 }
 

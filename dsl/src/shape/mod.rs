@@ -127,11 +127,7 @@ impl Shape {
             Self::Text(format) => format.expected().to_owned(),
             Self::Word(words) => {
                 let quoted: Vec<_> = words.iter().map(|word| format!("`{}`", word.word)).collect();
-                match quoted.as_slice() {
-                    [] => "a word".to_owned(),
-                    [only] => only.clone(),
-                    [first @ .., last] => format!("{} or {last}", first.join(", ")),
-                }
+                format::choices(&quoted)
             }
             Self::Bool => "`true` or `false`".to_owned(),
             Self::Integer(..) => "a whole number".to_owned(),

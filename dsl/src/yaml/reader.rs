@@ -255,7 +255,12 @@ fn byte_of(text: &str, line: usize, column: usize) -> usize {
 /// Says in our own words what the crate did not accept.
 fn explain(file: FileId, text: &str, error: &serde_saphyr::Error) -> Diagnostic {
     use serde_saphyr::Error;
-    let location = error.location().unwrap_or(Location::UNKNOWN);
+    // What went wrong while an alias was followed is shown at the alias.
+    let (mut error, location) = (error, error.location());
+    while let Error::AliasError { error: inner, .. } = error {
+        error = inner.without_snippet();
+    }
+    let location = location.unwrap_or(Location::UNKNOWN);
     let mut span = place(file, text, &location);
     if span.start == span.end {
         // Something to underline: the character itself, or the last one of the text.
@@ -280,7 +285,7 @@ fn explain(file: FileId, text: &str, error: &serde_saphyr::Error) -> Diagnostic 
         Error::UnknownAnchor { .. } => Diagnostic::error(
             codes::YAML_UNKNOWN_ANCHOR,
             "this alias has no anchor",
-            span,
+            whole_word(text, span),
             "nothing above is marked with `&` and this name",
         )
         .help("an alias `*name` repeats what stands behind `&name` further up"),
@@ -288,8 +293,8 @@ fn explain(file: FileId, text: &str, error: &serde_saphyr::Error) -> Diagnostic 
             Diagnostic::error(codes::YAML_SYNTAX, "`<<` takes a map, or a list of maps", span, "not a map")
         }
         Error::UnsupportedTag { tag, .. } => {
-            Diagnostic::error(codes::YAML_TAG, format!("the tag `{tag}` means nothing here"), span, "this tag")
-                .help("leave it out")
+            let message = format!("the tag `{tag}` means nothing here");
+            Diagnostic::error(codes::YAML_TAG, message, before(text, tag, span), "this tag").help("leave it out")
         }
         Error::NonFiniteFloat { .. } => {
             Diagnostic::error(codes::YAML_SYNTAX, "a number that is not finite", span, "not a number of JSON")
@@ -300,8 +305,26 @@ fn explain(file: FileId, text: &str, error: &serde_saphyr::Error) -> Diagnostic 
         Error::NullIntoString { .. } | Error::Unexpected { expected: "string scalar", .. } => {
             Diagnostic::error(codes::YAML_SYNTAX, "a key is text", span, "not text").help("put quotes around it")
         }
-        other => syntax(&other.to_string(), span),
+        other => match other.to_string() {
+            // Brackets that the scanner gives up on before any value is complete.
+            message if message.contains("recursion limit") || message.contains("nesting") => too_deep(span),
+            message => syntax(&message, span),
+        },
     }
+}
+
+/// From a place on, as far as an alias goes.
+fn whole_word(text: &str, span: Span) -> Span {
+    let rest = text.get(span.start as usize..).unwrap_or("");
+    let ends = |character: char| character.is_whitespace() || matches!(character, ',' | ']' | '}');
+    let length = rest.find(ends).unwrap_or(rest.len());
+    Span { end: span.end.max(span.start + length as u32), ..span }
+}
+
+/// A tag stands right before the value that the parser points at.
+fn before(text: &str, tag: &str, span: Span) -> Span {
+    let found = text.get(..span.start as usize).and_then(|before| before.rfind(tag));
+    found.map_or(span, |at| Span { start: at as u32, end: (at + tag.len()) as u32, ..span })
 }
 
 /// The parser's own sentence, and what it usually means.
@@ -328,12 +351,7 @@ fn syntax(message: &str, span: Span) -> Diagnostic {
 
 fn budget(breach: &BudgetBreach, span: Span) -> Diagnostic {
     match breach {
-        BudgetBreach::Depth { .. } => Diagnostic::error(
-            codes::YAML_TOO_DEEP,
-            format!("lists and maps are more than {} levels deep", limits::YAML_DEPTH),
-            span,
-            "one level too deep",
-        ),
+        BudgetBreach::Depth { .. } => too_deep(span),
         BudgetBreach::Documents { .. } => documents(span),
         BudgetBreach::Aliases { .. }
         | BudgetBreach::Anchors { .. }
@@ -353,6 +371,11 @@ fn budget(breach: &BudgetBreach, span: Span) -> Diagnostic {
         )
         .help("split it, or keep data out of the project's files"),
     }
+}
+
+fn too_deep(span: Span) -> Diagnostic {
+    let message = format!("lists and maps are more than {} levels deep", limits::YAML_DEPTH);
+    Diagnostic::error(codes::YAML_TOO_DEEP, message, span, "one level too deep")
 }
 
 fn documents(span: Span) -> Diagnostic {

@@ -24,11 +24,16 @@ pub enum Colour {
 /// All diagnostics, each followed by an empty line.
 #[must_use]
 pub fn render(sources: &SourceSet, diagnostics: &[Diagnostic], colour: Colour) -> String {
-    let bytes = match colour {
-        Colour::Never => write_all(NoColor::new(Vec::new()), sources, diagnostics).into_inner(),
-        Colour::Always => write_all(Ansi::new(Vec::new()), sources, diagnostics).into_inner(),
-    };
-    String::from_utf8_lossy(&bytes).into_owned()
+    match colour {
+        Colour::Always => {
+            let bytes = write_all(Ansi::new(Vec::new()), sources, diagnostics).into_inner();
+            String::from_utf8_lossy(&bytes).into_owned()
+        }
+        Colour::Never => {
+            let bytes = write_all(NoColor::new(Vec::new()), sources, diagnostics).into_inner();
+            String::from_utf8_lossy(&bytes).lines().map(|line| format!("{}\n", line.trim_end())).collect()
+        }
+    }
 }
 
 /// `2 errors, 1 warning`; nothing when there is neither.

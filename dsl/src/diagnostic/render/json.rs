@@ -87,10 +87,5 @@ fn value<'a>(sources: &'a SourceSet, diagnostic: &'a Diagnostic) -> JsonDiagnost
 
 fn related<'a>(sources: &'a SourceSet, label: &'a crate::diagnostic::Label) -> Related<'a> {
     let position = sources.position(label.span.file, label.span.start);
-    Related {
-        file: sources.path(label.span.file),
-        line: position.line,
-        column: position.column,
-        message: &label.text,
-    }
+    Related { file: sources.path(label.span.file), line: position.line, column: position.column, message: &label.text }
 }

@@ -1,0 +1,313 @@
+//! The files of a project become the values that the engine works with.
+
+use sonder_dsl::diagnostic::render::human::{self, Colour};
+use sonder_dsl::ir::{Program, Type};
+use sonder_dsl::model::{
+    BlockedValue, Comparison, MergePolicy, Normalizer, OnViolation, PiiClass, QuietHours, Rate, Secret, SourceKind,
+    Trust, UndeclaredEvents, WriteKey,
+};
+use sonder_dsl::source::{SourceFile, SourceSet};
+use sonder_dsl::time::Duration;
+use sonder_dsl::{Compilation, compile};
+use std::path::Path;
+use std::sync::Arc;
+
+const DAY: i64 = 86_400;
+
+#[test]
+fn every_key_arrives() {
+    let program = program("tests/projects/everything");
+    let settings = &program.settings;
+    assert_eq!((settings.name.as_str(), settings.timezone.as_str()), ("shop", "Europe/Amsterdam"));
+    assert_eq!((settings.session_idle, settings.session_max), (seconds(1_200), seconds(43_200)));
+    assert_eq!((settings.dedup, settings.future_tolerance), (seconds(DAY), seconds(60)));
+    assert_eq!(settings.undeclared_events, UndeclaredEvents::Accept);
+    assert_eq!(settings.retain_events, Some(seconds(750 * DAY)));
+    assert_eq!(settings.retain_quarantine, seconds(10 * DAY));
+    assert_eq!((settings.listen.as_deref(), settings.store.as_deref()), (Some("127.0.0.1:8080"), Some("./data")));
+    assert_eq!(settings.state_memory, Some(512 << 20));
+    assert_eq!(settings.quiet_hours, Some(QuietHours { from: 21 * 60, to: 8 * 60 }));
+    let caps = [("email".to_owned(), rate(2, 7 * DAY)), ("push".to_owned(), rate(1, DAY))];
+    assert_eq!(settings.caps, caps);
+
+    let event = &program.events[program.event_named("Klik op item").unwrap().index()];
+    assert_eq!((event.name.as_str(), event.title.as_deref()), ("product_viewed", Some("Product Viewed")));
+    assert_eq!((event.owner.as_deref(), event.version.as_str()), (Some("catalogue"), "1-2-0"));
+    assert_eq!((event.purposes.len(), event.retention), (2, Some(seconds(360 * DAY))));
+    assert_eq!(
+        (event.required.as_slice(), event.on_violation),
+        (["product_id".to_owned()].as_slice(), OnViolation::Strip)
+    );
+    let kinds: Vec<_> =
+        event.properties.iter().map(|property| (property.name.as_str(), property.kind.clone())).collect();
+    let choices: Arc<[Arc<str>]> = ["sustainable-fashion", "shoes", "coats"].map(Arc::from).into();
+    let text = Type::String { one_of: None };
+    assert_eq!(
+        kinds,
+        [
+            ("product_id", Some(text.clone())),
+            ("category", Some(Type::String { one_of: Some(choices) })),
+            ("price", Some(Type::Decimal { scale: 2 })),
+            ("email", Some(text.clone())),
+            ("seen_at", Some(Type::Time)),
+            ("tags", Some(Type::List(Box::new(text)))),
+            ("ship_to", None),
+        ]
+    );
+    let email = &event.properties[3];
+    assert_eq!((email.pii, email.identifier.as_deref()), (Some(PiiClass::Contact), Some("email")));
+    assert_eq!(email.derive, [("email_domain".to_owned(), "domain(email)".to_owned())]);
+    assert_eq!(event.properties[0].title.as_deref(), Some("Product"));
+    assert_eq!(event.properties[0].examples, ["SKU-1"]);
+    assert_eq!(event.properties[2].description.as_deref(), Some("With taxes"));
+    insta::assert_json_snapshot!("product_viewed_schema", event.json_schema);
+    assert_eq!(program.events[0].on_violation, OnViolation::Label);
+
+    let [crm, web] = program.sources.as_slice() else { panic!("two sources") };
+    assert_eq!((crm.kind, crm.enabled, web.kind, web.enabled), (SourceKind::Server, false, SourceKind::Browser, true));
+    assert_eq!(crm.write_keys, [WriteKey::Environment("CRM_KEY".to_owned())]);
+    assert_eq!(web.write_keys, [WriteKey::Literal("wk_shop_web".to_owned())]);
+    assert_eq!(web.origins, ["https://shop.example"]);
+    assert_eq!((web.rate_per_key, web.rate_per_ip), (Some(rate(200, 1)), Some(rate(20, 1))));
+
+    let identity = &program.identity;
+    let names: Vec<_> = identity.identifiers.iter().map(|kind| kind.name.as_str()).collect();
+    assert_eq!(names, ["user_id", "email", "phone", "device_id", "anonymous_id"]);
+    let [user, email, phone, device, anonymous] = identity.identifiers.as_slice() else { panic!("five kinds") };
+    assert!(user.unique && !email.unique);
+    assert_eq!(email.normalize, [Normalizer::Trim, Normalizer::Lowercase]);
+    assert_eq!(phone.normalize, [Normalizer::E164]);
+    assert_eq!(email.limit.map(|limit| limit.count), Some(5));
+    assert_eq!(email.block[0], BlockedValue::Exact("test@example.com".to_owned()));
+    assert!(matches!(&email.block[1], BlockedValue::Pattern(pattern) if pattern.is_match("noreply@x")));
+    let paths = [
+        vec!["context".to_owned(), "device".to_owned(), "id".to_owned()],
+        vec!["properties".to_owned(), "device".to_owned()],
+    ];
+    assert_eq!((device.from.as_deref(), email.from.as_deref()), (Some(paths.as_slice()), None));
+    assert_eq!(anonymous.expires, Some(seconds(400 * DAY)));
+    let kinds = ["anonymous_id", "email"].map(|name| identity.kind_named(name).unwrap()).to_vec();
+    assert_eq!(identity.trust, [(SourceKind::Browser, Trust::Kinds(kinds)), (SourceKind::Server, Trust::All)]);
+    assert_eq!(identity.generic_after, Some(50));
+    let matching = identity.probabilistic.as_ref().unwrap();
+    assert_eq!((matching.compare.len(), matching.compare[4].1, matching.block.len()), (6, Comparison::Date, 3));
+    assert_eq!((matching.link_at, matching.review_at), (0.99, 0.9));
+
+    let [email, country, visits, name] = program.profile.as_slice() else { panic!("four traits") };
+    let sources = [1, 0].map(|index: usize| sonder_dsl::ir::SourceId(1 - index as u32)).to_vec();
+    assert_eq!((&email.merge, email.pii), (&MergePolicy::Sources(sources), Some(PiiClass::Contact)));
+    assert_eq!(email.purposes, ["marketing", "service"]);
+    assert_eq!(email.from, [["traits", "email"]]);
+    assert_eq!(country.from, [vec!["traits", "address", "country"], vec!["context", "geo", "country"]]);
+    assert_eq!((&visits.merge, &visits.kind, &name.merge), (&MergePolicy::Max, &Type::Int, &MergePolicy::Longest));
+
+    let [destination] = program.destinations.as_slice() else { panic!("one destination") };
+    assert_eq!((destination.plugin.as_str(), destination.allow_private), ("sonder/email@1", false));
+    assert_eq!(destination.allow, ["api.mail.example"]);
+    let secret = Secret { name: "api_key".to_owned(), value: WriteKey::Environment("MAIL_API_KEY".to_owned()) };
+    assert_eq!(destination.secrets, [secret]);
+    assert_eq!(destination.config, serde_json::json!({"from": "shop@example.com", "retry": {"times": 3}}));
+    assert_eq!(destination.segments, [program.rule_named("buyers").unwrap().0]);
+    assert_eq!(destination.computed_traits, [program.rule_named("spent").unwrap().0]);
+    assert_eq!(destination.profile_traits.len(), 1);
+    assert_eq!(
+        destination.events,
+        ["product_viewed", "order_completed"].map(|name| program.event_named(name).unwrap())
+    );
+    assert_eq!(destination.identifiers, [identity.kind_named("email").unwrap()]);
+    assert_eq!((destination.rate, destination.cap_per_person), (Some(rate(50, 1)), Some(rate(2, 7 * DAY))));
+    assert_eq!((destination.memory_limit, destination.batch_limit), (128 << 20, 20));
+    assert_eq!(destination.time_limit, Duration::from_millis(500));
+}
+
+#[test]
+fn what_is_kept_for_later_says_so() {
+    let compilation = compile(read("tests/projects/everything"));
+    insta::assert_snapshot!(human::render(&compilation.sources, &compilation.diagnostics, Colour::Never));
+}
+
+#[test]
+fn defaults() {
+    let program = only(&[("sonder.yaml", "name: shop"), ("sources/web.yaml", "source: web\nkind: browser")]);
+    let settings = &program.settings;
+    assert_eq!(settings.timezone, "UTC");
+    assert_eq!((settings.session_idle, settings.session_max), (seconds(1_800), seconds(DAY)));
+    assert_eq!((settings.dedup, settings.future_tolerance), (seconds(2 * DAY), seconds(300)));
+    assert_eq!((settings.retain_events, settings.retain_quarantine), (None, seconds(30 * DAY)));
+    assert_eq!(settings.undeclared_events, UndeclaredEvents::Quarantine);
+    let names: Vec<_> = program.identity.identifiers.iter().map(|kind| (kind.name.as_str(), kind.unique)).collect();
+    assert_eq!(names, [("user_id", true), ("anonymous_id", false)]);
+    assert!(program.profile.is_empty() && program.destinations.is_empty() && program.sources[0].enabled);
+}
+
+#[test]
+fn names_fold_and_aliases_lead_to_their_event() {
+    let program = only(&[
+        ("sonder.yaml", "name: shop"),
+        ("events/b.yaml", "event: product_viewed\naliases: [\"Product Viewed\", productViewed, klik]"),
+        ("events/a.yaml", "event: order"),
+    ]);
+    let order: Vec<_> = program.event_names.iter().map(|(name, id)| (name.as_str(), id.0)).collect();
+    assert_eq!(order, [("order", 0), ("product_viewed", 1), ("klik", 1)]);
+    assert_eq!(program.event_named("PRODUCT-VIEWED").map(|id| id.0), Some(1));
+    assert_eq!(program.event_named("nothing"), None);
+}
+
+#[test]
+fn errors_of_all_files_come_in_one_run() {
+    let compilation = compile(set(&[
+        ("sonder.yaml", "nmae: shop\ntimezone: Mars/Olympus"),
+        ("events/a.yaml", "event: a\nproperties: {x: {type: strnig}, y: 5}\nrequired: [z]"),
+        ("events/b.yaml", "event: b\naliases: [A]\nversion: 1.0"),
+        ("events/broken.yaml", "event: [broken"),
+        ("identity.yaml", "identifiers: {email: {normalize: [lowercse]}}\ntrust: {browser: [phone]}"),
+        ("profile.yaml", "traits: {age: {type: integer, merge: [source: nowhere]}}"),
+        ("sources/web.yaml", "source: web\nkind: server\norigins: [\"https://shop.example\"]\nwrite_keys: [k, k]"),
+        (
+            "destinations/crm.yaml",
+            "destination: crm\nplugin: crm\nreceives: {segments: [s], traits: [t], events: [e, broken]}",
+        ),
+        ("rules/r.sonder", "segment x { when count(c) > 1 }"),
+        ("consent.yaml", "purposes: {}"),
+    ]));
+    assert!(compilation.program.is_none());
+    insta::assert_snapshot!(human::render(&compilation.sources, &compilation.diagnostics, Colour::Never));
+}
+
+#[test]
+fn a_name_with_errors_of_its_own_is_not_reported_again() {
+    let compilation = compile(set(&[
+        ("sonder.yaml", "name: shop"),
+        ("events/order.yaml", "event: order\nproperties: [oops"),
+        ("destinations/crm.yaml", "destination: crm\nplugin: sonder/webhook@1\nreceives: {events: [order]}"),
+    ]));
+    let codes: Vec<_> = compilation.diagnostics.iter().map(|found| found.code).collect();
+    assert_eq!(codes, ["E0101"]);
+}
+
+#[test]
+fn what_an_alias_brings_in_is_shown_where_it_is_used() {
+    let compilation = compile(set(&[
+        ("sonder.yaml", "name: shop"),
+        (
+            "destinations/crm.yaml",
+            "destination: crm\nplugin: sonder/webhook@1\nconfig: {shared: &shared {batch: 0}}\nlimits: *shared",
+        ),
+    ]));
+    insta::assert_snapshot!(human::render(&compilation.sources, &compilation.diagnostics, Colour::Never));
+}
+
+#[test]
+fn fingerprints_see_meaning_only() {
+    let base = |settings: &str, event: &str| {
+        only(&[("sonder.yaml", settings), ("events/a.yaml", event), ("rules/r.sonder", "segment s { when did(a) }")])
+            .fingerprint
+    };
+    let first = base("name: shop", "event: a\ntitle: A");
+    assert_eq!(first, base("name: shop # comment", "event: a\ntitle: Another\ndescription: words"));
+    assert_ne!(first, base("name: shop\ndedup: 1h", "event: a"));
+    assert_ne!(first, base("name: shop", "event: a\nproperties: {x: {type: string}}"));
+    assert_ne!(first, base("name: shop", "event: a\naliases: [b]"));
+}
+
+#[test]
+fn files_and_bytes_of_a_project_up_to_the_limit() {
+    use sonder_dsl::limits::{PROJECT_BYTES, PROJECT_FILES};
+    let files = |count: usize| {
+        (1..count).map(|n| file(&format!("data/{n}.txt"), "")).chain([file("sonder.yaml", "name: a")]).collect()
+    };
+    assert!(compile(SourceSet::new(files(PROJECT_FILES))).program.is_some());
+    assert_eq!(compile(SourceSet::new(files(PROJECT_FILES + 1))).diagnostics[0].code, "E0110");
+    let settings = "name: a";
+    let large = |bytes: usize| {
+        SourceSet::new(vec![file("data/a.txt", &"x".repeat(bytes - settings.len())), file("sonder.yaml", settings)])
+    };
+    assert!(compile(large(PROJECT_BYTES)).program.is_some());
+    assert_eq!(compile(large(PROJECT_BYTES + 1)).diagnostics[0].code, "E0110");
+}
+
+#[test]
+fn problems_of_a_file_up_to_the_limit() {
+    use sonder_dsl::limits::DIAGNOSTICS_PER_FILE;
+    let found = |count: usize| {
+        let keys: String = (0..count).map(|n| format!("key_{n}: 1\n")).collect();
+        compile(set(&[("sonder.yaml", "name: a"), ("sources/a.yaml", &format!("source: a\nkind: file\n{keys}"))]))
+            .diagnostics
+    };
+    assert_eq!(found(DIAGNOSTICS_PER_FILE).len(), DIAGNOSTICS_PER_FILE);
+    let more = found(DIAGNOSTICS_PER_FILE + 1);
+    assert_eq!(more.len(), DIAGNOSTICS_PER_FILE + 1);
+    assert_eq!(more.last().map(|last| last.code), Some("E0111"));
+}
+
+#[test]
+fn names_and_patterns_up_to_the_limit() {
+    use sonder_dsl::limits::NAME_CHARACTERS;
+    let named =
+        |length: usize| compile(set(&[("sonder.yaml", &format!("name: {}", "a".repeat(length)))])).program.is_some();
+    assert!(named(NAME_CHARACTERS) && !named(NAME_CHARACTERS + 1));
+    let pattern = |repeat: usize| {
+        let text = format!("identifiers: {{email: {{block: ['/x{{{repeat}}}/']}}}}");
+        compile(set(&[("sonder.yaml", "name: a"), ("identity.yaml", &text)])).program.is_some()
+    };
+    assert!(pattern(100) && !pattern(1_000_000));
+}
+
+#[test]
+fn the_example_compiles() {
+    let compilation = compile(read("../examples/shop"));
+    assert!(
+        compilation.program.is_some(),
+        "{}",
+        human::render(&compilation.sources, &compilation.diagnostics, Colour::Never)
+    );
+}
+
+fn seconds(count: i64) -> Duration {
+    Duration::from_secs(count)
+}
+
+fn rate(count: u32, per_seconds: i64) -> Rate {
+    Rate { count, per: seconds(per_seconds) }
+}
+
+fn file(path: &str, text: &str) -> SourceFile {
+    SourceFile { path: path.to_owned(), text: text.to_owned() }
+}
+
+fn set(files: &[(&str, &str)]) -> SourceSet {
+    SourceSet::new(files.iter().map(|(path, text)| file(path, text)).collect())
+}
+
+fn only(files: &[(&str, &str)]) -> Arc<Program> {
+    sound(compile(set(files)))
+}
+
+fn program(folder: &str) -> Arc<Program> {
+    sound(compile(read(folder)))
+}
+
+fn sound(compilation: Compilation) -> Arc<Program> {
+    let printed = human::render(&compilation.sources, &compilation.diagnostics, Colour::Never);
+    compilation.program.unwrap_or_else(|| panic!("{printed}"))
+}
+
+/// The YAML and rule files of a folder of this crate.
+fn read(folder: &str) -> SourceSet {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    let mut files = Vec::new();
+    let mut folders = vec![root.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ending| ending == "yaml" || ending == "sonder") {
+                let text = std::fs::read_to_string(&path).expect("text");
+                let inside = path.strip_prefix(&root).expect("inside").to_str().expect("text").replace('\\', "/");
+                files.push(file(&inside, &text));
+            }
+        }
+    }
+    SourceSet::new(files)
+}

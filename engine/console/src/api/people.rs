@@ -17,7 +17,7 @@ use sonder_core::effect::PersonId;
 use sonder_dsl::ir::IdentifierKindId;
 
 /// What `?fields=` may name; `id` always comes along.
-const FIELDS: [&str; 6] = ["identifiers", "traits", "computed", "segments", "first_seen", "last_seen"];
+const FIELDS: [&str; 7] = ["absorbed", "identifiers", "traits", "computed", "segments", "first_seen", "last_seen"];
 
 /// Where `{who}` stands in `/api/v1/people/{who}`.
 const WHO: usize = 3;
@@ -74,7 +74,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 
 fn who_parameter() -> Value {
     let schema = json!({ "type": "string", "minLength": 3, "maxLength": limits::IDENTIFIER_BYTES,
-        "pattern": "^([0-9a-f]{32}|[a-z][a-z0-9_]*:[^\\u0000-\\u001f\\u007f-\\u009f]+)$",
+        "pattern": "^([0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[a-z][a-z0-9_]*:[^\\u0000-\\u001f\\u007f-\\u009f]+)$",
         "examples": ["email:ann@shop.example"] });
     path_parameter(
         "who",
@@ -109,7 +109,7 @@ fn wanted_fields(parameters: &Parameters) -> Result<Option<Vec<&'static str>>, A
             return Err(bad_parameter("fields", name, &format!("some of {}, separated by commas", quoted(&FIELDS))));
         };
         if wanted.contains(&known) {
-            return Err(bad_parameter("fields", text, "each name once"));
+            return Err(bad_parameter("fields", text, "a list that names each part once"));
         }
         wanted.push(known);
     }

@@ -30,7 +30,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             "maxLength": limits::FILTER_CHARS });
         path_parameter("name", &schema, "A segment of the project.")
     };
-    let after = json!({ "type": "string", "pattern": "^[0-9a-f]{32}$" });
+    let after = json!({ "type": "string", "pattern": "^([0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$" });
     vec![
         Endpoint::get(
             "/api/v1/segments",

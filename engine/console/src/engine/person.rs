@@ -1,8 +1,10 @@
 //! A person: the golden record, and what rules say of it.
 
+use super::text::{instant, person_id};
 use serde::Serialize;
 use serde_json::Value as Json;
 use sonder_core::effect::PersonId;
+use sonder_core::view::PersonView;
 
 /// What looking for a person in memory gives.
 #[derive(Clone, Debug)]
@@ -20,7 +22,9 @@ pub enum Sought {
 pub struct Person {
     /// 32 hexadecimal digits; see [`person_id`](super::person_id).
     pub id: String,
-    /// In order of priority of their kinds, then of first sight.
+    /// Ids of people who turned out to be this one; they go on to find this person.
+    pub absorbed: Vec<String>,
+    /// By kind and value.
     pub identifiers: Vec<Identifier>,
     /// The golden record, in the order of `profile.yaml`; only what is known.
     pub traits: Vec<Trait>,
@@ -47,6 +51,8 @@ pub struct Identifier {
     pub first_seen: String,
     /// When it was last seen.
     pub last_seen: String,
+    /// It was this person's until it expired or turned out to be shared by too many.
+    pub former: bool,
 }
 
 /// A value of the golden record, with the observation that won.
@@ -78,4 +84,36 @@ pub struct InSegment {
     pub name: String,
     /// Since when.
     pub since: String,
+}
+
+impl From<PersonView> for Person {
+    fn from(view: PersonView) -> Self {
+        let identifiers = view.identifiers.into_iter().map(|identifier| Identifier {
+            kind: identifier.kind,
+            value: identifier.value,
+            source: identifier.source,
+            first_seen: instant(identifier.first_seen),
+            last_seen: instant(identifier.last_seen),
+            former: identifier.former,
+        });
+        let traits = view.traits.into_iter().map(|observed| Trait {
+            name: observed.name,
+            value: observed.value,
+            source: observed.source,
+            at: instant(observed.at),
+        });
+        let computed = view.computed.into_iter().map(|rule| ComputedTrait { name: rule.name, value: rule.value });
+        let segments =
+            view.segments.into_iter().map(|segment| InSegment { name: segment.name, since: instant(segment.since) });
+        Self {
+            id: person_id(view.id),
+            absorbed: view.absorbed.into_iter().map(person_id).collect(),
+            identifiers: identifiers.collect(),
+            traits: traits.collect(),
+            computed: computed.collect(),
+            segments: segments.collect(),
+            first_seen: instant(view.first_seen),
+            last_seen: instant(view.last_seen),
+        }
+    }
 }

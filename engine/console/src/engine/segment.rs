@@ -19,6 +19,6 @@ pub struct Member {
     pub person: String,
     /// Since when.
     pub since: String,
-    /// Their identifiers as (kind, value), in order of priority.
+    /// Their identifiers as (kind, value), by kind and value.
     pub identifiers: Vec<(String, String)>,
 }

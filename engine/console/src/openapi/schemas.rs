@@ -67,6 +67,7 @@ fn people() -> Named {
             closed(
                 &[
                     ("id", id()),
+                    ("absorbed", list_of(&id())),
                     ("identifiers", list_of(&of("Identifier"))),
                     ("traits", list_of(&of("Trait"))),
                     ("computed", list_of(&of("ComputedTrait"))),
@@ -85,6 +86,7 @@ fn people() -> Named {
                 ("source", text()),
                 ("first_seen", moment()),
                 ("last_seen", moment()),
+                ("former", flag()),
             ]),
         ),
         ("Trait", object(&[("name", text()), ("value", of("Value")), ("source", text()), ("at", moment())])),

@@ -14,4 +14,8 @@
 //! outbox.enqueue(effects.deliveries);
 //! ```
 
+pub mod component;
+pub mod host;
+mod limits;
+pub mod outbox;
 pub mod outcome;

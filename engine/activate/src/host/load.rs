@@ -1,0 +1,245 @@
+//! A project's destinations, each bound to its plugin, secrets and reach; and all that is wrong with them at once.
+
+use super::bundled::{self, BUNDLED};
+use super::carrier::{Carrier, Shared};
+use super::plugin::Plugin;
+use super::request::Reach;
+use super::sandbox::Budget;
+use super::secret::Secrets;
+use super::storage::Shelf;
+use super::{Description, Host};
+use crate::limits;
+use crate::outbox::{Transport, Transports};
+use sonder_core::effect::ItemKind;
+use sonder_dsl::ir::Program;
+use sonder_dsl::model::{Destination, WriteKey};
+use std::collections::BTreeMap;
+use std::path::{Component, Path};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The plugins of a program, ready to deliver.
+#[derive(Clone, Default)]
+pub struct Plugins {
+    // By the names of destinations.
+    carriers: BTreeMap<String, Shared>,
+}
+
+/// Something wrong with a destination.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("destination `{destination}`: {message}")]
+pub struct PluginProblem {
+    /// Its name.
+    pub destination: String,
+    /// The key of its file that is at fault, as a JSON pointer: `/plugin`, `/config/url`, `/secrets/signing_key`.
+    pub path: String,
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it.
+    pub help: Option<String>,
+}
+
+impl Plugins {
+    /// Loads the plugin of every destination and has it check the destination's configuration. `project` is the folder
+    /// that paths of plugins start from; `environment` looks up the variables that secrets are in.
+    ///
+    /// # Errors
+    /// All that is wrong, by destination.
+    pub fn load(
+        host: &Host,
+        program: &Program,
+        project: &Path,
+        environment: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Self, Vec<PluginProblem>> {
+        let mut carriers = BTreeMap::new();
+        let mut problems = Vec::new();
+        for destination in &program.destinations {
+            let mut found = Found { destination, problems: &mut problems };
+            if let Some(carrier) = bind(host, destination, project, environment, &mut found) {
+                carriers.insert(destination.name.clone(), Shared(Arc::new(carrier)));
+            }
+        }
+        if problems.is_empty() { Ok(Self { carriers }) } else { Err(problems) }
+    }
+
+    /// What the outbox delivers with.
+    #[must_use]
+    pub fn transports(&self) -> Transports {
+        let transport = |shared: &Shared| Arc::new(shared.clone()) as Arc<dyn Transport>;
+        self.carriers.iter().map(|(name, shared)| (name.clone(), transport(shared))).collect()
+    }
+
+    /// What the plugin of a destination says of itself.
+    #[must_use]
+    pub fn description(&self, destination: &str) -> Option<&Description> {
+        self.carriers.get(destination).map(|shared| shared.0.plugin.description())
+    }
+}
+
+struct Found<'a> {
+    destination: &'a Destination,
+    problems: &'a mut Vec<PluginProblem>,
+}
+
+impl Found<'_> {
+    fn add(&mut self, path: &str, message: String, help: Option<String>) {
+        let destination = self.destination.name.clone();
+        self.problems.push(PluginProblem { destination, path: path.to_owned(), message, help });
+    }
+}
+
+fn bind(
+    host: &Host,
+    destination: &Destination,
+    project: &Path,
+    environment: &dyn Fn(&str) -> Option<String>,
+    found: &mut Found<'_>,
+) -> Option<Carrier> {
+    let before = found.problems.len();
+    let plugin = find(host, destination, project, found)?;
+    check_config(&plugin, destination, found);
+    let secrets = secrets(plugin.description(), destination, environment, found);
+    check_kinds(plugin.description(), destination, found);
+    if destination.allow.is_empty() && !plugin.description().hosts.is_empty() {
+        let hosts = plugin.description().hosts.join("`, `");
+        found.add(
+            "/allow",
+            "it may not send anything".to_owned(),
+            Some(format!("the plugin sends to `{hosts}`: list its hosts under `allow`")),
+        );
+    }
+    if found.problems.len() > before {
+        return None;
+    }
+    let name: Arc<str> = Arc::from(destination.name.as_str());
+    let reach = Reach {
+        plugin: plugin.description().hosts.clone(),
+        project: destination.allow.clone(),
+        private: destination.allow_private,
+    };
+    let micros = u64::try_from(destination.time_limit.0).unwrap_or(0);
+    Some(Carrier {
+        plugin,
+        config: destination.config.to_string(),
+        budget: Budget { memory: destination.memory_limit, time: Duration::from_micros(micros) },
+        reach: Arc::new(reach),
+        secrets: Arc::new(secrets?),
+        shelf: host.shelf(&name),
+        http: host.http(),
+        name,
+    })
+}
+
+fn find(host: &Host, destination: &Destination, project: &Path, found: &mut Found<'_>) -> Option<Arc<Plugin>> {
+    let name = &destination.plugin;
+    let loaded = if let Some(bundled) = bundled::find(name) {
+        host.plugin(bundled.wasm)
+    } else if name.starts_with("sonder/") {
+        let all = BUNDLED.map(|plugin| format!("`{}`", plugin.name)).join(", ");
+        found.add("/plugin", format!("there is no bundled plugin `{name}`"), Some(format!("there are {all}")));
+        return None;
+    } else {
+        let path = Path::new(name);
+        if !path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {
+            found.add(
+                "/plugin",
+                format!("`{name}` is not within the project"),
+                Some("put the component under `plugins/`".to_owned()),
+            );
+            return None;
+        }
+        match read(&project.join(path)) {
+            Ok(wasm) => host.plugin(&wasm),
+            Err(error) => {
+                found.add("/plugin", format!("`{name}` cannot be read: {error}"), None);
+                return None;
+            }
+        }
+    };
+    match loaded {
+        Ok(plugin) => Some(plugin),
+        Err(error) => {
+            found.add("/plugin", format!("`{name}`: {error}"), None);
+            None
+        }
+    }
+}
+
+/// Reads a component, but never more than the limit and one byte, by which the host sees that it is too large.
+fn read(path: &Path) -> std::io::Result<Vec<u8>> {
+    use std::io::Read;
+    let mut wasm = Vec::new();
+    std::fs::File::open(path)?.take(limits::COMPONENT_BYTES as u64 + 1).read_to_end(&mut wasm)?;
+    Ok(wasm)
+}
+
+fn check_config(plugin: &Plugin, destination: &Destination, found: &mut Found<'_>) {
+    match plugin.check(&destination.config) {
+        Ok(problems) => {
+            for (pointer, message) in problems {
+                let key = pointer.trim_start_matches('/').replace('/', ".");
+                let message = if key.is_empty() { message } else { format!("`{key}` {message}") };
+                found.add(&format!("/config{pointer}"), message, None);
+            }
+        }
+        Err(reason) => found.add("/config", format!("the plugin cannot check it: {reason}"), None),
+    }
+}
+
+fn secrets(
+    description: &Description,
+    destination: &Destination,
+    environment: &dyn Fn(&str) -> Option<String>,
+    found: &mut Found<'_>,
+) -> Option<Secrets> {
+    let mut entries = Vec::with_capacity(destination.secrets.len());
+    for secret in &destination.secrets {
+        let path = format!("/secrets/{}", secret.name);
+        match &secret.value {
+            WriteKey::Literal(value) => entries.push((secret.name.clone(), value.clone())),
+            WriteKey::Environment(variable) => match environment(variable) {
+                Some(value) => entries.push((secret.name.clone(), value)),
+                None => found.add(
+                    &path,
+                    format!("the environment has no `{variable}` for the secret `{}`", secret.name),
+                    Some(format!("start the engine with `{variable}=…`")),
+                ),
+            },
+        }
+    }
+    for need in description.needed_secrets(&destination.config) {
+        if !destination.secrets.iter().any(|secret| secret.name == need.name) {
+            let help = format!("add `secrets: {{{}: {{env: …}}}}`: {}", need.name, need.summary);
+            found.add("/secrets", format!("the secret `{}` is missing", need.name), Some(help));
+        }
+    }
+    match Secrets::new(entries) {
+        Ok(secrets) => Some(secrets),
+        Err(error) => {
+            found.add("/secrets", error.to_string(), None);
+            None
+        }
+    }
+}
+
+/// What a destination receives must be what its plugin takes.
+fn check_kinds(description: &Description, destination: &Destination, found: &mut Found<'_>) {
+    let traits = !destination.profile_traits.is_empty() || !destination.computed_traits.is_empty();
+    for (received, key, kind) in [
+        (!destination.segments.is_empty(), "segments", ItemKind::SegmentEntered),
+        (!destination.events.is_empty(), "events", ItemKind::Event),
+        // Traits also go along with other items, so that a plugin need not take their changes.
+        (traits && destination.segments.is_empty() && destination.events.is_empty(), "traits", ItemKind::TraitChanged),
+    ] {
+        if received && !description.takes(kind) {
+            let message = format!("the plugin `{}` takes no {key}", description.name);
+            found.add(&format!("/receives/{key}"), message, None);
+        }
+    }
+}
+
+impl Host {
+    fn shelf(&self, destination: &Arc<str>) -> Arc<Shelf> {
+        Arc::new(Shelf::open(destination, self.storage()))
+    }
+}

@@ -1,0 +1,152 @@
+//! The sandbox that destinations run in: WebAssembly components that may call nothing but `plugins/wit`.
+//!
+//! | file | what |
+//! |---|---|
+//! | [`plugin`] | a component, compiled and asked what it is |
+//! | [`load`] | a project's destinations, each bound to its plugin, secrets and reach |
+//! | [`sandbox`] | one instance for one batch: memory, stack, time |
+//! | [`desk`] | what a running batch may ask: send, log, get, set |
+//! | [`request`], [`address`], [`network`] | where requests may go, and how they get there |
+//! | [`secret`], [`sign`] | what is filled in on the host's side |
+//! | [`storage`] | what plugins keep |
+//!
+//! Invariants: no WASI; a fresh instance for each batch, so that a trap fails that batch alone; a secret enters no
+//! instance and no log; no request leaves for a host that the project does not name, or for a private address.
+
+pub mod address;
+mod bindings;
+pub mod bundled;
+mod carrier;
+pub mod describe;
+pub mod desk;
+pub mod load;
+pub mod network;
+pub mod plugin;
+pub mod request;
+mod sandbox;
+pub mod secret;
+pub mod sign;
+pub mod storage;
+
+pub use bindings::host::{Response, SendError};
+pub use describe::Description;
+pub use load::{PluginProblem, Plugins};
+pub use plugin::{Plugin, PluginError};
+
+use crate::limits;
+use bindings::Destination;
+use network::{Http, Network};
+use parking_lot::Mutex;
+use sandbox::Sandbox;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Weak};
+use storage::{InDirectory, InMemory, Storage};
+use wasmtime::component::{HasSelf, Linker};
+use wasmtime::{Cache, CacheConfig, Config, Engine};
+
+/// What the sandbox is made with.
+#[derive(Clone, Default)]
+pub struct HostConfig {
+    /// Where compiled code is kept between starts; without it, each start compiles.
+    pub cache: Option<PathBuf>,
+    /// Where plugins' values are kept; without it, in memory.
+    pub storage: Option<PathBuf>,
+    /// What sends requests; the network unless a test says otherwise.
+    pub http: Option<Arc<dyn Http>>,
+}
+
+/// The sandbox: one for the whole engine, through all reloads. Cheap to clone.
+#[derive(Clone)]
+pub struct Host(Arc<Shared>);
+
+struct Shared {
+    engine: Engine,
+    linker: Linker<Sandbox>,
+    http: Arc<dyn Http>,
+    storage: Arc<dyn Storage>,
+    // By content, so that a reload compiles only what is new.
+    plugins: Mutex<BTreeMap<u128, Weak<Plugin>>>,
+}
+
+/// The sandbox cannot be made on this machine.
+#[derive(Debug, thiserror::Error)]
+#[error("the sandbox for plugins cannot be made: {0}")]
+pub struct HostError(String);
+
+impl Host {
+    /// Makes the sandbox.
+    ///
+    /// # Errors
+    /// When the cache's directory is not usable, or the system gives no threads.
+    pub fn new(config: HostConfig) -> Result<Self, HostError> {
+        let failed = |error: &dyn std::fmt::Display| HostError(format!("{error:#}"));
+        let engine = engine(config.cache).map_err(|error| failed(&error))?;
+        let mut linker = Linker::new(&engine);
+        Destination::add_to_linker::<_, HasSelf<_>>(&mut linker, |sandbox: &mut Sandbox| sandbox)
+            .map_err(|error| failed(&error))?;
+        start_ticking(&engine).map_err(|error| failed(&error))?;
+        let http: Arc<dyn Http> = match config.http {
+            Some(http) => http,
+            None => Arc::new(Network::new(None).map_err(|error| failed(&error))?),
+        };
+        let storage: Arc<dyn Storage> = match config.storage {
+            Some(directory) => Arc::new(InDirectory::new(&directory)),
+            None => Arc::new(InMemory::default()),
+        };
+        Ok(Self(Arc::new(Shared { engine, linker, http, storage, plugins: Mutex::default() })))
+    }
+
+    /// Compiles a component and asks it what it is. The same bytes are compiled once.
+    ///
+    /// # Errors
+    /// Why it cannot be a destination.
+    pub fn plugin(&self, wasm: &[u8]) -> Result<Arc<Plugin>, PluginError> {
+        let content = xxhash_rust::xxh3::xxh3_128(wasm);
+        if let Some(known) = self.0.plugins.lock().get(&content).and_then(Weak::upgrade) {
+            return Ok(known);
+        }
+        let plugin = Arc::new(Plugin::compile(&self.0.engine, &self.0.linker, wasm)?);
+        let mut plugins = self.0.plugins.lock();
+        plugins.retain(|_, plugin| plugin.strong_count() > 0);
+        plugins.insert(content, Arc::downgrade(&plugin));
+        Ok(plugin)
+    }
+
+    fn http(&self) -> Arc<dyn Http> {
+        Arc::clone(&self.0.http)
+    }
+
+    fn storage(&self) -> Arc<dyn Storage> {
+        Arc::clone(&self.0.storage)
+    }
+}
+
+fn engine(cache: Option<PathBuf>) -> wasmtime::Result<Engine> {
+    let mut config = Config::new();
+    config.epoch_interruption(true);
+    config.max_wasm_stack(limits::STACK_BYTES);
+    // Results do not depend on which machine a plugin runs on.
+    config.cranelift_nan_canonicalization(true);
+    if let Some(directory) = cache {
+        std::fs::create_dir_all(&directory)?;
+        let mut cache = CacheConfig::new();
+        cache.with_directory(directory.canonicalize()?);
+        config.cache(Some(Cache::new(cache)?));
+    }
+    Engine::new(&config)
+}
+
+/// Asks running instances, tick by tick, whether their time is over. Ends with the engine.
+fn start_ticking(engine: &Engine) -> std::io::Result<()> {
+    let engine = engine.weak();
+    let tick = move || {
+        while let Some(engine) = engine.upgrade() {
+            engine.increment_epoch();
+            drop(engine);
+            std::thread::sleep(limits::TICK);
+        }
+    };
+    std::thread::Builder::new().name("plugin clock".to_owned()).stack_size(128 << 10).spawn(tick)?;
+    Ok(())
+}

@@ -1,0 +1,198 @@
+//! The outbox: what is still to be delivered, and how it gets there.
+//!
+//! Each destination has a [lane](lane) of its own (queue, retries, breaker, rate, cap) and a [worker](worker) that
+//! drives it, so that one that is slow or hangs takes nothing from another or from the intake. `enqueue` never waits:
+//! what does not fit into a lane's window in memory waits in the store, where it is anyway.
+//!
+//! Guarantees: at least once, with one idempotency key; in order for each person and destination; an outcome is durable
+//! before its delivery leaves; nothing is given up before it was tried often enough for long enough, except what the
+//! destination refuses.
+
+mod breaker;
+mod judge;
+mod lane;
+mod policy;
+mod queue;
+mod rate;
+mod stats;
+mod transport;
+mod worker;
+
+#[cfg(test)]
+mod simulation;
+
+pub use breaker::Breaker;
+pub use policy::Policy;
+pub use stats::{DestinationStats, Histogram, OutboxStats};
+pub use transport::{Answer, BatchFailure, Item, Transport, Transports};
+
+use crate::outcome::{Backlog, OutcomeLog};
+use lane::Lane;
+use parking_lot::Mutex;
+use sonder_core::effect::Delivery;
+use sonder_dsl::ir::Program;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use worker::{Clock, Worker};
+
+/// What an outbox is made of.
+pub struct OutboxConfig {
+    /// The program that runs; its destinations get lanes.
+    pub program: Arc<Program>,
+    /// What carries batches, by destination: [`Plugins::transports`](crate::host::Plugins::transports).
+    pub transports: Transports,
+    /// Keeps outcomes.
+    pub log: Arc<dyn OutcomeLog>,
+    /// Reads back what does not fit into memory.
+    pub backlog: Arc<dyn Backlog>,
+    /// How patient it is.
+    pub policy: Policy,
+    /// Whether it begins with all that the backlog has without an outcome. Otherwise the caller enqueues that.
+    pub resume: bool,
+}
+
+/// The outbox. Cheap to clone; all clones are one.
+#[derive(Clone)]
+pub struct Outbox(Arc<Shared>);
+
+struct Shared {
+    policy: Policy,
+    log: Arc<dyn OutcomeLog>,
+    backlog: Arc<dyn Backlog>,
+    clock: Clock,
+    lanes: Mutex<Lanes>,
+}
+
+#[derive(Default)]
+struct Lanes {
+    // By name, so that they outlive a version of the project.
+    by_name: BTreeMap<String, Worker>,
+    // By the id of the program that runs.
+    by_id: Vec<Worker>,
+}
+
+impl Outbox {
+    /// Starts a worker for each destination. To be called within a tokio runtime.
+    #[must_use]
+    pub fn start(config: OutboxConfig) -> Self {
+        let OutboxConfig { program, transports, log, backlog, policy, resume } = config;
+        let outbox = Self(Arc::new(Shared { policy, log, backlog, clock: Clock::start(), lanes: Mutex::default() }));
+        outbox.apply(&program, transports, resume);
+        outbox
+    }
+
+    /// Hands over deliveries, in the order in which they were decided; never waits. One that is waiting already is left
+    /// out.
+    pub fn enqueue(&self, deliveries: Vec<Delivery>) {
+        if deliveries.is_empty() {
+            return;
+        }
+        let lanes = self.0.lanes.lock();
+        let mut woken: Vec<&Worker> = Vec::new();
+        for delivery in deliveries {
+            let Some(worker) = lanes.by_id.get(delivery.destination.index()) else {
+                tracing::error!(
+                    delivery = format!("{:032x}", delivery.id.0),
+                    "a delivery names no destination of the program"
+                );
+                continue;
+            };
+            worker.lane().enqueue(delivery);
+            if !woken.iter().any(|other| other.is(worker)) {
+                woken.push(worker);
+            }
+        }
+        for worker in woken {
+            worker.wake();
+        }
+    }
+
+    /// What is in memory and not done with, for each destination in the order of arrival. What
+    /// [waits in the store](DestinationStats::spilled) is not among it: the store has it, without an outcome.
+    #[must_use]
+    pub fn pending(&self) -> Vec<Delivery> {
+        let workers = self.workers();
+        workers.iter().flat_map(|worker| worker.lane().pending()).collect()
+    }
+
+    /// How each destination does.
+    #[must_use]
+    pub fn stats(&self) -> OutboxStats {
+        let destinations: Vec<DestinationStats> = self.workers().iter().map(|worker| worker.lane().stats()).collect();
+        for stats in &destinations {
+            metrics::gauge!("sonder_outbox_pending", "destination" => stats.name.clone()).set(stats.pending as f64);
+        }
+        OutboxStats { destinations }
+    }
+
+    /// Goes on with another version of the project, between two batches of each destination: what waits stays, and goes
+    /// by the new version. What waits for a destination that is no more is given up.
+    pub fn reconfigure(&self, program: &Program, transports: Transports) {
+        self.apply(program, transports, false);
+    }
+
+    /// Sends what is ready, waits for what is under way, then stops; at the latest after `deadline`. Gives the number of
+    /// deliveries that are left: they are in the store without an outcome.
+    pub async fn shutdown(&self, deadline: Duration) -> u64 {
+        let workers = self.workers();
+        for worker in &workers {
+            worker.lane().stop();
+            worker.wake();
+        }
+        let idle = async {
+            for worker in &workers {
+                worker.idle().await;
+            }
+        };
+        let _ = tokio::time::timeout(deadline, idle).await;
+        for worker in &workers {
+            worker.abort();
+        }
+        workers.iter().map(|worker| worker.lane().stats().pending).sum()
+    }
+
+    fn apply(&self, program: &Program, mut transports: Transports, resume: bool) {
+        let now = self.0.clock.now();
+        let mut lanes = self.0.lanes.lock();
+        lanes.by_name.retain(|_, worker| !worker.lane().is_finished());
+        lanes.by_id.clear();
+        for (index, destination) in program.destinations.iter().enumerate() {
+            let id = sonder_dsl::ir::DestinationId(u32::try_from(index).unwrap_or(u32::MAX));
+            let transport = transports.remove(&destination.name);
+            let worker = match lanes.by_name.get(&destination.name) {
+                Some(worker) => {
+                    worker.lane().reconfigure(id, destination, now);
+                    worker.carry_with(transport);
+                    worker.wake();
+                    worker.clone()
+                }
+                None => {
+                    let lane = Lane::new(id, destination, self.0.policy.clone(), resume, now);
+                    let cap = destination.cap_per_person.map(|rate| now.minus(rate.per));
+                    let worker = Worker::new(
+                        lane,
+                        transport,
+                        Arc::clone(&self.0.log),
+                        Arc::clone(&self.0.backlog),
+                        self.0.clock,
+                    );
+                    worker.start(cap);
+                    lanes.by_name.insert(destination.name.clone(), worker.clone());
+                    worker
+                }
+            };
+            lanes.by_id.push(worker);
+        }
+        for (name, worker) in &lanes.by_name {
+            if !program.destinations.iter().any(|destination| destination.name == *name) {
+                worker.lane().close();
+                worker.wake();
+            }
+        }
+    }
+
+    fn workers(&self) -> Vec<Worker> {
+        self.0.lanes.lock().by_name.values().cloned().collect()
+    }
+}

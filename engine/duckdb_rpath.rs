@@ -3,7 +3,8 @@
 
 #![expect(clippy::print_stdout, reason = "cargo reads a build script's standard output")]
 
-fn main() {
+/// Prints what cargo has to tell the linker.
+pub fn main() {
     println!("cargo:rerun-if-env-changed=DUCKDB_LIB_DIR");
     println!("cargo:rustc-link-arg=-Wl,-rpath,$ORIGIN");
     if let Ok(dir) = std::env::var("DUCKDB_LIB_DIR") {

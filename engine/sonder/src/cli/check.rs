@@ -1,0 +1,80 @@
+//! `sonder check`: compiles a project and says everything that is wrong with it, at once.
+
+use super::output::{Failure, Output};
+use super::project::{colour, failure};
+use crate::project::scan;
+use sonder_dsl::diagnostic::codes;
+use sonder_dsl::diagnostic::render::{github, human, json, sarif};
+use std::path::PathBuf;
+
+/// Compile a project and show all its errors
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  sonder check shop\n  sonder check shop --format github\n  sonder check --explain E0204"
+)]
+pub struct Args {
+    /// The project's folder
+    #[arg(default_value = ".")]
+    project: PathBuf,
+    /// How to print what was found
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+    /// Explain a code instead
+    #[arg(long, value_name = "CODE")]
+    explain: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// Excerpts with help, for reading
+    Human,
+    /// One JSON document
+    Json,
+    /// Annotations of a GitHub workflow
+    Github,
+    /// SARIF 2.1.0, for code scanning
+    Sarif,
+}
+
+pub(super) fn run(args: &Args, output: &mut Output<'_>) -> Result<(), Failure> {
+    if let Some(code) = &args.explain {
+        return explain(code, output);
+    }
+    let scan = scan(&args.project).map_err(|error| failure(&error))?;
+    let compilation = sonder_dsl::compile(scan.sources);
+    let (sources, diagnostics) = (&compilation.sources, &compilation.diagnostics);
+    let text = match args.format {
+        Format::Human => human::render(sources, diagnostics, colour(output.out_is_terminal)),
+        Format::Json => json::render(sources, diagnostics),
+        Format::Github => github::render(sources, diagnostics),
+        Format::Sarif => sarif::render(sources, diagnostics),
+    };
+    output.text(&text)?;
+    let Some(program) = &compilation.program else {
+        if args.format == Format::Human {
+            output.note(human::summary(diagnostics))?;
+        }
+        return Err(Failure::Reported);
+    };
+    if args.format == Format::Human {
+        let segments = program.segments().count();
+        let parts = [
+            (program.events.len(), "event"),
+            (segments, "segment"),
+            (program.rules.len() - segments, "computed trait"),
+            (program.sources.len(), "source"),
+            (program.destinations.len(), "destination"),
+        ];
+        let parts = parts.map(|(count, name)| format!("{count} {name}{}", if count == 1 { "" } else { "s" }));
+        output.line(format!("`{}` is fine: {}", program.settings.name, parts.join(", ")))?;
+    }
+    Ok(())
+}
+
+fn explain(code: &str, output: &mut Output<'_>) -> Result<(), Failure> {
+    let Some(row) = codes::find(code) else {
+        return Err(Failure::user(format!("there is no code `{code}`"))
+            .help("codes look like `E0204`; `sonder check` prints them"));
+    };
+    output.text(row.page)
+}

@@ -1,0 +1,114 @@
+//! Talks to a running engine for the commands that need one.
+
+use super::output::Failure;
+use crate::server::announce::announced;
+use reqwest::{Method, StatusCode, Url};
+use serde_json::Value as Json;
+use std::path::Path;
+use std::time::Duration;
+
+/// Long enough for a slow query, short enough that nobody waits for a dead engine.
+const PATIENCE: Duration = Duration::from_secs(120);
+const CONNECT: Duration = Duration::from_secs(2);
+
+/// An engine that answered.
+pub struct Client {
+    http: reqwest::Client,
+    base: Url,
+    key: Option<String>,
+}
+
+impl Client {
+    /// The engine at an address that the user named.
+    pub async fn at(url: &str, key: Option<&str>) -> Result<Self, Failure> {
+        let wrong = || Failure::user(format!("`{url}` is not an address of an engine"));
+        let text = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
+        let base = Url::parse(&text).map_err(|_| wrong().help("write it as `http://127.0.0.1:8080`"))?;
+        let client = Self { http: http()?, base, key: key.map(str::to_owned) };
+        if !client.is_alive().await {
+            return Err(Failure::engine(format!("no engine answers at `{}`", client.base))
+                .help("start one with `sonder run`, or leave `--url` out to read the data directory"));
+        }
+        Ok(client)
+    }
+
+    /// The engine that runs on a data directory, if one does.
+    pub async fn of(data: &Path, key: Option<&str>) -> Result<Option<Self>, Failure> {
+        let Some(announcement) = announced(data) else { return Ok(None) };
+        let Ok(base) = Url::parse(&format!("http://{}", announcement.address)) else { return Ok(None) };
+        let client = Self { http: http()?, base, key: key.map(str::to_owned) };
+        Ok(client.is_alive().await.then_some(client))
+    }
+
+    async fn is_alive(&self) -> bool {
+        let Ok(url) = self.base.join("/healthz") else { return false };
+        self.http.get(url).timeout(CONNECT).send().await.is_ok_and(|response| response.status().is_success())
+    }
+
+    /// `GET` an API path, which starts with `/`.
+    pub async fn get(&self, path: &str) -> Result<Json, Failure> {
+        json(self.request(Method::GET, path)?.send().await).await
+    }
+
+    /// `POST` JSON to an API path.
+    pub async fn post(&self, path: &str, body: &Json) -> Result<Json, Failure> {
+        let request = self.request(Method::POST, path)?.header("content-type", "application/json");
+        json(request.body(body.to_string()).send().await).await
+    }
+
+    /// A request that the caller finishes.
+    pub fn request(&self, method: Method, path: &str) -> Result<reqwest::RequestBuilder, Failure> {
+        let url = self.base.join(path).map_err(|error| Failure::engine(error.to_string()))?;
+        let request = self.http.request(method, url);
+        Ok(match &self.key {
+            Some(key) => request.bearer_auth(key),
+            None => request,
+        })
+    }
+}
+
+/// A client that trusts what the system trusts, and never waits for ever.
+fn http() -> Result<reqwest::Client, Failure> {
+    install_crypto();
+    reqwest::Client::builder()
+        .connect_timeout(CONNECT)
+        .timeout(PATIENCE)
+        .no_proxy()
+        .build()
+        .map_err(|error| Failure::engine(error.to_string()))
+}
+
+/// Says which implementation of TLS this process uses; a second call changes nothing.
+pub fn install_crypto() {
+    drop(rustls::crypto::ring::default_provider().install_default());
+}
+
+async fn json(response: reqwest::Result<reqwest::Response>) -> Result<Json, Failure> {
+    let response = response.map_err(|error| Failure::engine(format!("the engine did not answer: {error}")))?;
+    let status = response.status();
+    let text = response.text().await.map_err(|error| Failure::engine(error.to_string()))?;
+    let body: Json = serde_json::from_str(&text).unwrap_or(Json::Null);
+    if status.is_success() {
+        return Ok(body);
+    }
+    let part = |name: &str| body.pointer(&format!("/error/{name}")).and_then(Json::as_str).filter(|text| !text.is_empty());
+    let message = part("message").map_or_else(|| format!("the engine answered {status}"), str::to_owned);
+    let failure = if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS {
+        Failure::user(message)
+    } else {
+        Failure::engine(message)
+    };
+    Err(match part("help") {
+        Some(help) => failure.help(help),
+        None => failure,
+    })
+}
+
+/// Runs one future to its end: commands are not servers.
+pub fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::engine(format!("could not start: {error}")))?
+        .block_on(future)
+}

@@ -1,0 +1,78 @@
+//! The commands: one file each, thin. Reading arguments, calling the rooms, printing what they say.
+//!
+//! Exit codes: 0 fine, 1 the user's files, arguments or data are at fault, 2 differences found, 3 the engine failed.
+
+pub mod output;
+
+mod check;
+mod completions;
+mod init;
+mod key;
+mod project;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use output::{Failure, Output};
+use std::ffi::OsString;
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+
+/// Sonder: a customer data platform that is a program.
+#[derive(Debug, Parser)]
+#[command(name = "sonder", version, disable_help_subcommand = true, max_term_width = 100)]
+#[command(after_help = "Examples:\n  sonder init shop\n  sonder check shop\n  sonder dev shop")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Init(init::Args),
+    Check(check::Args),
+    Key(key::Args),
+    Completions(completions::Args),
+}
+
+/// Runs the program with the arguments of the process, on its real streams.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let stdout = std::io::stdout();
+    let stderr = std::io::stderr();
+    let (out_is_terminal, err_is_terminal) = (stdout.is_terminal(), stderr.is_terminal());
+    let mut out = std::io::BufWriter::new(stdout);
+    let mut err = stderr;
+    let mut output = Output { out: &mut out, err: &mut err, out_is_terminal, err_is_terminal };
+    let code = run(arguments, &mut output);
+    match out.flush() {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => ExitCode::from(3),
+        _ => code,
+    }
+}
+
+/// Runs the program on given streams.
+pub fn run(arguments: impl IntoIterator<Item = OsString>, output: &mut Output<'_>) -> ExitCode {
+    let result = match Cli::try_parse_from(arguments) {
+        Ok(cli) => dispatch(cli.command, output),
+        Err(error) if error.use_stderr() => {
+            drop(write!(output.err, "{}", error.render()));
+            return ExitCode::from(1);
+        }
+        // `--help` and `--version`
+        Err(asked) if output.out_is_terminal => output.text(&asked.render().ansi().to_string()),
+        Err(asked) => output.text(&asked.render().to_string()),
+    };
+    let Err(failure) = result else { return ExitCode::SUCCESS };
+    if !matches!(failure, Failure::Reported | Failure::Closed) {
+        drop(output.out.flush());
+        drop(writeln!(output.err, "{failure}"));
+    }
+    failure.exit_code()
+}
+
+fn dispatch(command: Command, output: &mut Output<'_>) -> Result<(), Failure> {
+    match command {
+        Command::Init(args) => init::run(&args, output),
+        Command::Check(args) => check::run(&args, output),
+        Command::Key(args) => key::run(&args, output),
+        Command::Completions(args) => completions::run(&args, &mut Cli::command(), output),
+    }
+}

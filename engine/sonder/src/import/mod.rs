@@ -1,0 +1,3 @@
+//! Files by the same road as live messages.
+
+pub mod mapping;

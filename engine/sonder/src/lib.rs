@@ -1,0 +1,17 @@
+//! The engine as one program: the commands, the project on disk, and the pipeline that joins the rooms.
+//!
+//! In data-flow order:
+//!
+//! - [`project`] reads a project's folder and notices when it changes;
+//! - [`pipeline`] takes messages to the log, from the log to the fold, and what the fold decides to the outbox;
+//! - [`server`] puts collection, the API and the pipeline behind one listener;
+//! - [`import`] brings files in by the same road, faster;
+//! - [`cli`] is the thin front: one file a command.
+//!
+//! Everything that decides is in the crates below; this one owns threads, files, clocks and signals.
+
+pub mod cli;
+pub mod import;
+pub mod pipeline;
+pub mod project;
+pub mod server;

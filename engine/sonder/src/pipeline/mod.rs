@@ -1,0 +1,4 @@
+//! Pipeline.
+pub mod budget;
+pub mod clock;
+pub mod limits;

@@ -1,0 +1,62 @@
+//! What the pipeline's threads and its readers share.
+
+use super::budget::Budget;
+use super::clock::Horizon;
+use super::limits;
+use crate::observe::Gauges;
+use parking_lot::RwLock;
+use sonder_core::state::State;
+use sonder_dsl::ir::Program;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// The state, and the program whose state it is. They change together, under one lock: ids of one mean nothing to
+/// another.
+pub struct Live {
+    /// The version of the project that runs.
+    pub program: Arc<Program>,
+    /// The fold's state under it.
+    pub state: State,
+}
+
+/// What a start took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RecoveryReport {
+    /// People loaded from the checkpoint.
+    pub people: u64,
+    /// Records refolded after it.
+    pub records: u64,
+    /// How long all of it took.
+    pub took: Duration,
+}
+
+/// The meeting place. The fold alone writes `live`; everybody reads.
+pub struct Shared {
+    /// The state and its program.
+    pub live: RwLock<Live>,
+    /// The program that new messages are governed by; it may be a moment ahead of `live`.
+    pub program: watch::Sender<Arc<Program>>,
+    /// How far time has come.
+    pub horizon: Horizon,
+    /// What waits for the log.
+    pub budget: Arc<Budget>,
+    /// Numbers for people and monitors.
+    pub gauges: Gauges,
+    /// What the start took.
+    pub recovery: RecoveryReport,
+}
+
+impl Shared {
+    pub(super) fn new(live: Live, horizon: Horizon, recovery: RecoveryReport) -> Arc<Self> {
+        let (program, _) = watch::channel(Arc::clone(&live.program));
+        Arc::new(Self {
+            live: RwLock::new(live),
+            program,
+            horizon,
+            budget: Budget::new(limits::MAX_QUEUED_MESSAGES, limits::MAX_QUEUED_BYTES),
+            gauges: Gauges::default(),
+            recovery,
+        })
+    }
+}

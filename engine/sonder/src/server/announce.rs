@@ -1,0 +1,92 @@
+//! `engine.json` in the data directory: where the running engine listens, so that other commands find it.
+//!
+//! It is a hint, never a lock: the store's own lock decides who may write. A file that a killed engine left behind is
+//! found out by asking the address.
+
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+const NAME: &str = "engine.json";
+
+/// What an engine says about itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Announcement {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Its process.
+    pub pid: u32,
+    /// The version of the program.
+    pub version: String,
+    /// The project's folder.
+    pub project: PathBuf,
+}
+
+/// Removes the file when the engine ends in good order.
+#[derive(Debug)]
+pub struct Announced {
+    path: PathBuf,
+    pid: u32,
+}
+
+/// Writes the file, whole or not at all.
+///
+/// # Errors
+/// When the directory cannot be written.
+pub fn announce(data: &Path, announcement: &Announcement) -> io::Result<Announced> {
+    let path = data.join(NAME);
+    let draft = data.join(format!("{NAME}.{}", announcement.pid));
+    fs::write(&draft, serde_json::to_vec_pretty(announcement).map_err(io::Error::other)?)?;
+    fs::rename(&draft, &path)?;
+    Ok(Announced { path, pid: announcement.pid })
+}
+
+/// Reads what the last engine on this data directory said; `None` when there is nothing legible.
+#[must_use]
+pub fn announced(data: &Path) -> Option<Announcement> {
+    serde_json::from_slice(&fs::read(data.join(NAME)).ok()?).ok()
+}
+
+impl Drop for Announced {
+    fn drop(&mut self) {
+        let ours = self.path.parent().and_then(announced).is_some_and(|announcement| announcement.pid == self.pid);
+        if ours {
+            drop(fs::remove_file(&self.path));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn announcement(pid: u32) -> Announcement {
+        Announcement {
+            address: "127.0.0.1:8080".parse().unwrap(),
+            pid,
+            version: "1".to_owned(),
+            project: PathBuf::from("shop"),
+        }
+    }
+
+    #[test]
+    fn is_found_while_the_engine_lives() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(announced(dir.path()), None);
+        let guard = announce(dir.path(), &announcement(7)).unwrap();
+        assert_eq!(announced(dir.path()), Some(announcement(7)));
+        drop(guard);
+        assert_eq!(announced(dir.path()), None);
+    }
+
+    #[test]
+    fn the_file_of_a_successor_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let old = announce(dir.path(), &announcement(7)).unwrap();
+        let _new = announce(dir.path(), &announcement(8)).unwrap();
+        drop(old);
+        assert_eq!(announced(dir.path()), Some(announcement(8)));
+    }
+}

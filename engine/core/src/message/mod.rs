@@ -11,7 +11,7 @@ pub(crate) mod read;
 mod text;
 mod time;
 
-pub use read::{Envelope, Timing, from_log, read, read_text};
+pub use read::{Envelope, Parsed, Timing, from_log, read, read_text};
 pub use time::parse_timestamp;
 
 use serde::{Deserialize, Serialize};

@@ -61,17 +61,56 @@ pub fn read(message: Map<String, Json>, envelope: &Envelope<'_>) -> Result<Messa
 /// # Errors
 /// What cannot be read comes back with the reasons and the original.
 pub fn read_text(text: &str, envelope: &Envelope<'_>) -> Result<Message, Quarantined> {
-    let text = text.trim_ascii();
-    match parse(text) {
-        Ok((object, text)) => Draft::new(object, &text, envelope).settle(),
+    match Parsed::new(text) {
+        Ok(parsed) => parsed.read(envelope),
         Err(reason) => Err(Quarantined {
             source: envelope.source,
             received_at: envelope.received_at,
             message_id: None,
             name: envelope.call.map(|call| call.name().to_owned()),
             reasons: vec![reason],
-            payload: text.into(),
+            payload: text.trim_ascii().into(),
         }),
+    }
+}
+
+/// JSON text that is an object: for a reader that has to look into it before its [`Envelope`] is known.
+pub struct Parsed<'a> {
+    object: Map<String, Json>,
+    text: Cow<'a, str>,
+}
+
+impl<'a> Parsed<'a> {
+    /// Parses an object.
+    ///
+    /// # Errors
+    /// Says why `text` is none.
+    pub fn new(text: &'a str) -> Result<Self, Reason> {
+        let text = text.trim_ascii();
+        let error = match serde_json::from_str(text) {
+            Ok(object) => return Ok(Self { object, text: Cow::Borrowed(text) }),
+            Err(error) => error,
+        };
+        if let Cow::Owned(mended) = text::mend_surrogates(text)
+            && let Ok(object) = serde_json::from_str(&mended)
+        {
+            return Ok(Self { object, text: Cow::Owned(mended) });
+        }
+        Err(unreadable(&error))
+    }
+
+    /// The object.
+    #[must_use]
+    pub fn object(&self) -> &Map<String, Json> {
+        &self.object
+    }
+
+    /// Reads it as a message.
+    ///
+    /// # Errors
+    /// What cannot be read comes back with the reasons and the original.
+    pub fn read(self, envelope: &Envelope<'_>) -> Result<Message, Quarantined> {
+        Draft::new(self.object, &self.text, envelope).settle()
     }
 }
 
@@ -91,19 +130,6 @@ pub fn from_log(
     let mut message = assemble(object, fixed)?;
     message.payload = payload.into();
     Ok(message)
-}
-
-fn parse(text: &str) -> Result<(Map<String, Json>, Cow<'_, str>), Reason> {
-    let error = match serde_json::from_str(text) {
-        Ok(object) => return Ok((object, Cow::Borrowed(text))),
-        Err(error) => error,
-    };
-    if let Cow::Owned(mended) = text::mend_surrogates(text)
-        && let Ok(object) = serde_json::from_str(&mended)
-    {
-        return Ok((object, Cow::Owned(mended)));
-    }
-    Err(unreadable(&error))
 }
 
 fn unreadable(error: &serde_json::Error) -> Reason {

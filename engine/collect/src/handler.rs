@@ -1,0 +1,328 @@
+//! One request, from its head to its answer.
+//!
+//! The order is chosen so that what is refused costs little: the address, then the write key and the rate where the headers
+//! have it, then the body. Messages are read and governed right here, on the thread that serves the request: that is where
+//! the cores are.
+
+use crate::auth::{self, Sender};
+use crate::batch::{self, Batch};
+use crate::body::{self, ReadBody};
+use crate::collector::{Collector, Generation, Shared};
+use crate::endpoint::Endpoint;
+use crate::intake::Received;
+use crate::rejection::Rejection;
+use crate::{address, cors, limits, pixel, query, settings};
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Map, Value as Json};
+use sonder_core::message::{self, Call, Envelope, Message, Parsed, Quarantined, Timing, code};
+use sonder_dsl::model::{Source, SourceKind};
+use sonder_dsl::time::Moment;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+/// All collection endpoints, at the top and under any path. They are the router's fallback, so that other routes may be
+/// merged with them.
+pub fn router(collector: Collector) -> Router {
+    Router::new().fallback(serve).with_state(collector)
+}
+
+async fn serve(State(collector): State<Collector>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let origin = parts.headers.get(header::ORIGIN).cloned();
+    let mut response = if parts.method == Method::OPTIONS {
+        cors::preflight(&parts.headers)
+    } else {
+        answer(&collector.shared, parts, body).await
+    };
+    cors::expose(&mut response, origin);
+    response
+}
+
+async fn answer(shared: &Shared, parts: Parts, body: Body) -> Response {
+    let exchange = Exchange::new(shared, parts);
+    let Some((endpoint, prefix)) = Endpoint::of(exchange.parts.uri.path()) else {
+        return exchange.reject(Rejection::NotFound, &[]);
+    };
+    let is_read = matches!(exchange.parts.method, Method::GET | Method::HEAD);
+    let fits = if endpoint.takes_body() { exchange.parts.method == Method::POST } else { is_read };
+    if !fits {
+        return exchange.reject(Rejection::MethodNotAllowed, &[]);
+    }
+    let result = match endpoint {
+        Endpoint::Single(call) => exchange.take(body, Kind::Single(call)).await,
+        Endpoint::Batch => exchange.take(body, Kind::Batch { import: false }).await,
+        Endpoint::Import => exchange.take(body, Kind::Batch { import: true }).await,
+        Endpoint::Pixel(call) => return exchange.pixel(call).await,
+        Endpoint::SdkMetrics => exchange.ignore(body).await,
+        Endpoint::Settings(key) => exchange.segment_settings(&key, prefix),
+        Endpoint::SourceConfig => exchange.rudder_settings(),
+        Endpoint::Health => Ok(axum::Json(serde_json::json!({"status": "ok"})).into_response()),
+    };
+    result.unwrap_or_else(|rejection| exchange.reject(rejection, &[]))
+}
+
+/// What a body holds.
+#[derive(Clone, Copy)]
+enum Kind {
+    Single(Call),
+    Batch { import: bool },
+}
+
+/// A request with what is known about it.
+struct Exchange<'s> {
+    shared: &'s Shared,
+    generation: Arc<Generation>,
+    parts: Parts,
+    received_at: Moment,
+    client: Option<IpAddr>,
+    peer_is_proxy: bool,
+}
+
+impl<'s> Exchange<'s> {
+    fn new(shared: &'s Shared, parts: Parts) -> Self {
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip().to_canonical());
+        let trusted = &shared.config.trusted_proxies;
+        Self {
+            shared,
+            generation: shared.generation(),
+            received_at: shared.now(),
+            client: address::of_client(peer, &parts.headers, trusted),
+            peer_is_proxy: peer.is_some_and(|peer| address::is_trusted(peer, trusted)),
+            parts,
+        }
+    }
+
+    /// Takes in the messages of a body.
+    async fn take(&self, body: Body, kind: Kind) -> Result<Response, Rejection> {
+        // Who is refused by the headers alone is refused before the body is read.
+        let early = match auth::key_in_headers(&self.parts.headers, &self.generation.keys) {
+            Some(key) => Some(self.admit(&key)),
+            None => None,
+        };
+        let early = match early {
+            Some(Err(rejection)) => return Ok(self.reject_unread(rejection, body).await),
+            Some(Ok(sender)) => Some(sender),
+            None => None,
+        };
+        let body = body::read(&self.parts.headers, body, self.body_limit(), &self.shared.budget).await?;
+        let received = match kind {
+            Kind::Single(call) => self.single(&body, call, early),
+            Kind::Batch { import } => self.batch(&body, import, early),
+        };
+        match received {
+            Ok(received) => match self.submit(received).await {
+                Ok(()) => Ok(success()),
+                Err(rejection) => Ok(self.reject(rejection, &[])),
+            },
+            Err(rejection) => Ok(self.reject(rejection, body.bytes())),
+        }
+    }
+
+    fn body_limit(&self) -> usize {
+        let is_rudder = self.parts.headers.contains_key("anonymousid") || self.parts.uri.path().contains("/beacon/");
+        if is_rudder { limits::RUDDER_BODY_BYTES } else { limits::BODY_BYTES }
+    }
+
+    fn single(&self, body: &ReadBody, call: Call, early: Option<Sender>) -> Result<Vec<Received>, Rejection> {
+        let parsed = Parsed::new(body.text()?).map_err(|reason| match reason.code.as_str() {
+            code::TOO_DEEP => Rejection::Malformed("the message is nested too deep"),
+            _ => Rejection::Malformed("the body is no JSON object"),
+        })?;
+        let sender = match early {
+            Some(sender) => sender,
+            None => self.admit_by_body(parsed.object().get("writeKey").and_then(batch::text))?,
+        };
+        let observed = self.observed(&sender);
+        let envelope = Envelope { call: Some(call), observed: observed.as_ref(), ..self.envelope(&sender) };
+        let message = parsed.read(&envelope);
+        // A lone message that is too large is refused as Segment does: its client drops it, as it should.
+        if let Err(quarantined) = &message
+            && quarantined.reasons.iter().any(|reason| reason.code == code::TOO_LARGE && reason.path.is_none())
+        {
+            return Err(Rejection::TooLarge("the message is too large"));
+        }
+        Ok(vec![self.govern(message)])
+    }
+
+    fn batch(&self, body: &ReadBody, import: bool, early: Option<Sender>) -> Result<Vec<Received>, Rejection> {
+        let batch = Batch::parse(body.text()?)?;
+        let sender = match early {
+            Some(sender) => sender,
+            None => self.admit_by_body(batch.write_key.clone().or_else(|| batch.first_write_key()))?,
+        };
+        let observed = self.observed(&sender);
+        let envelope = Envelope {
+            timing: if import { Timing::Imported } else { Timing::Live },
+            historical: import,
+            sent_at: batch.sent_at.as_ref(),
+            context: batch.context.as_ref(),
+            integrations: batch.integrations.as_ref(),
+            observed: observed.as_ref().filter(|_| !import),
+            ..self.envelope(&sender)
+        };
+        let messages = batch.messages.iter();
+        Ok(messages.map(|text| self.govern(message::read_text(text.get(), &envelope))).collect())
+    }
+
+    /// A picture, whatever comes of the message.
+    async fn pixel(&self, call: Call) -> Response {
+        let query = self.parts.uri.query().unwrap_or_default();
+        let result = match self.pixel_message(query, call) {
+            Ok(received) => self.submit(vec![received]).await,
+            Err(rejection) => Err(rejection),
+        };
+        if let Err(rejection) = result {
+            self.note(rejection, query.as_bytes());
+        }
+        let headers = [
+            (header::CONTENT_TYPE, HeaderValue::from_static("image/gif")),
+            (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        ];
+        (headers, pixel::GIF).into_response()
+    }
+
+    fn pixel_message(&self, query: &str, call: Call) -> Result<Received, Rejection> {
+        let message = pixel::message(query).ok_or(Rejection::Malformed("the query carries no message"))?;
+        let key = auth::key_in_headers(&self.parts.headers, &self.generation.keys)
+            .or_else(|| message.get("writeKey").and_then(batch::text));
+        let sender = self.admit(&key.ok_or(Rejection::MissingKey)?)?;
+        let observed = self.observed(&sender);
+        // Nothing else tells what shows the picture.
+        let agent = self.parts.headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
+        let context = agent.map(|agent| Map::from_iter([("userAgent".to_owned(), Json::from(agent))]));
+        let envelope = Envelope {
+            call: Some(call),
+            context: context.as_ref(),
+            observed: observed.as_ref(),
+            ..self.envelope(&sender)
+        };
+        Ok(self.govern(message::read(message, &envelope)))
+    }
+
+    /// Reads what SDKs tell about themselves, so that the connection can go on, and forgets it.
+    async fn ignore(&self, body: Body) -> Result<Response, Rejection> {
+        body::read(&self.parts.headers, body, limits::BODY_BYTES, &self.shared.budget).await?;
+        Ok(success())
+    }
+
+    fn segment_settings(&self, key: &str, prefix: &str) -> Result<Response, Rejection> {
+        let not_found = |_| Rejection::NotFound;
+        self.generation.keys.find(key, &self.generation.program).map_err(not_found)?;
+        let base = settings::base_url(&self.parts, self.shared.config.public_url.as_deref(), self.peer_is_proxy);
+        Ok(settings::segment(key, &base, prefix))
+    }
+
+    fn rudder_settings(&self) -> Result<Response, Rejection> {
+        let key = auth::key_in_headers(&self.parts.headers, &self.generation.keys)
+            .or_else(|| query::value(self.parts.uri.query(), "writeKey"))
+            .ok_or(Rejection::MissingKey)?;
+        let sender = self.generation.keys.find(&key, &self.generation.program)?;
+        let name = self.source(&sender).map_or("", |source| source.name.as_str());
+        Ok(settings::rudder(&key, name, &self.generation.program.settings.name))
+    }
+
+    /// Lets a write key in that the headers did not have.
+    fn admit_by_body(&self, in_body: Option<String>) -> Result<Sender, Rejection> {
+        let key = in_body.or_else(|| query::value(self.parts.uri.query(), "writeKey"));
+        self.admit(&key.ok_or(Rejection::MissingKey)?)
+    }
+
+    /// Lets a write key in: it is known, its source is on, takes this origin, and neither it nor this address sends too often.
+    fn admit(&self, key: &str) -> Result<Sender, Rejection> {
+        let sender = self.generation.keys.find(key, &self.generation.program)?;
+        let Some(source) = self.source(&sender) else { return Err(Rejection::UnknownKey) };
+        if !cors::is_allowed(&source.origins, self.parts.headers.get(header::ORIGIN)) {
+            return Err(Rejection::OriginNotAllowed);
+        }
+        let limited = |retry_after_s| Rejection::RateLimited { retry_after_s };
+        if let (Some(rate), Some(client)) = (source.rate_per_ip, self.client) {
+            let key = (Arc::clone(&sender.key), client);
+            self.shared.address_rates.allow(key, rate, self.received_at).map_err(limited)?;
+        }
+        if let Some(rate) = source.rate_per_key {
+            self.shared.key_rates.allow(Arc::clone(&sender.key), rate, self.received_at).map_err(limited)?;
+        }
+        Ok(sender)
+    }
+
+    fn source(&self, sender: &Sender) -> Option<&Source> {
+        self.generation.program.sources.get(sender.source.index())
+    }
+
+    /// Context that the request itself shows: whose browser or app it is, and what it asks for by Global Privacy Control.
+    fn observed(&self, sender: &Sender) -> Option<Map<String, Json>> {
+        let mut observed = Map::new();
+        let kind = self.source(sender)?.kind;
+        if let (SourceKind::Browser | SourceKind::Mobile, Some(client)) = (kind, self.client) {
+            observed.insert("ip".to_owned(), Json::from(client.to_string()));
+        }
+        if self.parts.headers.get("sec-gpc").is_some_and(|value| value == "1") {
+            observed.insert("gpc".to_owned(), Json::from(true));
+        }
+        (!observed.is_empty()).then_some(observed)
+    }
+
+    fn envelope(&self, sender: &Sender) -> Envelope<'static> {
+        Envelope {
+            source: sender.source,
+            received_at: self.received_at,
+            timing: Timing::Live,
+            future_tolerance: self.generation.program.settings.future_tolerance,
+            historical: false,
+            call: None,
+            sent_at: None,
+            context: None,
+            integrations: None,
+            observed: None,
+            new_id: &|| uuid::Uuid::new_v4().to_string(),
+        }
+    }
+
+    fn govern(&self, message: Result<Message, Quarantined>) -> Received {
+        let governed = message.and_then(|message| {
+            let event = self.generation.governor.govern(&message)?;
+            Ok((message, event))
+        });
+        match governed {
+            Ok((message, event)) => Received::Message(message, event),
+            Err(quarantined) => {
+                metrics::counter!("sonder_collect_quarantined_total").increment(1);
+                Received::Quarantined(quarantined)
+            }
+        }
+    }
+
+    async fn submit(&self, received: Vec<Received>) -> Result<(), Rejection> {
+        let count = received.len() as u64;
+        if count > 0 {
+            self.shared.config.intake.submit(received).await?;
+        }
+        metrics::counter!("sonder_collect_received_total").increment(count);
+        Ok(())
+    }
+
+    /// Refuses a request whose body nobody has asked for, and takes a look at the body for the operator.
+    async fn reject_unread(&self, rejection: Rejection, body: Body) -> Response {
+        let read = body::read(&self.parts.headers, body, limits::BODY_BYTES, &self.shared.budget).await;
+        self.reject(rejection, read.as_ref().map_or(&[], ReadBody::bytes))
+    }
+
+    fn reject(&self, rejection: Rejection, body: &[u8]) -> Response {
+        self.note(rejection, body);
+        rejection.into_response()
+    }
+
+    fn note(&self, rejection: Rejection, body: &[u8]) {
+        self.shared.rejections.note(rejection, self.received_at, self.parts.uri.path(), body);
+    }
+}
+
+fn success() -> Response {
+    (StatusCode::OK, [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], r#"{"success":true}"#)
+        .into_response()
+}

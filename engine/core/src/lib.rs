@@ -7,6 +7,7 @@ mod aggregate;
 mod datum;
 mod deliver;
 pub mod effect;
+pub mod eval;
 mod evaluate;
 pub mod govern;
 mod identity;

@@ -2,7 +2,6 @@
 //! this aggregate touch, who is to be told.
 
 use crate::aggregate::Spec;
-use crate::aggregate::spec::Leaves as _;
 use crate::datum::{Datum, Known};
 use crate::identity::LinkRules;
 use crate::names::Names;
@@ -134,7 +133,7 @@ fn rule_plans(program: &Program) -> Vec<RulePlan> {
         let id = RuleId(index as u32);
         let receivers = receivers(program, &|it| it.segments.contains(&id) || it.computed_traits.contains(&id));
         let mut reads = Vec::new();
-        rule.expression.for_each_leaf(&mut |leaf| {
+        rule.expression.walk(&mut |leaf| {
             if let Expression::Rule(read) = leaf {
                 reads.push(*read);
             }

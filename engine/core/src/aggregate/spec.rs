@@ -223,7 +223,7 @@ impl SequenceSpec {
         let mut context: Vec<ContextSlot> = Vec::new();
         for pattern in patterns {
             let Some(filter) = pattern.filter.as_ref().filter(|filter| names_steps(filter)) else { continue };
-            filter.for_each_leaf(&mut |leaf| match leaf {
+            filter.walk(&mut |leaf| match leaf {
                 Expression::Context(slot) => context.push(*slot),
                 Expression::Property(slot) => {
                     if let EventSelector::One(event) = pattern.event {
@@ -269,41 +269,6 @@ impl SequenceSpec {
 
 fn names_steps(filter: &Expression) -> bool {
     let mut found = false;
-    filter.for_each_leaf(&mut |leaf| found |= matches!(leaf, Expression::Step { .. }));
+    filter.walk(&mut |leaf| found |= matches!(leaf, Expression::Step { .. }));
     found
-}
-
-/// Visiting the leaves of an expression.
-pub trait Leaves {
-    /// Calls `visit` for each leaf, from left to right.
-    fn for_each_leaf(&self, visit: &mut impl FnMut(&Expression));
-}
-
-impl Leaves for Expression {
-    fn for_each_leaf(&self, visit: &mut impl FnMut(&Self)) {
-        match self {
-            Self::Constant(_)
-            | Self::Property(_)
-            | Self::Context(_)
-            | Self::Step { .. }
-            | Self::Profile(_)
-            | Self::Rule(_)
-            | Self::Aggregate(_) => visit(self),
-            Self::Unary { operand, .. } => operand.for_each_leaf(visit),
-            Self::IsKnown(operand) | Self::Convert { value: operand, .. } => operand.for_each_leaf(visit),
-            Self::Binary { left, right, .. } => {
-                left.for_each_leaf(visit);
-                right.for_each_leaf(visit);
-            }
-            Self::OrDefault { value, default } => {
-                value.for_each_leaf(visit);
-                default.for_each_leaf(visit);
-            }
-            Self::If { condition, then, otherwise } => {
-                condition.for_each_leaf(visit);
-                then.for_each_leaf(visit);
-                otherwise.for_each_leaf(visit);
-            }
-        }
-    }
 }

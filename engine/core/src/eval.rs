@@ -1,0 +1,245 @@
+//! `sonder eval`: everybody's memberships and traits, of a log of messages as of a moment, with no server.
+//!
+//! It is the real fold: messages are read, governed and taken in as the engine would, then the clock goes on to the
+//! moment asked for. What it prints is a function of its input.
+
+use crate::effect::{Cause, ChangeKind, Effects, PersonId};
+use crate::govern::Governor;
+use crate::message::{Envelope, Message, Quarantined, Timing, read_text};
+use crate::record::{Fact, Record, Seq};
+use crate::state::State;
+use crate::view::PersonView;
+use rustc_hash::FxHashMap;
+use serde::Serialize;
+use serde_json::{Map, Value as Json};
+use sonder_dsl::ir::{Program, RuleId, SourceId};
+use sonder_dsl::time::Moment;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What to evaluate.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The moment to look at. Messages received later are not taken in.
+    pub at: Moment,
+    /// The source that the messages are of.
+    pub source: SourceId,
+    /// Only these segments and traits; all of them when `None`.
+    pub rules: Option<Vec<RuleId>>,
+    /// Whether to note each entry and exit.
+    pub trace: bool,
+}
+
+/// A log being folded.
+pub struct Evaluation<'p> {
+    program: &'p Program,
+    request: Request,
+    governor: Governor,
+    state: State,
+    seq: Seq,
+    /// When a message id was received last.
+    received: FxHashMap<String, Moment>,
+    unnamed: AtomicU64,
+    effects: Effects,
+    trace: Vec<String>,
+}
+
+/// What became of a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// It counts.
+    In,
+    /// Its message id was received before, within the project's time for that.
+    Duplicate,
+    /// It was received after the moment that is looked at.
+    TooLate,
+}
+
+/// One line of the result.
+#[derive(Serialize)]
+struct PersonLine {
+    person: Vec<String>,
+    segments: Vec<String>,
+    traits: Map<String, Json>,
+    profile: Map<String, Json>,
+}
+
+/// One line of the trace.
+#[derive(Serialize)]
+struct TraceLine<'a> {
+    at: String,
+    person: Vec<String>,
+    segment: &'a str,
+    change: &'a str,
+    cause: CauseLine<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum CauseLine<'a> {
+    Message { record: u64, message: &'a str },
+    Timer { timer: String },
+}
+
+impl<'p> Evaluation<'p> {
+    /// Nothing taken in yet.
+    #[must_use]
+    pub fn new(program: &'p Program, request: Request) -> Self {
+        Self {
+            program,
+            governor: Governor::new(program),
+            state: State::new(program),
+            seq: Seq(0),
+            received: FxHashMap::default(),
+            unnamed: AtomicU64::new(0),
+            effects: Effects::default(),
+            trace: Vec::new(),
+            request,
+        }
+    }
+
+    /// Takes in a line: one message, in the order of the log.
+    ///
+    /// # Errors
+    /// A message that cannot be read, or that the project does not accept, comes back with the reasons.
+    pub fn take(&mut self, line: &str) -> Result<Taken, Quarantined> {
+        let message = self.read(line)?;
+        if message.received_at > self.request.at {
+            return Ok(Taken::TooLate);
+        }
+        let received_at = message.received_at.max(self.state.as_of().1);
+        let event = self.governor.govern(&message)?;
+        if self.is_duplicate(&message, received_at) {
+            return Ok(Taken::Duplicate);
+        }
+        self.seq = Seq(self.seq.0 + 1);
+        let record = Record { seq: self.seq, received_at, fact: Fact::Event(event) };
+        // Nobody is ever spilled here, so nobody can be missing.
+        let taken = self.state.step(self.program, &record, &mut self.effects);
+        debug_assert!(taken.is_ok());
+        self.note(&message.message_id);
+        Ok(Taken::In)
+    }
+
+    /// Lets the clock go on to the moment asked for, and gives one line a person, or the trace.
+    #[must_use]
+    pub fn finish(mut self) -> Vec<String> {
+        let advanced = self.state.advance(self.program, self.request.at, &mut self.effects);
+        debug_assert!(advanced.is_ok());
+        self.note("");
+        if self.request.trace { self.trace } else { self.people() }
+    }
+
+    fn read(&self, line: &str) -> Result<Message, Quarantined> {
+        let new_id = || format!("unnamed-{}", self.unnamed.fetch_add(1, Ordering::Relaxed));
+        read_text(
+            line,
+            &Envelope {
+                source: self.request.source,
+                received_at: self.request.at,
+                timing: Timing::Recorded,
+                future_tolerance: self.program.settings.future_tolerance,
+                historical: false,
+                call: None,
+                sent_at: None,
+                context: None,
+                integrations: None,
+                observed: None,
+                new_id: &new_id,
+            },
+        )
+    }
+
+    fn is_duplicate(&mut self, message: &Message, received_at: Moment) -> bool {
+        let earlier = self.received.get(&message.message_id).copied();
+        if earlier.is_some_and(|earlier| received_at.since(earlier) <= self.program.settings.dedup) {
+            return true;
+        }
+        self.received.insert(message.message_id.clone(), received_at);
+        false
+    }
+
+    fn wants(&self, rule: RuleId) -> bool {
+        self.request.rules.as_ref().is_none_or(|rules| rules.contains(&rule))
+    }
+
+    fn note(&mut self, message: &str) {
+        let effects = std::mem::take(&mut self.effects);
+        if !self.request.trace {
+            return;
+        }
+        for change in effects.changes {
+            let (rule, word) = match change.what {
+                ChangeKind::Entered(rule) => (rule, "entered"),
+                ChangeKind::Left(rule) => (rule, "left"),
+                _ => continue,
+            };
+            let Some(segment) = self.program.rules.get(rule.index()).filter(|_| self.wants(rule)) else { continue };
+            let cause = match change.cause {
+                Cause::Record(seq) => CauseLine::Message { record: seq.0, message },
+                Cause::Timer(moment) => CauseLine::Timer { timer: moment.to_string() },
+            };
+            let line = TraceLine {
+                at: change.at.to_string(),
+                person: self.identifiers_of(change.person),
+                segment: &segment.name,
+                change: word,
+                cause,
+            };
+            self.trace.extend(serde_json::to_string(&line));
+        }
+    }
+
+    fn identifiers_of(&self, person: PersonId) -> Vec<String> {
+        self.state.person(self.program, person).map(|view| identifiers(&view)).unwrap_or_default()
+    }
+
+    fn people(&self) -> Vec<String> {
+        let views = self.state.people().into_iter().filter_map(|id| self.state.person(self.program, id));
+        let mut lines: Vec<PersonLine> = views.map(|view| self.line(&view)).collect();
+        lines.sort_unstable_by(|a, b| a.person.cmp(&b.person));
+        lines.iter().filter_map(|line| serde_json::to_string(line).ok()).collect()
+    }
+
+    fn line(&self, view: &PersonView) -> PersonLine {
+        let segments = view.segments.iter().filter(|it| self.wants(it.rule)).map(|it| it.name.clone());
+        let computed = view.computed.iter().filter(|it| self.wants(it.rule));
+        let profile = view.traits.iter().map(|it| (it.name.clone(), it.value.clone()));
+        PersonLine {
+            person: identifiers(view),
+            segments: sorted(segments),
+            traits: sorted(computed.map(|it| (it.name.clone(), it.value.clone()))),
+            profile: sorted(profile),
+        }
+    }
+}
+
+/// `kind:value`, sorted, each once: an identifier that started anew may be here twice.
+fn identifiers(view: &PersonView) -> Vec<String> {
+    let mut all: Vec<String> = view.identifiers.iter().map(|it| format!("{}:{}", it.kind, it.value)).collect();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+/// In an order that no map and no rule file decides.
+fn sorted<T: Named, C: FromIterator<T>>(items: impl Iterator<Item = T>) -> C {
+    let mut items: Vec<T> = items.collect();
+    items.sort_by(|a, b| a.name().cmp(b.name()));
+    items.into_iter().collect()
+}
+
+trait Named {
+    fn name(&self) -> &str;
+}
+
+impl Named for String {
+    fn name(&self) -> &str {
+        self
+    }
+}
+
+impl Named for (String, Json) {
+    fn name(&self) -> &str {
+        &self.0
+    }
+}

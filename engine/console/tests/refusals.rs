@@ -37,7 +37,7 @@ async fn bad_requests_are_told_what_is_wrong_and_what_to_do() {
         "/api/v1/people/user_id:ann/graph",
         "/api/v1/segments?limit=1",
         "/api/v1/segments/keener",
-        "/api/v1/segments/orders",
+        "/api/v1/segments/views",
         "/api/v1/segments/keen/members?after=ann",
         "/api/v1/quarantine?before=-1",
         "/api/v1/quarantine?reason=",

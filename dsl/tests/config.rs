@@ -1,5 +1,7 @@
 //! The files of a project become the values that the engine works with.
 
+#![expect(clippy::expect_used, clippy::panic, reason = "what a test cannot go on without fails it")]
+
 use sonder_dsl::diagnostic::render::human::{self, Colour};
 use sonder_dsl::ir::{Program, Type};
 use sonder_dsl::model::{
@@ -251,6 +253,41 @@ fn names_and_patterns_up_to_the_limit() {
         compile(set(&[("sonder.yaml", "name: a"), ("identity.yaml", &text)])).program.is_some()
     };
     assert!(pattern(100) && !pattern(1_000_000));
+}
+
+/// A name that may be declared can be used: words of the language that could not stand for an event are refused.
+#[test]
+fn an_event_that_may_be_declared_can_be_asked_for() {
+    let words = [
+        "any", "and", "AND", "or", "not", "is", "known", "unknown", "if", "then", "else", "where", "last", "next",
+        "since", "this", "session", "per", "within", "no", "for", "as", "in", "true", "false", "count", "did", "sum",
+        "avg", "min", "max", "first", "distinct", "top", "sequence", "profile", "context", "segment", "trait", "when",
+        "purpose", "day", "d", "h",
+    ];
+    let mut unusable = Vec::new();
+    for word in words {
+        let (declared, kept) = (format!("event: \"{word}\""), format!("traits: {{\"{word}\": {{type: string}}}}"));
+        let profile = [("sonder.yaml", "name: a"), ("profile.yaml", kept.as_str())];
+        if compile(set(&profile)).program.is_some() {
+            let rule = format!("segment s {{ when profile.{word} == \"x\" }}");
+            let found = compile(set(&[profile[0], profile[1], ("rules/r.sonder", &rule)]));
+            if found.program.is_none() {
+                unusable.push(human::render(&found.sources, &found.diagnostics, Colour::Never));
+            }
+        }
+        let files = [("sonder.yaml", "name: a"), ("events/a.yaml", declared.as_str())];
+        if compile(set(&files)).program.is_none() {
+            continue;
+        }
+        let rule = format!(
+            "segment s {{ when count({word}, last 7d) > 1 and sequence({word} then {word} then no {word} for 1h) }}"
+        );
+        let found = compile(set(&[files[0], files[1], ("rules/r.sonder", &rule)]));
+        if found.program.is_none() {
+            unusable.push(human::render(&found.sources, &found.diagnostics, Colour::Never));
+        }
+    }
+    assert!(unusable.is_empty(), "{}", unusable.join("\n"));
 }
 
 #[test]

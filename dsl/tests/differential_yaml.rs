@@ -1,5 +1,7 @@
 //! Our YAML reader and `serde_yaml` agree: on texts that people write, and on whatever `serde_yaml` writes.
 
+#![expect(clippy::panic, reason = "what a test cannot go on without fails it")]
+
 use proptest::prelude::*;
 use serde_yaml::Value;
 use sonder_dsl::diagnostic::Report;

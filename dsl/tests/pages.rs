@@ -1,6 +1,8 @@
 //! Every code has a page whose wrong example gives it and whose right example is without errors. What is printed for the
 //! wrong example is kept as a snapshot: that is how every message looks.
 
+#![expect(clippy::expect_used, reason = "what a test cannot go on without fails it")]
+
 use sonder_dsl::diagnostic::render::human::{self, Colour};
 use sonder_dsl::diagnostic::{Severity, codes};
 use sonder_dsl::source::{SourceFile, SourceSet};

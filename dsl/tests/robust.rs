@@ -1,5 +1,7 @@
 //! Whatever a file holds, compiling ends, and every diagnostic can be shown in every format.
 
+#![expect(clippy::expect_used, reason = "what a test cannot go on without fails it")]
+
 use proptest::prelude::*;
 use sonder_dsl::diagnostic::render::{github, human, json, sarif};
 use sonder_dsl::diagnostic::{Severity, codes};
@@ -57,7 +59,11 @@ fn large_files_of_every_kind_end_soon() {
         format!("properties:\n{}", many(&|n| format!("  p{n}: {{typ: strin}}\n"))),
         format!("traits:\n{}", many(&|n| format!("  p{n}: {{merge: []}}\n"))),
         format!("event: a\naliases: [{}]\n", many(&|n| format!("a{n}, "))),
-        format!("required: [{}]\nproperties: {{{}}}\n", many(&|n| format!("r{n}, ")), many(&|n| format!("q{n}: {{}}, "))),
+        format!(
+            "required: [{}]\nproperties: {{{}}}\n",
+            many(&|n| format!("r{n}, ")),
+            many(&|n| format!("q{n}: {{}}, "))
+        ),
         format!("receives: {{segments: [{}]}}\n", many(&|n| format!("r{n}, "))),
         format!("x: {}\n", "y".repeat(900_000)),
         format!("event: {}\n", "y".repeat(900_000)),
@@ -121,17 +127,70 @@ fn check(path: &str, text: &str) {
 
 fn token() -> impl Strategy<Value = String> {
     let words = prop::sample::select(vec![
-        "event", "source", "destination", "name", "properties", "required", "aliases", "identifiers", "traits", "trust",
-        "probabilistic", "compare", "block", "link_at", "review_at", "merge", "from", "type", "enum", "multipleOf",
-        "pattern", "items", "$ref", "$defs", "allOf", "pii", "identifier", "derive", "receives", "segments", "events",
-        "config", "secrets", "env", "limits", "rate", "cap", "timezone", "session", "retention", "kind", "write_keys",
-        "string", "number", "array", "0.01", "-1", "1e400", "200/s per key", "25 months", "all", "any", "most_recent",
-        "user_id", "'/(/'", "\"#/$defs/x\"", "null", "true", "x",
+        "event",
+        "source",
+        "destination",
+        "name",
+        "properties",
+        "required",
+        "aliases",
+        "identifiers",
+        "traits",
+        "trust",
+        "probabilistic",
+        "compare",
+        "block",
+        "link_at",
+        "review_at",
+        "merge",
+        "from",
+        "type",
+        "enum",
+        "multipleOf",
+        "pattern",
+        "items",
+        "$ref",
+        "$defs",
+        "allOf",
+        "pii",
+        "identifier",
+        "derive",
+        "receives",
+        "segments",
+        "events",
+        "config",
+        "secrets",
+        "env",
+        "limits",
+        "rate",
+        "cap",
+        "timezone",
+        "session",
+        "retention",
+        "kind",
+        "write_keys",
+        "string",
+        "number",
+        "array",
+        "0.01",
+        "-1",
+        "1e400",
+        "200/s per key",
+        "25 months",
+        "all",
+        "any",
+        "most_recent",
+        "user_id",
+        "'/(/'",
+        "\"#/$defs/x\"",
+        "null",
+        "true",
+        "x",
     ])
     .prop_map(str::to_owned);
     let signs = prop::sample::select(vec![
-        ": ", ":\n  ", ":\n    ", "\n", "\n  ", ", ", "[", "]", "{", "}", "- ", "&a ", "*a", "<<: ", "!t ", "|\n ", "\"",
-        "'", "#", " ", "\t", "? ", "---\n",
+        ": ", ":\n  ", ":\n    ", "\n", "\n  ", ", ", "[", "]", "{", "}", "- ", "&a ", "*a", "<<: ", "!t ", "|\n ",
+        "\"", "'", "#", " ", "\t", "? ", "---\n",
     ])
     .prop_map(str::to_owned);
     prop_oneof![words, signs]

@@ -164,9 +164,6 @@ const ON_VIOLATION: &[Word] = &[
     Word { word: "label", doc: "the event goes on, labelled" },
 ];
 
-/// Words of the rule language that no event can be called.
-const RESERVED: &[&str] = &["any"];
-
 /// An event and the places that others refer to.
 pub(crate) struct DecodedEvent {
     pub schema: EventSchema,
@@ -182,11 +179,12 @@ pub(crate) fn decode(root: &Node, report: &mut Report) -> Option<DecodedEvent> {
     let fields = Fields::new(root, KEYS);
     let name = fields.get("event")?;
     let name_text = name.text()?;
-    if RESERVED.contains(&name_text) {
-        let message = format!("an event cannot be called `{name_text}`");
-        let label = "a word of the rule language";
+    if name_text == "any" {
+        let message = "an event cannot be called `any`";
+        let label = "this word stands for every event";
         report.push(Diagnostic::error(codes::BAD_NAME, message, name.span, label).help("give it another name"));
     }
+    super::usable_in_rules("an event", name_text, name.span, report);
     let folded = fold_event_name(name_text);
     if Format::Name.fits(name_text) && folded != name_text {
         let message = format!("`{name_text}` is not how its spelling folds");

@@ -2,6 +2,9 @@
 //!
 //! Each file holds the resolved type first and how it is decoded from [`yaml`](crate::yaml) below it.
 
+use crate::diagnostic::{Diagnostic, Report, codes};
+use crate::source::Span;
+
 pub mod declarations;
 pub mod destination;
 pub mod event;
@@ -22,4 +25,16 @@ pub use source::{Source, SourceKind, WriteKey};
 /// `traits.address.country` as its keys.
 fn path(text: &str) -> Vec<String> {
     text.split('.').map(str::to_owned).collect()
+}
+
+/// Words of the rule language that no name can be there.
+const RESERVED: &[&str] = &["and", "or", "not", "is", "if", "then", "else", "where", "within", "as", "true", "false"];
+
+/// Reports a name that no rule could ask for.
+fn usable_in_rules(what: &str, name: &str, span: Span, report: &mut Report) {
+    if RESERVED.contains(&name) {
+        let message = format!("{what} cannot be called `{name}`");
+        let label = "a word of the rule language";
+        report.push(Diagnostic::error(codes::BAD_NAME, message, span, label).help("give it another name"));
+    }
 }

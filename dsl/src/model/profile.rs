@@ -114,6 +114,7 @@ fn one(
     if from.is_empty() {
         from.push(vec!["traits".to_owned(), entry.key.clone()]);
     }
+    super::usable_in_rules("a trait", &entry.key, entry.key_span, report);
     let kind = schema::kind_of(node);
     let merge = node.get("merge").map_or(MergePolicy::MostRecent, |merge| policy(merge, source, report));
     if kind.is_none() && matches!(node.value, Value::Map(_)) {

@@ -4,6 +4,8 @@ pub mod github;
 pub mod human;
 pub mod json;
 pub mod sarif;
+#[cfg(test)]
+mod tests;
 
 use super::Diagnostic;
 use crate::source::{Position, SourceSet};

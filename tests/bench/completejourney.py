@@ -31,6 +31,8 @@ SHA256 = "76623b3d04ca2dcac426759f5b8955c3264b0e9d98066d2ab7a1b10d76e18925"
 TRANSACTIONS = 1_469_307
 HOUSEHOLDS = 2_469
 LIFETIME_VALUE = Decimal("4596039.58")
+# Lines whose amount is the dust of a floating point sum, and no amount of money; see events/item_bought.yaml.
+DUST = 20
 PEOPLE_AT_ONCE = 8
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -162,6 +164,8 @@ def check(engine, say):
 
     total("events in the log", TRANSACTIONS, engine.query("select count(*) from log")[0][0])
     total("quarantined", 0, engine.get("/quarantine?limit=1")["total"])
+    dust = engine.query("select count(*) from ev_item_bought where sales_value is null")[0][0]
+    total("lines whose amount was dropped as no money", DUST, dust)
     total("households", HOUSEHOLDS, engine.get("/status")["people"])
     people = list(engine.members("households"))
     total("  of which all are in `households`", HOUSEHOLDS, len(set(people)))

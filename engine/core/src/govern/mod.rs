@@ -183,3 +183,8 @@ fn quarantined(message: &Message, mut reasons: Vec<Reason>) -> Quarantined {
         payload: message.payload.clone(),
     }
 }
+
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod tests;

@@ -34,6 +34,7 @@ mod options;
 mod reader;
 mod recovery;
 mod schema;
+mod sql;
 mod store;
 mod typed;
 
@@ -44,4 +45,5 @@ pub use error::StoreError;
 pub use options::StoreOptions;
 pub use reader::{LoggedMessage, Reader};
 pub use recovery::Recovered;
+pub use sql::{Answer, Column, Query};
 pub use store::Store;

@@ -7,7 +7,7 @@ use crate::StoreError;
 use arrow::array::{ArrayRef, BooleanBuilder, ListBuilder, StringBuilder, TimestampMicrosecondBuilder, UInt64Builder};
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use arrow::record_batch::RecordBatch;
-use sonder_core::message::{Call, Label};
+use sonder_core::message::Call;
 use sonder_core::record::{Event, Fact};
 use sonder_dsl::ir::Program;
 use sonder_dsl::model::fold_event_name;
@@ -83,7 +83,7 @@ impl LogColumns {
         self.seq.append_value(row.record.seq.0);
         self.received_at.append_value(row.record.received_at.0);
         self.occurred_at.append_value(event.occurred_at.0);
-        self.call.append_value(call_name(event.call));
+        self.call.append_value(event.call.name());
         self.event.append_option(event_name(program, row, event));
         self.message_id.append_value(&message.message_id);
         self.source.append_value(source_name(program, event));
@@ -98,7 +98,7 @@ impl LogColumns {
         self.identifiers.append(true);
         self.historical.append_value(event.historical);
         for label in &event.labels {
-            self.labels.values().append_value(label_name(*label));
+            self.labels.values().append_value(label.name());
         }
         self.labels.append(true);
         self.payload.append_value(&message.payload);
@@ -190,26 +190,4 @@ fn event_name<'a>(program: &'a Program, row: &'a LogRow, event: &Event) -> Optio
 
 fn source_name<'a>(program: &'a Program, event: &Event) -> &'a str {
     program.sources.get(event.source.index()).map_or("", |source| source.name.as_str())
-}
-
-fn call_name(call: Call) -> &'static str {
-    match call {
-        Call::Track => "track",
-        Call::Page => "page",
-        Call::Screen => "screen",
-        Call::Identify => "identify",
-        Call::Group => "group",
-        Call::Alias => "alias",
-    }
-}
-
-fn label_name(label: Label) -> &'static str {
-    match label {
-        Label::FutureTimestamp => "future_timestamp",
-        Label::UnreadableTimestamp => "unreadable_timestamp",
-        Label::SchemaViolation => "schema_violation",
-        Label::Stripped => "stripped",
-        Label::IdentifierRefused => "identifier_refused",
-        Label::TraitRefused => "trait_refused",
-    }
 }

@@ -42,7 +42,7 @@ impl Reader {
         Ok(Self::new(Arc::new(database), Some(Arc::new(lock))))
     }
 
-    fn read<T>(&self, work: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    pub(crate) fn read<T>(&self, work: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
         self.database.run(Role::Reader, work)
     }
 }

@@ -12,6 +12,8 @@ use arrow::datatypes::{DataType, Field, Schema};
 use arrow::record_batch::RecordBatch;
 use duckdb::{Connection, params};
 use serde_json::{Map, Value as Json};
+use sonder_core::message;
+use sonder_dsl::ir::SourceId;
 use sonder_dsl::time::Moment;
 use std::sync::Arc;
 
@@ -149,18 +151,8 @@ fn each_row(
     Ok(())
 }
 
-/// The properties of a logged message; a page's `name` and `category` are among them unless it has its own.
+/// The properties of a logged message, read the way they were when it came.
 fn properties(payload: &str) -> Map<String, Json> {
-    let Ok(Json::Object(mut message)) = serde_json::from_str(payload) else { return Map::new() };
-    let mut properties = match message.remove("properties") {
-        Some(Json::Object(properties)) => properties,
-        _ => Map::new(),
-    };
-    let is_view = matches!(message.get("type").and_then(Json::as_str), Some("page" | "screen"));
-    for key in ["name", "category"].into_iter().filter(|_| is_view) {
-        if let Some(value @ Json::String(_)) = message.remove(key) {
-            properties.entry(key).or_insert(value);
-        }
-    }
-    properties
+    let at = Moment(0);
+    message::from_log(payload, SourceId(0), at, at, true).map_or_else(|_| Map::new(), |message| message.properties)
 }

@@ -1,0 +1,218 @@
+//! What a store knows when it is opened again.
+
+use crate::support::*;
+use serde_json::json;
+use sonder_core::effect::{Cause, Change, ChangeKind, Delivery, EffectId, ItemKind, PersonId};
+use sonder_core::record::Seq;
+use sonder_dsl::ir::{DestinationId, Fingerprint};
+use sonder_dsl::time::Moment;
+use sonder_store::{
+    DeliveryOutcome, LogBatch, OutcomeState, PersonRow, RecordedChange, RecordedDelivery, StateCheckpoint,
+};
+
+fn checkpoint<'a>(seq: u64, people: &'a [(PersonId, Option<Vec<u8>>)], rows: &'a [PersonRow]) -> StateCheckpoint<'a> {
+    StateCheckpoint {
+        seq: Seq(seq),
+        now: Moment(START + i64::try_from(seq).unwrap() * SECOND),
+        fingerprint: Fingerprint(u64::MAX),
+        meta: b"meta",
+        people,
+        rows,
+        pending: &[],
+    }
+}
+
+fn person_row(person: u128, segment: &str) -> PersonRow {
+    PersonRow {
+        person: PersonId(person),
+        first_seen: Moment(START),
+        last_seen: Moment(START),
+        identifiers: vec![("anonymous_id".into(), format!("a{person}"))],
+        segments: vec![(segment.into(), Moment(START))],
+        traits: "{\"spent\":\"5.00\"}".into(),
+    }
+}
+
+fn delivery(id: u128) -> Delivery {
+    Delivery {
+        id: EffectId(id),
+        destination: DestinationId(0),
+        person: PersonId(1),
+        at: Moment(START),
+        cause: Cause::Timer(Moment(START)),
+        kind: ItemKind::SegmentLeft,
+        name: "buyers".into(),
+        identifiers: vec![("email".into(), "a@example.com".into())],
+        payload: "{}".into(),
+    }
+}
+
+fn outcome(id: u128, state: OutcomeState) -> DeliveryOutcome {
+    DeliveryOutcome { delivery: EffectId(id), state, attempt: 1, at: Moment(START), status: None, detail: None }
+}
+
+#[test]
+fn an_empty_store_begins_at_the_beginning() {
+    let dir = tempfile::tempdir().unwrap();
+    let Opened { recovered, store, .. } = open(dir.path(), &shop());
+    assert_eq!((recovered.last_seq, recovered.last_received_at), (Seq(0), Moment(0)));
+    assert!(recovered.dedup.is_empty() && recovered.checkpoint.is_none() && recovered.ended.is_empty());
+    assert_eq!(store.load_checkpoint().unwrap(), None);
+}
+
+#[test]
+fn the_log_and_its_message_ids_are_known_again() {
+    let (dir, program) = (tempfile::tempdir().unwrap(), shop());
+    let last = START + 48 * 3_600 * SECOND;
+    let message = |id: &str| track(id, "view", "a1", &json!({}));
+    {
+        let Opened { store, .. } = open(dir.path(), &program);
+        let rows = vec![
+            row_at(&program, 1, START, &message("just outside")),
+            row_at(&program, 2, START + 1, &message("just inside")),
+            row_at(&program, 3, last, &message("last")),
+        ];
+        store.append(&program, &batch(rows)).unwrap();
+    }
+    let Opened { mut recovered, store, .. } = open(dir.path(), &program);
+    assert_eq!((recovered.last_seq, recovered.last_received_at), (Seq(3), Moment(last)));
+    assert_eq!(recovered.dedup.len(), 2);
+    assert!(!recovered.dedup.contains("just outside", Moment(last)));
+    assert!(recovered.dedup.contains("just inside", Moment(last)));
+    assert!(!recovered.dedup.contains("just inside", Moment(last + 1)));
+    assert_eq!(store.last_seq(), Seq(3));
+}
+
+#[test]
+fn a_checkpoint_comes_back_with_the_latest_state_of_everybody() {
+    let (dir, program) = (tempfile::tempdir().unwrap(), shop());
+    let people = |pairs: &[(u128, Option<&str>)]| -> Vec<_> {
+        pairs.iter().map(|(id, state)| (PersonId(*id), state.map(|text| text.as_bytes().to_vec()))).collect()
+    };
+    {
+        let Opened { store, .. } = open(dir.path(), &program);
+        store.append(&program, &batch(views(&program, 1, 9))).unwrap();
+        let first = people(&[(1, Some("one")), (2, Some("two")), (u128::MAX, Some("max"))]);
+        let rows = [person_row(1, "buyers"), person_row(2, "buyers"), person_row(u128::MAX, "buyers")];
+        store.save_checkpoint(&checkpoint(5, &first, &rows)).unwrap();
+        let second = people(&[(1, Some("one again")), (2, None)]);
+        let mut with_pending = checkpoint(9, &second, &[]);
+        let pending = [delivery(5)];
+        with_pending.pending = &pending;
+        let rows = [person_row(1, "others")];
+        with_pending.rows = &rows;
+        let saved = store.save_checkpoint(&with_pending).unwrap();
+        assert_eq!((saved.version, saved.people), (2, 2));
+    }
+    let Opened { recovered, store, reader } = open(dir.path(), &program);
+    let saved = recovered.checkpoint.unwrap();
+    assert_eq!((saved.seq, saved.fingerprint, saved.people), (Seq(9), Fingerprint(u64::MAX), 2));
+    let loaded = store.load_checkpoint().unwrap().unwrap();
+    assert_eq!((loaded.saved, &*loaded.meta), (saved, b"meta".as_slice()));
+    assert_eq!(loaded.pending, [delivery(5)]);
+    let mut everybody = Vec::new();
+    store.each_person(|chunk| everybody.extend(chunk)).unwrap();
+    everybody.sort();
+    let expected = vec![(PersonId(1), b"one again".to_vec()), (PersonId(u128::MAX), b"max".to_vec())];
+    assert_eq!(everybody, expected);
+    assert_eq!(store.load_people(&[PersonId(2), PersonId(1), PersonId(3)]).unwrap(), expected[..1]);
+
+    assert_eq!(
+        ask(&reader, "SELECT person, segment FROM memberships ORDER BY segment, person"),
+        json!([["ffffffffffffffffffffffffffffffff", "buyers"], ["00000000000000000000000000000001", "others"]])
+    );
+    assert_eq!(ask(&reader, "SELECT kind, \"value\" FROM identifiers WHERE person = '00000000000000000000000000000001'"), json!([["anonymous_id", "a1"]]));
+    assert_eq!(ask(&reader, "SELECT traits->>'spent' FROM people LIMIT 1"), json!([["5.00"]]));
+}
+
+#[test]
+fn many_versions_are_compacted_and_nobody_is_lost() {
+    let (dir, program) = (tempfile::tempdir().unwrap(), shop());
+    let Opened { store, reader, .. } = open(dir.path(), &program);
+    for version in 0..6_u8 {
+        let people: Vec<_> = (0..25_000).map(|id| (PersonId(id), (id % 5 != 4 || version < 5).then(|| vec![version; 3]))).collect();
+        store.save_checkpoint(&checkpoint(u64::from(version), &people, &[])).unwrap();
+    }
+    let rows = ask(&reader, "SELECT count(*) FROM state_people")[0][0].as_u64().unwrap();
+    assert!(rows < 150_000, "{rows} rows for 20,000 people");
+    let mut count = 0;
+    store
+        .each_person(|chunk| {
+            for (id, state) in chunk {
+                assert_eq!((id.0 % 5 != 4, &*state), (true, [5, 5, 5].as_slice()));
+                count += 1;
+            }
+        })
+        .unwrap();
+    assert_eq!(count, 20_000);
+}
+
+#[test]
+fn what_was_decided_after_the_checkpoint_is_discarded_and_outcomes_are_not() {
+    let (dir, program) = (tempfile::tempdir().unwrap(), shop());
+    let change = |as_of, at| RecordedChange {
+        as_of: Seq(as_of),
+        change: Change { person: PersonId(1), at: Moment(at), cause: Cause::Timer(Moment(at)), what: ChangeKind::Created },
+    };
+    let decided = |as_of, id| RecordedDelivery { as_of: Seq(as_of), delivery: Delivery { at: Moment(START), ..delivery(id) } };
+    {
+        let Opened { store, .. } = open(dir.path(), &program);
+        let first = LogBatch {
+            rows: views(&program, 1, 5),
+            changes: vec![change(4, 0), change(5, START + 5 * SECOND)],
+            deliveries: vec![decided(5, 1)],
+            outcomes: vec![outcome(1, OutcomeState::Retry)],
+            ..LogBatch::default()
+        };
+        store.append(&program, &first).unwrap();
+        store.save_checkpoint(&checkpoint(5, &[], &[])).unwrap();
+        let second = LogBatch {
+            // The clock went on after the checkpoint and before the next record.
+            changes: vec![change(5, START + 5 * SECOND + 1), change(6, START)],
+            deliveries: vec![decided(6, 2), decided(6, 3)],
+            outcomes: vec![outcome(2, OutcomeState::Delivered), outcome(3, OutcomeState::Retry)],
+            rows: views(&program, 6, 1),
+            ..LogBatch::default()
+        };
+        store.append(&program, &second).unwrap();
+    }
+    let Opened { store, reader, recovered } = open(dir.path(), &program);
+    assert_eq!(recovered.ended.into_iter().collect::<Vec<_>>(), [(EffectId(2), OutcomeState::Delivered)]);
+    let saved = recovered.checkpoint.unwrap();
+    store.discard_effects_after(saved.seq, saved.now).unwrap();
+    assert_eq!(ask(&reader, "SELECT id, as_of_seq FROM changes ORDER BY id"), json!([[1, 4], [2, 5]]));
+    assert_eq!(ask(&reader, "SELECT number FROM deliveries"), json!([[1]]));
+    assert_eq!(ask(&reader, "SELECT count(*) FROM delivery_outcomes"), json!([[3]]));
+    // Refolding decides the same again, and it is numbered on from there.
+    let again = LogBatch { changes: vec![change(6, START)], deliveries: vec![decided(6, 2)], ..LogBatch::default() };
+    store.append(&program, &again).unwrap();
+    assert_eq!(ask(&reader, "SELECT max(id) FROM changes"), json!([[3]]));
+    assert_eq!(ask(&reader, "SELECT number, state FROM delivery_states ORDER BY number"), json!([[1, "retry"], [2, "delivered"]]));
+    store.discard_effects_after(Seq(0), Moment::MIN).unwrap();
+    assert_eq!(ask(&reader, "SELECT count(*) FROM changes"), json!([[0]]));
+}
+
+#[test]
+fn a_newer_format_is_refused() {
+    let (dir, program) = (tempfile::tempdir().unwrap(), shop());
+    drop(open(dir.path(), &program));
+    let connection = duckdb::Connection::open(dir.path().join("sonder.duckdb")).unwrap();
+    connection.execute_batch("UPDATE sonder_format SET version = 2").unwrap();
+    drop(connection);
+    let error = sonder_store::Store::open(dir.path(), &program).unwrap_err();
+    assert!(error.to_string().contains("has format 2, and this version of sonder reads up to format 1"), "{error}");
+}
+
+#[test]
+fn a_store_at_rest_can_be_read_but_not_while_an_engine_runs() {
+    let (dir, program) = (tempfile::tempdir().unwrap(), shop());
+    let missing = sonder_store::Reader::open(dir.path(), Default::default()).unwrap_err();
+    assert!(matches!(missing, sonder_store::StoreError::Missing { .. }), "{missing}");
+    let Opened { store, reader, .. } = open(dir.path(), &program);
+    store.append(&program, &batch(views(&program, 1, 3))).unwrap();
+    let running = sonder_store::Reader::open(dir.path(), Default::default()).unwrap_err();
+    assert!(matches!(running, sonder_store::StoreError::Locked { .. }), "{running}");
+    drop((store, reader));
+    let at_rest = sonder_store::Reader::open(dir.path(), Default::default()).unwrap();
+    assert_eq!(ask(&at_rest, "SELECT count(*) FROM log"), json!([[3]]));
+}

@@ -63,6 +63,12 @@ impl Identifiers {
         Self { kinds: kinds.collect() }
     }
 
+    /// A value of a kind as messages would carry it; `None` when it identifies nobody.
+    pub(super) fn normalize(&self, kind: IdentifierKindId, value: &str) -> Option<Identifier> {
+        let value = self.kinds.get(kind.index())?.normalized(value)?;
+        Some(Identifier { kind, value: value.as_ref().into() })
+    }
+
     /// The identifiers of a message, by priority, each once. Values that identify nobody are left out and noted.
     pub(super) fn read(
         &self,
@@ -81,7 +87,9 @@ impl Identifiers {
                 }
                 None => Label::IdentifierRefused.note(labels),
             };
-            kind.place.read(message, stripped, &mut take);
+            if let Some(value) = kind.place.read(message, stripped) {
+                take(&value);
+            }
             if kind.is_user_id
                 && message.call == Call::Alias
                 && let Some(previous) = message.previous_id.as_deref()
@@ -103,29 +111,19 @@ impl Identifiers {
 }
 
 impl Place {
-    fn read(&self, message: &Message, stripped: &[String], take: &mut impl FnMut(&str)) {
+    fn read<'m>(&self, message: &'m Message, stripped: &[String]) -> Option<Cow<'m, str>> {
         match self {
-            Self::UserId => message.user_id.as_deref().map(&mut *take),
-            Self::AnonymousId => message.anonymous_id.as_deref().map(&mut *take),
-            Self::Trait(name) => trait_text(message, name).map(|value| take(&value)),
-            Self::Device(path, name) => {
-                let device = path.find(message).and_then(|json| text_of(&json).map(Cow::into_owned));
-                match device {
-                    Some(value) => Some(take(&value)),
-                    None => trait_text(message, name).map(|value| take(&value)),
-                }
-            }
+            Self::UserId => message.user_id.as_deref().map(Cow::Borrowed),
+            Self::AnonymousId => message.anonymous_id.as_deref().map(Cow::Borrowed),
+            Self::Trait(name) => trait_text(message, name),
+            Self::Device(path, name) => path.find(message).and_then(text_in).or_else(|| trait_text(message, name)),
             Self::Paths(paths) => {
-                let kept = |path: &&MessagePath| {
+                let is_kept = |path: &&MessagePath| {
                     path.property().is_none_or(|property| !stripped.iter().any(|name| name == property))
                 };
-                paths
-                    .iter()
-                    .filter(kept)
-                    .find_map(|path| path.find(message))
-                    .and_then(|json| text_of(&json).map(|value| take(&value)))
+                paths.iter().filter(is_kept).find_map(|path| path.find(message)).and_then(text_in)
             }
-        };
+        }
     }
 }
 
@@ -179,6 +177,13 @@ fn e164(written: &str) -> Option<String> {
 
 fn trait_text<'m>(message: &'m Message, name: &str) -> Option<Cow<'m, str>> {
     person_traits(message).filter(|traits| !traits.is_empty())?.get(name).and_then(text_of)
+}
+
+fn text_in(value: Cow<'_, Json>) -> Option<Cow<'_, str>> {
+    match value {
+        Cow::Borrowed(value) => text_of(value),
+        Cow::Owned(value) => text_of(&value).map(|text| Cow::Owned(text.into_owned())),
+    }
 }
 
 /// Text that is not blank, or a number as text.

@@ -15,13 +15,13 @@ mod value;
 pub use example::{SchemaProblem, schema_problems};
 
 use crate::message::{Call, Label, Message, Quarantined, Reason, code, limits};
-use crate::record::Event;
+use crate::record::{Event, Identifier};
 use identify::Identifiers;
 use naming::Naming;
 use path::MessagePath;
 use schema::{EventRules, Verdict};
 use serde_json::{Map, Value as Json};
-use sonder_dsl::ir::{DestinationId, EventId, ProfileTraitId, Program, Type, Value};
+use sonder_dsl::ir::{DestinationId, EventId, IdentifierKindId, ProfileTraitId, Program, Type, Value};
 use sonder_dsl::model::{ContextField, UndeclaredEvents};
 use std::sync::Arc;
 
@@ -72,6 +72,13 @@ impl Governor {
             context: program.context_slots.clone(),
             accepts_undeclared: program.settings.undeclared_events == UndeclaredEvents::Accept,
         }
+    }
+
+    /// An identifier as somebody wrote it, made comparable as those of messages are: how people are looked up. `None`
+    /// when it identifies nobody.
+    #[must_use]
+    pub fn identifier(&self, kind: IdentifierKindId, value: &str) -> Option<Identifier> {
+        self.identifiers.normalize(kind, value)
     }
 
     /// What a message means.

@@ -118,6 +118,7 @@ impl<'s> Files<'s> {
 
     /// Reads and checks one file. `None` when there is nothing to work with.
     fn read(&self, id: FileId, kind: &FileKind, report: &mut Report) -> Option<Node> {
+        report.begin_file();
         let text = &self.sources.file(id)?.text;
         let node = crate::yaml::read(id, text, report)?;
         let form = kind.form()?;
@@ -133,7 +134,8 @@ impl<'s> Files<'s> {
             );
             return Settings::default();
         };
-        self.read(id, &FileKind::Settings, report).map_or_else(Settings::default, |node| settings::decode(&node))
+        let node = self.read(id, &FileKind::Settings, report);
+        node.map_or_else(Settings::default, |node| settings::decode(&node, report))
     }
 
     fn sources(&self, report: &mut Report) -> (Vec<Source>, Vec<Span>) {

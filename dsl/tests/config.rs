@@ -291,6 +291,24 @@ fn an_event_that_may_be_declared_can_be_asked_for() {
 }
 
 #[test]
+fn settings_that_exclude_each_other() {
+    for (settings, sound) in [
+        ("session: {idle: 30m, max: 30m}", true),
+        ("session: {idle: 31m, max: 30m}", false),
+        ("session: {idle: 25h}", false),
+        ("quiet_hours: {from: '21:00', to: '21:00'}", false),
+        ("quiet_hours: {from: '21:00', to: '21:01'}", true),
+        ("quiet_hours: {from: '21:00', to: '25:00'}", false),
+    ] {
+        assert_eq!(
+            compile(set(&[("sonder.yaml", &format!("name: a\n{settings}"))])).program.is_some(),
+            sound,
+            "{settings}"
+        );
+    }
+}
+
+#[test]
 fn the_example_compiles() {
     let compilation = compile(read("../examples/shop"));
     assert!(

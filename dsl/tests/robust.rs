@@ -93,6 +93,32 @@ fn large_files_of_every_kind_end_soon() {
     }
 }
 
+/// Thousands of names, each looked up among thousands of others that are nearly the same.
+#[test]
+fn thousands_of_near_misses_end_soon() {
+    let many = |count: usize, line: &dyn Fn(usize) -> String| (0..count).map(line).collect::<String>();
+    let (known, missing) = (|n: usize| format!("requ_{n}: {{}}, "), |n: usize| format!("prop_{n}, "));
+    for (path, text) in [
+        (
+            "events/a.yaml",
+            format!("event: a\nrequired: [{}]\nproperties: {{{}}}\n", many(16_000, &missing), many(16_000, &known)),
+        ),
+        (
+            "identity.yaml",
+            format!("identifiers: {{{}}}\ntrust: {{browser: [{}]}}\n", many(16_000, &known), many(16_000, &missing)),
+        ),
+        (
+            "destinations/a.yaml",
+            format!("destination: a\nplugin: sonder/webhook@1\nreceives: {{segments: [{}]}}\n", many(49_000, &missing)),
+        ),
+        ("events/a.yaml", format!("event: a\naliases: [{}]\n", many(49_000, &missing))),
+    ] {
+        let begin = Instant::now();
+        check(path, &text);
+        assert!(begin.elapsed() < Duration::from_secs(10), "{path} took {:?}", begin.elapsed());
+    }
+}
+
 fn all_kinds(text: &str) {
     for path in PATHS {
         check(path, text);

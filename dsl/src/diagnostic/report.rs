@@ -1,6 +1,6 @@
 //! Collecting: one list for the whole project, a cap for each file, one warning for each key without effect.
 
-use super::{Diagnostic, Severity, codes};
+use super::{Diagnostic, Severity, codes, suggest};
 use crate::limits;
 use crate::source::{FileId, Span};
 use std::collections::BTreeMap;
@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 pub struct Report {
     diagnostics: Vec<Diagnostic>,
     errors: usize,
+    // Of the file at hand.
+    in_file: usize,
     // By what has no effect: `purposes` of an event. All places, in the order of the files.
     without_effect: BTreeMap<String, Vec<Span>>,
 }
@@ -22,7 +24,20 @@ impl Report {
             [message].into_iter().chain(help).chain(notes).chain(labels.iter_mut().map(|label| &mut label.text));
         texts.for_each(shorten);
         self.errors += usize::from(diagnostic.severity == Severity::Error);
+        self.in_file += 1;
         self.diagnostics.push(diagnostic);
+    }
+
+    /// The next file begins.
+    pub const fn begin_file(&mut self) {
+        self.in_file = 0;
+    }
+
+    /// `did you mean …?` for a name that is not among many others. A file with more problems than are shown gets no
+    /// more of them: looking for the nearest of thousands of names, thousands of times, would take minutes.
+    #[must_use]
+    pub fn suggest<'a>(&self, written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+        (self.in_file < limits::DIAGNOSTICS_PER_FILE).then(|| suggest::help(written, known)).flatten()
     }
 
     /// Takes in many.

@@ -11,7 +11,9 @@ pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> O
         .filter(|name| name.len().abs_diff(written.len()) <= 4 * tolerance)
         .map(|name| (strsim::damerau_levenshtein(&lower, &name.to_lowercase()), name))
         // Names that share no letter are never meant.
-        .filter(|(distance, name)| *distance <= tolerance && *distance < name.chars().count().max(lower.chars().count()))
+        .filter(|(distance, name)| {
+            *distance <= tolerance && *distance < name.chars().count().max(lower.chars().count())
+        })
         .min()
         .map(|(_, name)| name)
 }

@@ -4,8 +4,10 @@ use super::{DeclaredDestination, Rate, Reference, WriteKey, source};
 use crate::diagnostic::{Diagnostic, Report, codes};
 use crate::ir::{EventId, IdentifierKindId, ProfileTraitId, RuleId};
 use crate::shape::{Fields, Filled, Format, Key, Shape, scalar};
+use crate::source::Span;
 use crate::time::Duration;
 use crate::yaml::Node;
+use std::collections::HashMap;
 
 /// One configured destination.
 #[derive(Clone, Debug, PartialEq)]
@@ -157,16 +159,18 @@ fn rate(fields: &Fields<'_>, key: &str) -> Option<Rate> {
 
 fn once_each(items: &[Node], key: &str, report: &mut Report) -> Vec<Reference> {
     let mut references: Vec<Reference> = Vec::new();
+    let mut seen: HashMap<&str, Span> = HashMap::new();
     for item in items {
         let Some(name) = item.text() else { continue };
-        if let Some(first) = references.iter().find(|reference| reference.name == name) {
+        if let Some(&first) = seen.get(name) {
             let message = format!("`{name}` is in `{key}` twice");
             report.push(
                 Diagnostic::error(codes::DUPLICATE_NAME, message, item.span, "the second time")
-                    .label(first.span, "the first time"),
+                    .label(first, "the first time"),
             );
             continue;
         }
+        seen.insert(name, item.span);
         references.push(Reference { name: name.to_owned(), span: item.span });
     }
     references

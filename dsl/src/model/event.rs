@@ -1,7 +1,7 @@
 //! `events/*.yaml`: event schemas.
 
 use super::schema;
-use crate::diagnostic::{Diagnostic, Report, codes, suggest};
+use crate::diagnostic::{Diagnostic, Report, codes};
 use crate::ir::Type;
 use crate::shape::{Fields, Filled, Format, Key, Shape, Word};
 use crate::source::Span;
@@ -9,6 +9,7 @@ use crate::time::Duration;
 use crate::yaml::{Entry, Node};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use std::collections::{HashMap, HashSet};
 
 /// One event type.
 #[derive(Clone, Debug, PartialEq)]
@@ -245,18 +246,19 @@ fn property(entry: &Entry) -> Property {
 }
 
 fn required(fields: &Fields<'_>, properties: &[Entry], report: &mut Report) -> Vec<String> {
-    let mut required: Vec<String> = Vec::new();
+    let known: HashSet<&str> = properties.iter().map(|entry| entry.key.as_str()).collect();
+    let (mut required, mut seen) = (Vec::new(), HashSet::new());
     for item in fields.get("required").map_or(&[][..], Node::items) {
         let Some(name) = item.text() else { continue };
-        if required.iter().any(|before| before == name) {
+        if !seen.insert(name) {
             let message = format!("`{name}` is required twice");
             report.push(Diagnostic::error(codes::DUPLICATE_NAME, message, item.span, "the second time"));
-        } else if properties.iter().any(|entry| entry.key == name) {
+        } else if known.contains(name) {
             required.push(name.to_owned());
         } else {
             let message = format!("`required` names `{name}`, which is no property");
             let mut error = Diagnostic::error(codes::UNKNOWN_REQUIRED, message, item.span, "not declared");
-            if let Some(help) = suggest::help(name, properties.iter().map(|entry| entry.key.as_str())) {
+            if let Some(help) = report.suggest(name, properties.iter().map(|entry| entry.key.as_str())) {
                 error = error.help(help);
             }
             report.push(error);
@@ -267,7 +269,7 @@ fn required(fields: &Fields<'_>, properties: &[Entry], report: &mut Report) -> V
 
 /// Each property is a column of the event's table, and SQL does not tell `Price` from `price`.
 fn columns_differ(properties: &[Entry], report: &mut Report) {
-    let mut seen = std::collections::HashMap::new();
+    let mut seen = HashMap::new();
     for entry in properties {
         if let Some(before) = seen.insert(entry.key.to_lowercase(), entry) {
             let message = format!("`{}` and `{}` differ only by upper and lower case", before.key, entry.key);
@@ -313,7 +315,7 @@ fn references_lead_somewhere(node: &Node, whole: &serde_json::Value, report: &mu
             let known: Vec<String> =
                 names.map_or_else(Vec::new, |names| names.keys().map(|name| format!("#/$defs/{name}")).collect());
             let mut error = Diagnostic::error(codes::UNKNOWN_REF, message, entry.value.span, "nothing is there");
-            if let Some(help) = suggest::help(&format!("#{pointer}"), known.iter().map(String::as_str)) {
+            if let Some(help) = report.suggest(&format!("#{pointer}"), known.iter().map(String::as_str)) {
                 error = error.help(help);
             }
             report.push(error);

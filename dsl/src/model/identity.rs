@@ -1,12 +1,13 @@
 //! `identity.yaml`: identifiers and how they join.
 
 use super::SourceKind;
-use crate::diagnostic::{Diagnostic, Report, codes, suggest};
+use crate::diagnostic::{Diagnostic, Report, codes};
 use crate::ir::IdentifierKindId;
 use crate::shape::{Fields, Filled, Format, Key, Shape, Word, blocked_pattern, compile_pattern};
 use crate::source::Span;
 use crate::time::Duration;
 use crate::yaml::{Entry, Node};
+use std::collections::HashSet;
 
 /// How messages become people.
 #[derive(Clone, Debug, PartialEq)]
@@ -286,22 +287,22 @@ fn trusted(entry: &Entry, identity: &Identity, report: &mut Report) -> Option<(S
     let kinds = names.filter_map(|(name, span)| {
         let known = identity.kind_named(name);
         if known.is_none() {
-            report.push(unknown_kind(name, span, identity));
+            unknown_kind(name, span, identity, report);
         }
         known
     });
     Some((kind, Trust::Kinds(kinds.collect())))
 }
 
-/// The error for a kind of identifier that `identity.yaml` does not have.
-pub(crate) fn unknown_kind(name: &str, span: Span, identity: &Identity) -> Diagnostic {
+/// Reports a kind of identifier that `identity.yaml` does not have.
+pub(crate) fn unknown_kind(name: &str, span: Span, identity: &Identity, report: &mut Report) {
     let message = format!("there is no identifier `{name}`");
     let error = Diagnostic::error(codes::UNKNOWN_IDENTIFIER, message, span, "not declared");
-    match suggest::help(name, identity.identifiers.iter().map(|kind| kind.name.as_str())) {
+    let error = match report.suggest(name, identity.identifiers.iter().map(|kind| kind.name.as_str())) {
         Some(help) => error.help(help),
         None => error,
-    }
-    .note("kinds of identifiers are declared in identity.yaml")
+    };
+    report.push(error.note("kinds of identifiers are declared in identity.yaml"));
 }
 
 fn probabilistic(node: &Node, report: &mut Report) -> Option<Probabilistic> {
@@ -320,12 +321,13 @@ fn probabilistic(node: &Node, report: &mut Report) -> Option<Probabilistic> {
         .filter_map(|entry| Some((entry.key.clone(), comparison(entry.value.text()?)?)))
         .collect();
     let groups = fields.get("block")?.items();
+    let known: HashSet<&str> = fields.get("compare")?.entries().iter().map(|entry| entry.key.as_str()).collect();
     for name in groups.iter().flat_map(Node::items) {
         let Some(text) = name.text() else { continue };
-        if !fields.get("compare")?.entries().iter().any(|entry| entry.key == text) {
+        if !known.contains(text) {
             let message = format!("`block` names `{text}`, which `compare` does not have");
             let mut error = Diagnostic::error(codes::BAD_VALUE, message, name.span, "not compared");
-            if let Some(help) = suggest::help(text, compare.iter().map(|(field, _)| field.as_str())) {
+            if let Some(help) = report.suggest(text, compare.iter().map(|(field, _)| field.as_str())) {
                 error = error.help(help);
             }
             report.push(error);

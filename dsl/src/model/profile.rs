@@ -1,7 +1,7 @@
 //! `profile.yaml`: the golden record.
 
 use super::{PiiClass, schema};
-use crate::diagnostic::{Diagnostic, Report, codes, suggest};
+use crate::diagnostic::{Diagnostic, Report, codes};
 use crate::ir::{SourceId, Type};
 use crate::shape::{Filled, Format, Key, Shape, Word};
 use crate::source::Span;
@@ -205,12 +205,13 @@ fn fits(entry: &Entry, kind: &Type, merge: &MergePolicy, report: &mut Report) {
     report.push(Diagnostic::error(codes::BAD_VALUE, message, node.span, format!("needs {needs}")));
 }
 
-/// The error for a source that no file declares.
-pub(crate) fn unknown_source<'a>(name: &str, span: Span, known: impl Iterator<Item = &'a str>) -> Diagnostic {
+/// Reports a source that no file declares.
+pub(crate) fn unknown_source<'a>(name: &str, span: Span, known: impl Iterator<Item = &'a str>, report: &mut Report) {
     let message = format!("there is no source `{name}`");
     let error = Diagnostic::error(codes::UNKNOWN_SOURCE, message, span, "not declared in sources/");
-    match suggest::help(name, known) {
+    let error = match report.suggest(name, known) {
         Some(help) => error.help(help),
         None => error,
-    }
+    };
+    report.push(error);
 }

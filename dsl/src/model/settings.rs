@@ -1,5 +1,6 @@
 //! `sonder.yaml`: the project itself.
 
+use crate::diagnostic::{Diagnostic, Report, codes};
 use crate::shape::{Fields, Format, Key, Shape, Word, scalar};
 use crate::time::Duration;
 use crate::yaml::Node;
@@ -153,13 +154,12 @@ const UNDECLARED: &[Word] = &[
 ];
 
 /// Reads a checked `sonder.yaml`; defaults stand in for whatever does not fit.
-#[must_use]
-pub fn decode(root: &Node) -> Settings {
+pub fn decode(root: &Node, report: &mut Report) -> Settings {
     let fields = Fields::new(root, KEYS);
     let default = Settings::default();
     let session = fields.object("session", SESSION);
     let retention = fields.object("retention", RETENTION);
-    Settings {
+    let settings = Settings {
         name: fields.string("name").unwrap_or(default.name),
         timezone: fields.string("timezone").unwrap_or(default.timezone),
         session_idle: session.and_then(|session| session.duration("idle")).unwrap_or(default.session_idle),
@@ -184,7 +184,23 @@ pub fn decode(root: &Node) -> Settings {
             })
         }),
         caps: caps(&fields),
+    };
+    if let Some(place) = fields.get("session")
+        && settings.session_idle > settings.session_max
+    {
+        let (idle, max) = (settings.session_idle, settings.session_max);
+        let message = format!("a session would be idle for {idle} before it ends, but is over after {max}");
+        let error = Diagnostic::error(codes::BAD_VALUE, message, place.span, "`idle` is longer than `max`");
+        report.push(error.help("make `idle` shorter, or `max` longer"));
     }
+    if let Some(hours) = settings.quiet_hours.filter(|hours| hours.from == hours.to)
+        && let Some(place) = fields.get("quiet_hours")
+    {
+        let message = format!("quiet hours begin and end at {:02}:{:02}", hours.from / 60, hours.from % 60);
+        let error = Diagnostic::error(codes::BAD_VALUE, message, place.span, "`from` and `to` are the same");
+        report.push(error.help("leave them out, if there are none"));
+    }
+    settings
 }
 
 fn caps(fields: &Fields<'_>) -> Vec<(String, Rate)> {

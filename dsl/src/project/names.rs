@@ -1,7 +1,7 @@
 //! Names between files: each declared once, each reference to something declared.
 
 use super::EventNames;
-use crate::diagnostic::{Diagnostic, Report, codes, suggest};
+use crate::diagnostic::{Diagnostic, Report, codes};
 use crate::ir::{EventId, IdentifierKindId, SourceId};
 use crate::model::event::DecodedEvent;
 use crate::model::{Faulty, Identity, Reference, Source, WriteKey, fold_event_name, identity, profile};
@@ -103,7 +103,8 @@ impl EventLookup<'_> {
         if !self.faulty.events.contains(&folded) {
             let message = format!("there is no event `{}`", reference.name);
             let error = Diagnostic::error(codes::UNKNOWN_EVENT, message, reference.span, "not declared in events/");
-            report.push(match suggest::help(&folded, self.names.keys().map(String::as_str)) {
+            let help = report.suggest(&folded, self.names.keys().map(String::as_str));
+            report.push(match help {
                 Some(help) => error.help(help),
                 None => error,
             });
@@ -116,7 +117,7 @@ impl EventLookup<'_> {
 pub(super) fn identifier(name: &str, span: Span, identity: &Identity, report: &mut Report) -> Option<IdentifierKindId> {
     let known = identity.kind_named(name);
     if known.is_none() {
-        report.push(identity::unknown_kind(name, span, identity));
+        identity::unknown_kind(name, span, identity, report);
     }
     known
 }
@@ -125,7 +126,7 @@ pub(super) fn identifier(name: &str, span: Span, identity: &Identity, report: &m
 pub(super) fn source(name: &str, span: Span, sources: &[Source], report: &mut Report) -> Option<SourceId> {
     let index = sources.iter().position(|source| source.name == name);
     if index.is_none() {
-        report.push(profile::unknown_source(name, span, sources.iter().map(|source| source.name.as_str())));
+        profile::unknown_source(name, span, sources.iter().map(|source| source.name.as_str()), report);
     }
     index.and_then(|index| u32::try_from(index).ok()).map(SourceId)
 }

@@ -1,14 +1,16 @@
 //! The last step: what destinations receive of rules, and everything joined into a program.
 
-use crate::diagnostic::{Diagnostic, Report, codes, suggest};
-use crate::ir::{Lowered, Program, RuleId, RuleKind};
+use crate::diagnostic::{Diagnostic, Report, codes};
+use crate::ir::{Lowered, ProfileTraitId, Program, RuleId, RuleKind};
 use crate::model::{Declarations, DeclaredDestination, Destination, Reference};
+use std::collections::{HashMap, HashSet};
 
 /// Resolves what is left and joins both fronts. The program is only of use when the report has no error.
 pub(crate) fn assemble(mut declarations: Declarations, lowered: Lowered, report: &mut Report) -> Program {
     let declared = std::mem::take(&mut declarations.destinations);
+    let names = Names::new(&declarations, &lowered);
     let destinations: Vec<Destination> =
-        declared.into_iter().map(|destination| resolve(destination, &declarations, &lowered, report)).collect();
+        declared.into_iter().map(|destination| names.resolve(destination, report)).collect();
     let Declarations { settings, mut events, event_names, sources, identity, profile, .. } = declarations;
     for (event, slots) in events.iter_mut().zip(lowered.slots) {
         event.slots = slots;
@@ -33,38 +35,50 @@ pub(crate) fn assemble(mut declarations: Declarations, lowered: Lowered, report:
     program
 }
 
-fn resolve(
-    declared: DeclaredDestination,
-    declarations: &Declarations,
-    lowered: &Lowered,
-    report: &mut Report,
-) -> Destination {
-    let DeclaredDestination { mut destination, segments, traits } = declared;
-    let names = Names { declarations, lowered };
-    destination.segments = segments.iter().filter_map(|reference| names.segment(reference, report)).collect();
-    for reference in &traits {
-        match names.any_trait(reference, report) {
-            Some(Found::Profile(id)) => destination.profile_traits.push(id),
-            Some(Found::Computed(id)) => destination.computed_traits.push(id),
-            None => {}
-        }
-    }
-    destination
-}
-
 enum Found {
-    Profile(crate::ir::ProfileTraitId),
+    Profile(ProfileTraitId),
     Computed(RuleId),
 }
 
+/// What destinations may name. A project may have thousands of rules, and thousands of references to them.
 struct Names<'a> {
     declarations: &'a Declarations,
     lowered: &'a Lowered,
+    rules: HashMap<&'a str, (RuleId, &'a RuleKind)>,
+    profile: HashMap<&'a str, ProfileTraitId>,
+    faulty: HashSet<&'a str>,
 }
 
-impl Names<'_> {
+impl<'a> Names<'a> {
+    fn new(declarations: &'a Declarations, lowered: &'a Lowered) -> Self {
+        let rules = lowered.rules.iter().zip(0..).map(|(rule, id)| (rule.name.as_str(), (RuleId(id), &rule.kind)));
+        let profile = declarations.profile.iter().zip(0..).map(|(kept, id)| (kept.name.as_str(), ProfileTraitId(id)));
+        let faulty = lowered.faulty_rules.iter().map(|(name, _)| name.as_str());
+        Self {
+            declarations,
+            lowered,
+            rules: rules.collect(),
+            profile: profile.collect(),
+            faulty: faulty.chain(declarations.faulty.profile.iter().map(String::as_str)).collect(),
+        }
+    }
+
+    fn resolve(&self, declared: DeclaredDestination, report: &mut Report) -> Destination {
+        report.begin_file();
+        let DeclaredDestination { mut destination, segments, traits } = declared;
+        destination.segments = segments.iter().filter_map(|reference| self.segment(reference, report)).collect();
+        for reference in &traits {
+            match self.any_trait(reference, report) {
+                Some(Found::Profile(id)) => destination.profile_traits.push(id),
+                Some(Found::Computed(id)) => destination.computed_traits.push(id),
+                None => {}
+            }
+        }
+        destination
+    }
+
     fn segment(&self, reference: &Reference, report: &mut Report) -> Option<RuleId> {
-        if let Some((id, kind)) = self.rule(&reference.name) {
+        if let Some(&(id, kind)) = self.rules.get(reference.name.as_str()) {
             if *kind == RuleKind::Segment {
                 return Some(id);
             }
@@ -79,14 +93,15 @@ impl Names<'_> {
             let message = format!("there is no segment `{}`", reference.name);
             let error = Diagnostic::error(codes::UNKNOWN_SEGMENT, message, reference.span, "not declared in rules/");
             let known = self.rules(|kind| *kind == RuleKind::Segment);
-            report.push(with_help(error, suggest::help(&reference.name, known)));
+            let help = report.suggest(&reference.name, known);
+            report.push(with_help(error, help));
         }
         None
     }
 
     fn any_trait(&self, reference: &Reference, report: &mut Report) -> Option<Found> {
-        let profile = self.declarations.profile_named(&reference.name).map(|(id, _)| id);
-        match (profile, self.rule(&reference.name)) {
+        let name = reference.name.as_str();
+        match (self.profile.get(name).copied(), self.rules.get(name).copied()) {
             (Some(_), Some((id, RuleKind::Trait(_)))) => {
                 let message = format!("`{}` is a trait of the profile and a trait of the rules", reference.name);
                 let mut error = Diagnostic::error(codes::AMBIGUOUS_TRAIT, message, reference.span, "which of both?");
@@ -113,24 +128,21 @@ impl Names<'_> {
                     let error = Diagnostic::error(codes::UNKNOWN_TRAIT, message, reference.span, label);
                     let computed = self.rules(|kind| matches!(kind, RuleKind::Trait(_)));
                     let profile = self.declarations.profile.iter().map(|declared| declared.name.as_str());
-                    report.push(with_help(error, suggest::help(&reference.name, profile.chain(computed))));
+                    let help = report.suggest(&reference.name, profile.chain(computed));
+                    report.push(with_help(error, help));
                 }
                 None
             }
         }
     }
 
-    fn rule(&self, name: &str) -> Option<(RuleId, &RuleKind)> {
-        let index = self.lowered.rules.iter().position(|rule| rule.name == name)?;
-        Some((RuleId(u32::try_from(index).ok()?), &self.lowered.rules[index].kind))
-    }
-
+    /// In the order of the rules.
     fn rules(&self, wanted: impl Fn(&RuleKind) -> bool) -> impl Iterator<Item = &str> {
         self.lowered.rules.iter().filter(move |rule| wanted(&rule.kind)).map(|rule| rule.name.as_str())
     }
 
     fn is_faulty(&self, name: &str) -> bool {
-        self.lowered.faulty_rules.iter().any(|(faulty, _)| faulty == name)
+        self.faulty.contains(name)
     }
 }
 

@@ -99,6 +99,7 @@ pub(crate) fn before_parameter() -> Json {
 
 /// A filter that takes any text.
 pub(crate) fn filter_parameter(name: &str, description: &str) -> Json {
-    let schema = json!({ "type": "string", "minLength": 1, "maxLength": crate::limits::FILTER_CHARS });
+    let schema = json!({ "type": "string", "minLength": 1, "maxLength": crate::limits::FILTER_CHARS,
+        "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]+$" });
     query_parameter(name, &schema, description)
 }

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-/// Bytes of path and query together.
-pub const URI_BYTES: usize = 8 * 1024;
-/// Bytes of a request's body.
-pub const BODY_BYTES: usize = 64 * 1024;
+/// Bytes of path and query together: whatever identifier fits its own limit fits here, every byte of it encoded.
+pub const URI_BYTES: usize = 16 * 1024;
+/// Bytes of a request's body: whatever statement fits its own limit fits here, every character of it escaped.
+pub const BODY_BYTES: usize = 256 * 1024;
 /// Characters of one SQL statement.
 pub const SQL_CHARS: usize = 16 * 1024;
-/// Bytes of an identifier: kind, colon and value.
-pub const IDENTIFIER_BYTES: usize = 1024;
+/// Characters of an identifier: kind, colon and value.
+pub const IDENTIFIER_CHARS: usize = 1024;
 /// Characters of a filter's value (a reason, a source, a destination, an event's name).
 pub const FILTER_CHARS: usize = 200;
 /// Bytes of a bearer key.

@@ -67,7 +67,7 @@ fn uri(pieces: &[String], parameters: &[String]) -> Option<Uri> {
 }
 
 fn check(fixture: &Fixture, request: Request<Body>) -> Result<(), TestCaseError> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     let shown = format!("{} {}", request.method(), request.uri());
     let under_api = request.uri().path().starts_with("/api/") && request.method() != Method::HEAD;
     let answer = runtime.block_on(fixture.send(request));

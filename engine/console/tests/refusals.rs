@@ -71,10 +71,12 @@ async fn bad_bodies_are_refused() {
     for body in ["", "{", "[]", "null", "{\"sql\": 1}", "{\"sql\": \"\"}", "{\"sql\": \"select 1\", \"x\": 1}", "{}"] {
         assert_eq!(code(&[json_type], body).await, (400, "bad_body".to_owned()), "{body}");
     }
-    for limit in [json!(0), json!(limits::ROWS_MOST + 1), json!(-1), json!(1.5), json!("1")] {
+    for limit in [json!(0), json!(limits::ROWS_MOST + 1), json!(-1), json!(1.5), json!(1e300), json!("1")] {
         let body = json!({"sql": "select 1", "limit": limit}).to_string();
         assert_eq!(code(&[json_type], &body).await, (400, "bad_body".to_owned()), "{body}");
     }
+    let whole = json!({"sql": "select 1", "limit": 5.0}).to_string();
+    assert_eq!(fixture.call(Method::POST, "/api/v1/query", &[json_type], &whole).await.status, 200);
     let sql = |chars: usize| json!({ "sql": "é".repeat(chars) }).to_string();
     assert_eq!(fixture.call(Method::POST, "/api/v1/query", &[json_type], &sql(limits::SQL_CHARS)).await.status, 200);
     assert_eq!(code(&[json_type], &sql(limits::SQL_CHARS + 1)).await, (400, "bad_body".to_owned()));
@@ -85,6 +87,17 @@ async fn bad_bodies_are_refused() {
     assert_eq!(code(&[], "{}").await, (415, "unsupported_media_type".to_owned()));
     assert_eq!(code(&[("content-type", "text/plain")], "{}").await, (415, "unsupported_media_type".to_owned()));
     assert_eq!(code(&[json_type, ("accept", "image/png")], "{}").await, (406, "not_acceptable".to_owned()));
+}
+
+#[tokio::test]
+async fn identifiers_have_a_longest() {
+    let fixture = Fixture::new();
+    let code = async |chars: usize| {
+        let who = format!("email:{}", "%F0%9F%92%8E".repeat(chars - "email:".len()));
+        fixture.get(&format!("/api/v1/people/{who}")).await.json()["error"]["code"].clone()
+    };
+    assert_eq!(code(limits::IDENTIFIER_CHARS).await, "no_such_person");
+    assert_eq!(code(limits::IDENTIFIER_CHARS + 1).await, "bad_identifier");
 }
 
 #[tokio::test]

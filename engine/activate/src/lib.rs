@@ -7,11 +7,25 @@
 //! - [`outcome`] is the seam to the store: what became of a delivery is durable before the delivery leaves the outbox.
 //! - [`component`] turns a compiled plugin into a component.
 //!
-//! ```ignore
-//! let host = Host::new(&HostConfig { cache: Some(data.join("compiled")), storage: Some(data.join("plugins")) })?;
-//! let plugins = Plugins::load(&host, &program, project_dir, &|name| std::env::var(name).ok())?;
-//! let outbox = Outbox::start(OutboxConfig { program, transports: plugins.transports(), log, backlog, policy: Policy::default() });
-//! outbox.enqueue(effects.deliveries);
+//! ```no_run
+//! # use sonder_activate::{host::{Host, HostConfig, Plugins}, outbox::{Outbox, OutboxConfig, Policy}, outcome::{Backlog, OutcomeLog}};
+//! # use std::{path::Path, sync::Arc};
+//! # fn start(program: &sonder_dsl::ir::Program, data: &Path, project: &Path, log: Arc<dyn OutcomeLog>,
+//! #     backlog: Arc<dyn Backlog>, decided: Vec<sonder_core::effect::Delivery>) -> Result<(), Box<dyn std::error::Error>> {
+//! let directories = HostConfig { cache: Some(data.join("compiled")), storage: Some(data.join("plugins")), http: None };
+//! let host = Host::new(directories)?;
+//! let plugins = Plugins::load(&host, &program.destinations, project, &|name| std::env::var(name).ok())
+//!     .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
+//! let outbox = Outbox::start(OutboxConfig {
+//!     destinations: program.destinations.clone(),
+//!     transports: plugins.transports(),
+//!     log,
+//!     backlog,
+//!     policy: Policy::default(),
+//!     resume: true,
+//! });
+//! outbox.enqueue(decided);
+//! # Ok(()) }
 //! ```
 
 pub mod component;

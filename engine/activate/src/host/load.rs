@@ -11,7 +11,6 @@ use super::{Description, Host};
 use crate::limits;
 use crate::outbox::{Transport, Transports};
 use sonder_core::effect::ItemKind;
-use sonder_dsl::ir::Program;
 use sonder_dsl::model::{Destination, WriteKey};
 use std::collections::BTreeMap;
 use std::path::{Component, Path};
@@ -47,13 +46,13 @@ impl Plugins {
     /// All that is wrong, by destination.
     pub fn load(
         host: &Host,
-        program: &Program,
+        destinations: &[Destination],
         project: &Path,
         environment: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, Vec<PluginProblem>> {
         let mut carriers = BTreeMap::new();
         let mut problems = Vec::new();
-        for destination in &program.destinations {
+        for destination in destinations {
             let mut found = Found { destination, problems: &mut problems };
             if let Some(carrier) = bind(host, destination, project, environment, &mut found) {
                 carriers.insert(destination.name.clone(), Shared(Arc::new(carrier)));

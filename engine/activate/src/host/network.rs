@@ -67,13 +67,12 @@ impl Http for Network {
             return Err(SendError::Connect("the engine is stopping".to_owned()));
         };
         let client = if request.private { &self.private } else { &self.public };
-        let sending = client
+        let request = client
             .request(request.method, request.url)
             .headers(request.headers)
             .body(request.body)
-            .timeout(within.min(limits::REQUEST_TIME))
-            .send();
-        runtime.block_on(async { read(sending.await.map_err(failure)?).await })
+            .timeout(within.min(limits::REQUEST_TIME));
+        runtime.block_on(async { read(request.send().await.map_err(failure)?).await })
     }
 }
 

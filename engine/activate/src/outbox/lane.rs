@@ -48,6 +48,12 @@ pub struct Lane {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FlightId(u64);
 
+#[cfg(test)]
+impl FlightId {
+    /// A number that no lane gives out, for what a test keeps beside flights.
+    pub(super) const LOADING: Self = Self(u64::MAX);
+}
+
 /// What to do now.
 #[derive(Debug, PartialEq)]
 pub enum Step {
@@ -305,7 +311,7 @@ impl Lane {
                 available => limit.min(available),
             },
         };
-        let people = self.batch(limit);
+        let people = self.batch(limit, now);
         if let Some(bucket) = &mut self.rate {
             bucket.take(people.len());
         }
@@ -319,10 +325,10 @@ impl Lane {
     }
 
     /// The people whose items make the next batch: those who wait longest, but an item that is to go alone goes alone.
-    fn batch(&self, limit: usize) -> Vec<PersonId> {
+    fn batch(&self, limit: usize, now: Moment) -> Vec<PersonId> {
         let mut people = Vec::new();
         let mut bytes = 0;
-        for waiting in self.queue.ready() {
+        for waiting in self.queue.ready().filter(|waiting| self.may_get(&waiting.delivery, now)) {
             bytes += waiting.delivery.payload.len();
             if people.len() >= limit || (bytes > limits::BATCH_BYTES && !people.is_empty()) {
                 break;
@@ -340,10 +346,13 @@ impl Lane {
 
     /// Those among the next ones who got enough lately. Whoever asked to be forgotten is never in that way.
     fn over_cap(&self, now: Moment) -> Vec<PersonId> {
-        let Some(cap) = &self.cap else { return Vec::new() };
         let next = self.queue.ready().take(self.batch_limit).map(|waiting| &waiting.delivery);
-        let over = next.filter(|delivery| delivery.kind != ItemKind::Erase && !cap.allows(delivery.person, now));
-        over.map(|delivery| delivery.person).collect()
+        next.filter(|delivery| !self.may_get(delivery, now)).map(|delivery| delivery.person).collect()
+    }
+
+    fn may_get(&self, delivery: &Delivery, now: Moment) -> bool {
+        let Some(cap) = &self.cap else { return true };
+        delivery.kind == ItemKind::Erase || cap.allows(delivery.person, now)
     }
 
     fn give_up(&mut self, now: Moment) -> Step {
@@ -373,8 +382,15 @@ impl Lane {
 
     /// When there may be something to do without anybody calling.
     fn next_moment(&self) -> Option<Moment> {
-        let load = self.spill.as_ref().filter(|spill| !spill.loading && !self.stopping).map(|spill| spill.not_before);
-        earliest(self.queue.next_due(), load)
+        earliest(self.queue.next_due(), self.next_load_at())
+    }
+
+    /// When the store may be asked for more; `None` while there is nothing to ask for, or no room for it.
+    fn next_load_at(&self) -> Option<Moment> {
+        let room =
+            self.queue.len() <= self.policy.window_items / 2 && self.queue.bytes() <= self.policy.window_bytes / 2;
+        let spill = self.spill.as_ref().filter(|spill| room && !spill.loading && !self.stopping)?;
+        Some(spill.not_before)
     }
 }
 

@@ -30,7 +30,8 @@ use crate::outcome::{Backlog, OutcomeLog};
 use lane::Lane;
 use parking_lot::Mutex;
 use sonder_core::effect::Delivery;
-use sonder_dsl::ir::Program;
+use sonder_dsl::ir::DestinationId;
+use sonder_dsl::model::Destination;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,8 +39,8 @@ use worker::{Clock, Worker};
 
 /// What an outbox is made of.
 pub struct OutboxConfig {
-    /// The program that runs; its destinations get lanes.
-    pub program: Arc<Program>,
+    /// The program's destinations, in its order: each gets a lane.
+    pub destinations: Vec<Destination>,
     /// What carries batches, by destination: [`Plugins::transports`](crate::host::Plugins::transports).
     pub transports: Transports,
     /// Keeps outcomes.
@@ -76,9 +77,9 @@ impl Outbox {
     /// Starts a worker for each destination. To be called within a tokio runtime.
     #[must_use]
     pub fn start(config: OutboxConfig) -> Self {
-        let OutboxConfig { program, transports, log, backlog, policy, resume } = config;
+        let OutboxConfig { destinations, transports, log, backlog, policy, resume } = config;
         let outbox = Self(Arc::new(Shared { policy, log, backlog, clock: Clock::start(), lanes: Mutex::default() }));
-        outbox.apply(&program, transports, resume);
+        outbox.apply(&destinations, transports, resume);
         outbox
     }
 
@@ -128,8 +129,8 @@ impl Outbox {
 
     /// Goes on with another version of the project, between two batches of each destination: what waits stays, and goes
     /// by the new version. What waits for a destination that is no more is given up.
-    pub fn reconfigure(&self, program: &Program, transports: Transports) {
-        self.apply(program, transports, false);
+    pub fn reconfigure(&self, destinations: &[Destination], transports: Transports) {
+        self.apply(destinations, transports, false);
     }
 
     /// Sends what is ready, waits for what is under way, then stops; at the latest after `deadline`. Gives the number of
@@ -152,13 +153,13 @@ impl Outbox {
         workers.iter().map(|worker| worker.lane().stats().pending).sum()
     }
 
-    fn apply(&self, program: &Program, mut transports: Transports, resume: bool) {
+    fn apply(&self, destinations: &[Destination], mut transports: Transports, resume: bool) {
         let now = self.0.clock.now();
         let mut lanes = self.0.lanes.lock();
         lanes.by_name.retain(|_, worker| !worker.lane().is_finished());
         lanes.by_id.clear();
-        for (index, destination) in program.destinations.iter().enumerate() {
-            let id = sonder_dsl::ir::DestinationId(u32::try_from(index).unwrap_or(u32::MAX));
+        for (index, destination) in destinations.iter().enumerate() {
+            let id = DestinationId(u32::try_from(index).unwrap_or(u32::MAX));
             let transport = transports.remove(&destination.name);
             let worker = match lanes.by_name.get(&destination.name) {
                 Some(worker) => {
@@ -185,7 +186,7 @@ impl Outbox {
             lanes.by_id.push(worker);
         }
         for (name, worker) in &lanes.by_name {
-            if !program.destinations.iter().any(|destination| destination.name == *name) {
+            if !destinations.iter().any(|destination| destination.name == *name) {
                 worker.lane().close();
                 worker.wake();
             }

@@ -9,6 +9,7 @@ pub(crate) mod interner;
 mod lower;
 pub mod lowered;
 mod order;
+pub mod print;
 pub mod program;
 pub mod sql;
 pub mod value;

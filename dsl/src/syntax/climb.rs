@@ -87,19 +87,28 @@ impl Climber {
     /// An expression of operators that bind at least as much as `least`.
     fn expression(&mut self, least: u8) -> Option<Tree> {
         let mut left = self.prefixed()?;
-        let mut compared = false;
+        // What was last compared with: `a < b < c` goes on as `a < b and b < c`, so that it is one mistake, not two.
+        let mut compared: Option<Tree> = None;
         loop {
             match self.parts.peek() {
                 Some(Part::Infix(operator)) if binding(operator.value) >= least => {
                     let operator = operator.clone();
                     let level = binding(operator.value);
                     self.parts.next();
-                    if level == COMPARISON && std::mem::replace(&mut compared, true) {
-                        self.chained.push(operator.span);
-                    }
                     let right = self.expression(level + 1)?;
-                    left =
-                        if level <= AND { self.chain(left, operator, right)? } else { binary(left, operator, right) };
+                    left = match compared.take() {
+                        Some(middle) if level == COMPARISON => {
+                            self.chained.push(operator.span);
+                            let and = Node { value: BinaryOperator::And, span: operator.span };
+                            compared = self.comparison_follows().then(|| right.clone());
+                            binary(left, and, binary(middle, operator, right))
+                        }
+                        _ if level <= AND => self.chain(left, operator, right)?,
+                        _ => {
+                            compared = (level == COMPARISON && self.comparison_follows()).then(|| right.clone());
+                            binary(left, operator, right)
+                        }
+                    };
                 }
                 Some(Part::IsKnown(state)) if COMPARISON >= least => {
                     let state = state.clone();
@@ -111,6 +120,10 @@ impl Climber {
                 _ => return Some(left),
             }
         }
+    }
+
+    fn comparison_follows(&mut self) -> bool {
+        matches!(self.parts.peek(), Some(Part::Infix(operator)) if binding(operator.value) == COMPARISON)
     }
 
     fn prefixed(&mut self) -> Option<Tree> {
@@ -131,16 +144,42 @@ impl Climber {
 
     /// All operands of `a and b and c`, of which two are read.
     fn chain(&mut self, first: Tree, operator: Node<BinaryOperator>, second: Tree) -> Option<Tree> {
-        let mut operands = vec![first, second];
-        let mut operators = vec![operator];
+        let value = operator.value;
+        let mut chain = Chain { value, operands: Vec::new(), operators: Vec::new() };
+        chain.take(first);
+        chain.operators.push(operator);
+        chain.take(second);
         while let Some(Part::Infix(next)) = self.parts.peek()
-            && operators.first().is_some_and(|operator| operator.value == next.value)
+            && value == next.value
         {
-            operators.push(next.clone());
+            chain.operators.push(next.clone());
             self.parts.next();
-            operands.push(self.expression(binding(operators.first()?.value) + 1)?);
+            chain.take(self.expression(binding(value) + 1)?);
         }
-        Some(balanced(operands, &operators))
+        Some(balanced(chain.operands, &chain.operators))
+    }
+}
+
+/// The operands of a chain of one operator: parentheses inside it make no difference.
+struct Chain {
+    value: BinaryOperator,
+    operands: Vec<Tree>,
+    operators: Vec<Node<BinaryOperator>>,
+}
+
+impl Chain {
+    fn take(&mut self, tree: Tree) {
+        let Tree { expression, depth } = tree;
+        match expression.value {
+            ExpressionKind::Binary(left, operator, right) if operator.value == self.value => {
+                // A part is less deep than the whole.
+                let depth = depth.saturating_sub(1);
+                self.take(Tree { expression: *left, depth });
+                self.operators.push(operator);
+                self.take(Tree { expression: *right, depth });
+            }
+            _ => self.operands.push(Tree { expression, depth }),
+        }
     }
 }
 

@@ -116,6 +116,25 @@ fn help(found: &str, expected: &[Expected]) -> Option<String> {
     if expected.contains(&Expected::Name) && RESERVED.contains(&found) {
         return Some(format!("`{found}` is a word of the language and can't be a name"));
     }
+    let is_word = found.starts_with(|c: char| c.is_alphabetic() || c == '_');
+    if expected.contains(&Expected::Word("else")) {
+        return Some("an `if` needs an `else`: `if did(order) then \"buyer\" else \"visitor\"`".to_owned());
+    }
+    if expected.contains(&Expected::Word("when"))
+        && !expected.contains(&Expected::Operator)
+        && (is_word || found == "(")
+    {
+        return Some("a condition begins with `when`".to_owned());
+    }
+    if found == "not" {
+        return Some("`not` stands before a whole condition: `not category == \"shoes\"`".to_owned());
+    }
+    if is_word && expected.contains(&Expected::Operator) {
+        return Some(
+            "two values need an operator between them; what a function asks stands in parentheses: `count(view)`"
+                .to_owned(),
+        );
+    }
     match found {
         ";" => Some("nothing ends with a semicolon here: leave it out".to_owned()),
         "/" | "-" if expected.contains(&Expected::Value) => Some("a comment begins with `#`".to_owned()),

@@ -275,7 +275,9 @@ impl Builder<'_> {
                 let Some(inner) = pair.into_inner().find(|part| part.as_rule() == Rule::expression) else {
                     return leaf(ExpressionKind::Faulty, span);
                 };
-                return self.expression(inner);
+                let mut tree = self.expression(inner);
+                tree.expression.span = span;
+                return tree;
             }
             Rule::if_else => return self.if_else(pair),
             Rule::reference => return self.reference(pair),
@@ -458,7 +460,7 @@ impl Builder<'_> {
             (Rule::next, Some(length)) => {
                 self.length(&length).map_or(Modifier::Faulty, |length| Modifier::Next(length.value))
             }
-            (Rule::since, Some(date)) if date.as_rule() == Rule::date => {
+            (Rule::since, Some(date)) if matches!(date.as_rule(), Rule::date | Rule::wrong_date) => {
                 self.date(&date).map_or(Modifier::Faulty, Modifier::Since)
             }
             (Rule::since, Some(length)) => {

@@ -59,7 +59,7 @@ pub fn split(text: &str) -> (Vec<Chunk>, Vec<Problem>) {
         problems: Vec::new(),
         open: Vec::new(),
         ifs: 0,
-        too_deep: false,
+        lost: false,
     };
     for index in 0..tokens.len() {
         splitter.take(index);
@@ -195,8 +195,8 @@ struct Splitter<'a> {
     open: Vec<Opened>,
     /// `if`s under way in all levels: what follows an `else` is inside it.
     ifs: usize,
-    /// Brackets no longer count until the next item begins.
-    too_deep: bool,
+    /// Brackets no longer count until the next item begins: they are too deep, or some may be part of an unclosed text.
+    lost: bool,
 }
 
 struct Opened {
@@ -217,11 +217,14 @@ impl Splitter<'_> {
         if let Some(chunk) = self.chunks.last_mut() {
             chunk.range.end = token.range.end;
         }
-        if self.too_deep {
+        if self.lost {
             return;
         }
         match token.kind {
-            Kind::Quoted { closed: false } => self.report(Problem::UnclosedQuote(token.range)),
+            Kind::Quoted { closed: false } => {
+                self.lost = true;
+                self.report(Problem::UnclosedQuote(token.range));
+            }
             Kind::Open(bracket) => {
                 self.open.push(Opened { bracket, range: token.range, ifs: self.ifs });
                 self.check_depth(token.range);
@@ -281,14 +284,14 @@ impl Splitter<'_> {
 
     /// At the end of an item: whatever is still open is never closed.
     fn close_all(&mut self) {
-        if self.too_deep {
+        if self.lost {
             self.open.clear();
         }
         while !self.open.is_empty() {
             self.forget_innermost();
         }
         self.ifs = 0;
-        self.too_deep = false;
+        self.lost = false;
     }
 
     fn forget_innermost(&mut self) {
@@ -300,7 +303,7 @@ impl Splitter<'_> {
 
     fn check_depth(&mut self, range: Range) {
         if self.open.len() + self.ifs > limits::RULE_NESTING {
-            self.too_deep = true;
+            self.lost = true;
             self.report(Problem::TooDeep(range));
         }
     }

@@ -98,7 +98,7 @@ impl<'a> Checker<'a> {
                 let sources = self.sources;
                 let wording =
                     Wording { text: &|span| excerpt(sources, span), place: &|span| place_text(sources, span) };
-                let typed = operator::binary(operator.value, operator.span, left, right, &wording);
+                let typed = operator::binary(operator, left, right, &wording);
                 self.accept(typed)
             }
             ExpressionKind::IsKnown(value, known) => self.is_known(value, *known, span, scope),
@@ -248,25 +248,7 @@ impl<'a> Checker<'a> {
         let written: Vec<&str> = rest.iter().map(|name| name.value.as_str()).collect();
         let joined = written.join(".");
         let Some(field) = context::find(&joined) else {
-            let diagnostic = Diagnostic::error(
-                codes::NO_SUCH_PROPERTY,
-                format!("`context.{joined}` is not a field of the context"),
-                path.span,
-                "not known",
-            );
-            let inside: Vec<&str> = context::FIELDS
-                .iter()
-                .filter_map(|field| field.path.strip_prefix(joined.as_str())?.strip_prefix('.'))
-                .collect();
-            let diagnostic = if !joined.is_empty() && !inside.is_empty() {
-                let names: Vec<String> = inside.iter().map(|name| format!("`context.{joined}.{name}`")).collect();
-                diagnostic.help(format!("there is {}", names.join(", ")))
-            } else if let Some(near) = suggest::nearest(&joined, context::FIELDS.iter().map(|field| field.path)) {
-                diagnostic.help(format!("did you mean `context.{near}`?"))
-            } else {
-                diagnostic
-            };
-            self.report(diagnostic);
+            self.report(unknown_context(&joined, path.span));
             return None;
         };
         let keys = written.iter().map(|key| (*key).to_owned()).collect();
@@ -348,12 +330,14 @@ impl<'a> Checker<'a> {
         let near = suggest::nearest(&name.value, known.iter().map(String::as_str));
         if is_null(&name.value) {
             diagnostic = diagnostic.help("a value is never null here: ask `is known` or `is unknown` of it");
+        } else if near.is_none()
+            && (self.rules.contains_key(&name.value) || self.declarations.profile_named(&name.value).is_some())
+        {
+            diagnostic = diagnostic
+                .help("inside `where` a bare name is a property of the event; traits are compared outside of it");
         } else if let Some(help) = suggest::help(&name.value, known.iter().map(String::as_str)) {
             diagnostic =
                 diagnostic.help(if before.is_empty() { help } else { help.replacen('`', &format!("`{before}"), 1) });
-        } else if self.rules.contains_key(&name.value) || self.declarations.profile_named(&name.value).is_some() {
-            diagnostic = diagnostic
-                .help("inside `where` a bare name is a property of the event; traits are compared outside of it");
         }
         let place = match near.filter(|_| index == 0).and_then(|near| self.declarations.property(event, near)) {
             Some((index, _)) => self.declarations.property_place(event, index),
@@ -537,6 +521,39 @@ impl<'a> Checker<'a> {
             "a bare name is a trait of the rules; the golden record is `profile.…`, text stands between double quotes",
         )
     }
+}
+
+fn unknown_context(written: &str, span: Span) -> Diagnostic {
+    if written.is_empty() {
+        return Diagnostic::error(
+            codes::NO_SUCH_PROPERTY,
+            "the whole context has no value",
+            span,
+            "name one of its fields",
+        )
+        .help("write `context.device.type`, `context.page.path` …");
+    }
+    let diagnostic = Diagnostic::error(
+        codes::NO_SUCH_PROPERTY,
+        format!("`context.{written}` is not a field of the context"),
+        span,
+        "not known",
+    );
+    let paths = || context::FIELDS.iter().map(|field| field.path);
+    let inside: Vec<String> = paths()
+        .filter(|path| path.strip_prefix(written).is_some_and(|rest| rest.starts_with('.')))
+        .map(|path| format!("`context.{path}`"))
+        .collect();
+    if !inside.is_empty() {
+        return diagnostic.help(format!("there is {}", inside.join(", ")));
+    }
+    if let Some(near) = suggest::nearest(written, paths()) {
+        return diagnostic.help(format!("did you mean `context.{near}`?"));
+    }
+    let mut tops: Vec<&str> = paths().map(|path| path.split('.').next().unwrap_or(path)).collect();
+    tops.dedup();
+    diagnostic
+        .help(format!("the context has {}", tops.iter().map(|top| format!("`{top}`")).collect::<Vec<_>>().join(", ")))
 }
 
 fn is_alias(alias: Option<&Name>, name: &Name) -> bool {

@@ -4,6 +4,7 @@ use super::value::{Motion, Typed, convert, is_number, is_ordered, join, noun};
 use crate::diagnostic::{Diagnostic, codes, suggest};
 use crate::ir::{BinaryOperator, Expression, Type, UnaryOperator, Value};
 use crate::source::Span;
+use crate::syntax::ast::Node;
 use rust_decimal::Decimal;
 
 /// The most digits after the point that an exact number has.
@@ -47,7 +48,9 @@ pub fn unary(operator: UnaryOperator, operand: Typed, span: Span) -> Result<Type
         ));
     }
     let expression = match (operator, operand.expression) {
-        (UnaryOperator::Negate, Expression::Constant(Value::Int(number))) => Expression::Constant(Value::Int(-number)),
+        (UnaryOperator::Negate, Expression::Constant(Value::Int(number))) => {
+            Expression::Constant(Value::Int(number.saturating_neg()))
+        }
         (UnaryOperator::Negate, Expression::Constant(Value::Decimal(number))) => {
             Expression::Constant(Value::Decimal(-number))
         }
@@ -62,28 +65,27 @@ pub fn unary(operator: UnaryOperator, operand: Typed, span: Span) -> Result<Type
 /// # Errors
 /// When the operands do not fit.
 pub fn binary(
-    operator: BinaryOperator,
-    operator_span: Span,
+    operator: &Node<BinaryOperator>,
     left: Typed,
     right: Typed,
     sources: &Wording<'_>,
 ) -> Result<Typed, Diagnostic> {
     let span = Span { end: right.span.end, ..left.span };
-    if operator == BinaryOperator::Or && (left.kind != Type::Bool || right.kind != Type::Bool) {
-        return or_default(left, right, span);
+    if operator.value == BinaryOperator::Or && (left.kind != Type::Bool || right.kind != Type::Bool) {
+        return or_default(operator, left, right, span);
     }
     refuse_personal(&left)?;
     refuse_personal(&right)?;
-    match operator {
+    match operator.value {
         BinaryOperator::And | BinaryOperator::Or => logic(operator, left, right, span),
         BinaryOperator::Equal | BinaryOperator::NotEqual => {
             never_equal(&left, &right, sources)?;
-            comparison(operator, operator_span, left, right, span)
+            comparison(operator, left, right, span)
         }
         BinaryOperator::Less
         | BinaryOperator::LessOrEqual
         | BinaryOperator::Greater
-        | BinaryOperator::GreaterOrEqual => comparison(operator, operator_span, left, right, span),
+        | BinaryOperator::GreaterOrEqual => comparison(operator, left, right, span),
         BinaryOperator::Add | BinaryOperator::Subtract => sum(operator, left, right, span),
         BinaryOperator::Multiply | BinaryOperator::Divide => product(operator, left, right, span),
     }
@@ -114,22 +116,22 @@ pub fn refuse_personal(value: &Typed) -> Result<(), Diagnostic> {
     }
 }
 
-fn logic(operator: BinaryOperator, left: Typed, right: Typed, span: Span) -> Result<Typed, Diagnostic> {
+fn logic(operator: &Node<BinaryOperator>, left: Typed, right: Typed, span: Span) -> Result<Typed, Diagnostic> {
     for side in [&left, &right] {
         if side.kind != Type::Bool {
             let noun = noun(&side.kind);
-            let message = format!("`{}` joins conditions, and {noun} is none", symbol(operator));
+            let message = format!("`{}` joins conditions, and {noun} is none", symbol(operator.value));
             return Err(
                 Diagnostic::error(codes::NOT_A_CONDITION, message, side.span, noun).help("compare it with something")
             );
         }
     }
-    Ok(Typed::new(boxed(operator, left.expression, right.expression), Type::Bool, span))
+    Ok(Typed::new(boxed(operator.value, left.expression, right.expression), Type::Bool, span))
 }
 
-fn or_default(left: Typed, right: Typed, span: Span) -> Result<Typed, Diagnostic> {
+fn or_default(operator: &Node<BinaryOperator>, left: Typed, right: Typed, span: Span) -> Result<Typed, Diagnostic> {
     let Some(kind) = join(&left.kind, &right.kind) else {
-        let diagnostic = differ(BinaryOperator::Or, &left, &right, span, "is no default for");
+        let diagnostic = differ(operator, &left, &right, "is no default for");
         return Err(diagnostic.help("a default has the type of the value that it stands in for; put parentheses around a comparison that `or` shall join"));
     };
     let expression = Expression::OrDefault {
@@ -146,23 +148,17 @@ fn or_default(left: Typed, right: Typed, span: Span) -> Result<Typed, Diagnostic
     })
 }
 
-fn comparison(
-    operator: BinaryOperator,
-    operator_span: Span,
-    left: Typed,
-    right: Typed,
-    span: Span,
-) -> Result<Typed, Diagnostic> {
-    let equality = matches!(operator, BinaryOperator::Equal | BinaryOperator::NotEqual);
+fn comparison(operator: &Node<BinaryOperator>, left: Typed, right: Typed, span: Span) -> Result<Typed, Diagnostic> {
+    let equality = matches!(operator.value, BinaryOperator::Equal | BinaryOperator::NotEqual);
     let Some(kind) = join(&left.kind, &right.kind) else {
-        let diagnostic = differ(operator, &left, &right, span, "is never compared with");
+        let diagnostic = differ(operator, &left, &right, "is never compared with");
         return Err(match quoted_number(&left, &right) {
             Some(help) => diagnostic.help(help),
             None => diagnostic,
         });
     };
     if matches!(kind, Type::List(_)) || !equality && !is_ordered(&kind) {
-        let message = format!("`{}` does not apply to {}", symbol(operator), noun(&kind));
+        let message = format!("`{}` does not apply to {}", symbol(operator.value), noun(&kind));
         let help =
             if kind == Type::Bool { "a yes-or-no value is a condition by itself" } else { "ask `is known` of it" };
         return Err(Diagnostic::error(codes::TYPES_DIFFER, message, span, noun(&kind)).help(help));
@@ -171,8 +167,8 @@ fn comparison(
     if equality && motion != Motion::STILL {
         return Err(Diagnostic::error(
             codes::MOVING_TIME,
-            format!("`{}` with a value that grows with the clock", symbol(operator)),
-            operator_span,
+            format!("`{}` with a value that grows with the clock", symbol(operator.value)),
+            operator.span,
             "equal for one microsecond only",
         )
         .help("ask whether it is longer or shorter: `since(view) > 3d`"));
@@ -182,7 +178,7 @@ fn comparison(
     }
     let left_side = convert(left.expression, &left.kind, &kind);
     let right_side = convert(right.expression, &right.kind, &kind);
-    Ok(Typed::new(boxed(operator, left_side, right_side), Type::Bool, span))
+    Ok(Typed::new(boxed(operator.value, left_side, right_side), Type::Bool, span))
 }
 
 /// `category == "x"`, where the schema says what `category` can be, and `x` is none of it.
@@ -215,8 +211,8 @@ fn never_equal(left: &Typed, right: &Typed, wording: &Wording<'_>) -> Result<(),
     Err(diagnostic)
 }
 
-fn sum(operator: BinaryOperator, left: Typed, right: Typed, span: Span) -> Result<Typed, Diagnostic> {
-    let adding = operator == BinaryOperator::Add;
+fn sum(operator: &Node<BinaryOperator>, left: Typed, right: Typed, span: Span) -> Result<Typed, Diagnostic> {
+    let adding = operator.value == BinaryOperator::Add;
     let kind = match (&left.kind, &right.kind) {
         (a, b) if is_number(a) && is_number(b) => join(a, b),
         (Type::Duration, Type::Duration) => Some(Type::Duration),
@@ -227,7 +223,7 @@ fn sum(operator: BinaryOperator, left: Typed, right: Typed, span: Span) -> Resul
     };
     let Some(kind) = kind else {
         let diagnostic =
-            differ(operator, &left, &right, span, if adding { "is not added to" } else { "has nothing to do with" });
+            differ(operator, &left, &right, if adding { "is not added to" } else { "has nothing to do with" });
         return Err(diagnostic.help("numbers are added to numbers, lengths of time to lengths of time and to moments"));
     };
     let motion = if adding { left.motion.plus(right.motion) } else { left.motion.minus(right.motion) };
@@ -239,14 +235,14 @@ fn sum(operator: BinaryOperator, left: Typed, right: Typed, span: Span) -> Resul
     } else {
         (left.expression, right.expression)
     };
-    Ok(Typed { motion, ..Typed::new(boxed(operator, left_side, right_side), kind, span) })
+    Ok(Typed { motion, ..Typed::new(boxed(operator.value, left_side, right_side), kind, span) })
 }
 
-fn product(operator: BinaryOperator, left: Typed, right: Typed, span: Span) -> Result<Typed, Diagnostic> {
+fn product(operator: &Node<BinaryOperator>, left: Typed, right: Typed, span: Span) -> Result<Typed, Diagnostic> {
     if left.motion != Motion::STILL || right.motion != Motion::STILL {
         return Err(moving("a value that grows with the clock is neither multiplied nor divided", span));
     }
-    let dividing = operator == BinaryOperator::Divide;
+    let dividing = operator.value == BinaryOperator::Divide;
     let factor = |kind: &Type| if *kind == Type::Int { Type::Int } else { Type::Float };
     let (left_to, right_to, kind) = match (&left.kind, &right.kind) {
         (a, b) if is_number(a) && is_number(b) && dividing => (Type::Float, Type::Float, Type::Float),
@@ -262,13 +258,8 @@ fn product(operator: BinaryOperator, left: Typed, right: Typed, span: Span) -> R
         (a, Type::Duration) if is_number(a) && !dividing => (factor(a), Type::Duration, Type::Duration),
         (Type::Duration, Type::Duration) if dividing => (Type::Duration, Type::Duration, Type::Float),
         _ => {
-            let diagnostic = differ(
-                operator,
-                &left,
-                &right,
-                span,
-                if dividing { "is not divided by" } else { "is not multiplied with" },
-            );
+            let diagnostic =
+                differ(operator, &left, &right, if dividing { "is not divided by" } else { "is not multiplied with" });
             return Err(diagnostic.help("numbers and lengths of time are multiplied with and divided by numbers"));
         }
     };
@@ -284,7 +275,7 @@ fn product(operator: BinaryOperator, left: Typed, right: Typed, span: Span) -> R
         .help(format!("an exact number has at most {MOST_DECIMALS}")));
     }
     let expression = boxed(
-        operator,
+        operator.value,
         convert(left.expression, &left.kind, &left_to),
         convert(right.expression, &right.kind, &right_to),
     );
@@ -297,14 +288,14 @@ fn moving(message: &str, span: Span) -> Diagnostic {
     )
 }
 
-fn differ(operator: BinaryOperator, left: &Typed, right: &Typed, span: Span, relation: &str) -> Diagnostic {
+fn differ(operator: &Node<BinaryOperator>, left: &Typed, right: &Typed, relation: &str) -> Diagnostic {
     let (left_noun, right_noun) = (noun(&left.kind), noun(&right.kind));
     let (a, b) = if relation == "is no default for" { (&right_noun, &left_noun) } else { (&left_noun, &right_noun) };
     Diagnostic::error(
         codes::TYPES_DIFFER,
         format!("{a} {relation} {b}"),
-        span,
-        format!("`{}` needs both sides to fit", symbol(operator)),
+        operator.span,
+        format!("`{}` needs both sides to fit", symbol(operator.value)),
     )
     .label(left.span, left_noun.clone())
     .label(right.span, right_noun.clone())

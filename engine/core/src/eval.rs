@@ -6,13 +6,13 @@
 use crate::effect::{Cause, ChangeKind, Effects, PersonId};
 use crate::govern::Governor;
 use crate::message::{Envelope, Message, Quarantined, Timing, read_text};
-use crate::record::{Fact, Record, Seq};
+use crate::record::{Event, Fact, Record, Seq};
 use crate::state::State;
 use crate::view::PersonView;
 use rustc_hash::FxHashMap;
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
-use sonder_dsl::ir::{Program, RuleId, SourceId};
+use sonder_dsl::ir::{Program, RuleId, RuleKind, SourceId};
 use sonder_dsl::time::Moment;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -41,6 +41,38 @@ pub struct Evaluation<'p> {
     unnamed: AtomicU64,
     effects: Effects,
     trace: Vec<String>,
+    /// The events taken in, where another evaluator wants them.
+    kept: Option<Vec<(Seq, Event)>>,
+}
+
+/// What another evaluator starts from: the events that count, and whose they are. Identity and golden record are the
+/// fold's; what the rules make of them is the other evaluator's own work.
+#[derive(Clone, Debug, Default)]
+pub struct History {
+    /// Everybody, sorted by their first identifier.
+    pub people: Vec<HistoricPerson>,
+    /// In the order of the log.
+    pub events: Vec<HistoricEvent>,
+}
+
+/// Somebody in a [`History`].
+#[derive(Clone, Debug)]
+pub struct HistoricPerson {
+    /// As `kind:value`, sorted.
+    pub identifiers: Vec<String>,
+    /// The golden record's known values, by name.
+    pub profile: Map<String, Json>,
+}
+
+/// An event in a [`History`].
+#[derive(Clone, Debug)]
+pub struct HistoricEvent {
+    /// Whose: an index into [`History::people`].
+    pub person: usize,
+    /// Its place in the log.
+    pub seq: Seq,
+    /// The event.
+    pub event: Event,
 }
 
 /// What became of a line.
@@ -93,8 +125,16 @@ impl<'p> Evaluation<'p> {
             unnamed: AtomicU64::new(0),
             effects: Effects::default(),
             trace: Vec::new(),
+            kept: None,
             request,
         }
+    }
+
+    /// Keeps the events, for [`history`](Self::history).
+    #[must_use]
+    pub fn keeping_history(mut self) -> Self {
+        self.kept = Some(Vec::new());
+        self
     }
 
     /// Takes in a line: one message, in the order of the log.
@@ -112,6 +152,9 @@ impl<'p> Evaluation<'p> {
             return Ok(Taken::Duplicate);
         }
         self.seq = Seq(self.seq.0 + 1);
+        if let Some(kept) = &mut self.kept {
+            kept.push((self.seq, event.clone()));
+        }
         let record = Record { seq: self.seq, received_at, fact: Fact::Event(event) };
         // Nobody is ever spilled here, so nobody can be missing.
         let taken = self.state.step(self.program, &record, &mut self.effects);
@@ -127,6 +170,29 @@ impl<'p> Evaluation<'p> {
         debug_assert!(advanced.is_ok());
         self.note("");
         if self.request.trace { self.trace } else { self.people() }
+    }
+
+    /// Lets the clock go on to the moment asked for, and hands over what happened to whom.
+    #[must_use]
+    pub fn history(mut self) -> History {
+        let advanced = self.state.advance(self.program, self.request.at, &mut self.effects);
+        debug_assert!(advanced.is_ok());
+        let views = self.state.people().into_iter().filter_map(|id| self.state.person(self.program, id));
+        let mut people: Vec<(PersonId, HistoricPerson)> = views
+            .map(|view| {
+                let profile = view.traits.iter().map(|it| (it.name.clone(), it.value.clone()));
+                (view.id, HistoricPerson { identifiers: identifiers(&view), profile: sorted(profile) })
+            })
+            .collect();
+        people.sort_unstable_by(|(_, a), (_, b)| a.identifiers.cmp(&b.identifiers));
+        let places: FxHashMap<PersonId, usize> =
+            people.iter().enumerate().map(|(place, (id, _))| (*id, place)).collect();
+        let events = self.kept.unwrap_or_default().into_iter().filter_map(|(seq, event)| {
+            let person = self.state.resolve(event.identifiers.first()?)?;
+            Some(HistoricEvent { person: *places.get(&person)?, seq, event })
+        });
+        let events = events.collect();
+        History { people: people.into_iter().map(|(_, person)| person).collect(), events }
     }
 
     fn read(&self, line: &str) -> Result<Message, Quarantined> {
@@ -211,6 +277,24 @@ impl<'p> Evaluation<'p> {
             profile: sorted(profile),
         }
     }
+}
+
+/// The lines that [`Evaluation::finish`] gives, from what another evaluator found: for each person of the history the
+/// value of each rule, `null` where unknown.
+#[must_use]
+pub fn lines(program: &Program, people: &[HistoricPerson], rules: &[RuleId], values: &[Vec<Json>]) -> Vec<String> {
+    let line = |person: &HistoricPerson, values: &Vec<Json>| {
+        let found = || rules.iter().zip(values).filter_map(|(id, value)| Some((program.rules.get(id.index())?, value)));
+        let segments = found().filter(|(rule, value)| rule.kind == RuleKind::Segment && **value == Json::Bool(true));
+        let traits = found().filter(|(rule, value)| rule.kind != RuleKind::Segment && !value.is_null());
+        PersonLine {
+            person: person.identifiers.clone(),
+            segments: sorted(segments.map(|(rule, _)| rule.name.clone())),
+            traits: sorted(traits.map(|(rule, value)| (rule.name.clone(), value.clone()))),
+            profile: person.profile.clone(),
+        }
+    };
+    people.iter().zip(values).filter_map(|(person, values)| serde_json::to_string(&line(person, values)).ok()).collect()
 }
 
 /// `kind:value`, sorted, each once: an identifier that started anew may be here twice.

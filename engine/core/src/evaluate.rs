@@ -11,7 +11,7 @@ use crate::datum::Datum;
 use crate::operators::{apply, holds, negate};
 use crate::record::Event;
 use sonder_dsl::ir::{BinaryOperator, Expression, Type, UnaryOperator};
-use sonder_dsl::time::{Duration, Moment};
+use sonder_dsl::time::Moment;
 
 /// What evaluating gives.
 #[derive(Clone, Copy, Debug)]
@@ -20,13 +20,10 @@ pub struct Answer<'a> {
     pub datum: Datum<'a>,
     /// The first moment at which it may be another.
     pub until: Moment,
-    /// By how many microseconds it grows each microsecond; 0 for what stands still; [`UNEVEN`] for what moves in any
-    /// other way.
+    /// By how many microseconds it grows each microsecond; 0 for what stands still. The compiler lets such values be
+    /// added, subtracted and compared, but not scaled, so this is always a whole number.
     pub rate: i64,
 }
-
-/// The rate of a value that moves, but not by whole microseconds each microsecond, such as `since(order) / 2.5`.
-pub const UNEVEN: i64 = i64::MIN;
 
 impl<'a> Answer<'a> {
     /// A value that stands still until a moment.
@@ -37,17 +34,6 @@ impl<'a> Answer<'a> {
     /// A value that no clock changes.
     pub fn constant(datum: Datum<'a>) -> Self {
         Self::new(datum, Moment::MAX)
-    }
-
-    /// The same value, `by` later; for values that move evenly.
-    pub fn grown(self, by: Duration) -> Self {
-        let grown = by.0.saturating_mul(self.rate);
-        let datum = match self.datum {
-            Datum::Duration(it) => Datum::Duration(Duration(it.0.saturating_add(grown))),
-            Datum::Time(it) => Datum::Time(it.plus(Duration(grown))),
-            still => still,
-        };
-        Self { datum, ..self }
     }
 }
 
@@ -77,7 +63,7 @@ pub fn evaluate<'a>(expression: &'a Expression, scene: &impl Scene<'a>, now: Mom
             match operator {
                 UnaryOperator::Not => Answer::new(Datum::Bool(!answer.datum.is_true()), answer.until),
                 UnaryOperator::Negate => {
-                    Answer { datum: negate(answer.datum), rate: answer.rate.saturating_neg_unless_uneven(), ..answer }
+                    Answer { datum: negate(answer.datum), rate: answer.rate.saturating_neg(), ..answer }
                 }
             }
         }
@@ -147,19 +133,12 @@ fn binary<'a>(
 }
 
 fn combined_rate(operator: BinaryOperator, left: &Answer<'_>, right: &Answer<'_>) -> i64 {
-    let whole = |answer: &Answer<'_>| if let Datum::Int(factor) = answer.datum { Some(factor) } else { None };
-    let rate = match (left.rate, right.rate) {
-        (0, 0) => Some(0),
-        (UNEVEN, _) | (_, UNEVEN) => None,
-        (a, b) => match operator {
-            BinaryOperator::Add => a.checked_add(b),
-            BinaryOperator::Subtract => a.checked_sub(b),
-            BinaryOperator::Multiply if b == 0 => whole(right).and_then(|factor| a.checked_mul(factor)),
-            BinaryOperator::Multiply if a == 0 => whole(left).and_then(|factor| b.checked_mul(factor)),
-            _ => None,
-        },
-    };
-    rate.unwrap_or(UNEVEN)
+    match operator {
+        BinaryOperator::Add => left.rate.saturating_add(right.rate),
+        BinaryOperator::Subtract => left.rate.saturating_sub(right.rate),
+        // INVARIANT: neither grows; see `Answer::rate`.
+        _ => 0,
+    }
 }
 
 fn convert<'a>(answer: Answer<'a>, to: &Type) -> Answer<'a> {
@@ -183,24 +162,9 @@ fn comparison<'a>(
     // Unknown: false, until a side may become known.
     let Some(order) = a.datum.compare(b.datum) else { return Answer::new(Datum::Bool(false), until) };
     let value = holds(operator, order);
-    let flips = match (a.rate, b.rate) {
-        (0, 0) => Moment::MAX,
-        (UNEVEN, _) | (_, UNEVEN) => {
-            let same = |at: Moment| {
-                let order_then = evaluate(left, scene, at).datum.compare(evaluate(right, scene, at).datum);
-                match operator {
-                    // What is equal may pass by: any change of the order counts.
-                    BinaryOperator::Equal | BinaryOperator::NotEqual => order_then == Some(order),
-                    _ => order_then.is_some_and(|order| holds(operator, order)) == value,
-                }
-            };
-            search_flip(now, until, same)
-        }
-        (rate_a, rate_b) => {
-            let approach = i128::from(rate_a) - i128::from(rate_b);
-            distance(a.datum, b.datum).map_or(Moment::MAX, |gap| line_flip(operator, now, gap, approach))
-        }
-    };
+    let approach = i128::from(a.rate) - i128::from(b.rate);
+    let gap = if approach == 0 { None } else { distance(a.datum, b.datum) };
+    let flips = gap.map_or(Moment::MAX, |gap| line_flip(operator, now, gap, approach));
     Answer::new(Datum::Bool(value), until.min(flips))
 }
 
@@ -227,33 +191,6 @@ fn line_flip(operator: BinaryOperator, now: Moment, gap: i128, approach: i128) -
     let flip = candidates.into_iter().chain([1]).filter(|after| *after >= 1 && at(*after) != before).min();
     let moment = flip.and_then(|after| i64::try_from(i128::from(now.0) + after).ok());
     moment.map_or(Moment::MAX, Moment)
-}
-
-/// The first moment in `(now, until)` at which `same` no longer holds, by bisection: what is compared moves one way.
-fn search_flip(now: Moment, until: Moment, same: impl Fn(Moment) -> bool) -> Moment {
-    // No rule asks about more than a few centuries.
-    const HORIZON: Duration = Duration::from_secs(500 * 366 * 86_400);
-    let mut low = now;
-    let mut high = Moment(until.0.saturating_sub(1)).min(now.plus(HORIZON));
-    if high <= low || same(high) {
-        return Moment::MAX;
-    }
-    while high.0 - low.0 > 1 {
-        let middle = Moment(low.0 + (high.0 - low.0) / 2);
-        if same(middle) { low = middle } else { high = middle }
-    }
-    high
-}
-
-/// Negating a rate.
-trait Rate {
-    fn saturating_neg_unless_uneven(self) -> Self;
-}
-
-impl Rate for i64 {
-    fn saturating_neg_unless_uneven(self) -> Self {
-        if self == UNEVEN { UNEVEN } else { -self }
-    }
 }
 
 /// One event.
@@ -303,12 +240,6 @@ mod tests {
             let first = (1..200).find(|after| judged(*after) != judged(0));
             let announced = line_flip(operator, Moment(1_000), gap, approach);
             prop_assert_eq!(announced, first.map_or(Moment::MAX, |after| Moment(1_000 + after as i64)));
-        }
-
-        #[test]
-        fn bisection_finds_the_first_difference(flip in 1..1_000_i64, until in 1..2_000_i64) {
-            let found = search_flip(Moment(0), Moment(until), |at| at.0 < flip);
-            prop_assert_eq!(found, if flip < until { Moment(flip) } else { Moment::MAX });
         }
     }
 }

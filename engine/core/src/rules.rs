@@ -1,6 +1,7 @@
 //! Rules of a person: their values as of a moment, and which rules are to be looked at again.
 
-use crate::evaluate::{Answer, Scene, UNEVEN, evaluate};
+use crate::datum::Datum;
+use crate::evaluate::{Answer, Scene, evaluate};
 use crate::person::Person;
 use crate::plan::Plan;
 use rustc_hash::FxHashMap;
@@ -15,7 +16,7 @@ pub fn value_of<'a>(plan: &'a Plan, person: &'a Person, rule: RuleId, now: Momen
     if let Some(answer) = memo.get(&rule) {
         return *answer;
     }
-    let Some(it) = plan.rule(rule) else { return Answer::constant(crate::datum::Datum::Unknown) };
+    let Some(it) = plan.rule(rule) else { return Answer::constant(Datum::Unknown) };
     if !it.reads.is_empty() {
         // What a rule reads stands before it: in order, nothing is asked for before it is known. No recursion, however
         // long the chain.
@@ -23,12 +24,12 @@ pub fn value_of<'a>(plan: &'a Plan, person: &'a Person, rule: RuleId, now: Momen
             if !memo.contains_key(&needed)
                 && let Some(it) = plan.rule(needed)
             {
-                let answer = evaluate(&it.expression, &PersonScene { plan, person, memo, memo_now: now }, now);
+                let answer = evaluate(&it.expression, &PersonScene { plan, person, memo }, now);
                 memo.insert(needed, answer);
             }
         }
     }
-    let answer = evaluate(&it.expression, &PersonScene { plan, person, memo, memo_now: now }, now);
+    let answer = evaluate(&it.expression, &PersonScene { plan, person, memo }, now);
     if it.is_read {
         memo.insert(rule, answer);
     }
@@ -55,7 +56,6 @@ struct PersonScene<'a, 'm> {
     plan: &'a Plan,
     person: &'a Person,
     memo: &'m Memo<'a>,
-    memo_now: Moment,
 }
 
 impl<'a> Scene<'a> for PersonScene<'a, '_> {
@@ -63,8 +63,9 @@ impl<'a> Scene<'a> for PersonScene<'a, '_> {
         match leaf {
             Expression::Profile(id) => Answer::constant(self.person.profile_value(*id)),
             Expression::Aggregate(id) => self.aggregate(*id, now),
-            Expression::Rule(id) => self.rule(*id, now),
-            _ => Answer::constant(crate::datum::Datum::Unknown),
+            // INVARIANT: what a rule reads was evaluated before it.
+            Expression::Rule(id) => self.memo.get(id).copied().unwrap_or_else(|| Answer::constant(Datum::Unknown)),
+            _ => Answer::constant(Datum::Unknown),
         }
     }
 
@@ -103,34 +104,22 @@ impl<'a> Scene<'a> for PersonScene<'a, '_> {
         let threshold_count = usize::try_from(threshold).ok().filter(|count| *count > 0)?;
         let (state, spec) = (self.person.aggregate(id)?, self.plan.aggregates.get(id.index())?);
         let until = state.falls_below(threshold_count, now, spec)?;
-        let reaches = state.read(now, spec).datum.compare(crate::datum::Datum::Int(threshold))?.is_ge();
+        let reaches = state.read(now, spec).datum.compare(Datum::Int(threshold))?.is_ge();
         let asks_for_less = matches!(
             (operator, left),
             (BinaryOperator::Less | BinaryOperator::LessOrEqual, Expression::Aggregate(_))
                 | (BinaryOperator::Greater | BinaryOperator::GreaterOrEqual, Expression::Constant(_))
         );
-        Some(Answer::new(crate::datum::Datum::Bool(reaches != asks_for_less), until))
+        Some(Answer::new(Datum::Bool(reaches != asks_for_less), until))
     }
 }
 
 impl<'a> PersonScene<'a, '_> {
     fn aggregate(&self, id: AggregateId, now: Moment) -> Answer<'a> {
         let Some(spec) = self.plan.aggregates.get(id.index()) else {
-            return Answer::constant(crate::datum::Datum::Unknown);
+            return Answer::constant(Datum::Unknown);
         };
         self.person.aggregate(id).map_or_else(|| spec.of_nothing(), |state| state.read(now, spec))
-    }
-
-    fn rule(&self, id: RuleId, now: Moment) -> Answer<'a> {
-        match self.memo.get(&id) {
-            Some(answer) if now == self.memo_now || answer.rate == 0 => *answer,
-            Some(answer) if answer.rate != UNEVEN => answer.grown(now.since(self.memo_now)),
-            // Something that moves unevenly, asked for another moment: only a search for its flip does that.
-            _ => match self.plan.rule(id) {
-                Some(rule) => evaluate(&rule.expression, self, now),
-                None => Answer::constant(crate::datum::Datum::Unknown),
-            },
-        }
     }
 }
 

@@ -115,7 +115,7 @@ impl Viewed<'_> {
     pub fn view(&self) -> PersonView {
         PersonView {
             id: self.component.id,
-            absorbed: self.component.absorbed.clone(),
+            absorbed: self.component.ties().absorbed.clone(),
             identifiers: self.identifiers(),
             links: self.links(),
             traits: self.traits(),
@@ -144,7 +144,7 @@ impl Viewed<'_> {
                 source: self.source(node.source),
                 former: false,
             });
-        let former = self.component.former.iter().map(|it| IdentifierView {
+        let former = self.component.ties().former.iter().map(|it| IdentifierView {
             kind: self.kind(it.identifier.kind),
             value: it.identifier.value.to_string(),
             first_seen: it.first_seen,
@@ -162,7 +162,7 @@ impl Viewed<'_> {
             let (identifier, _) = self.graph.node(node)?;
             Some((self.kind(identifier.kind), identifier.value.to_string()))
         };
-        let links = self.component.edges.iter().filter_map(|edge| {
+        let links = self.component.ties().edges.iter().filter_map(|edge| {
             Some(LinkView {
                 a: named(edge.a)?,
                 b: named(edge.b)?,

@@ -34,9 +34,12 @@ impl Count {
         }
     }
 
-    /// Whether this is the form that `spec` asks for; a single moment can't become many.
-    pub fn fits(&self, spec: &Spec) -> bool {
-        std::mem::discriminant(self) == std::mem::discriminant(&Self::new(spec))
+    /// This count in the form that `spec` asks for: many moments become the latest; it can't become many.
+    pub fn adapt(self, spec: &Spec) -> Option<Self> {
+        match (self, Self::new(spec)) {
+            (Self::Moments(moments), Self::Latest(_)) => Some(Self::Latest(moments.all().last().map(|(at, ())| *at))),
+            (it, form) => (std::mem::discriminant(&it) == std::mem::discriminant(&form)).then_some(it),
+        }
     }
 
     pub fn insert(&mut self, it: &Occurrence<'_>, spec: &Spec, dropped: &mut u64) {
@@ -102,10 +105,6 @@ impl Count {
                 decisive.map_or(Moment::MAX, |(at, ())| spec.end(*at))
             }
         }
-    }
-
-    pub fn is_empty(&self, now: Moment, spec: &Spec) -> bool {
-        self.value_and_next_change(now, spec).0 == 0
     }
 
     pub fn heap(&self) -> usize {

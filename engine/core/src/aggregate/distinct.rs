@@ -3,7 +3,7 @@
 //! Values are kept as 128-bit keys, each with the moment of its latest event, sorted by that moment: those inside the
 //! window are the tail. No order of arrival and no merge changes it, as the latest of all is the latest.
 
-use super::{Occurrence, Spec};
+use super::{Occurrence, Spec, timeline};
 use crate::datum::{Datum, Key};
 use crate::evaluate::Answer;
 use crate::limits;
@@ -48,6 +48,7 @@ impl Distinct {
                 }
                 return;
             }
+            timeline::make_room(&mut self.latest);
             self.latest.insert(place, (at, key));
         }
     }
@@ -79,10 +80,6 @@ impl Distinct {
         let live = self.live(now, spec);
         let decisive = live.len().checked_sub(threshold).and_then(|index| live.get(index));
         decisive.map_or(Moment::MAX, |(at, _)| spec.end(*at))
-    }
-
-    pub fn is_empty(&self, now: Moment, spec: &Spec) -> bool {
-        self.live(now, spec).is_empty()
     }
 
     pub fn heap(&self) -> usize {

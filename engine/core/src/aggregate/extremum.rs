@@ -6,7 +6,7 @@
 //!
 //! Cost: `insert` O(log n) and amortised O(1) removals, `read` O(log n).
 
-use super::{Occurrence, Spec};
+use super::{Occurrence, Spec, timeline};
 use crate::aggregate::spec::Kind;
 use crate::datum::{Datum, Known};
 use crate::evaluate::Answer;
@@ -51,6 +51,7 @@ impl Extremum {
         }
         let end = self.stairs.partition_point(|(moment, _)| *moment <= at);
         let beaten = self.stairs[..end].iter().rev().take_while(|(_, rival)| beats(&value, rival)).count();
+        timeline::make_room(&mut self.stairs);
         self.stairs.splice(end - beaten..end, [(at, value)]);
     }
 

@@ -2,7 +2,7 @@
 //!
 //! A group exists while an event of it is inside the window. Groups are found by the 128-bit key of their value.
 
-use super::{AggregateState, Occurrence, Spec};
+use super::{AggregateState, Occurrence, Spec, timeline};
 use crate::datum::{Datum, Key};
 use crate::evaluate::Answer;
 use crate::limits;
@@ -25,6 +25,15 @@ struct Group {
 }
 
 impl Keyed {
+    /// These groups, in the form that `spec` asks for.
+    pub fn adapt(self, spec: &Spec) -> Option<Self> {
+        let adapted = self.groups.into_iter().map(|Group { key, latest, state }| {
+            let state = state.adapt_ungrouped(spec)?;
+            Some(Group { key, latest, state })
+        });
+        Some(Self { groups: adapted.collect::<Option<_>>()? })
+    }
+
     /// The states of all groups.
     pub fn states(&self) -> impl Iterator<Item = &AggregateState> {
         self.groups.iter().map(|group| &group.state)
@@ -39,6 +48,7 @@ impl Keyed {
                 self.make_room(it.now, spec, dropped);
                 let place = self.groups.partition_point(|group| group.key < key);
                 let state = AggregateState::ungrouped(spec);
+                timeline::make_room(&mut self.groups);
                 self.groups.insert(place, Group { key, latest: it.at, state });
                 place
             }
@@ -84,14 +94,17 @@ impl Keyed {
         }
     }
 
-    fn live(&self, now: Moment, spec: &Spec) -> impl Iterator<Item = &AggregateState> {
-        self.states().filter(move |state| !state.is_empty(now, spec))
+    /// The groups of which an event is inside the window, and the moment from which none is.
+    fn live(&self, now: Moment, spec: &Spec) -> impl Iterator<Item = (&AggregateState, Moment)> {
+        let begin = spec.begin(now);
+        let live = self.groups.iter().filter(move |group| !spec.slides() || group.latest > begin);
+        live.map(|group| (&group.state, spec.end(group.latest)))
     }
 
     pub fn read(&self, now: Moment, spec: &Spec) -> Answer<'_> {
         let mut largest: Option<Answer<'_>> = None;
         let mut until = Moment::MAX;
-        for state in self.live(now, spec) {
+        for (state, end) in self.live(now, spec) {
             let answer = state.read(now, spec);
             if let Datum::Bool(true) = answer.datum {
                 // One that holds is enough; the one that holds longest says until when.
@@ -99,7 +112,7 @@ impl Keyed {
                 largest = Some(Answer::new(Datum::Bool(true), held.max(answer.until)));
                 continue;
             }
-            until = until.min(answer.until);
+            until = until.min(answer.until).min(end);
             let exceeds = |it: &Answer<'_>| match answer.datum.compare(it.datum) {
                 Some(order) => order == Ordering::Greater,
                 None => !it.datum.is_known(),
@@ -118,7 +131,7 @@ impl Keyed {
     /// Some group holds the count up as long as the last of them does.
     pub fn falls_below(&self, threshold: usize, now: Moment, spec: &Spec) -> Option<Moment> {
         let mut last = None;
-        for state in self.live(now, spec) {
+        for (state, _) in self.live(now, spec) {
             let moment = state.falls_below(threshold, now, spec)?;
             // The end of time stands for a group that does not reach the threshold, unless nothing ever leaves.
             if moment < Moment::MAX || !spec.slides() {
@@ -126,10 +139,6 @@ impl Keyed {
             }
         }
         Some(last.unwrap_or(Moment::MAX))
-    }
-
-    pub fn is_empty(&self, now: Moment, spec: &Spec) -> bool {
-        self.live(now, spec).next().is_none()
     }
 
     pub fn heap(&self) -> usize {

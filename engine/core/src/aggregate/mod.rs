@@ -17,6 +17,8 @@ mod sequence;
 mod since;
 pub mod spec;
 mod sum;
+#[cfg(test)]
+mod tests;
 mod timeline;
 mod top;
 
@@ -97,17 +99,25 @@ impl AggregateState {
         }
     }
 
-    /// Whether this is a state that `spec` can use: a checkpoint may be of a program in which it was another kind.
-    pub fn fits(&self, spec: &Spec) -> bool {
-        if let (true, Self::Keyed(keyed)) = (spec.keyed, self) {
-            return keyed.states().all(|state| state.fits_ungrouped(spec));
+    /// This state for `spec`, if it can be one: a checkpoint may be of a program in which it was another kind, or in
+    /// which more of it mattered.
+    pub fn adapt(self, spec: &Spec) -> Option<Self> {
+        match self {
+            Self::Keyed(keyed) if spec.keyed => keyed.adapt(spec).map(Self::Keyed),
+            other if !spec.keyed => other.adapt_ungrouped(spec),
+            _ => None,
         }
-        !spec.keyed && self.fits_ungrouped(spec)
     }
 
-    fn fits_ungrouped(&self, spec: &Spec) -> bool {
+    fn adapt_ungrouped(self, spec: &Spec) -> Option<Self> {
         match self {
-            Self::Count(count) => matches!(spec.kind, Kind::Count | Kind::Did) && count.fits(spec),
+            Self::Count(count) if matches!(spec.kind, Kind::Count | Kind::Did) => count.adapt(spec).map(Self::Count),
+            other => other.fits(spec).then_some(other),
+        }
+    }
+
+    fn fits(&self, spec: &Spec) -> bool {
+        match self {
             Self::Sum(sum) => matches!(spec.kind, Kind::Sum | Kind::Avg) && sum.fits(spec),
             Self::Extremum(_) => matches!(spec.kind, Kind::Min | Kind::Max),
             Self::Boundary(_) => matches!(spec.kind, Kind::First | Kind::Last),
@@ -115,7 +125,8 @@ impl AggregateState {
             Self::Top(_) => spec.kind == Kind::Top,
             Self::Since(_) => spec.kind == Kind::Since,
             Self::Sequence(_) => spec.kind == Kind::Sequence,
-            Self::Keyed(_) => false,
+            // Counts adapt, groups are asked one by one.
+            Self::Count(_) | Self::Keyed(_) => false,
         }
     }
 
@@ -174,21 +185,6 @@ impl AggregateState {
             Self::Distinct(state) => Some(state.falls_below(threshold, now, spec)),
             Self::Keyed(state) => state.falls_below(threshold, now, spec),
             _ => None,
-        }
-    }
-
-    /// Whether no event is inside the window: such a group is no group.
-    fn is_empty(&self, now: Moment, spec: &Spec) -> bool {
-        match self {
-            Self::Count(state) => state.is_empty(now, spec),
-            Self::Sum(state) => state.is_empty(now, spec),
-            Self::Distinct(state) => state.is_empty(now, spec),
-            // Their value of nothing is unknown or false, which is never the largest.
-            Self::Extremum(_) | Self::Boundary(_) | Self::Top(_) | Self::Since(_) | Self::Sequence(_) => {
-                let value = self.read(now, spec).datum;
-                !value.is_known()
-            }
-            Self::Keyed(state) => state.is_empty(now, spec),
         }
     }
 

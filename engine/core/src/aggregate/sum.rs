@@ -110,10 +110,6 @@ impl Sum {
         Answer::new(datum, until)
     }
 
-    pub fn is_empty(&self, now: Moment, spec: &Spec) -> bool {
-        self.count == self.entries.left(now, spec).len() as u64
-    }
-
     pub fn heap(&self) -> usize {
         let parts = if let Total::Float(expansion) = &self.total { expansion.parts.capacity() * 8 } else { 0 };
         self.entries.heap() + parts

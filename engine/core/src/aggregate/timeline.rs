@@ -19,6 +19,13 @@ impl<T> Default for Timeline<T> {
     }
 }
 
+/// Room for one more, and half as much again: there are as many such lists as people, and most hold few entries.
+pub fn make_room<T>(list: &mut Vec<T>) {
+    if list.len() == list.capacity() {
+        list.reserve_exact(1 + list.len() / 2);
+    }
+}
+
 /// What orders entries of one moment: the place in the log, where that matters.
 pub trait Tie {
     /// Smaller is earlier.
@@ -35,6 +42,7 @@ impl<T: Tie> Timeline<T> {
     /// Puts an entry where it belongs.
     pub fn insert(&mut self, at: Moment, item: T) {
         let tie = item.tie();
+        make_room(&mut self.entries);
         let in_order = self.entries.last().is_none_or(|(last, it)| (*last, it.tie()) <= (at, tie));
         if in_order {
             self.entries.push((at, item));

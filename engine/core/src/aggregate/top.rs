@@ -2,7 +2,7 @@
 //!
 //! Cost: `insert` and `read` O(different values), plus what has just left the window.
 
-use super::timeline::{Tie, Timeline};
+use super::timeline::{self, Tie, Timeline};
 use super::{Occurrence, Spec};
 use crate::datum::{Datum, Known};
 use crate::evaluate::Answer;
@@ -85,6 +85,7 @@ impl Top {
                 place as u32
             }
             None => {
+                timeline::make_room(&mut self.tallies);
                 self.tallies.push(fresh);
                 self.tallies.len() as u32 - 1
             }

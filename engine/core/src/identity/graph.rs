@@ -40,9 +40,9 @@ pub struct Node {
     /// Where it was seen first.
     pub source: SourceId,
     /// With how many identifiers of higher priority it was seen.
-    pub sharers: u32,
+    pub sharers: u16,
     /// How often it was taken from a person, because it had expired or turned out to be generic.
-    pub generation: u32,
+    pub generation: u16,
     /// Shared by too many to identify anybody: it links no more.
     pub generic: bool,
 }
@@ -126,6 +126,13 @@ pub struct Component {
     pub created: Seq,
     /// Their identifiers, in the order in which they joined.
     pub nodes: Vec<NodeId>,
+    /// What somebody with a single identifier has nothing of: most people.
+    ties: Option<Box<Ties>>,
+}
+
+/// How a person's identifiers came together, and which did not.
+#[derive(Clone, Debug, Default)]
+pub struct Ties {
     /// Why they are one person's, in the order in which that was said; each pair once.
     pub edges: Vec<Edge>,
     /// People who turned out to be this one.
@@ -135,6 +142,9 @@ pub struct Component {
     /// Links that were refused lately; the oldest first.
     pub refused: Vec<Refusal>,
 }
+
+/// Nothing.
+static NO_TIES: Ties = Ties { edges: Vec::new(), absorbed: Vec::new(), former: Vec::new(), refused: Vec::new() };
 
 /// All nodes and components.
 #[derive(Debug, Default)]
@@ -213,7 +223,7 @@ impl Graph {
     pub fn add_person(&mut self, component: Component) -> PersonIndex {
         let place = self.free.pop().unwrap_or(PersonIndex(self.components.len() as u32));
         self.by_id.insert(component.id, place);
-        for id in &component.absorbed {
+        for id in &component.ties().absorbed {
             self.by_id.insert(*id, place);
         }
         if place.index() == self.components.len() {
@@ -252,11 +262,12 @@ impl Graph {
         let person = it.person;
         if let Some(component) = self.component_mut(person) {
             component.nodes.retain(|mine| *mine != node);
-            component.edges.retain(|edge| edge.a != node && edge.b != node);
-            component.former.push(former);
+            let ties = component.ties_mut();
+            ties.edges.retain(|edge| edge.a != node && edge.b != node);
+            ties.former.push(former);
         }
         if let Some(it) = self.node_mut(node) {
-            it.generation += 1;
+            it.generation = it.generation.saturating_add(1);
             it.sharers = 0;
         }
     }
@@ -266,8 +277,9 @@ impl Graph {
         if let Some(component) = self.component_mut(person)
             && !component.connects(edge.a, edge.b)
         {
-            component.edges.reserve_exact(1);
-            component.edges.push(edge);
+            let edges = &mut component.ties_mut().edges;
+            edges.reserve_exact(1);
+            edges.push(edge);
         }
     }
 
@@ -283,16 +295,18 @@ impl Graph {
                 node.person = survivor;
             }
         }
-        for id in gone.absorbed.iter().chain([&gone.id]) {
+        for id in gone.ties().absorbed.iter().chain([&gone.id]) {
             self.by_id.insert(*id, survivor);
         }
         let component = self.component_mut(survivor)?;
         component.nodes.extend(gone.nodes);
-        component.edges.extend(gone.edges);
-        component.absorbed.extend(gone.absorbed);
-        component.absorbed.push(gone.id);
-        component.former.extend(gone.former);
-        gone.refused.into_iter().for_each(|refusal| {
+        let theirs = gone.ties.map(|ties| *ties).unwrap_or_default();
+        let ties = component.ties_mut();
+        ties.edges.extend(theirs.edges);
+        ties.absorbed.extend(theirs.absorbed);
+        ties.absorbed.push(gone.id);
+        ties.former.extend(theirs.former);
+        theirs.refused.into_iter().for_each(|refusal| {
             component.remember(refusal);
         });
         Some((survivor, absorbed))
@@ -312,29 +326,55 @@ impl Graph {
 }
 
 impl Component {
+    /// A person without identifiers yet.
+    pub fn new(id: PersonId, created: Seq) -> Self {
+        Self { id, created, nodes: Vec::new(), ties: None }
+    }
+
+    /// How their identifiers came together, and which did not.
+    pub fn ties(&self) -> &Ties {
+        self.ties.as_deref().unwrap_or(&NO_TIES)
+    }
+
+    /// The same, to change.
+    pub fn ties_mut(&mut self) -> &mut Ties {
+        self.ties.get_or_insert_default()
+    }
+
+    /// Takes over how their identifiers came together.
+    pub fn tie(&mut self, ties: Ties) {
+        let none =
+            ties.edges.is_empty() && ties.absorbed.is_empty() && ties.former.is_empty() && ties.refused.is_empty();
+        self.ties = (!none).then(|| Box::new(ties));
+    }
+
     /// Whether that pair of nodes was linked before.
     pub fn connects(&self, a: NodeId, b: NodeId) -> bool {
-        self.edges.iter().any(|edge| (edge.a, edge.b) == (a, b))
+        self.ties().edges.iter().any(|edge| (edge.a, edge.b) == (a, b))
     }
 
     /// Says whether that refusal is news.
     pub fn remember(&mut self, refusal: Refusal) -> bool {
-        if self.refused.contains(&refusal) {
+        if self.ties().refused.contains(&refusal) {
             return false;
         }
-        if self.refused.len() >= crate::limits::REFUSALS {
-            self.refused.remove(0);
+        let refused = &mut self.ties_mut().refused;
+        if refused.len() >= crate::limits::REFUSALS {
+            refused.remove(0);
         }
-        self.refused.push(refusal);
+        refused.push(refusal);
         true
     }
 
     /// Bytes on the heap.
     pub fn heap(&self) -> usize {
         self.nodes.capacity() * size_of::<NodeId>()
-            + self.edges.capacity() * size_of::<Edge>()
-            + self.absorbed.capacity() * size_of::<PersonId>()
-            + self.former.capacity() * size_of::<Former>()
-            + self.refused.capacity() * size_of::<Refusal>()
+            + self.ties.as_ref().map_or(0, |ties| {
+                size_of::<Ties>()
+                    + ties.edges.capacity() * size_of::<Edge>()
+                    + ties.absorbed.capacity() * size_of::<PersonId>()
+                    + ties.former.capacity() * size_of::<Former>()
+                    + ties.refused.capacity() * size_of::<Refusal>()
+            })
     }
 }

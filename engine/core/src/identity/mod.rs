@@ -49,6 +49,8 @@ pub enum Finding {
         /// Who that was.
         absorbed_id: PersonId,
     },
+    /// An identifier is no longer this person's.
+    Parted(PersonIndex),
     /// A link was refused, for the first time.
     Refused {
         /// Whose event it was.
@@ -126,6 +128,7 @@ impl LinkRules {
         let Some((_, node)) = graph.node(id) else { return };
         if node.person != NOBODY && at.since(node.last_seen) > expires {
             let Some(former) = graph.component(node.person).map(|component| component.id) else { return };
+            findings.push(Finding::Parted(node.person));
             graph.detach(id);
             if let Some(node) = graph.node_mut(id) {
                 *node = Node { person: NOBODY, first_seen: at, last_seen: at, generic: false, ..node.clone() };
@@ -166,6 +169,7 @@ impl LinkRules {
             // A generic value alone: a person apart from those who share it, once and for all.
             if node.generic && !self.lives_apart(graph, known?) {
                 let id = known?;
+                findings.push(Finding::Parted(node.person));
                 graph.detach(id);
                 return Some(self.create(graph, id, primary, sighting, findings));
             }
@@ -197,15 +201,7 @@ impl LinkRules {
     ) -> PersonIndex {
         let generation = graph.node(node).map_or(0, |(_, node)| node.generation);
         let id = person_id(&self.kind_name(identifier.kind), &identifier.value, generation);
-        let person = graph.add_person(Component {
-            id,
-            created: sighting.seq,
-            nodes: Vec::new(),
-            edges: Vec::new(),
-            absorbed: Vec::new(),
-            former: Vec::new(),
-            refused: Vec::new(),
-        });
+        let person = graph.add_person(Component::new(id, sighting.seq));
         graph.attach(node, person);
         findings.push(Finding::Created { person, id });
         person
@@ -294,8 +290,9 @@ impl LinkRules {
     fn note_sharer(&self, graph: &mut Graph, node: NodeId, primary: &Identifier, identifier: &Identifier) -> bool {
         let Some(node) = graph.node_mut(node) else { return false };
         if primary.kind < identifier.kind {
-            node.sharers += 1;
-            node.generic |= self.identity.generic_after.is_some_and(|limit| node.sharers > limit);
+            node.sharers = node.sharers.saturating_add(1);
+            let is_shared = |limit: u32| u32::from(node.sharers) > limit.min(u32::from(u16::MAX) - 1);
+            node.generic |= self.identity.generic_after.is_some_and(is_shared);
         }
         node.generic
     }
@@ -380,8 +377,8 @@ fn hash_of(identifier: &Identifier) -> u64 {
 }
 
 /// The stable id of a person: of the identifier that made them, and how often that had started anew by then.
-pub fn person_id(kind: &str, value: &str, generation: u32) -> PersonId {
-    let mut key = Vec::with_capacity(kind.len() + value.len() + 6);
+pub fn person_id(kind: &str, value: &str, generation: u16) -> PersonId {
+    let mut key = Vec::with_capacity(kind.len() + value.len() + 4);
     key.extend_from_slice(kind.as_bytes());
     key.push(0);
     key.extend_from_slice(value.as_bytes());

@@ -10,7 +10,7 @@ use crate::aggregate::AggregateState;
 use crate::datum::Known;
 use crate::effect::PersonId;
 use crate::identity::NOBODY;
-use crate::identity::graph::{Component, Edge, Former, Node, NodeId, PersonIndex, Reason, Refusal};
+use crate::identity::graph::{Component, Edge, Former, Node, NodeId, PersonIndex, Reason, Refusal, Ties};
 use crate::names::{NameKey, Names};
 use crate::person::Person;
 use crate::plan::Plan;
@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use sonder_dsl::ir::{AggregateId, ProfileTraitId, Program, RuleId};
 use sonder_dsl::time::Moment;
 use std::collections::BTreeMap;
-use xxhash_rust::xxh3::{Xxh3, xxh3_128};
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 /// The first byte of all that is written. Another number is another format.
 const VERSION: u8 = 1;
@@ -95,8 +95,8 @@ struct NodeRecord {
     first_seen: Moment,
     last_seen: Moment,
     source: NameKey,
-    sharers: u32,
-    generation: u32,
+    sharers: u16,
+    generation: u16,
     generic: bool,
 }
 
@@ -172,8 +172,8 @@ impl State {
             let slot = &mut self.slots[person.index()];
             slot.dirty = false;
             let size = slot.person.as_ref().map_or(0, |person| person.size()) + component_heap;
-            self.memory = (self.memory + size).saturating_sub(slot.size);
-            slot.size = size;
+            self.memory = (self.memory + size).saturating_sub(slot.size as usize);
+            slot.size = size as u32;
         }
         Checkpoint { seq: self.seq, now: self.now, meta: self.write_meta(), people: people.into_iter().collect() }
     }
@@ -222,9 +222,9 @@ impl State {
         let (head, body) = halves(bytes)?;
         let it = self.plan.read_body(&head, body)?;
         let slot = &mut self.slots[person.index()];
-        slot.size = it.size();
+        slot.size = it.size() as u32;
         slot.person = Some(Box::new(it));
-        self.memory += slot.size;
+        self.memory += slot.size as usize;
         self.spilled -= 1;
         Ok(())
     }
@@ -253,8 +253,8 @@ impl State {
         hash.digest128()
     }
 
-    pub(super) fn body_digest(&self, person: PersonIndex) -> u128 {
-        xxh3_128(&self.write_body(person).unwrap_or_default())
+    pub(super) fn body_digest(&self, person: PersonIndex) -> u64 {
+        xxh3_64(&self.write_body(person).unwrap_or_default())
     }
 
     fn write_meta(&self) -> Vec<u8> {
@@ -297,18 +297,18 @@ impl State {
         let slot = &self.slots[person.index()];
         let nodes = component.nodes.iter().filter_map(|node| self.graph.node(*node));
         let place = |node: NodeId| component.nodes.iter().position(|mine| *mine == node).map(|place| place as u32);
-        let edges = component.edges.iter().filter_map(|edge| {
+        let edges = component.ties().edges.iter().filter_map(|edge| {
             let (a, b) = (place(edge.a)?, place(edge.b)?);
             let source = names.source_key(edge.source);
             Some(EdgeRecord { a, b, source, seq: edge.seq, at: edge.at, explicit: edge.explicit })
         });
-        let refused = component.refused.iter().map(|refusal| (refusal.identifier, refusal.reason.code()));
+        let refused = component.ties().refused.iter().map(|refusal| (refusal.identifier, refusal.reason.code()));
         Some(encode(&Head {
             created: component.created,
             nodes: nodes.map(|(identifier, node)| NodeRecord::new(identifier, node, names)).collect(),
             edges: edges.collect(),
-            absorbed: component.absorbed.clone(),
-            former: component.former.iter().map(|former| NodeRecord::of_former(former, names)).collect(),
+            absorbed: component.ties().absorbed.clone(),
+            former: component.ties().former.iter().map(|former| NodeRecord::of_former(former, names)).collect(),
             refused: refused.collect(),
             touched: slot.touched,
             due: slot.due,
@@ -338,15 +338,7 @@ impl State {
         let person = self.plan.read_body(&head, body)?;
         let names = &self.plan.names;
         let place = self.graph.next_place();
-        let mut component = Component {
-            id,
-            created: head.created,
-            nodes: Vec::with_capacity(head.nodes.len()),
-            edges: Vec::with_capacity(head.edges.len()),
-            absorbed: head.absorbed,
-            former: Vec::new(),
-            refused: Vec::new(),
-        };
+        let mut component = Component::new(id, head.created);
         // By its place in the head, which edges name; a kind that is no more leaves a hole.
         let nodes: Vec<Option<NodeId>> = head
             .nodes
@@ -355,16 +347,20 @@ impl State {
                 record.into_node(names, place).map(|(identifier, node)| self.graph.add_node(identifier, node))
             })
             .collect();
-        component.nodes.extend(nodes.iter().flatten());
+        component.nodes = nodes.iter().flatten().copied().collect();
         let node = |place: u32| nodes.get(place as usize).copied().flatten();
-        component.edges.extend(head.edges.iter().filter_map(|edge| {
+        let edges = head.edges.iter().filter_map(|edge| {
             let (a, b, source) = (node(edge.a)?, node(edge.b)?, names.source(edge.source)?);
             Some(Edge { a, b, source, seq: edge.seq, at: edge.at, explicit: edge.explicit })
-        }));
-        component.former.extend(head.former.into_iter().filter_map(|record| record.into_former(names)));
-        component.refused.extend(head.refused.iter().filter_map(|(identifier, code)| {
-            Some(Refusal { identifier: *identifier, reason: Reason::of_code(*code)? })
-        }));
+        });
+        let refusal =
+            |(identifier, code): &(u64, u8)| Some(Refusal { identifier: *identifier, reason: Reason::of_code(*code)? });
+        component.tie(Ties {
+            edges: edges.collect(),
+            absorbed: head.absorbed,
+            former: head.former.into_iter().filter_map(|record| record.into_former(names)).collect(),
+            refused: head.refused.iter().filter_map(refusal).collect(),
+        });
         for (rule, since) in &person.segments {
             self.members[rule.index()].insert(id, *since);
         }
@@ -377,7 +373,7 @@ impl State {
             queued: Moment::MAX,
             dirty: false,
             touched: head.touched,
-            size,
+            size: size as u32,
             digest: 0,
         };
         debug_assert_eq!(place.index(), self.slots.len());
@@ -396,8 +392,10 @@ impl Plan {
         person.aggregates = body
             .aggregates
             .into_iter()
-            .filter_map(|(key, state)| Some((names.aggregate(key)?, state)))
-            .filter(|(id, state)| self.aggregates.get(id.index()).is_some_and(|spec| state.fits(spec)))
+            .filter_map(|(key, state)| {
+                let id = names.aggregate(key)?;
+                Some((id, state.adapt(self.aggregates.get(id.index())?)?))
+            })
             .collect();
         person.aggregates.sort_unstable_by_key(|(id, _)| *id);
         person.profile = body

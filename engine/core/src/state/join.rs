@@ -17,7 +17,7 @@ impl State {
     pub(super) fn join(&mut self, survivor: PersonIndex, absorbed: PersonIndex, absorbed_id: PersonId) {
         let gone = &mut self.slots[absorbed.index()];
         self.timers.cancel(absorbed_id, gone.queued);
-        self.memory = self.memory.saturating_sub(gone.size);
+        self.memory = self.memory.saturating_sub(gone.size as usize);
         gone.queued = Moment::MAX;
         gone.due = Moment::MAX;
         gone.dirty = false;

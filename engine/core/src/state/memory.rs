@@ -5,7 +5,7 @@
 
 use super::State;
 use crate::effect::PersonId;
-use crate::identity::graph::{Component, Edge, Node, PersonIndex};
+use crate::identity::graph::{Component, Node, PersonIndex};
 use crate::record::{Event, Fact, Identifier, Record, Seq};
 use sonder_dsl::time::Moment;
 use std::collections::BTreeSet;
@@ -67,7 +67,7 @@ impl State {
             let slot = &mut self.slots[person.index()];
             slot.person = None;
             slot.digest = digest;
-            self.memory = self.memory.saturating_sub(slot.size);
+            self.memory = self.memory.saturating_sub(slot.size as usize);
             slot.size = 0;
             self.spilled += 1;
             gone += 1;
@@ -89,7 +89,7 @@ impl State {
         // An identifier's text with the counters of its reference, as far as such texts go.
         const TEXT: usize = 48;
         let node = size_of::<Identifier>() + size_of::<Node>() + OVERHEAD + TEXT;
-        let person = size_of::<Component>() + size_of::<super::Slot>() + size_of::<Edge>() + 6 * OVERHEAD;
+        let person = size_of::<Component>() + size_of::<super::Slot>() + 6 * OVERHEAD;
         let memberships: usize = self.members.iter().map(std::collections::BTreeMap::len).sum();
         let membership = size_of::<(PersonId, Moment)>() + OVERHEAD;
         self.memory + self.graph.node_count() * node + self.graph.capacity() * person + memberships * membership

@@ -70,9 +70,9 @@ struct Slot {
     /// The record that touched them last.
     touched: Seq,
     /// Bytes, as of the last time somebody looked.
-    size: usize,
+    size: u32,
     /// A digest of what was spilled.
-    digest: u128,
+    digest: u64,
 }
 
 /// Room that is used again with every record, so that the main path does not allocate.
@@ -205,6 +205,10 @@ impl State {
                     let Some(component) = self.graph.component(survivor) else { continue };
                     (component.id, ChangeKind::Merged { absorbed: absorbed_id })
                 }
+                Finding::Parted(person) => {
+                    self.slots[person.index()].dirty = true;
+                    continue;
+                }
                 Finding::Refused { person, identifier, reason } => {
                     (person, ChangeKind::LinkRefused { identifier, reason: reason.as_str() })
                 }
@@ -212,6 +216,13 @@ impl State {
             effects.changes.push(Change { person, at: self.now, cause, what });
         }
         self.scratch.findings = findings;
+        // Also an identifier that stays somebody else's was seen.
+        for identifier in event.identifiers.iter().skip(1) {
+            let owner = self.graph.find(identifier).and_then(|node| self.graph.node(node)).map(|(_, node)| node.person);
+            if let Some(slot) = owner.and_then(|owner| self.slots.get_mut(owner.index())) {
+                slot.dirty = true;
+            }
+        }
         if let Some(person) = person {
             let slot = &mut self.slots[person.index()];
             slot.dirty = true;
@@ -233,7 +244,7 @@ impl State {
             queued: Moment::MAX,
             dirty: true,
             touched: self.seq,
-            size,
+            size: size as u32,
             digest: 0,
         };
         self.memory += size;

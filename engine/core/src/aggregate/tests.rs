@@ -1,0 +1,226 @@
+//! What every kind of state promises, tried on all of them: no order of arrival and no merge changes a value, and a value
+//! holds until it says.
+
+use super::spec::{Kind, Spec, Unit};
+use super::{AggregateState, Occurrence};
+use crate::message::Call;
+use crate::record::{Event, Seq};
+use proptest::prelude::*;
+use rust_decimal::Decimal;
+use sonder_dsl::ir::{EventId, EventSelector, Pattern, SourceId, Value, Window};
+use sonder_dsl::time::{Duration, Moment};
+
+/// When, what, of which group.
+type Happening = (i64, Option<i64>, Option<i64>);
+
+fn event() -> Event {
+    Event {
+        call: Call::Track,
+        event: Some(EventId(0)),
+        source: SourceId(0),
+        occurred_at: Moment(0),
+        identifiers: Vec::new(),
+        traits: Vec::new(),
+        properties: Box::default(),
+        context: Box::default(),
+        forward: None,
+        withheld: Vec::new(),
+        stripped: Vec::new(),
+        labels: Vec::new(),
+        historical: false,
+    }
+}
+
+fn spec() -> impl Strategy<Value = Spec> {
+    let kinds = [
+        Kind::Count,
+        Kind::Did,
+        Kind::Sum,
+        Kind::Avg,
+        Kind::Min,
+        Kind::Max,
+        Kind::First,
+        Kind::Last,
+        Kind::Distinct,
+        Kind::Top,
+        Kind::Since,
+    ];
+    let window = prop_oneof![
+        3 => (1..25_i64).prop_map(|width| Window::Last(Duration(width))),
+        1 => Just(Window::Always),
+        1 => (0..25_i64).prop_map(|start| Window::Since(Moment(start))),
+    ];
+    let unit = prop::sample::select(vec![Unit::Exact { scale: 1, decimal: true }, Unit::Float]);
+    (prop::sample::select(kinds.to_vec()), window, any::<bool>(), unit).prop_map(|(kind, window, keyed, unit)| Spec {
+        kind,
+        pattern: Pattern { event: EventSelector::Any, filter: None },
+        window,
+        enough: if kind == Kind::Did { 1 } else { usize::MAX },
+        value: None,
+        per: None,
+        keyed,
+        unit,
+        sequence: None,
+    })
+}
+
+fn happenings() -> impl Strategy<Value = Vec<Happening>> {
+    prop::collection::vec((0..40_i64, prop::option::of(-3..4_i64), prop::option::weighted(0.9, 0..3_i64)), 0..14)
+}
+
+/// All of them, arrived in that order; their place in the log is their place in `all`.
+fn state<'a>(order: impl Iterator<Item = (usize, &'a Happening)>, spec: &Spec) -> AggregateState {
+    let event = event();
+    let mut state = AggregateState::new(spec);
+    let mut dropped = 0;
+    // The fold's moment never goes back, and nothing happens after it.
+    let mut now = Moment(0);
+    for (seq, (at, value, group)) in order {
+        now = now.max(Moment(*at));
+        if !spec.admits(Moment(*at), now) {
+            continue;
+        }
+        let value = value.map(|it| match spec.unit {
+            Unit::Float => Value::Float(it as f64 / 3.0),
+            Unit::Exact { .. } => Value::Decimal(Decimal::new(it, 1)),
+        });
+        let group = group.map(Value::Int);
+        let seq = Seq(seq as u64);
+        let occurrence =
+            Occurrence { at: Moment(*at), seq, now, value: value.as_ref(), group: group.as_ref(), event: &event };
+        state.insert(&occurrence, spec, &mut dropped);
+    }
+    assert_eq!(dropped, 0);
+    state
+}
+
+fn read(state: &AggregateState, now: i64, spec: &Spec) -> (String, Moment, i64) {
+    let answer = state.read(Moment(now), spec);
+    (format!("{:?}", answer.datum), answer.until, answer.rate)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_order_of_arrival_changes_a_value(all in happenings(), spec in spec(), swap in prop::collection::vec(any::<u64>(), 14)) {
+        let in_order = state(all.iter().enumerate(), &spec);
+        let mut shuffled: Vec<_> = all.iter().enumerate().collect();
+        shuffled.sort_by_key(|(seq, _)| swap[*seq]);
+        let shuffled = state(shuffled.into_iter(), &spec);
+        for now in 40..70 {
+            prop_assert_eq!(read(&in_order, now, &spec), read(&shuffled, now, &spec), "at {}", now);
+        }
+    }
+
+    #[test]
+    fn merging_is_taking_in_all(all in happenings(), spec in spec(), mine in prop::collection::vec(any::<bool>(), 14)) {
+        let together = state(all.iter().enumerate(), &spec);
+        let of = |whose: bool| state(all.iter().enumerate().filter(|(seq, _)| mine[*seq] == whose), &spec);
+        let (mut one, mut two) = (of(true), of(false));
+        one.merge(of(false), &spec, &mut 0);
+        two.merge(of(true), &spec, &mut 0);
+        for now in 40..70 {
+            let expected = read(&together, now, &spec);
+            prop_assert_eq!(&read(&one, now, &spec), &expected, "at {}", now);
+            prop_assert_eq!(&read(&two, now, &spec), &expected, "at {}", now);
+        }
+    }
+
+    #[test]
+    fn a_value_holds_until_it_says(all in happenings(), spec in spec(), now in 40..70_i64) {
+        let state = state(all.iter().enumerate(), &spec);
+        let (value, until, rate) = read(&state, now, &spec);
+        prop_assert!(until > Moment(now));
+        for later in now..until.0.min(120) {
+            let (later_value, _, _) = read(&state, later, &spec);
+            prop_assert!(rate != 0 || later_value == value, "{} until {} became {} at {}", value, until, later_value, later);
+        }
+        // Counts fall, and flags fall with the last event: no sooner than they say, and no later.
+        let exact = matches!(spec.kind, Kind::Count | Kind::Did | Kind::Distinct) && !spec.keyed;
+        if exact && until != Moment::MAX {
+            prop_assert_ne!(&read(&state, until.0, &spec).0, &value);
+        }
+    }
+
+    #[test]
+    fn a_count_falls_below_a_threshold_when_it_says(all in happenings(), spec in spec(), now in 40..70_i64, threshold in 1..5_usize) {
+        let state = state(all.iter().enumerate(), &spec);
+        let Some(falls) = state.falls_below(threshold, Moment(now), &spec) else { return Ok(()) };
+        let reaches = |now: i64| match state.read(Moment(now), &spec).datum {
+            crate::datum::Datum::Int(count) => count >= threshold as i64,
+            _ => false,
+        };
+        for later in now..falls.0.min(120) {
+            prop_assert_eq!(reaches(later), reaches(now));
+        }
+        if reaches(now) && falls != Moment::MAX {
+            prop_assert!(!reaches(falls.0));
+        }
+    }
+}
+
+/// At a limit nothing is lost, one beyond it the oldest is, and that is counted.
+#[test]
+fn limits_hold_at_n_and_are_counted_at_n_plus_one() {
+    let base = |kind: Kind| Spec {
+        kind,
+        pattern: Pattern { event: EventSelector::Any, filter: None },
+        window: Window::Last(Duration(1_000_000)),
+        enough: usize::MAX,
+        value: None,
+        per: None,
+        keyed: false,
+        unit: Unit::Exact { scale: 0, decimal: false },
+        sequence: None,
+    };
+    let keyed = Spec { keyed: true, ..base(Kind::Count) };
+    for (spec, limit) in [
+        (base(Kind::Count), crate::limits::WINDOW_ENTRIES),
+        (base(Kind::Sum), crate::limits::WINDOW_ENTRIES),
+        (base(Kind::First), crate::limits::WINDOW_ENTRIES),
+        (base(Kind::Min), crate::limits::WINDOW_ENTRIES),
+        (base(Kind::Distinct), crate::limits::DISTINCT_VALUES),
+        (base(Kind::Top), crate::limits::TOP_VALUES),
+        (keyed, crate::limits::GROUPS),
+    ] {
+        let event = event();
+        let mut state = AggregateState::new(&spec);
+        let mut dropped = 0;
+        for index in 0..=limit {
+            assert_eq!(dropped, 0, "{:?} at {index} of {limit}", spec.kind);
+            let (at, value) = (Moment(index as i64), Value::Int(index as i64));
+            let seq = Seq(index as u64);
+            let occurrence = Occurrence { at, seq, now: at, value: Some(&value), group: Some(&value), event: &event };
+            state.insert(&occurrence, &spec, &mut dropped);
+        }
+        assert_eq!(dropped, 1, "{:?} beyond {limit}", spec.kind);
+    }
+}
+
+/// `count(...) >= 3` needs the three latest, however many there are.
+#[test]
+fn a_count_that_is_only_compared_is_bounded_by_the_constant() {
+    let spec = Spec {
+        kind: Kind::Count,
+        pattern: Pattern { event: EventSelector::Any, filter: None },
+        window: Window::Last(Duration(1_000)),
+        enough: 3,
+        value: None,
+        per: None,
+        keyed: false,
+        unit: Unit::Exact { scale: 0, decimal: false },
+        sequence: None,
+    };
+    let event = event();
+    let mut state = AggregateState::new(&spec);
+    let mut dropped = 0;
+    for at in 0..500 {
+        let occurrence =
+            Occurrence { at: Moment(at), seq: Seq(1), now: Moment(at), value: None, group: None, event: &event };
+        state.insert(&occurrence, &spec, &mut dropped);
+    }
+    assert!(state.heap() <= 8 * size_of::<Moment>(), "{} bytes", state.heap());
+    assert_eq!(dropped, 0, "forgetting what cannot matter is no loss");
+    assert_eq!(state.falls_below(3, Moment(499), &spec), Some(Moment(1_497)));
+}

@@ -1,0 +1,311 @@
+//! The same log gives the same state and the same effects, byte for byte, however it is cut into batches, looked at in
+//! between, checkpointed, restored and spilled.
+
+use crate::history::{Happening, SECOND, config, happening, log, project, rules, track};
+use proptest::prelude::*;
+use sonder_core::State;
+use sonder_core::effect::{Effects, PersonId};
+use sonder_core::record::Record;
+use sonder_core::state::{Checkpoint, RestoreError};
+use sonder_dsl::ir::Program;
+use sonder_dsl::time::{Duration, Moment};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+const IDENTITY: &str = "identifiers:\n  user_id: {unique: true}\n  email: {limit: 2, expires: 20s}\n  \
+                        anonymous_id: {limit: 3, expires: 30s}\ngeneric_after: 2\n";
+
+const DESTINATION: &str = "destination: hook\nplugin: sonder/webhook@1\nallow: [hook.example]\n\
+                           receives: {segments: [s0, s1, s2, s3], traits: [country, nickname, total, favourite], events: [order]}\n";
+
+fn random_project(rules: &str) -> Arc<Program> {
+    project(rules, IDENTITY, DESTINATION)
+}
+
+/// What a store keeps: the latest of each part.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Kept {
+    meta: Vec<u8>,
+    people: BTreeMap<PersonId, Vec<u8>>,
+}
+
+impl Kept {
+    fn take(&mut self, checkpoint: Checkpoint) {
+        self.meta = checkpoint.meta;
+        for (id, bytes) in checkpoint.people {
+            match bytes {
+                Some(bytes) => self.people.insert(id, bytes),
+                None => self.people.remove(&id),
+            };
+        }
+    }
+
+    fn restore(&self, program: &Program) -> State {
+        State::restore(program, &self.meta, self.people.iter().map(|(id, bytes)| (*id, bytes))).unwrap()
+    }
+}
+
+fn straight(program: &Program, records: &[Record], end: Moment) -> (u128, Kept, Effects) {
+    let mut state = State::new(program);
+    let mut effects = Effects::default();
+    for record in records {
+        state.step(program, record, &mut effects).unwrap();
+    }
+    state.advance(program, end, &mut effects).unwrap();
+    let digest = state.digest();
+    let mut kept = Kept::default();
+    kept.take(state.checkpoint());
+    assert_eq!(digest, state.digest(), "a checkpoint changes nothing");
+    (digest, kept, effects)
+}
+
+/// What happens between two records.
+#[derive(Clone, Copy, Debug)]
+enum Interruption {
+    None,
+    Glance(i64),
+    Checkpoint,
+    Restart,
+    Spill,
+}
+
+fn interruption() -> impl Strategy<Value = Interruption> {
+    prop_oneof![
+        3 => Just(Interruption::None),
+        2 => (0..2 * SECOND).prop_map(Interruption::Glance),
+        1 => Just(Interruption::Checkpoint),
+        1 => Just(Interruption::Restart),
+        2 => Just(Interruption::Spill),
+    ]
+}
+
+/// Loads whoever is asked for, as a pipeline does.
+fn load_missing(state: &mut State, kept: &Kept, records: &[Record], until: Moment) {
+    for id in state.missing(records, until) {
+        state.load(id, &kept.people[&id]).unwrap();
+    }
+}
+
+fn interrupted(
+    program: &Program,
+    records: &[Record],
+    interruptions: &[Interruption],
+    end: Moment,
+) -> (u128, Kept, Effects) {
+    let mut state = State::new(program);
+    let mut kept = Kept::default();
+    kept.take(state.checkpoint());
+    let mut effects = Effects::default();
+    for (record, interruption) in records.iter().zip(interruptions) {
+        match interruption {
+            Interruption::None => {}
+            Interruption::Glance(by) => {
+                let glance = state.as_of().1.max(Moment(999 * SECOND)).plus(Duration(*by)).min(record.received_at);
+                load_missing(&mut state, &kept, &[], glance);
+                state.advance(program, glance, &mut effects).unwrap();
+            }
+            Interruption::Checkpoint => kept.take(state.checkpoint()),
+            Interruption::Restart => {
+                kept.take(state.checkpoint());
+                let before = state.digest();
+                state = kept.restore(program);
+                assert!(state.differences().is_empty());
+                assert_eq!(state.digest(), before, "a restart changes nothing");
+            }
+            Interruption::Spill => {
+                kept.take(state.checkpoint());
+                let before = state.digest();
+                state.spill(0);
+                assert_eq!(state.spilled_count(), state.people_count());
+                assert_eq!(state.digest(), before, "spilling changes nothing");
+            }
+        }
+        if let Err(missing) = state.clone_free_step(program, record, &mut effects) {
+            for id in missing {
+                state.load(id, &kept.people[&id]).unwrap();
+            }
+            load_missing(&mut state, &kept, std::slice::from_ref(record), record.received_at);
+            state.step(program, record, &mut effects).unwrap();
+        }
+    }
+    load_missing(&mut state, &kept, &[], end);
+    state.advance(program, end, &mut effects).unwrap();
+    let digest = state.digest();
+    kept.take(state.checkpoint());
+    (digest, kept, effects)
+}
+
+/// A step that says who is missing, having taken nothing of the record in.
+trait Try {
+    fn clone_free_step(
+        &mut self,
+        program: &Program,
+        record: &Record,
+        effects: &mut Effects,
+    ) -> Result<(), Vec<PersonId>>;
+}
+
+impl Try for State {
+    fn clone_free_step(
+        &mut self,
+        program: &Program,
+        record: &Record,
+        effects: &mut Effects,
+    ) -> Result<(), Vec<PersonId>> {
+        let before = self.as_of().0;
+        self.step(program, record, effects).map_err(|missing| {
+            assert_eq!(self.as_of().0, before, "the record was not taken in");
+            assert!(!missing.people.is_empty());
+            missing.people
+        })
+    }
+}
+
+proptest! {
+    #![proptest_config(config(300))]
+
+    #[test]
+    fn no_interruption_changes_anything(
+        rules in rules(),
+        happenings in prop::collection::vec(happening(), 1..50),
+        interruptions in prop::collection::vec(interruption(), 50),
+    ) {
+        let program = random_project(&rules);
+        let records = log(&program, &happenings);
+        let end = records[records.len() - 1].received_at.plus(Duration(30 * SECOND));
+        let (digest, kept, effects) = straight(&program, &records, end);
+        let (other_digest, other_kept, other_effects) = interrupted(&program, &records, &interruptions, end);
+        prop_assert_eq!(&effects.changes, &other_effects.changes);
+        prop_assert_eq!(&effects.deliveries, &other_effects.deliveries);
+        prop_assert_eq!(digest, other_digest);
+        prop_assert_eq!(kept, other_kept, "checkpoints are equal byte for byte");
+    }
+
+    /// Every delivery has a key of its own, and keeps it in every replay.
+    #[test]
+    fn effects_have_keys_of_their_own(rules in rules(), happenings in prop::collection::vec(happening(), 1..50)) {
+        let program = random_project(&rules);
+        let records = log(&program, &happenings);
+        let (_, _, effects) = straight(&program, &records, Moment(2_000 * SECOND));
+        let mut keys: Vec<_> = effects.deliveries.iter().map(|delivery| delivery.id).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        prop_assert_eq!(keys.len(), effects.deliveries.len());
+    }
+
+    /// Damaged bytes are an error, never a panic.
+    #[test]
+    fn damaged_checkpoints_are_refused_or_read(at in 0..4_000_usize, bit in 0..8_u8, cut in any::<bool>()) {
+        let program = random_project("segment s0 \"\" { when did(view) }\nsegment s1 \"\" { when did(add) }\nsegment s2 \"\" { when did(order) }\nsegment s3 \"\" { when sequence(view then add) }\ntrait total = sum(order.total)\ntrait favourite = top(view.category)\n");
+        let records: Vec<_> = (1..9).map(|seq| track(&program, seq, 1_000 + seq as i64, "a", ["view", "add", "order"][seq as usize % 3])).collect();
+        let (_, mut kept, _) = straight(&program, &records, Moment(1_020 * SECOND));
+        let damage = |bytes: &mut Vec<u8>| {
+            let place = at % bytes.len();
+            if cut { bytes.truncate(place) } else { bytes[place] ^= 1 << bit }
+        };
+        kept.people.values_mut().for_each(damage);
+        let restored = State::restore(&program, &kept.meta, kept.people.iter().map(|(id, bytes)| (*id, bytes)));
+        prop_assert!(!cut || restored.is_err());
+        damage(&mut kept.meta);
+        let _ = State::restore(&program, &kept.meta, Vec::<(PersonId, Vec<u8>)>::new());
+    }
+}
+
+#[test]
+fn another_format_is_named() {
+    let program = random_project(&four_segments("did(view)"));
+    let found = State::restore(&program, &[9, 1, 2], Vec::<(PersonId, Vec<u8>)>::new()).unwrap_err();
+    assert_eq!(found, RestoreError::Format { found: 9 });
+    assert_eq!(found.to_string(), "the checkpoint has format 9, this engine reads format 1");
+}
+
+fn four_segments(first: &str) -> String {
+    let traits = "trait total = sum(order.total)\ntrait favourite = top(view.category)\n";
+    let segments = [first, "did(add)", "did(order)", "did(view, last 5s)"];
+    let numbered = segments.iter().enumerate();
+    numbered.map(|(number, when)| format!("segment s{number} \"\" {{ when {when} }}\n")).collect::<String>() + traits
+}
+
+/// A state goes on under the next version of a project: what is unchanged keeps its history, what is new is named.
+#[test]
+fn a_new_version_keeps_what_it_shares_with_the_old() {
+    let old = random_project(&four_segments("count(view, last 60s) >= 2"));
+    let records: Vec<_> = (1..4).map(|seq| track(&old, seq, 1_000 + seq as i64, "a", "view")).collect();
+    let (_, kept, _) = straight(&old, &records, Moment(1_004 * SECOND));
+
+    // Another threshold, but no more than was kept: decided again from what is there.
+    let lower = random_project(
+        &("segment early \"\" { when did(add) }\n".to_owned() + &four_segments("count(view, last 60s) >= 1")),
+    );
+    let mut state = kept.restore(&lower);
+    assert!(state.differences().aggregates.is_empty(), "{:?}", state.differences());
+    assert!(!state.differences().rules.is_empty());
+    let mut effects = Effects::default();
+    state.reconsider(&lower, &mut effects).unwrap();
+    assert_eq!(effects.changes, [], "they were in it, and still are");
+    let (rule, _) = lower.rule_named("s0").unwrap();
+    assert_eq!(state.segment_size(rule), 1);
+
+    // More than was kept: the history is missing, and that is said.
+    let higher = random_project(&four_segments("count(view, last 60s) >= 3"));
+    let state = kept.restore(&higher);
+    assert_eq!(state.differences().aggregates.len(), 1);
+    // Other aggregates are where they were, whatever their number is now.
+    let view = state.person(&higher, state.people()[0]).unwrap();
+    assert_eq!(view.computed.iter().find(|it| it.name == "favourite").unwrap().value, "a");
+}
+
+/// Busy people stay within the memory that the figures allow.
+#[test]
+fn a_person_costs_less_than_a_kibibyte() {
+    let program = random_project(&four_segments("count(view, last 60s) >= 3 and not did(order, last 60s)"));
+    let mut state = State::new(&program);
+    let mut effects = Effects::default();
+    let people = 2_000;
+    for index in 0..people {
+        for (place, kind) in ["view", "view", "add", "view"].iter().enumerate() {
+            let seq = index * 4 + place as u64 + 1;
+            let record = track(&program, seq, 1_000, &format!("visitor-{index:032}"), kind);
+            state.step(&program, &record, &mut effects).unwrap();
+            effects = Effects::default();
+        }
+    }
+    state.checkpoint();
+    let each = state.memory_estimate() / people as usize;
+    assert!(each < 1024, "{each} bytes a person");
+    assert!(each > 300, "{each} bytes a person is too good to be true");
+}
+
+#[test]
+fn somebody_who_is_not_in_memory_is_still_somebody() {
+    let program = random_project(&four_segments("did(view)"));
+    let mut state = State::new(&program);
+    let mut effects = Effects::default();
+    state.step(&program, &track(&program, 1, 1_000, "a", "view"), &mut effects).unwrap();
+    let id = state.people()[0];
+    assert_eq!(state.spill(0), 0, "nobody leaves before a checkpoint has them");
+    let bytes = state.checkpoint().people.remove(0).1.unwrap();
+    let before = state.person(&program, id).unwrap();
+    assert_eq!(state.spill(0), 1);
+    assert!(state.is_spilled(id));
+    assert_eq!(state.person(&program, id), None);
+    assert_eq!(state.view_spilled(&program, id, &bytes).unwrap(), before);
+    let (rule, _) = program.rule_named("s0").unwrap();
+    assert_eq!(state.members(rule, None, 10), [(id, Moment(1_000 * SECOND))]);
+    let next = track(&program, 2, 1_001, "a", "view");
+    assert_eq!(state.step(&program, &next, &mut effects).unwrap_err().people, [id]);
+    state.load(id, &bytes).unwrap();
+    state.step(&program, &next, &mut effects).unwrap();
+    assert_eq!(state.load(PersonId(7), &bytes).unwrap_err(), RestoreError::Unknown(PersonId(7)));
+}
+
+/// What `Happening` is for: late, tied and merged events are all in the random logs.
+#[test]
+fn random_logs_are_as_nasty_as_they_should_be() {
+    use proptest::strategy::ValueTree as _;
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let all: Vec<Happening> = prop::collection::vec(happening(), 500).new_tree(&mut runner).unwrap().current();
+    assert!(all.iter().filter(|it| it.late > 0).count() > 50);
+    assert!(all.iter().filter(|it| it.gap == 0).count() > 100);
+    assert!(all.iter().filter(|it| it.who.len() > 1).count() > 30);
+}

@@ -1,0 +1,251 @@
+//! Who is who: the rules of `identity.yaml`, one by one and together.
+
+use crate::history::{SECOND, config, event_mut, happening, identify, log, project, track};
+use proptest::prelude::*;
+use sonder_core::State;
+use sonder_core::effect::{Change, ChangeKind, Effects, PersonId};
+use sonder_core::message::Call;
+use sonder_core::record::{Identifier, Record};
+use sonder_core::view::PersonView;
+use sonder_dsl::ir::{IdentifierKindId, Program, SourceId};
+use sonder_dsl::time::Moment;
+use std::sync::Arc;
+
+const RULES: &str = "segment lookers \"\" { when count(view) >= 2 }\n";
+
+/// A project with this identity, and its state after some records.
+struct World {
+    program: Arc<Program>,
+    state: State,
+    effects: Effects,
+}
+
+impl World {
+    fn new(identity: &str) -> Self {
+        let program = project(RULES, identity, "");
+        Self { state: State::new(&program), program, effects: Effects::default() }
+    }
+
+    fn take(&mut self, record: &Record) -> &mut Self {
+        self.effects = Effects::default();
+        self.state.step(&self.program, record, &mut self.effects).unwrap();
+        self
+    }
+
+    fn identify(&mut self, second: i64, who: &[(&'static str, &str)]) -> &mut Self {
+        let seq = self.state.as_of().0.0 + 1;
+        let record = identify(&self.program, seq, second, who);
+        self.take(&record)
+    }
+
+    fn identifier(&self, kind: &str, value: &str) -> Identifier {
+        let kind = self.program.identity.identifiers.iter().position(|it| it.name == kind).unwrap();
+        Identifier { kind: IdentifierKindId(kind as u16), value: value.into() }
+    }
+
+    fn who(&self, kind: &str, value: &str) -> Option<PersonId> {
+        self.state.resolve(&self.identifier(kind, value))
+    }
+
+    fn view(&self, kind: &str, value: &str) -> PersonView {
+        self.state.person(&self.program, self.who(kind, value).unwrap()).unwrap()
+    }
+
+    fn refusals(&self) -> Vec<(String, &'static str)> {
+        let refused = |change: &Change| match &change.what {
+            ChangeKind::LinkRefused { identifier, reason } => Some((identifier.value.to_string(), *reason)),
+            _ => None,
+        };
+        self.effects.changes.iter().filter_map(refused).collect()
+    }
+}
+
+#[test]
+fn the_person_created_first_survives_and_the_other_id_is_an_alias() {
+    let mut world = World::new("identifiers:\n  user_id: {}\n  anonymous_id: {}\n");
+    world.identify(1, &[("anonymous_id", "a")]).identify(2, &[("anonymous_id", "b")]);
+    let (a, b) = (world.who("anonymous_id", "a").unwrap(), world.who("anonymous_id", "b").unwrap());
+    assert_ne!(a, b);
+    world
+        .identify(3, &[("user_id", "u"), ("anonymous_id", "b")])
+        .identify(4, &[("user_id", "u"), ("anonymous_id", "a")]);
+    assert_eq!(world.who("user_id", "u"), Some(a));
+    assert_eq!(world.state.canonical(b), a);
+    assert_eq!(world.state.person(&world.program, b), world.state.person(&world.program, a));
+    assert_eq!(world.state.people_count(), 1);
+    let merged = ChangeKind::Merged { absorbed: b };
+    assert!(world.effects.changes.iter().any(|change| change.person == a && change.what == merged));
+    let view = world.view("anonymous_id", "b");
+    assert_eq!(view.absorbed, [b]);
+    let links: Vec<_> = view.links.iter().map(|link| (link.a.1.as_str(), link.b.1.as_str(), link.seq)).collect();
+    assert_eq!(links, [("u", "b", 3), ("u", "a", 4)], "each link says who said so and where");
+}
+
+#[test]
+fn a_merge_keeps_memberships_from_the_earlier_moment_and_emits_only_what_follows() {
+    let mut world = World::new("identifiers:\n  user_id: {}\n  anonymous_id: {}\n");
+    let program = world.program.clone();
+    let (rule, _) = program.rule_named("lookers").unwrap();
+    for (seq, second, who) in [(1, 1, "a"), (2, 2, "b"), (3, 3, "b"), (4, 4, "c")] {
+        world.take(&track(&program, seq, second, who, "view"));
+    }
+    world
+        .identify(5, &[("user_id", "u"), ("anonymous_id", "a")])
+        .identify(6, &[("user_id", "u"), ("anonymous_id", "b")]);
+    let entered: Vec<_> = world.effects.changes.iter().filter(|it| matches!(it.what, ChangeKind::Entered(_))).collect();
+    assert!(entered.is_empty(), "the person entered back then: {entered:?}");
+    let a = world.who("anonymous_id", "a").unwrap();
+    assert_eq!(world.state.members(rule, None, 10), [(a, Moment(3 * SECOND))]);
+    // Two people who were in it neither of them are in it together.
+    world.take(&track(&program, 7, 7, "d", "view")).identify(8, &[("user_id", "v"), ("anonymous_id", "c")]);
+    world.identify(9, &[("user_id", "v"), ("anonymous_id", "d")]);
+    assert!(world.effects.changes.iter().any(|it| it.what == ChangeKind::Entered(rule)));
+}
+
+#[test]
+fn different_values_of_a_unique_kind_are_never_one_person() {
+    let mut world = World::new("identifiers:\n  user_id: {unique: true}\n  anonymous_id: {}\n");
+    world.identify(1, &[("user_id", "u"), ("anonymous_id", "shared")]);
+    world.identify(2, &[("user_id", "v"), ("anonymous_id", "shared")]);
+    assert_eq!(world.refusals(), [("shared".to_owned(), "unique")]);
+    assert_ne!(world.who("user_id", "u"), world.who("user_id", "v"));
+    assert_eq!(world.who("anonymous_id", "shared"), world.who("user_id", "u"));
+    world.identify(3, &[("user_id", "v"), ("anonymous_id", "shared")]);
+    assert_eq!(world.refusals(), [], "each refusal is reported once");
+}
+
+#[test]
+fn an_alias_call_is_consent_to_join_unique_values() {
+    let mut world = World::new("identifiers:\n  user_id: {unique: true}\n  anonymous_id: {}\n");
+    world.identify(1, &[("user_id", "old")]).identify(2, &[("user_id", "new")]);
+    let mut record = identify(&world.program, 3, 3, &[("user_id", "new"), ("user_id", "old")]);
+    event_mut(&mut record).call = Call::Alias;
+    world.take(&record);
+    assert_eq!(world.who("user_id", "old"), world.who("user_id", "new"));
+    assert!(world.view("user_id", "new").links[0].explicit);
+    // Further identifiers still join them: they are one person now.
+    world.identify(4, &[("user_id", "new"), ("anonymous_id", "a")]);
+    assert_eq!(world.who("anonymous_id", "a"), world.who("user_id", "old"));
+}
+
+#[test]
+fn a_person_has_no_more_values_of_a_kind_than_its_limit() {
+    let mut world = World::new("identifiers:\n  user_id: {}\n  anonymous_id: {limit: 2}\n");
+    world
+        .identify(1, &[("user_id", "u"), ("anonymous_id", "a")])
+        .identify(2, &[("user_id", "u"), ("anonymous_id", "b")]);
+    assert_eq!(world.refusals(), []);
+    world.identify(3, &[("user_id", "u"), ("anonymous_id", "c")]);
+    assert_eq!(world.refusals(), [("c".to_owned(), "limit")]);
+    assert_eq!(world.view("user_id", "u").identifiers.len(), 3);
+    assert_eq!(world.who("anonymous_id", "c"), None, "the value is still free");
+}
+
+#[test]
+fn a_source_links_only_what_it_is_trusted_with() {
+    let mut world = World::new(
+        "identifiers:\n  user_id: {}\n  email: {}\n  anonymous_id: {}\ntrust: {browser: [anonymous_id, email], server: all}\n",
+    );
+    let web = world.program.sources.iter().position(|source| source.name == "web").unwrap();
+    let mut record = identify(&world.program, 1, 1, &[("user_id", "u"), ("email", "e"), ("anonymous_id", "a")]);
+    event_mut(&mut record).source = SourceId(web as u32);
+    world.take(&record);
+    assert_eq!(world.refusals(), [("u".to_owned(), "untrusted")]);
+    assert_eq!(world.who("email", "e"), world.who("anonymous_id", "a"));
+    assert_eq!(world.who("user_id", "u"), None);
+    // Somebody has to be who did it, even if only an untrusted value says who.
+    let mut alone = identify(&world.program, 2, 2, &[("user_id", "u")]);
+    event_mut(&mut alone).source = SourceId(web as u32);
+    world.take(&alone);
+    assert!(world.who("user_id", "u").is_some());
+    world.identify(3, &[("user_id", "u"), ("anonymous_id", "a")]);
+    assert_eq!(world.who("user_id", "u"), world.who("email", "e"), "a server may");
+}
+
+#[test]
+fn a_value_that_too_many_share_identifies_nobody() {
+    let mut world = World::new("identifiers:\n  user_id: {unique: true}\n  anonymous_id: {}\ngeneric_after: 2\n");
+    world.identify(1, &[("user_id", "u1"), ("anonymous_id", "kiosk")]);
+    world.identify(2, &[("user_id", "u2"), ("anonymous_id", "kiosk")]);
+    world.identify(3, &[("user_id", "u3"), ("anonymous_id", "kiosk")]);
+    world.identify(4, &[("user_id", "u4"), ("anonymous_id", "kiosk")]);
+    assert_eq!(world.refusals(), [("kiosk".to_owned(), "generic")]);
+    // Whoever stands at the kiosk without signing in is not the first who did.
+    world.identify(5, &[("anonymous_id", "kiosk")]);
+    assert_ne!(world.who("anonymous_id", "kiosk"), world.who("user_id", "u1"));
+    assert_eq!(world.state.people_count(), 5);
+    let first = world.view("user_id", "u1");
+    assert!(first.identifiers.iter().any(|it| it.value == "kiosk" && it.former));
+    let alone = world.who("anonymous_id", "kiosk");
+    world.identify(6, &[("anonymous_id", "kiosk")]);
+    assert_eq!(world.who("anonymous_id", "kiosk"), alone, "once and for all");
+}
+
+#[test]
+fn a_value_that_was_not_seen_for_long_starts_anew() {
+    let mut world = World::new("identifiers:\n  user_id: {}\n  anonymous_id: {expires: 10s}\n");
+    world.identify(1, &[("user_id", "u"), ("anonymous_id", "a")]).identify(11, &[("anonymous_id", "a")]);
+    assert_eq!(world.who("anonymous_id", "a"), world.who("user_id", "u"), "ten seconds are not too long");
+    world.identify(22, &[("anonymous_id", "a")]);
+    assert_eq!(world.refusals(), [("a".to_owned(), "expired")]);
+    let (old, new) = (world.who("user_id", "u").unwrap(), world.who("anonymous_id", "a").unwrap());
+    assert_ne!(old, new);
+    assert_eq!(world.effects.changes.iter().filter(|it| it.person == new).count(), world.effects.changes.len());
+    assert!(world.view("user_id", "u").identifiers.iter().any(|it| it.value == "a" && it.former));
+    // And may expire again, as somebody else again.
+    world.identify(40, &[("anonymous_id", "a")]);
+    assert_ne!(world.who("anonymous_id", "a"), Some(new));
+    assert_eq!(world.state.people_count(), 3);
+}
+
+#[test]
+fn a_person_has_no_more_identifiers_than_the_core_allows() {
+    let mut world = World::new("identifiers:\n  user_id: {}\n  anonymous_id: {}\n");
+    let limit = sonder_core::limits::IDENTIFIERS;
+    for index in 1..limit {
+        world.identify(1, &[("user_id", "u"), ("anonymous_id", &index.to_string())]);
+        assert_eq!(world.refusals(), []);
+    }
+    world.identify(1, &[("user_id", "u"), ("anonymous_id", "one too many")]);
+    assert_eq!(world.refusals(), [("one too many".to_owned(), "limit")]);
+}
+
+proptest! {
+    #![proptest_config(config(200))]
+
+    /// Whatever arrives: unique kinds stay unique, limits hold, every identifier is one person's, and everybody has one.
+    #[test]
+    fn rules_hold_whatever_arrives(happenings in prop::collection::vec(happening(), 1..60), extra in prop::collection::vec((0..3_u8, 0..3_u8), 60)) {
+        let identity = "identifiers:\n  user_id: {unique: true}\n  email: {limit: 2}\n  anonymous_id: {limit: 3, expires: 25s}\ngeneric_after: 3\n";
+        let mut world = World::new(identity);
+        let mut happenings = happenings;
+        for (it, (user, email)) in happenings.iter_mut().zip(extra) {
+            // Some carry three identifiers, which join the most.
+            if it.who.len() == 2 {
+                it.who = vec![("user_id", format!("u{user}")), ("email", format!("e{email}")), it.who[1].clone()];
+            }
+        }
+        for record in log(&world.program.clone(), &happenings) {
+            world.take(&record);
+            let sonder_core::record::Fact::Event(event) = &record.fact;
+            let best = world.state.resolve(&event.identifiers[0]);
+            prop_assert!(best.is_some() || event.identifiers.len() > 1);
+        }
+        let mut owned = 0;
+        for id in world.state.people() {
+            let view = world.state.person(&world.program, id).unwrap();
+            let count = |kind: &str| view.identifiers.iter().filter(|it| it.kind == kind && !it.former).count();
+            prop_assert!(count("user_id") <= 1);
+            prop_assert!(count("email") <= 2);
+            prop_assert!(count("anonymous_id") <= 3);
+            for it in view.identifiers.iter().filter(|it| !it.former) {
+                owned += 1;
+                prop_assert_eq!(world.who(&it.kind, &it.value), Some(id));
+            }
+            for absorbed in &view.absorbed {
+                prop_assert_eq!(world.state.canonical(*absorbed), id);
+            }
+        }
+        prop_assert!(owned <= world.state.identifier_count());
+    }
+}

@@ -94,7 +94,8 @@ pub(crate) struct Keeper {
 
 impl Keeper {
     pub fn load(connection: &Connection) -> Result<Self, StoreError> {
-        let version = connection.query_row("SELECT coalesce(max(version), 0) FROM checkpoints", [], |row| row.get(0))?;
+        let version =
+            connection.query_row("SELECT coalesce(max(version), 0) FROM checkpoints", [], |row| row.get(0))?;
         let rows = connection.query_row("SELECT count(*) FROM state_people", [], |row| row.get(0))?;
         Ok(Self { version, rows })
     }
@@ -196,9 +197,7 @@ impl Store {
     /// # Errors
     /// Whatever the database may say.
     pub fn each_person(&self, mut visit: impl FnMut(Vec<(PersonId, Vec<u8>)>)) -> Result<(), StoreError> {
-        self.database.run(Role::Reader, |connection| {
-            people(connection, "", &mut visit)
-        })
+        self.database.run(Role::Reader, |connection| people(connection, "", &mut visit))
     }
 
     /// The state of these people as of the last checkpoint. Those who are not in it are left out.
@@ -212,9 +211,8 @@ impl Store {
         }
         let list: Vec<String> = ids.iter().map(|id| format!("'{:032x}'::UUID", id.0)).collect();
         let wanted = format!("WHERE person IN ({})", list.join(", "));
-        self.database.run(Role::Reader, |connection| {
-            people(connection, &wanted, &mut |chunk: Vec<_>| found.extend(chunk))
-        })?;
+        self.database
+            .run(Role::Reader, |connection| people(connection, &wanted, &mut |chunk: Vec<_>| found.extend(chunk)))?;
         Ok(found)
     }
 

@@ -13,6 +13,7 @@ use parking_lot::{Condvar, Mutex, RwLock};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The catalog's name in SQL.
 pub(crate) const CATALOG: &str = "sonder";
@@ -35,6 +36,8 @@ pub(crate) struct Database {
     access: Access,
     // INVARIANT: `None` only between a failed and the next successful reopening.
     instance: RwLock<Option<Instance>>,
+    /// Set by the first error that says so.
+    broken: AtomicBool,
     readers: Readers,
 }
 
@@ -70,15 +73,18 @@ impl Database {
     pub fn open(dir: &Path, options: StoreOptions, access: Access) -> Result<Self, StoreError> {
         let instance = Instance::open(dir, &options, access)?;
         let readers = Readers { free: Mutex::new(options.readers.max(1)), freed: Condvar::new() };
-        Ok(Self { dir: dir.to_owned(), options, access, instance: RwLock::new(Some(instance)), readers })
+        Ok(Self {
+            dir: dir.to_owned(),
+            options,
+            access,
+            instance: RwLock::new(Some(instance)),
+            broken: AtomicBool::new(false),
+            readers,
+        })
     }
 
     /// Runs `work` on a connection for `role`; waits for one.
-    pub fn run<T>(
-        &self,
-        role: Role,
-        work: impl FnOnce(&Connection) -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
+    pub fn run<T>(&self, role: Role, work: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let _permit = (role == Role::Reader).then(|| self.readers.enter());
         let guard = self.instance.read();
         let Some(instance) = guard.as_ref() else {
@@ -94,10 +100,7 @@ impl Database {
 
     /// Whether the database has to be opened again before anything works.
     pub fn is_broken(&self) -> bool {
-        let guard = self.instance.read();
-        let Some(instance) = guard.as_ref() else { return true };
-        let alive = instance.writer.lock().execute_batch("SELECT 1");
-        alive.is_err()
+        self.broken.load(Ordering::Acquire)
     }
 
     /// Closes the database and opens it again; reads that run are interrupted.
@@ -111,6 +114,7 @@ impl Database {
         *guard = None;
         let opened = Instance::open(&self.dir, &self.options, self.access).map_err(|error| self.classify(error))?;
         *guard = Some(opened);
+        self.broken.store(false, Ordering::Release);
         Ok(())
     }
 
@@ -133,6 +137,11 @@ impl Database {
     }
 
     fn classify(&self, error: StoreError) -> StoreError {
+        if let StoreError::Database(database) = &error
+            && gave_up(database)
+        {
+            self.broken.store(true, Ordering::Release);
+        }
         match error {
             StoreError::Database(error) if says(&error, &["No space left on device", "Disk quota exceeded"]) => {
                 StoreError::Full { path: self.dir.clone() }
@@ -146,6 +155,12 @@ impl Database {
 pub(crate) fn says(error: &duckdb::Error, phrases: &[&str]) -> bool {
     let duckdb::Error::DuckDBFailure(_, Some(message)) = error else { return false };
     phrases.iter().any(|phrase| message.contains(phrase))
+}
+
+/// Whether DuckDB declared the database invalid. What users raise with `error(…)` begins otherwise.
+fn gave_up(error: &duckdb::Error) -> bool {
+    let duckdb::Error::DuckDBFailure(_, Some(message)) = error else { return false };
+    message.starts_with("FATAL") || (message.contains("has been invalidated") && !message.starts_with("Invalid Input"))
 }
 
 /// `text` as an SQL string.

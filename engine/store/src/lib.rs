@@ -27,6 +27,7 @@ mod checkpoint;
 mod database;
 pub mod dedup;
 mod error;
+pub mod files;
 pub mod limits;
 mod lock;
 mod node;
@@ -43,7 +44,10 @@ pub use checkpoint::{LoadedCheckpoint, PersonRow, SavedCheckpoint, StateCheckpoi
 pub use dedup::DedupSet;
 pub use error::StoreError;
 pub use options::StoreOptions;
-pub use reader::{LoggedMessage, Reader};
+pub use reader::{
+    DeliveryFilter, DeliveryPage, Happening, LoggedMessage, QuarantineFilter, QuarantinePage, QuarantinedMessage,
+    Reader, Stats, StoredDelivery, TimelineEntry, TimelinePlace, Whose,
+};
 pub use recovery::Recovered;
 pub use sql::{Answer, Column, Query};
 pub use store::Store;

@@ -36,3 +36,5 @@ pub const STALE_VERSIONS: u64 = 100_000;
 pub const MAX_TIMELINE_IDENTIFIERS: usize = 10_000;
 /// Rows of a file to import that are read at a time.
 pub const FILE_CHUNK_ROWS: usize = 8_192;
+/// Memory for reading a file to import.
+pub const FILE_MEMORY_BYTES: u64 = 256 << 20;

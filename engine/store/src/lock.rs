@@ -43,13 +43,11 @@ impl DirectoryLock {
 
 fn open(dir: &Path) -> Result<File, StoreError> {
     let path = dir.join(FILE);
-    OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .read(true)
-        .write(true)
-        .open(&path)
-        .map_err(|error| StoreError::Io { action: "open", path, error })
+    OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path).map_err(|error| StoreError::Io {
+        action: "open",
+        path,
+        error,
+    })
 }
 
 fn taken(outcome: Result<(), TryLockError>, file: &mut File, dir: &Path) -> Result<(), StoreError> {

@@ -30,16 +30,11 @@ pub struct Recovered {
 }
 
 impl Recovered {
-    pub(crate) fn load(
-        connection: &Connection,
-        program: &Program,
-        options: &StoreOptions,
-    ) -> Result<Self, StoreError> {
-        let (last_seq, last): (u64, Option<i64>) = connection.query_row(
-            "SELECT coalesce(max(seq), 0), epoch_us(max(received_at)) FROM log",
-            [],
-            |row| Ok((row.get(0)?, row.get(1)?)),
-        )?;
+    pub(crate) fn load(connection: &Connection, program: &Program, options: &StoreOptions) -> Result<Self, StoreError> {
+        let (last_seq, last): (u64, Option<i64>) =
+            connection.query_row("SELECT coalesce(max(seq), 0), epoch_us(max(received_at)) FROM log", [], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })?;
         let checkpoint = SavedCheckpoint::last(connection)?;
         Ok(Self {
             last_seq: Seq(last_seq),
@@ -53,11 +48,7 @@ impl Recovered {
 
 /// Reads the ids of the window before the last message that was received. The log is in order already and is streamed;
 /// the quarantined ones, which are few, are merged into it.
-fn message_ids(
-    connection: &Connection,
-    program: &Program,
-    options: &StoreOptions,
-) -> Result<DedupSet, StoreError> {
+fn message_ids(connection: &Connection, program: &Program, options: &StoreOptions) -> Result<DedupSet, StoreError> {
     let window = program.settings.dedup;
     let mut set = DedupSet::new(window, options.dedup_ids);
     let last: Option<i64> = connection.query_row(
@@ -83,12 +74,7 @@ fn message_ids(
     Ok(set)
 }
 
-fn ids(
-    connection: &Connection,
-    table: &str,
-    from: i64,
-    mut visit: impl FnMut(i64, u64),
-) -> Result<(), StoreError> {
+fn ids(connection: &Connection, table: &str, from: i64, mut visit: impl FnMut(i64, u64)) -> Result<(), StoreError> {
     let mut statement = connection.prepare(&format!(
         "SELECT received_at, message_id FROM {table} WHERE received_at > make_timestamp(?) AND message_id IS NOT NULL"
     ))?;

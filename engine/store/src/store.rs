@@ -34,7 +34,6 @@ struct Writer {
     catalog: Catalog,
     /// The programs that batches came with lately, and where their events go.
     layouts: Vec<(Arc<Program>, Layout)>,
-    broken: bool,
     /// How long the last folding of the write-ahead log took, and when it ended.
     last_fold: Option<(Duration, Instant)>,
 }
@@ -75,14 +74,9 @@ impl Store {
             Ok((Counters::load(connection)?, catalog))
         })?;
         let layout = catalog.layout(program);
-        let writer = Writer {
-            counters,
-            catalog,
-            layouts: vec![(Arc::clone(program), layout)],
-            broken: false,
-            last_fold: None,
-        };
-        let recovered = database.run(Role::Writer, |connection| Recovered::load(connection, program, database.options()))?;
+        let writer = Writer { counters, catalog, layouts: vec![(Arc::clone(program), layout)], last_fold: None };
+        let recovered =
+            database.run(Role::Writer, |connection| Recovered::load(connection, program, database.options()))?;
         let keeper = database.run(Role::Keeper, crate::checkpoint::Keeper::load)?;
         let database = Arc::new(database);
         Ok((Self { database, writer: Mutex::new(writer), keeper: Mutex::new(keeper), _lock: lock }, recovered))
@@ -162,16 +156,14 @@ impl Store {
         // The keeper's transactions write, too, and DuckDB folds only while nothing else does.
         let Some(_keeper) = self.keeper.try_lock() else { return Ok(false) };
         let started = Instant::now();
-        let folded = self.database.run(Role::Writer, |connection| {
-            match connection.execute_batch("CHECKPOINT sonder") {
+        let folded =
+            self.database.run(Role::Writer, |connection| match connection.execute_batch("CHECKPOINT sonder") {
                 Ok(()) => Ok(true),
                 Err(error) if says(&error, &["other write transactions active"]) => Ok(false),
                 Err(error) => Err(error.into()),
-            }
-        });
+            });
         writer.last_fold = Some((started.elapsed(), Instant::now()));
         if folded.is_err() {
-            writer.broken = self.database.is_broken();
             // Reads should work again at once; if there is no room for even that, the next append tries again.
             let _ = self.revive(&mut writer);
         }
@@ -198,17 +190,13 @@ impl Store {
             })?;
             Counters::load(connection)
         });
-        if counters.is_err() {
-            writer.broken = self.database.is_broken();
-        }
         writer.counters = counters?;
         Ok(())
     }
 
     /// Decides what a failed write came to, and makes the database usable again.
     fn settle(&self, writer: &mut Writer, batch: &LogBatch, error: StoreError) -> Result<(), StoreError> {
-        writer.broken = self.database.is_broken();
-        if !writer.broken {
+        if !self.database.is_broken() {
             return Err(error);
         }
         self.revive(writer)?;
@@ -219,13 +207,12 @@ impl Store {
 
     /// Opens the database again if DuckDB gave up on it.
     fn revive(&self, writer: &mut Writer) -> Result<(), StoreError> {
-        if !writer.broken {
+        if !self.database.is_broken() {
             return Ok(());
         }
         tracing::warn!(dir = %self.database.dir().display(), "the database gave up; opening it again");
         self.database.reopen()?;
         writer.counters = self.database.run(Role::Writer, Counters::load)?;
-        writer.broken = false;
         Ok(())
     }
 

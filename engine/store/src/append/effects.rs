@@ -3,6 +3,7 @@
 use crate::StoreError;
 use crate::batch::{DeliveryOutcome, RecordedChange, RecordedDelivery};
 use crate::node::kind_name;
+use crate::reader::item_name;
 use arrow::array::{
     ArrayRef, FixedSizeBinaryBuilder, ListBuilder, StringBuilder, TimestampMicrosecondBuilder, UInt16Builder,
     UInt32Builder, UInt64Builder,
@@ -10,7 +11,7 @@ use arrow::array::{
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use arrow::record_batch::RecordBatch;
 use serde_json::{Value as Json, json};
-use sonder_core::effect::{Cause, ChangeKind, ItemKind};
+use sonder_core::effect::{Cause, ChangeKind};
 use sonder_core::message::Quarantined;
 use sonder_dsl::ir::{Program, RuleId, RuleKind, Type, Value};
 use std::collections::HashMap;
@@ -220,17 +221,6 @@ fn value_json(value: &Value, kind: Option<&Type>) -> Json {
             };
             items.iter().map(|value| value_json(value, item)).collect()
         }
-    }
-}
-
-fn item_name(kind: ItemKind) -> &'static str {
-    match kind {
-        ItemKind::Message => "message",
-        ItemKind::SegmentEntered => "segment_entered",
-        ItemKind::SegmentLeft => "segment_left",
-        ItemKind::TraitChanged => "trait_changed",
-        ItemKind::Event => "event",
-        ItemKind::Erase => "erase",
     }
 }
 

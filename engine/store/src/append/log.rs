@@ -1,9 +1,9 @@
 //! Accepted messages in columns: `log`, `log_identifiers` and the typed tables.
 
+use crate::StoreError;
 use crate::batch::LogRow;
 use crate::node::{kind_name, node};
 use crate::typed::{Catalog, Header, Layout, TypedRows};
-use crate::StoreError;
 use arrow::array::{ArrayRef, BooleanBuilder, ListBuilder, StringBuilder, TimestampMicrosecondBuilder, UInt64Builder};
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use arrow::record_batch::RecordBatch;
@@ -164,11 +164,8 @@ impl NodeColumns {
             Field::new("seq", DataType::UInt64, true),
             Field::new("occurred_at", DataType::Timestamp(TimeUnit::Microsecond, None), true),
         ]);
-        let arrays: Vec<ArrayRef> = vec![
-            Arc::new(self.node.finish()),
-            Arc::new(self.seq.finish()),
-            Arc::new(self.occurred_at.finish()),
-        ];
+        let arrays: Vec<ArrayRef> =
+            vec![Arc::new(self.node.finish()), Arc::new(self.seq.finish()), Arc::new(self.occurred_at.finish())];
         Ok(RecordBatch::try_new(Arc::new(schema), arrays)?)
     }
 }

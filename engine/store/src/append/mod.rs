@@ -6,10 +6,10 @@
 pub(crate) mod effects;
 mod log;
 
+use crate::StoreError;
 use crate::batch::LogBatch;
 use crate::database::CATALOG;
 use crate::typed::{Catalog, Layout};
-use crate::StoreError;
 use arrow::record_batch::RecordBatch;
 use duckdb::Connection;
 use sonder_dsl::ir::Program;

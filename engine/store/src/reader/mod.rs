@@ -3,9 +3,18 @@
 //! Reads see the last committed batch and never wait for writers. As many run at a time as
 //! [`StoreOptions::readers`](crate::StoreOptions) says; more of them wait.
 
+mod deliveries;
 mod log;
+mod quarantine;
+mod stats;
+mod timeline;
 
+pub(crate) use deliveries::item_name;
+pub use deliveries::{DeliveryFilter, DeliveryPage, StoredDelivery};
 pub use log::LoggedMessage;
+pub use quarantine::{QuarantineFilter, QuarantinePage, QuarantinedMessage};
+pub use stats::Stats;
+pub use timeline::{Happening, TimelineEntry, TimelinePlace, Whose};
 
 use crate::StoreError;
 use crate::database::{Access, Database, Role};

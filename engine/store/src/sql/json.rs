@@ -3,9 +3,9 @@
 use crate::StoreError;
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{
-    DataType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, TimeUnit,
-    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType, UInt8Type,
-    UInt16Type, UInt32Type, UInt64Type,
+    DataType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
+    TimeUnit, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
+    UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow::util::display::array_value_to_string;
 use serde_json::{Map, Number, Value as Json};
@@ -145,7 +145,9 @@ mod tests {
 
     #[test]
     fn decimals_keep_their_scale() {
-        for (units, scale, text) in [(4995, 2, "49.95"), (-7, 2, "-0.07"), (0, 2, "0.00"), (12, 0, "12"), (5, 3, "0.005")] {
+        for (units, scale, text) in
+            [(4995, 2, "49.95"), (-7, 2, "-0.07"), (0, 2, "0.00"), (12, 0, "12"), (5, 3, "0.005")]
+        {
             assert_eq!(decimal(units, scale), text);
         }
     }

@@ -11,6 +11,8 @@ mod csv;
 mod guard;
 mod json;
 
+pub(crate) use json::cell;
+
 use crate::database::says;
 use crate::{Reader, StoreError, limits};
 use arrow::array::Array;
@@ -119,7 +121,7 @@ fn run(connection: &Connection, guarded: &guard::Guarded, query: &Query) -> Resu
             }
             let mut cells = Vec::with_capacity(answer.columns.len());
             for (array, column) in chunk.columns().iter().zip(&answer.columns) {
-                let cell = json::cell(array, row, &column.kind)?;
+                let cell = cell(array, row, &column.kind)?;
                 bytes += json::bytes(&cell);
                 cells.push(cell);
             }

@@ -154,7 +154,8 @@ impl Catalog {
         let own = table.columns.iter().map(|column| format!("{} {}", identifier(&column.name), column.kind.sql()));
         let all: Vec<String> = header.chain(own).collect();
         let mut script = format!("CREATE TABLE {}({});", identifier(&table.name), all.join(", "));
-        script += &format!("INSERT INTO typed_tables VALUES ({}, {}, false);", quoted(&table.event), quoted(&table.name));
+        script +=
+            &format!("INSERT INTO typed_tables VALUES ({}, {}, false);", quoted(&table.event), quoted(&table.name));
         for position in 0..table.columns.len() {
             script += &table.record(position);
         }

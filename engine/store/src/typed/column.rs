@@ -27,7 +27,9 @@ const MAX_SCALE: u8 = 28;
 pub(crate) enum ColumnKind {
     Bool,
     Int,
-    Decimal { scale: u8 },
+    Decimal {
+        scale: u8,
+    },
     Float,
     Text,
     Time,

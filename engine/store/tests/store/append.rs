@@ -18,12 +18,37 @@ fn a_row_is_in_the_log_and_typed() {
     store.append(&program, &batch(vec![row(&program, 1, &order), row(&program, 2, &view)])).unwrap();
 
     assert_eq!(
-        ask(&reader, "SELECT seq, received_at, call, event, message_id, source, anonymous_id, user_id, identifiers, historical, labels FROM log ORDER BY seq LIMIT 1"),
-        json!([[1, "2026-03-01T00:00:01.000000Z", "track", "order", "m1", "web", "a1", null, ["anonymous_id:a1"], false, []]])
+        ask(
+            &reader,
+            "SELECT seq, received_at, call, event, message_id, source, anonymous_id, user_id, identifiers, historical, labels FROM log ORDER BY seq LIMIT 1"
+        ),
+        json!([[
+            1,
+            "2026-03-01T00:00:01.000000Z",
+            "track",
+            "order",
+            "m1",
+            "web",
+            "a1",
+            null,
+            ["anonymous_id:a1"],
+            false,
+            []
+        ]])
     );
     assert_eq!(
         ask(&reader, "FROM ev_order"),
-        json!([[1, "2026-03-01T00:00:00.500000Z", "2026-03-01T00:00:01.000000Z", "web", "m1", "a1", null, "o1", "49.95"]])
+        json!([[
+            1,
+            "2026-03-01T00:00:00.500000Z",
+            "2026-03-01T00:00:01.000000Z",
+            "web",
+            "m1",
+            "a1",
+            null,
+            "o1",
+            "49.95"
+        ]])
     );
     assert_eq!(ask(&reader, "SELECT seq, product, tags FROM ev_view"), json!([[2, "p", ["x", "y"]]]));
     let logged = reader.log_after(Seq(0), 10).unwrap();
@@ -39,7 +64,8 @@ fn everything_of_a_batch_is_written_together() {
     let at = Moment(START);
     let (buyers, _) = program.rule_named("buyers").unwrap();
     let (spent, _) = program.rule_named("spent").unwrap();
-    let change = |cause, what| RecordedChange { as_of: Seq(1), change: Change { person: PersonId(7), at, cause, what } };
+    let change =
+        |cause, what| RecordedChange { as_of: Seq(1), change: Change { person: PersonId(7), at, cause, what } };
     let delivery = Delivery {
         id: EffectId(99),
         destination: DestinationId(0),
@@ -51,7 +77,11 @@ fn everything_of_a_batch_is_written_together() {
         identifiers: vec![("anonymous_id".into(), "a1".into())],
         payload: "{}".into(),
     };
-    let reason = |code: &str| Reason { code: code.into(), path: Some("/properties/total".into()), message: "is not a number".into() };
+    let reason = |code: &str| Reason {
+        code: code.into(),
+        path: Some("/properties/total".into()),
+        message: "is not a number".into(),
+    };
     let everything = LogBatch {
         rows: views(&program, 1, 1),
         quarantined: vec![Quarantined {
@@ -65,7 +95,10 @@ fn everything_of_a_batch_is_written_together() {
         changes: vec![
             change(Cause::Record(Seq(1)), ChangeKind::Created),
             change(Cause::Record(Seq(1)), ChangeKind::Entered(buyers)),
-            change(Cause::Timer(at), ChangeKind::TraitChanged { rule: spent, value: Some(Value::Decimal("5".parse().unwrap())) }),
+            change(
+                Cause::Timer(at),
+                ChangeKind::TraitChanged { rule: spent, value: Some(Value::Decimal("5".parse().unwrap())) },
+            ),
         ],
         deliveries: vec![RecordedDelivery { as_of: Seq(1), delivery }],
         outcomes: vec![DeliveryOutcome {

@@ -13,15 +13,20 @@ fn a_new_property_gets_a_column_that_is_filled_from_the_payloads() {
     let Opened { store, reader, .. } = open(dir.path(), &first);
     let with = |id: &str, properties| track(id, "order", "a1", &properties);
     store
-        .append(&first, &batch(vec![
-            row(&first, 1, &with("m1", json!({"order_id": "o1", "total": 5, "coupon": "SPRING", "items": 2.0}))),
-            row(&first, 2, &with("m2", json!({"order_id": "o2", "total": 6, "coupon": 7}))),
-        ]))
+        .append(
+            &first,
+            &batch(vec![
+                row(&first, 1, &with("m1", json!({"order_id": "o1", "total": 5, "coupon": "SPRING", "items": 2.0}))),
+                row(&first, 2, &with("m2", json!({"order_id": "o2", "total": 6, "coupon": 7}))),
+            ]),
+        )
         .unwrap();
 
     let second = program(&[ORDER_2, VIEW]);
     store.evolve(&second).unwrap();
-    store.append(&second, &batch(vec![row(&second, 3, &with("m3", json!({"order_id": "o3", "coupon": "MAY"})))])).unwrap();
+    store
+        .append(&second, &batch(vec![row(&second, 3, &with("m3", json!({"order_id": "o3", "coupon": "MAY"})))]))
+        .unwrap();
     let expected = json!([[1, "5.00", "SPRING", 2], [2, "6.00", null, null], [3, null, "MAY", null]]);
     assert_eq!(ask(&reader, "SELECT seq, total, coupon, items FROM ev_order ORDER BY seq"), expected);
 
@@ -56,8 +61,15 @@ fn a_changed_type_keeps_the_old_column_and_fills_a_new_one() {
         json!([[1, "5.50", "5.50", null], [2, null, null, "six"]])
     );
     assert_eq!(
-        ask(&reader, "SELECT column_name, kind, state FROM typed_columns WHERE event = 'order' AND property = 'total' ORDER BY position"),
-        json!([["total__v1", "DECIMAL(38,2)", "retired"], ["total__v2", "VARCHAR", "retired"], ["total", "DECIMAL(38,2)", "current"]])
+        ask(
+            &reader,
+            "SELECT column_name, kind, state FROM typed_columns WHERE event = 'order' AND property = 'total' ORDER BY position"
+        ),
+        json!([
+            ["total__v1", "DECIMAL(38,2)", "retired"],
+            ["total__v2", "VARCHAR", "retired"],
+            ["total", "DECIMAL(38,2)", "current"]
+        ])
     );
 }
 
@@ -66,7 +78,8 @@ fn an_event_that_is_declared_late_gets_its_history() {
     let dir = tempfile::tempdir().unwrap();
     let first = shop();
     let Opened { store, reader, .. } = open(dir.path(), &first);
-    let search = |id: &str, seq| row(&first, seq, &track(id, "Search Done", "a1", &json!({"terms": ["a", "b"], "hits": 3})));
+    let search =
+        |id: &str, seq| row(&first, seq, &track(id, "Search Done", "a1", &json!({"terms": ["a", "b"], "hits": 3})));
     store.append(&first, &batch(vec![search("m1", 1), search("m2", 2)])).unwrap();
     let second = program(&[
         ORDER,

@@ -1,6 +1,20 @@
 //! The store through its public API, on real files.
 
+#[cfg(test)]
 mod append;
+#[cfg(test)]
 mod evolution;
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod files;
+#[cfg(test)]
+mod odd_values;
+#[cfg(test)]
+mod reading;
+#[cfg(test)]
 mod recovery;
+#[cfg(test)]
+mod sandbox;
+#[cfg(test)]
 mod support;

@@ -121,7 +121,10 @@ fn a_checkpoint_comes_back_with_the_latest_state_of_everybody() {
         ask(&reader, "SELECT person, segment FROM memberships ORDER BY segment, person"),
         json!([["ffffffffffffffffffffffffffffffff", "buyers"], ["00000000000000000000000000000001", "others"]])
     );
-    assert_eq!(ask(&reader, "SELECT kind, \"value\" FROM identifiers WHERE person = '00000000000000000000000000000001'"), json!([["anonymous_id", "a1"]]));
+    assert_eq!(
+        ask(&reader, "SELECT kind, \"value\" FROM identifiers WHERE person = '00000000000000000000000000000001'"),
+        json!([["anonymous_id", "a1"]])
+    );
     assert_eq!(ask(&reader, "SELECT traits->>'spent' FROM people LIMIT 1"), json!([["5.00"]]));
 }
 
@@ -130,7 +133,8 @@ fn many_versions_are_compacted_and_nobody_is_lost() {
     let (dir, program) = (tempfile::tempdir().unwrap(), shop());
     let Opened { store, reader, .. } = open(dir.path(), &program);
     for version in 0..6_u8 {
-        let people: Vec<_> = (0..25_000).map(|id| (PersonId(id), (id % 5 != 4 || version < 5).then(|| vec![version; 3]))).collect();
+        let people: Vec<_> =
+            (0..25_000).map(|id| (PersonId(id), (id % 5 != 4 || version < 5).then(|| vec![version; 3]))).collect();
         store.save_checkpoint(&checkpoint(u64::from(version), &people, &[])).unwrap();
     }
     let rows = ask(&reader, "SELECT count(*) FROM state_people")[0][0].as_u64().unwrap();
@@ -152,9 +156,15 @@ fn what_was_decided_after_the_checkpoint_is_discarded_and_outcomes_are_not() {
     let (dir, program) = (tempfile::tempdir().unwrap(), shop());
     let change = |as_of, at| RecordedChange {
         as_of: Seq(as_of),
-        change: Change { person: PersonId(1), at: Moment(at), cause: Cause::Timer(Moment(at)), what: ChangeKind::Created },
+        change: Change {
+            person: PersonId(1),
+            at: Moment(at),
+            cause: Cause::Timer(Moment(at)),
+            what: ChangeKind::Created,
+        },
     };
-    let decided = |as_of, id| RecordedDelivery { as_of: Seq(as_of), delivery: Delivery { at: Moment(START), ..delivery(id) } };
+    let decided =
+        |as_of, id| RecordedDelivery { as_of: Seq(as_of), delivery: Delivery { at: Moment(START), ..delivery(id) } };
     {
         let Opened { store, .. } = open(dir.path(), &program);
         let first = LogBatch {
@@ -187,7 +197,10 @@ fn what_was_decided_after_the_checkpoint_is_discarded_and_outcomes_are_not() {
     let again = LogBatch { changes: vec![change(6, START)], deliveries: vec![decided(6, 2)], ..LogBatch::default() };
     store.append(&program, &again).unwrap();
     assert_eq!(ask(&reader, "SELECT max(id) FROM changes"), json!([[3]]));
-    assert_eq!(ask(&reader, "SELECT number, state FROM delivery_states ORDER BY number"), json!([[1, "retry"], [2, "delivered"]]));
+    assert_eq!(
+        ask(&reader, "SELECT number, state FROM delivery_states ORDER BY number"),
+        json!([[1, "retry"], [2, "delivered"]])
+    );
     store.discard_effects_after(Seq(0), Moment::MIN).unwrap();
     assert_eq!(ask(&reader, "SELECT count(*) FROM changes"), json!([[0]]));
 }

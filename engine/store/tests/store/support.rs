@@ -16,23 +16,25 @@ pub const START: i64 = 1_772_323_200_000_000;
 pub const SECOND: i64 = 1_000_000;
 
 /// An order with a total, and a view of a product.
-pub const ORDER: &str = "event: order\nproperties:\n  order_id: {type: string}\n  total: {type: number, multipleOf: 0.01}";
-pub const VIEW: &str = "event: view\nproperties:\n  product: {type: string}\n  tags: {type: array, items: {type: string}}";
+pub const ORDER: &str =
+    "event: order\nproperties:\n  order_id: {type: string}\n  total: {type: number, multipleOf: 0.01}";
+pub const VIEW: &str =
+    "event: view\nproperties:\n  product: {type: string}\n  tags: {type: array, items: {type: string}}";
 
 const IDENTITY: &str = "identifiers:\n  user_id: {unique: true}\n  email: {}\n  anonymous_id: {}\n";
 const RULES: &str = "segment buyers { when did(order) }\ntrait spent = sum(order.total)\n";
 
 /// A project with these events, each given as YAML.
 pub fn program(events: &[&str]) -> Arc<Program> {
-    compile(events, "")
+    compile(events, "", None)
 }
 
 /// The project that most tests use, with a segment and a trait.
 pub fn shop() -> Arc<Program> {
-    compile(&[ORDER, VIEW], RULES)
+    compile(&[ORDER, VIEW], RULES, None)
 }
 
-fn compile(events: &[&str], rules: &str) -> Arc<Program> {
+fn compile(events: &[&str], rules: &str, destination: Option<&str>) -> Arc<Program> {
     let file = |path: &str, text: &str| SourceFile { path: path.to_owned(), text: text.to_owned() };
     let mut files = vec![
         file("sonder.yaml", "name: shop\nundeclared_events: accept\n"),
@@ -43,6 +45,7 @@ fn compile(events: &[&str], rules: &str) -> Arc<Program> {
     for (index, event) in events.iter().enumerate() {
         files.push(file(&format!("events/e{index}.yaml"), event));
     }
+    files.extend(destination.map(|text| file("destinations/hook.yaml", text)));
     let compilation = sonder_dsl::compile(SourceSet::new(files));
     compilation.program.unwrap_or_else(|| panic!("{:#?}", compilation.diagnostics))
 }
@@ -66,7 +69,8 @@ pub fn row_at(program: &Program, seq: u64, at: i64, message: &Json) -> LogRow {
 
 /// So many views from `first` on, by ten people.
 pub fn views(program: &Program, first: u64, count: u64) -> Vec<LogRow> {
-    let view = |seq: u64| track(&format!("m{seq}"), "view", &format!("a{}", seq % 10), &json!({"product": format!("p{seq}")}));
+    let view =
+        |seq: u64| track(&format!("m{seq}"), "view", &format!("a{}", seq % 10), &json!({"product": format!("p{seq}")}));
     (first..first + count).map(|seq| row(program, seq, &view(seq))).collect()
 }
 
@@ -89,4 +93,10 @@ pub fn open(dir: &Path, program: &Arc<Program>) -> Opened {
 pub fn ask(reader: &Reader, sql: &str) -> Json {
     let answer = reader.query(&Query::new(sql)).unwrap_or_else(|error| panic!("{sql}: {error}"));
     json!(answer.rows)
+}
+
+/// The same with a destination named `hook`.
+pub fn with_webhook() -> Arc<Program> {
+    let hook = "destination: hook\nplugin: sonder/webhook@1\nallow: [hook.example]\nreceives:\n  segments: [buyers]\n";
+    compile(&[ORDER, VIEW], RULES, Some(hook))
 }

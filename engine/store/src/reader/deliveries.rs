@@ -1,0 +1,225 @@
+//! What destinations were told, and what is still to be told.
+
+use super::Reader;
+use super::timeline::people;
+use crate::database::quoted;
+use crate::recovery::uuid;
+use crate::{StoreError, limits};
+use duckdb::Row;
+use sonder_core::effect::{Cause, Delivery, EffectId, ItemKind, PersonId};
+use sonder_core::record::Seq;
+use sonder_dsl::ir::DestinationId;
+use sonder_dsl::time::Moment;
+
+/// Which deliveries.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeliveryFilter {
+    /// To this destination, by name.
+    pub destination: Option<String>,
+    /// In one of these states: `pending`, `retry`, `delivered`, `dead`, `cancelled`; empty for all.
+    pub states: Vec<String>,
+    /// About one of these; empty for all. A person's ids are their own and those that were merged into it.
+    pub people: Vec<PersonId>,
+    /// Strictly before the one with this (`at`, id): the page after it.
+    pub before: Option<(Moment, EffectId)>,
+    /// No more than this.
+    pub limit: usize,
+}
+
+/// Some of them, newest first by (`at`, id).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeliveryPage {
+    /// How many match, on all pages.
+    pub total: u64,
+    /// This page.
+    pub deliveries: Vec<StoredDelivery>,
+    /// Whether there are more after it.
+    pub more: bool,
+}
+
+/// A delivery and how far it has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredDelivery {
+    /// Its idempotency key.
+    pub id: EffectId,
+    /// To whom.
+    pub destination: String,
+    /// About whom.
+    pub person: PersonId,
+    /// `message`, `segment_entered`, `segment_left`, `trait_changed`, `event`, `erase`.
+    pub kind: String,
+    /// Segment, trait or event name.
+    pub name: String,
+    /// When it was decided.
+    pub at: Moment,
+    /// `pending`, `retry`, `delivered`, `dead`, `cancelled`.
+    pub state: String,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// When the last attempt ended.
+    pub ended_at: Option<Moment>,
+    /// What the last answer's status was.
+    pub status: Option<u16>,
+    /// Why the last attempt failed.
+    pub detail: Option<String>,
+    /// What the plugin is told.
+    pub payload: String,
+}
+
+impl Reader {
+    /// A page of deliveries.
+    ///
+    /// # Errors
+    /// Whatever the database may say.
+    pub fn deliveries(&self, filter: &DeliveryFilter) -> Result<DeliveryPage, StoreError> {
+        let limit = filter.limit.min(limits::MAX_PAGE);
+        let mut matching = "WHERE true".to_owned();
+        if let Some(destination) = &filter.destination {
+            matching += &format!(" AND destination = {}", quoted(destination));
+        }
+        if !filter.people.is_empty() {
+            matching += &format!(" AND person IN ({})", people(&filter.people));
+        }
+        // Without a condition on the state, the total needs no outcomes.
+        let mut counted = "deliveries";
+        if !filter.states.is_empty() {
+            let states: Vec<String> = filter.states.iter().map(|state| quoted(state)).collect();
+            matching += &format!(" AND state IN ({})", states.join(", "));
+            counted = "delivery_states";
+        }
+        let before = filter.before.map_or_else(String::new, |(at, id)| {
+            let at = format!("make_timestamp({}::BIGINT)", at.0);
+            format!(" AND (decided_at < {at} OR (decided_at = {at} AND id < '{:032x}'::UUID))", id.0)
+        });
+        self.read(|connection| {
+            let total =
+                connection.query_row(&format!("SELECT count(*) FROM {counted} {matching}"), [], |row| row.get(0))?;
+            let mut statement = connection.prepare(&format!(
+                "SELECT id::VARCHAR, destination, person::VARCHAR, kind, name, epoch_us(decided_at), state, attempts,
+                    epoch_us(ended_at), status, detail, payload
+                 FROM delivery_states {matching}{before} ORDER BY decided_at DESC, id DESC LIMIT {}",
+                limit + 1
+            ))?;
+            let mut rows = statement.query([])?;
+            let mut deliveries = Vec::new();
+            while let Some(row) = rows.next()? {
+                deliveries.push(stored(row)?);
+            }
+            let more = deliveries.len() > limit;
+            deliveries.truncate(limit);
+            Ok(DeliveryPage { total, deliveries, more })
+        })
+    }
+
+    /// Deliveries to `destination` that have not ended, in the order in which they were decided: those after the delivery
+    /// `after`, or from the first, and no more than `limit`. They carry the id `as_destination`: ids are those of a
+    /// program, and the store keeps names.
+    ///
+    /// # Errors
+    /// Whatever the database may say.
+    pub fn backlog(
+        &self,
+        destination: &str,
+        as_destination: DestinationId,
+        after: Option<EffectId>,
+        limit: usize,
+    ) -> Result<Vec<Delivery>, StoreError> {
+        let after = after.map_or_else(String::new, |id| {
+            format!(" AND number > coalesce((SELECT max(number) FROM deliveries WHERE id = '{:032x}'::UUID), 0)", id.0)
+        });
+        self.read(|connection| {
+            let mut statement = connection.prepare(&format!(
+                "SELECT id::VARCHAR, person::VARCHAR, epoch_us(decided_at), cause_seq, epoch_us(cause_time), kind, name,
+                    identifiers, payload
+                 FROM deliveries ANTI JOIN (SELECT delivery AS id FROM delivery_outcomes WHERE state <> 'retry') USING (id)
+                 WHERE destination = {}{after} ORDER BY number LIMIT {}",
+                quoted(destination),
+                limit.min(limits::MAX_PAGE)
+            ))?;
+            let mut rows = statement.query([])?;
+            let mut deliveries = Vec::new();
+            while let Some(row) = rows.next()? {
+                deliveries.push(pending(row, as_destination)?);
+            }
+            Ok(deliveries)
+        })
+    }
+
+    /// Who got something from `destination` after `since`, and when, in order of time.
+    ///
+    /// # Errors
+    /// Whatever the database may say.
+    pub fn delivered(&self, destination: &str, since: Moment) -> Result<Vec<(PersonId, Moment)>, StoreError> {
+        self.read(|connection| {
+            let mut statement = connection.prepare(&format!(
+                "SELECT person::VARCHAR, epoch_us(ended_at) FROM deliveries
+                 JOIN delivery_outcomes ON delivery = id
+                 WHERE destination = {} AND state = 'delivered' AND epoch_us(ended_at) > {} ORDER BY ended_at, number",
+                quoted(destination),
+                since.0
+            ))?;
+            let mut rows = statement.query([])?;
+            let mut delivered = Vec::new();
+            while let Some(row) = rows.next()? {
+                delivered.push((PersonId(uuid(&row.get::<_, String>(0)?)?), Moment(row.get(1)?)));
+            }
+            Ok(delivered)
+        })
+    }
+}
+
+fn stored(row: &Row<'_>) -> Result<StoredDelivery, StoreError> {
+    Ok(StoredDelivery {
+        id: EffectId(uuid(&row.get::<_, String>(0)?)?),
+        destination: row.get::<_, Option<String>>(1)?.unwrap_or_default(),
+        person: PersonId(uuid(&row.get::<_, String>(2)?)?),
+        kind: row.get(3)?,
+        name: row.get(4)?,
+        at: Moment(row.get(5)?),
+        state: row.get(6)?,
+        attempts: row.get(7)?,
+        ended_at: row.get::<_, Option<i64>>(8)?.map(Moment),
+        status: row.get(9)?,
+        detail: row.get(10)?,
+        payload: row.get(11)?,
+    })
+}
+
+fn pending(row: &Row<'_>, destination: DestinationId) -> Result<Delivery, StoreError> {
+    let cause = match (row.get::<_, Option<u64>>(3)?, row.get::<_, Option<i64>>(4)?) {
+        (Some(seq), _) => Cause::Record(Seq(seq)),
+        (None, Some(time)) => Cause::Timer(Moment(time)),
+        (None, None) => return Err(StoreError::Damaged("a delivery has no cause".to_owned())),
+    };
+    let kind: String = row.get(5)?;
+    let identifiers: String = row.get(7)?;
+    Ok(Delivery {
+        id: EffectId(uuid(&row.get::<_, String>(0)?)?),
+        destination,
+        person: PersonId(uuid(&row.get::<_, String>(1)?)?),
+        at: Moment(row.get(2)?),
+        cause,
+        kind: item_named(&kind).ok_or_else(|| StoreError::Damaged(format!("a delivery has the kind `{kind}`")))?,
+        name: row.get(6)?,
+        identifiers: serde_json::from_str(&identifiers)
+            .map_err(|error| StoreError::Damaged(format!("the identifiers of a delivery: {error}")))?,
+        payload: row.get(8)?,
+    })
+}
+
+/// An item's kind as stored and shown.
+pub(crate) const fn item_name(kind: ItemKind) -> &'static str {
+    match kind {
+        ItemKind::Message => "message",
+        ItemKind::SegmentEntered => "segment_entered",
+        ItemKind::SegmentLeft => "segment_left",
+        ItemKind::TraitChanged => "trait_changed",
+        ItemKind::Event => "event",
+        ItemKind::Erase => "erase",
+    }
+}
+
+fn item_named(name: &str) -> Option<ItemKind> {
+    use ItemKind::{Erase, Event, Message, SegmentEntered, SegmentLeft, TraitChanged};
+    [Message, SegmentEntered, SegmentLeft, TraitChanged, Event, Erase].into_iter().find(|kind| item_name(*kind) == name)
+}

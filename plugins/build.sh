@@ -72,21 +72,29 @@ choose
 [ -n "$toolchain" ] || { say "the toolchain that was installed is not usable"; exit 1; }
 say "building with $(compiler) ($toolchain)"
 
-# Paths of this machine stay out of the bytes.
-cargo_home="${CARGO_HOME:-$HOME/.cargo}"
-work="${SONDER_CACHE:-$HOME/.cache/sonder}/plugins"
-export RUSTFLAGS="--remap-path-prefix=$here=/plugins --remap-path-prefix=$cargo_home=/cargo --remap-path-prefix=$work=/target"
 unset CARGO_ENCODED_RUSTFLAGS
 cd "$here"
+case "$toolchain" in
+    rustup) cargo fetch --quiet --locked ;;
+    debian) RUSTC=/usr/bin/rustc /usr/bin/cargo fetch --quiet --locked ;;
+esac
+
+# Crates are there before their folder is looked for; then paths of this machine stay out of the bytes.
+cargo_home="${CARGO_HOME:-$HOME/.cargo}"
+work="${SONDER_CACHE:-$HOME/.cache/sonder}/plugins"
+export RUSTFLAGS="--remap-path-prefix=$here=/plugins --remap-path-prefix=$work=/target"
+for registry in "$cargo_home"/registry/src/*; do
+    RUSTFLAGS+=" --remap-path-prefix=$registry=/crates"
+done
 case "$toolchain" in
     rustup)
         env -u DUCKDB_LIB_DIR CARGO_TARGET_DIR="$work/rustup" cargo build --locked --release --target "$target" -p sonder-webhook -p sonder-hostile
         built="$work/rustup/$target/release" ;;
     debian)
-        sources="$(realpath "$(/usr/bin/rustc --print sysroot)/lib/rustlib/src/rust")"
-        RUSTFLAGS="$RUSTFLAGS --remap-path-prefix=$sources=/rust" \
+        sources="$(/usr/bin/rustc --print sysroot)/lib/rustlib/src/rust"
+        RUSTFLAGS+=" --remap-path-prefix=$sources=/rust --remap-path-prefix=$(realpath "$sources")=/rust"
         CARGO_TARGET_DIR="$work/debian" RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER="$(linker)" \
-            /usr/bin/cargo build --locked --release --target "$target" -Zbuild-std=std,panic_abort -p sonder-webhook -p sonder-hostile
+            /usr/bin/cargo build --locked --release --target "$target" -Zbuild-std=std,panic_abort -Zbuild-std-features=optimize_for_size -p sonder-webhook -p sonder-hostile
         built="$work/debian/$target/release" ;;
 esac
 

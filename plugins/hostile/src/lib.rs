@@ -5,6 +5,9 @@ use sonder_plugin::{Description, Destination, Item, Level, Now, Outcome, Problem
 
 struct Hostile;
 
+/// What it does when it is asked what it is: there is no configuration yet, so tests change these bytes of the component.
+static DESCRIBE: &[u8; 16] = b"describe: normal";
+
 #[derive(Deserialize)]
 struct Config {
     /// What to do.
@@ -21,6 +24,12 @@ impl Destination for Hostile {
     type Config = Config;
 
     fn describe() -> Description {
+        match std::hint::black_box(DESCRIBE) {
+            b"describe: loop  " => spin(),
+            b"describe: trap  " => std::process::abort(),
+            b"describe: hog   " => hog(),
+            _ => {}
+        }
         Description::new("hostile", "1.0.0").hosts(["*"]).secret_when("token", "to be stolen", false.into())
     }
 
@@ -47,8 +56,9 @@ impl Destination for Hostile {
             "too few" => Vec::new(),
             "huge answer" => all(Outcome::Rejected("x".repeat(20 << 20))),
             "huge log" => {
-                for _ in 0..100_000 {
-                    log(Level::Info, &"log ".repeat(1_000));
+                let line = "log ".repeat(1_000);
+                for _ in 0..1_000 {
+                    log(Level::Info, &line);
                 }
                 all(Outcome::Delivered)
             }

@@ -22,6 +22,12 @@ pub struct Collector {
     pub(crate) shared: Arc<Shared>,
 }
 
+/// Finds the value of an environment variable.
+pub type Environment = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
+/// Tells the time.
+pub type Clock = Arc<dyn Fn() -> Moment + Send + Sync>;
+
 /// How a [`Collector`] is set up.
 pub struct CollectorConfig {
     /// The running program; requests see a new one at once.
@@ -29,9 +35,9 @@ pub struct CollectorConfig {
     /// Where accepted messages go.
     pub intake: Arc<dyn Intake>,
     /// Finds write keys that the project keeps in the environment.
-    pub environment: Arc<dyn Fn(&str) -> Option<String> + Send + Sync>,
+    pub environment: Environment,
     /// What time it is.
-    pub clock: Arc<dyn Fn() -> Moment + Send + Sync>,
+    pub clock: Clock,
     /// Whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
     pub trusted_proxies: Vec<Network>,
     /// The address that browsers reach this collector under, such as `https://cdp.example.com`; it goes into the settings that

@@ -1,7 +1,7 @@
 //! One request, from its head to its answer.
 //!
-//! The order is chosen so that what is refused costs little: the address, then the write key and the rate where the headers
-//! have it, then the body. Messages are read and governed right here, on the thread that serves the request: that is where
+//! The order is chosen so that what is refused costs little: the address, then the write key and its rate where the headers
+//! have it, then the size of the body, then its text. Messages are read and governed right here, on the thread that serves the request: that is where
 //! the cores are.
 
 use crate::auth::{self, Sender};
@@ -99,15 +99,11 @@ impl<'s> Exchange<'s> {
 
     /// Takes in the messages of a body.
     async fn take(&self, body: Body, kind: Kind) -> Result<Response, Rejection> {
-        // Who is refused by the headers alone is refused before the body is read.
-        let early = match auth::key_in_headers(&self.parts.headers, &self.generation.keys) {
-            Some(key) => Some(self.admit(&key)),
-            None => None,
-        };
-        let early = match early {
-            Some(Err(rejection)) => return Ok(self.reject_unread(rejection, body).await),
-            Some(Ok(sender)) => Some(sender),
-            None => None,
+        // Who is refused by the headers alone costs no more than reading the body, which is shown to the operator.
+        let in_headers = auth::key_in_headers(&self.parts.headers, &self.generation.keys);
+        let early = match in_headers.map(|key| self.admit(&key)).transpose() {
+            Ok(early) => early,
+            Err(rejection) => return Ok(self.reject_unread(rejection, body).await),
         };
         let body = body::read(&self.parts.headers, body, self.body_limit(), &self.shared.budget).await?;
         let received = match kind {

@@ -24,7 +24,7 @@ mod server;
 mod settings;
 
 pub use address::{InvalidNetwork, Network};
-pub use collector::{Collector, CollectorConfig};
+pub use collector::{Clock, Collector, CollectorConfig, Environment};
 pub use handler::router;
 pub use intake::{BoxFuture, Intake, Received, Refused};
 pub use rejection::{Rejection, RejectionCount};

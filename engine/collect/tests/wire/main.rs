@@ -1,0 +1,15 @@
+//! The wire contract, request by request, through the router and an intake in memory.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "the tests of a test binary fail by panicking")]
+
+mod harness;
+
+mod auth;
+mod bodies;
+mod cors;
+mod identity;
+mod malformed;
+mod pixels;
+mod refusals;
+mod serving;
+mod settings;
+mod times;

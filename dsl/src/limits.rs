@@ -59,5 +59,8 @@ pub const DURATION_DAYS: i64 = 36_525;
 /// Segments and computed traits in a project.
 pub const RULES: usize = 20_000;
 
+/// Aggregates and traits of the golden record that one rule reads, also through other rules.
+pub const RULE_READS: usize = 1_000;
+
 /// Properties of one event, or fields of the context, that rules read.
 pub const SLOTS: usize = 4_096;

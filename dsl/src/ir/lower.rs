@@ -143,8 +143,18 @@ impl Typist<'_> {
     fn rule(&mut self, sources: &SourceSet, item: &Item, circular: bool) {
         let typed = self.checker.rule(item.kind, &item.expression);
         let Some(typed) = typed.filter(|_| !circular) else {
-            self.faulty.push((item.name.value.clone(), item.name.span));
-            return;
+            return self.give_up(item);
+        };
+        let Some((aggregates, profile_traits)) = self.reads(&typed.expression) else {
+            self.checker.diagnostics.push(
+                Diagnostic::error(codes::TOO_MANY_RULES, "a rule that reads too much", item.name.span, "").help(
+                    format!(
+                        "a rule reads at most {} aggregates and traits, with those of other rules",
+                        limits::RULE_READS
+                    ),
+                ),
+            );
+            return self.give_up(item);
         };
         let kind = match item.kind {
             ItemKind::Segment => RuleKind::Segment,
@@ -157,7 +167,6 @@ impl Typist<'_> {
             let Typed { kind, motion, personal, .. } = &typed;
             info.state = RuleState::Typed { id, kind: kind.clone(), motion: *motion, personal: personal.clone() };
         }
-        let (aggregates, profile_traits) = self.reads(&typed.expression);
         let span = item.expression.span;
         let position = sources.position(item.name.span.file, item.name.span.start);
         let source = sources.file(span.file).and_then(|file| file.text.get(span.start as usize..span.end as usize));
@@ -177,26 +186,28 @@ impl Typist<'_> {
         });
     }
 
-    /// All that an expression reads, also through other rules, which stand before it; sorted.
-    fn reads(&self, expression: &Expression) -> (Vec<AggregateId>, Vec<ProfileTraitId>) {
-        let mut aggregates = Vec::new();
-        let mut profile_traits = Vec::new();
+    fn give_up(&mut self, item: &Item) {
+        self.faulty.push((item.name.value.clone(), item.name.span));
+    }
+
+    /// All that an expression reads, also through other rules, which stand before it; sorted. `None` when that is too
+    /// much, which is bounded because every rule keeps such a list.
+    fn reads(&self, expression: &Expression) -> Option<(Vec<AggregateId>, Vec<ProfileTraitId>)> {
+        let mut aggregates = BTreeSet::new();
+        let mut profile_traits = BTreeSet::new();
+        let mut rules = BTreeSet::new();
         expression.walk(&mut |part| match part {
-            Expression::Aggregate(id) => aggregates.push(*id),
-            Expression::Profile(id) => profile_traits.push(*id),
-            Expression::Rule(id) => {
-                if let Some(rule) = self.rules.get(id.index()) {
-                    aggregates.extend(&rule.aggregates);
-                    profile_traits.extend(&rule.profile_traits);
-                }
-            }
+            Expression::Aggregate(id) => _ = aggregates.insert(*id),
+            Expression::Profile(id) => _ = profile_traits.insert(*id),
+            Expression::Rule(id) => _ = rules.insert(*id),
             _ => {}
         });
-        aggregates.sort_unstable();
-        aggregates.dedup();
-        profile_traits.sort_unstable();
-        profile_traits.dedup();
-        (aggregates, profile_traits)
+        for rule in rules.into_iter().filter_map(|id| self.rules.get(id.index())) {
+            aggregates.extend(&rule.aggregates);
+            profile_traits.extend(&rule.profile_traits);
+        }
+        (aggregates.len() + profile_traits.len() <= limits::RULE_READS)
+            .then(|| (aggregates.into_iter().collect(), profile_traits.into_iter().collect()))
     }
 }
 

@@ -82,3 +82,15 @@ fn digits_of_a_product() {
     let small = "0.00000000000001";
     check("digits", "E0205", &format!("trait t = {small} * {small}"), &format!("trait t = {small} * {small} * 0.1"));
 }
+
+#[test]
+fn what_one_rule_reads() {
+    let n = limits::RULE_READS;
+    let questions = |from: usize, to: usize| {
+        (from..to).map(|n| format!("did(view, last {}m)", n + 1)).collect::<Vec<_>>().join(" or ")
+    };
+    let rules = |n: usize| {
+        format!("segment a {{ when {} }}\nsegment b {{ when in(a) or {} }}", questions(0, 600), questions(600, n))
+    };
+    check("reads", "E0325", &rules(n), &rules(n + 1));
+}

@@ -16,7 +16,7 @@ fn project(events: usize, rules: usize) -> SourceSet {
     });
     let text = (0..rules).map(|n| {
         let (a, b) = (n % events, (n * 7 + 1) % events);
-        let before = if n > 0 { format!(" or in(s{})", n - 1) } else { String::new() };
+        let before = if n % 50 > 0 { format!(" or in(s{})", n - 1) } else { String::new() };
         format!(
             "segment s{n} \"number {n}\" {{\n  when count(e{a} where p{p} > {n} and s{p} == \"x{n}\", last 7d) >= 3\n   and not did(e{b}, last 24h){before}\n}}\n",
             p = n % 20

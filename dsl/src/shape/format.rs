@@ -176,19 +176,21 @@ impl Format {
     }
 }
 
-fn name_misfit(text: &str) -> Option<Misfit> {
+fn is_name(text: &str) -> bool {
     let letters = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
-    let fits = text.starts_with(|first: char| first.is_ascii_lowercase())
+    text.starts_with(|first: char| first.is_ascii_lowercase())
         && text.bytes().all(letters)
-        && text.len() <= limits::NAME_CHARACTERS;
-    if fits {
+        && text.len() <= limits::NAME_CHARACTERS
+}
+
+fn name_misfit(text: &str) -> Option<Misfit> {
+    if is_name(text) {
         return None;
     }
-    let folded: String =
-        crate::model::fold_event_name(text).chars().filter(|&character| character.is_ascii()).collect();
+    let folded: String = crate::model::fold_event_name(text).chars().filter(char::is_ascii).collect();
     let help = if text.len() > limits::NAME_CHARACTERS {
         format!("a name has at most {} characters", limits::NAME_CHARACTERS)
-    } else if !folded.is_empty() && name_misfit(&folded).is_none() {
+    } else if is_name(&folded) {
         format!("write `{folded}`")
     } else {
         "a name has lower-case letters, digits and `_`, and begins with a letter".to_owned()
@@ -260,6 +262,8 @@ fn host_fits(text: &str) -> bool {
     let label_fits = |label: &str| {
         !label.is_empty()
             && label.len() <= 63
+            && !label.starts_with('-')
+            && !label.ends_with('-')
             && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
     };
     let name = name.strip_prefix("*.").unwrap_or(name);
@@ -281,4 +285,73 @@ fn plugin_fits(text: &str) -> bool {
     };
     let Some((maker, rest)) = text.split_once('/') else { return false };
     rest.split_once('@').is_some_and(|(name, major)| word(maker) && word(name) && major.parse::<u32>().is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_have_their_format_or_not() {
+        for (format, fitting, others) in [
+            (Format::Any, &["x", " x "][..], &["", " "][..]),
+            (Format::Name, &["a", "a_1", "level10"], &["", "A", "1a", "1e400name", "_a", "a-b", "a b", "é", "Größe"]),
+            (Format::Rate, &["50/s"], &["50/s per ip", "50"]),
+            (Format::SourceRate, &["50/s", "5/s per ip", "5/s per key, 2/s per ip"], &["5/s, 6/s", "5/s per person"]),
+            (Format::Cap, &["1 per day", "1 per day per person"], &["1 per day per ip"]),
+            (Format::Size, &["64 MiB"], &["0", "64 mb"]),
+            (Format::TimeZone, &["UTC", "Europe/Amsterdam"], &["", "Mars/Olympus", "../etc/passwd"]),
+            (Format::TimeOfDay, &["08:00"], &["8:00"]),
+            (Format::Path, &["a", "a.b"], &["", ".a", "a..b", "a.", "a b"]),
+            (
+                Format::Host,
+                &["a.example", "localhost:9000", "127.0.0.1", "127.0.0.1:80", "[::1]:80", "::1", "*.a.example"],
+                &["", "https://a.example", "a.example/x", "a.example:0", "a.example:99999", "a b", "-", "a..b", "*"],
+            ),
+            (
+                Format::Origin,
+                &["https://a.example", "http://localhost:3000"],
+                &["a.example", "https://a.example/", "ftp://a.example", "https://"],
+            ),
+            (
+                Format::Address,
+                &["127.0.0.1:8080", "0.0.0.0:0", "localhost:80", "[::1]:80"],
+                &["8080", "localhost", ":80"],
+            ),
+            (Format::Version, &["1-0-0", "10-2-33"], &["1.0.0", "1-0", "1-0-0-0", "a-b-c"]),
+            (Format::Variable, &["A", "_a1"], &["", "1A", "A-B", "A B"]),
+            (
+                Format::Plugin,
+                &["sonder/webhook@1", "plugins/ours.wasm"],
+                &["webhook", "sonder/webhook", "sonder/@1", "/etc/x.wasm", "../x.wasm", ".wasm"],
+            ),
+            (Format::Blocked, &["x", "/^x$/"], &["", "/(/"]),
+        ] {
+            for text in fitting {
+                assert!(format.fits(text), "{format:?} {text:?}");
+            }
+            for text in others {
+                assert!(!format.fits(text), "{format:?} {text:?}");
+            }
+        }
+    }
+
+    /// What an editor accepts by the pattern includes all that the compiler accepts, and so do the examples.
+    #[test]
+    fn examples_fit_their_format_and_its_pattern() {
+        use Format::{
+            Address, Blocked, Cap, Duration, Host, Name, Origin, Path, Plugin, Rate, Size, SourceRate, TimeOfDay,
+            TimeZone, Variable, Version,
+        };
+        for format in [
+            Address, Blocked, Cap, Duration, Host, Name, Origin, Path, Plugin, Rate, Size, SourceRate, TimeOfDay,
+            TimeZone, Variable, Version,
+        ] {
+            for example in format.examples() {
+                assert!(format.fits(example), "{format:?} {example}");
+                let pattern = format.pattern().map(|pattern| regex::Regex::new(pattern).unwrap());
+                assert!(pattern.is_none_or(|pattern| pattern.is_match(example)), "{format:?} {example}");
+            }
+        }
+    }
 }

@@ -229,3 +229,35 @@ fn a_store_at_rest_can_be_read_but_not_while_an_engine_runs() {
     let at_rest = sonder_store::Reader::open(dir.path(), Default::default()).unwrap();
     assert_eq!(ask(&at_rest, "SELECT count(*) FROM log"), json!([[3]]));
 }
+
+#[test]
+fn appends_checkpoints_and_folding_go_on_beside_each_other() {
+    let (dir, program) = (tempfile::tempdir().unwrap(), shop());
+    let Opened { store, .. } = open(dir.path(), &program);
+    std::thread::scope(|scope| {
+        let (store, program) = (&store, &program);
+        let appending = scope.spawn(move || {
+            for number in 0..40 {
+                store.append(program, &batch(views(program, number * 100 + 1, 100))).unwrap();
+            }
+        });
+        let saving = scope.spawn(move || {
+            let mut version = 0_u8;
+            while !appending.is_finished() {
+                version = version.wrapping_add(1);
+                let people: Vec<_> = (0..2_000).map(|id| (PersonId(id), Some(vec![version; 20]))).collect();
+                store.save_checkpoint(&checkpoint(1, &people, &[person_row(1, "buyers")])).unwrap();
+            }
+            version
+        });
+        while !saving.is_finished() {
+            store.checkpoint_wal().unwrap();
+        }
+        let version = saving.join().unwrap();
+        assert_eq!(store.load_people(&[PersonId(1_999)]).unwrap(), [(PersonId(1_999), vec![version; 20])]);
+    });
+    drop(store);
+    let Opened { recovered, reader, .. } = open(dir.path(), &program);
+    assert_eq!(recovered.last_seq, Seq(4_000));
+    assert_eq!(ask(&reader, "SELECT count(*) FROM people"), json!([[1]]));
+}

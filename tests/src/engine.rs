@@ -132,7 +132,7 @@ impl Engine {
     /// # Errors
     /// When it does not answer with 200.
     pub fn query(&self, sql: &str) -> io::Result<Vec<Json>> {
-        let body = serde_json::json!({ "sql": sql, "max_rows": 100_000 }).to_string();
+        let body = serde_json::json!({ "sql": sql, "limit": 100_000 }).to_string();
         let headers = [("content-type", "application/json")];
         let answer = good(self.connect().send("POST", "/api/v1/query", &headers, body.as_bytes())?)?;
         Ok(answer["rows"].as_array().cloned().unwrap_or_default())

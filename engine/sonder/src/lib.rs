@@ -6,12 +6,14 @@
 //! - [`pipeline`] takes messages to the log, from the log to the fold, and what the fold decides to the outbox;
 //! - [`server`] puts collection, the API and the pipeline behind one listener;
 //! - [`import`] brings files in by the same road, faster;
+//! - [`observe`] shows what goes on: logs, metrics, status;
 //! - [`cli`] is the thin front: one file a command.
 //!
 //! Everything that decides is in the crates below; this one owns threads, files, clocks and signals.
 
 pub mod cli;
 pub mod import;
+pub mod observe;
 pub mod pipeline;
 pub mod project;
 pub mod server;

@@ -34,8 +34,8 @@ impl Client {
 
     /// The engine that runs on a data directory, if one does.
     pub async fn of(data: &Path, key: Option<&str>) -> Result<Option<Self>, Failure> {
-        let Some(announcement) = announced(data) else { return Ok(None) };
-        let Ok(base) = Url::parse(&format!("http://{}", announcement.address)) else { return Ok(None) };
+        let Some(address) = announced(data).and_then(|announcement| announcement.address) else { return Ok(None) };
+        let Ok(base) = Url::parse(&format!("http://{address}")) else { return Ok(None) };
         let client = Self { http: http()?, base, key: key.map(str::to_owned) };
         Ok(client.is_alive().await.then_some(client))
     }
@@ -56,8 +56,21 @@ impl Client {
         json(request.body(body.to_string()).send().await).await
     }
 
+    /// `POST` a body of any length; there is no telling how long that takes.
+    pub async fn stream<B>(&self, path: &str, query: &[(&str, String)], body: B) -> Result<Json, Failure>
+    where
+        B: hyper::body::Body<Data = bytes::Bytes, Error = std::convert::Infallible> + Send + Sync + 'static,
+    {
+        let failed = |error: &dyn std::fmt::Display| Failure::engine(error.to_string());
+        let url = self.base.join(path).map_err(|error| failed(&error))?;
+        let url = Url::parse_with_params(url.as_str(), query).map_err(|error| failed(&error))?;
+        let request = self.request(Method::POST, url.as_str())?.header("content-type", "application/x-ndjson");
+        let request = request.timeout(Duration::from_secs(u64::from(u32::MAX)));
+        json(request.body(reqwest::Body::wrap(body)).send().await).await
+    }
+
     /// A request that the caller finishes.
-    pub fn request(&self, method: Method, path: &str) -> Result<reqwest::RequestBuilder, Failure> {
+    fn request(&self, method: Method, path: &str) -> Result<reqwest::RequestBuilder, Failure> {
         let url = self.base.join(path).map_err(|error| Failure::engine(error.to_string()))?;
         let request = self.http.request(method, url);
         Ok(match &self.key {
@@ -91,7 +104,8 @@ async fn json(response: reqwest::Result<reqwest::Response>) -> Result<Json, Fail
     if status.is_success() {
         return Ok(body);
     }
-    let part = |name: &str| body.pointer(&format!("/error/{name}")).and_then(Json::as_str).filter(|text| !text.is_empty());
+    let part =
+        |name: &str| body.pointer(&format!("/error/{name}")).and_then(Json::as_str).filter(|text| !text.is_empty());
     let message = part("message").map_or_else(|| format!("the engine answered {status}"), str::to_owned);
     let failure = if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS {
         Failure::user(message)

@@ -3,14 +3,28 @@
 //! Exit codes: 0 fine, 1 the user's files, arguments or data are at fault, 2 differences found, 3 the engine failed.
 
 pub mod output;
+pub mod table;
 
 mod check;
+mod client;
 mod completions;
+mod dev;
+mod eval;
+mod import;
 mod init;
 mod key;
+mod person;
+mod plugin;
 mod project;
+mod query;
+mod reach;
+mod run;
+mod schema;
+mod status;
 
 use clap::{CommandFactory, Parser, Subcommand};
+pub(crate) use client::install_crypto;
+
 use output::{Failure, Output};
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
@@ -29,7 +43,16 @@ struct Cli {
 enum Command {
     Init(init::Args),
     Check(check::Args),
+    Run(run::Args),
+    Dev(dev::Args),
+    Import(import::Args),
+    Eval(eval::Args),
+    Person(person::Args),
+    Query(query::Args),
+    Status(status::Args),
     Key(key::Args),
+    Schema(schema::Args),
+    Plugin(plugin::Args),
     Completions(completions::Args),
 }
 
@@ -72,7 +95,16 @@ fn dispatch(command: Command, output: &mut Output<'_>) -> Result<(), Failure> {
     match command {
         Command::Init(args) => init::run(&args, output),
         Command::Check(args) => check::run(&args, output),
+        Command::Run(args) => run::run(&args, output),
+        Command::Dev(args) => dev::run(&args, output),
+        Command::Import(args) => import::run(&args, output),
+        Command::Eval(args) => eval::run(&args, output),
+        Command::Person(args) => person::run(&args, output),
+        Command::Query(args) => query::run(&args, output),
+        Command::Status(args) => status::run(&args, output),
         Command::Key(args) => key::run(&args, output),
+        Command::Schema(args) => schema::run(&args, output),
+        Command::Plugin(args) => plugin::run(&args, output),
         Command::Completions(args) => completions::run(&args, &mut Cli::command(), output),
     }
 }

@@ -66,10 +66,22 @@ fn show(person: &Json, output: &mut Output<'_>) -> Result<(), Failure> {
         Ok::<(), Failure>(())
     };
     group("identifiers", "identifiers", &|item| {
-        format!("{}:{}  ({}, since {})", text(&item["kind"]), text(&item["value"]), text(&item["source"]), text(&item["first_seen"]))
+        format!(
+            "{}:{}  ({}, since {})",
+            text(&item["kind"]),
+            text(&item["value"]),
+            text(&item["source"]),
+            text(&item["first_seen"])
+        )
     })?;
     group("traits", "traits", &|item| {
-        format!("{} = {}  ({}, {})", text(&item["name"]), text(&item["value"]), text(&item["source"]), text(&item["at"]))
+        format!(
+            "{} = {}  ({}, {})",
+            text(&item["name"]),
+            text(&item["value"]),
+            text(&item["source"]),
+            text(&item["at"])
+        )
     })?;
     group("computed", "computed", &|item| format!("{} = {}", text(&item["name"]), text(&item["value"])))?;
     group("segments", "segments", &|item| format!("{}  (since {})", text(&item["name"]), text(&item["since"])))

@@ -58,9 +58,10 @@ fn table(rows: &Rows, output: &mut Output<'_>) -> Result<(), Failure> {
     let is_number: Vec<bool> =
         (0..widths.len()).map(|at| rows.rows.iter().any(|row| row.get(at).is_some_and(Json::is_number))).collect();
     let line = |cells: &[String]| {
-        let padded = cells.iter().zip(&widths).zip(&is_number).map(|((cell, &width), &right)| {
-            if right { format!("{cell:>width$}") } else { format!("{cell:<width$}") }
-        });
+        let padded =
+            cells.iter().zip(&widths).zip(&is_number).map(|((cell, &width), &right)| {
+                if right { format!("{cell:>width$}") } else { format!("{cell:<width$}") }
+            });
         padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
     output.line(line(&rows.columns))?;
@@ -108,10 +109,7 @@ mod tests {
     fn printed(format: Format) -> String {
         let rows = Rows {
             columns: vec!["event".into(), "n".into(), "note".into()],
-            rows: vec![
-                vec![json!("order"), json!(12), Json::Null],
-                vec![json!("a, \"b\""), json!(3), json!({"x": 1})],
-            ],
+            rows: vec![vec![json!("order"), json!(12), Json::Null], vec![json!("a, \"b\""), json!(3), json!({"x": 1})]],
             truncated: false,
         };
         let (mut out, mut err) = (Vec::new(), Vec::new());

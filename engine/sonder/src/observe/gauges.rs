@@ -82,6 +82,14 @@ impl Gauges {
         *self.reload.lock() = report;
     }
 
+    /// The files are as good as the running version again: an error that was reported is no more.
+    pub fn clear_rejection(&self) {
+        let mut report = self.reload.lock();
+        if matches!(*report, ReloadReport::Rejected(..)) {
+            *report = ReloadReport::Unchanged;
+        }
+    }
+
     /// Records in the log that the fold has not seen.
     #[must_use]
     pub fn unfolded(&self) -> u64 {

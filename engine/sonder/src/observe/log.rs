@@ -32,7 +32,8 @@ pub struct LogOptions {
 /// When the filter is not one.
 pub fn set_up(options: &LogOptions, colours: bool) -> Result<(), Failure> {
     let filter = EnvFilter::try_new(&options.log).map_err(|error| {
-        Failure::user(format!("`{}` is not a log filter: {error}", options.log)).help("write `info`, or `sonder=debug,warn`")
+        Failure::user(format!("`{}` is not a log filter: {error}", options.log))
+            .help("write `info`, or `sonder=debug,warn`")
     })?;
     let registry = tracing_subscriber::registry().with(filter);
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);

@@ -11,6 +11,8 @@ pub struct Decided {
     pub changes: Vec<RecordedChange>,
     /// What destinations are to be told.
     pub deliveries: Vec<RecordedDelivery>,
+    /// How many of the deliveries the outbox has.
+    pub handed_over: usize,
 }
 
 impl Decided {

@@ -17,6 +17,15 @@ pub(super) struct Submission {
     pub _permit: Permit,
 }
 
+/// What became of a batch of an import.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Submitted {
+    /// Messages of it.
+    pub messages: u64,
+    /// Of those, how many were kept aside.
+    pub quarantined: u64,
+}
+
 /// Hands messages to the pipeline. Cheap to clone.
 #[derive(Clone)]
 pub struct Entrance {
@@ -27,6 +36,29 @@ pub struct Entrance {
 impl Entrance {
     pub(super) const fn new(shared: Arc<Shared>, work: Sender<Work>) -> Self {
         Self { shared, work }
+    }
+
+    /// Enters a batch of an import, which gives way to live traffic: not before the queue is less than half full. When
+    /// this returns, the batch has its place; what it returns waits until the batch is durable.
+    ///
+    /// # Errors
+    /// When the log cannot be written, or the engine stops.
+    pub async fn enter_when_there_is_room(
+        &self,
+        batch: Vec<Received>,
+    ) -> impl Future<Output = Result<Submitted, Refused>> + Send + use<> {
+        while self.shared.budget.waiting() >= limits::MAX_QUEUED_MESSAGES / 2 {
+            tokio::time::sleep(limits::IMPORT_PAUSE).await;
+        }
+        let quarantined = batch.iter().filter(|received| matches!(received, Received::Quarantined(_))).count() as u64;
+        let submitted = Submitted { messages: batch.len() as u64, quarantined };
+        let entered = if batch.is_empty() { None } else { Some(self.enter(batch)) };
+        async move {
+            if let Some(entered) = entered {
+                entered?.await.unwrap_or(Err(Refused::ShuttingDown))?;
+            }
+            Ok(submitted)
+        }
     }
 
     fn enter(&self, messages: Vec<Received>) -> Result<oneshot::Receiver<Result<(), Refused>>, Refused> {

@@ -22,11 +22,20 @@ pub const EFFECTS_FLUSH: Duration = Duration::from_millis(20);
 pub const CHECKPOINT_RECORDS: u64 = 100_000;
 /// … or after so long, when anything happened.
 pub const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(30);
-/// The same for a bulk import, which has nothing to lose but its own time.
-pub const IMPORT_CHECKPOINT_RECORDS: u64 = 500_000;
-/// The write-ahead log is folded into the file after so many records: a checkpoint of a large one stalls writers for
-/// seconds, of a small one for a tenth.
-pub const WAL_RECORDS: u64 = 50_000;
+/// How often an import looks whether the queue has room again.
+pub const IMPORT_PAUSE: Duration = Duration::from_millis(2);
+/// How often the size of the write-ahead log is looked at: folding a large one into the file stalls writers for seconds,
+/// a small one for a tenth.
+pub const WAL_WATCH: Duration = Duration::from_millis(100);
+/// After a new version of the project took over, messages that are still on their way from the collector are governed
+/// again for so long: far longer than a request takes.
+pub const GOVERN_AGAIN: Duration = Duration::from_secs(30);
+/// A new version's state is handed over when it is this many records behind, and catches up while messages wait.
+pub const CAUGHT_UP: u64 = 2_000;
+/// How long the fold may hold the state while timers fire, before readers get their turn.
+pub const CLOCK_SLICE: Duration = Duration::from_micros(400);
+/// People whose rows for SQL are made under one read lock.
+pub const ROWS_CHUNK: usize = 64;
 /// After a failed write, the next attempt waits so long at first …
 pub const RETRY_FIRST: Duration = Duration::from_millis(100);
 /// … and no longer than this.

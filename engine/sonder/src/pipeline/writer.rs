@@ -76,6 +76,8 @@ pub(super) struct Writer {
     /// Messages that came while a new version was being adopted.
     postponed: VecDeque<Work>,
     adopting: bool,
+    /// Until then a message may have been governed by the version before this one.
+    govern_again_until: Option<Instant>,
     retry: Option<Retry>,
     stage: Stage,
 }
@@ -99,7 +101,6 @@ pub(super) struct Start {
     pub shared: Arc<Shared>,
     pub store: Arc<Store>,
     pub dedup: DedupSet,
-    pub decided: Decided,
     pub work: Receiver<Work>,
     pub fold: SyncSender<FoldWork>,
 }
@@ -108,7 +109,6 @@ impl Writer {
     pub fn new(start: Start) -> Self {
         let program = Arc::clone(&start.shared.live.read().program);
         let next_seq = start.store.last_seq().0 + 1;
-        let decided_since = (!start.decided.is_empty()).then(Instant::now);
         Self {
             governor: Governor::new(&program),
             program,
@@ -120,13 +120,14 @@ impl Writer {
             next_seq,
             submissions: Vec::new(),
             outcomes: Vec::new(),
-            decided: start.decided,
-            decided_since,
+            decided: Decided::default(),
+            decided_since: None,
             flushes: Vec::new(),
             gathered: 0,
             companions: 0,
             postponed: VecDeque::new(),
             adopting: false,
+            govern_again_until: None,
             retry: None,
             stage: Stage::Running,
         }
@@ -152,7 +153,11 @@ impl Writer {
         while self.gathered < limits::MAX_BATCH && self.stage != Stage::Ended {
             // Company is waited for only while there are fewer clients than the last transaction had.
             let is_company_missing = !self.submissions.is_empty() && self.submissions.len() < self.companions;
-            let patience = if is_company_missing { linger_until.saturating_duration_since(Instant::now()) } else { Duration::ZERO };
+            let patience = if is_company_missing {
+                linger_until.saturating_duration_since(Instant::now())
+            } else {
+                Duration::ZERO
+            };
             let Some(more) = self.next(patience) else { return };
             self.take(more);
         }
@@ -245,7 +250,7 @@ impl Writer {
                 histogram!("sonder_commit_seconds").record(begin.elapsed().as_secs_f64());
                 answers.into_iter().for_each(|answer| drop(answer.send(Ok(()))));
                 outcomes.into_iter().for_each(|outcomes| drop(outcomes.answer.send(Ok(()))));
-                self.flushes.drain(..).for_each(|answer| drop(answer.send(())));
+                self.flushes.drain(..).for_each(|answer| answer.send(()).unwrap_or(()));
                 self.written(batch, duplicates);
             }
             Err(error) => {
@@ -270,7 +275,7 @@ impl Writer {
         let mut duplicates = 0;
         let arrivals: Vec<Moment> = submissions.iter().flat_map(|it| it.messages.iter().map(received_at)).collect();
         let mut stamps = VecDeque::with_capacity(arrivals.len());
-        let program = self.program.fingerprint;
+        let govern_again = self.govern_again_until.is_some_and(|until| Instant::now() < until);
         self.shared.horizon.stamp(arrivals.into_iter(), |at| stamps.push_back(at));
         for submission in submissions {
             answers.push(submission.answer);
@@ -284,8 +289,13 @@ impl Writer {
                     duplicates += 1;
                     continue;
                 }
-                match self.settle(received, submission.program == program) {
-                    Ok((message, event)) => batch.rows.push(self.row(message, event, at, batch.rows.len())),
+                match self.settle(received, govern_again) {
+                    Ok((mut message, event)) => {
+                        message.received_at = at;
+                        let seq = Seq(self.next_seq + batch.rows.len() as u64);
+                        let record = Record { seq, received_at: at, fact: Fact::Event(event) };
+                        batch.rows.push(LogRow { record, message });
+                    }
                     Err(quarantined) => batch.quarantined.push(Quarantined { received_at: at, ..quarantined }),
                 }
             }
@@ -294,6 +304,91 @@ impl Writer {
             self.shared.horizon.landed();
         }
         (batch, answers, duplicates)
+    }
+
+    /// Governs a message again where the collector may have done it by an older version of the project.
+    fn settle(&self, received: Received, again: bool) -> Result<(Message, Event), Quarantined> {
+        match received {
+            Received::Message(message, _) if again => self.governor.govern(&message).map(|event| (message, event)),
+            Received::Message(message, event) => Ok((message, event)),
+            Received::Quarantined(quarantined) => Err(quarantined),
+        }
+    }
+
+    /// After a transaction: the fold gets its records.
+    fn written(&mut self, batch: LogBatch, duplicates: u64) {
+        self.decided_since = None;
+        if self.retry.take().is_some() && self.shared.gauges.set_health(Health::Running) {
+            tracing::info!("the log can be written again");
+        }
+        let gauges = &self.shared.gauges;
+        gauges.duplicates.fetch_add(duplicates, Ordering::Relaxed);
+        gauges.quarantined.fetch_add(batch.quarantined.len() as u64, Ordering::Relaxed);
+        counter!("sonder_messages_total").increment(batch.rows.len() as u64);
+        counter!("sonder_quarantined_total").increment(batch.quarantined.len() as u64);
+        counter!("sonder_duplicates_total").increment(duplicates);
+        counter!("sonder_changes_total").increment(batch.changes.len() as u64);
+        counter!("sonder_deliveries_total").increment(batch.deliveries.len() as u64);
+        gauge!("sonder_queue_messages").set(self.shared.budget.waiting() as f64);
+        let Some(last) = batch.rows.last().map(|row| (row.record.seq, row.record.received_at)) else { return };
+        self.next_seq = last.0.0 + 1;
+        gauges.log_seq.store(last.0.0, Ordering::Release);
+        gauges.last_received_at.store(last.1.0, Ordering::Release);
+        gauge!("sonder_log_seq").set(last.0.0 as f64);
+        let records = batch.rows.into_iter().map(|row| row.record).collect();
+        // A fold that is gone has left a panic in the log; nothing here can mend it.
+        if self.fold.send(FoldWork::Batch(records)).is_err() {
+            tracing::error!("the fold has ended, and the engine with it");
+            self.stage = Stage::Ended;
+        }
+    }
+
+    /// After a transaction that failed: nothing of it is in the store. New messages are refused until one succeeds.
+    fn failed(&mut self, error: &StoreError) {
+        counter!("sonder_write_failures_total").increment(1);
+        let pause =
+            self.retry.as_ref().map_or(limits::RETRY_FIRST, |retry| (retry.pause * 2).min(limits::RETRY_LONGEST));
+        self.retry = Some(Retry { at: Instant::now() + pause, pause });
+        if self.shared.gauges.set_health(Health::Degraded(error.to_string())) {
+            let help = error.help().unwrap_or_default();
+            tracing::error!(%error, help, "the log cannot be written; messages are refused until it can");
+        }
+        // The engine stops: what the fold decided will be decided again by the next start.
+        if self.stage == Stage::Stopping {
+            self.decided = Decided::default();
+            self.decided_since = None;
+        }
+    }
+
+    fn refuse(&mut self, refused: &Refused) {
+        self.gathered = 0;
+        for submission in self.submissions.drain(..) {
+            drop(submission.answer.send(Err(refused.clone())));
+        }
+        for outcomes in self.outcomes.drain(..) {
+            drop(outcomes.answer.send(Err("the log cannot be written now".to_owned())));
+        }
+    }
+
+    /// Begins to go over to a new version: the fold finishes what it has under the old one, catches up, and says so.
+    /// Messages wait meanwhile.
+    fn adopt(&mut self, generation: Box<Generation>) {
+        self.write();
+        self.adopting = true;
+        if self.fold.send(FoldWork::Adopt(generation)).is_err() {
+            self.stage = Stage::Ended;
+        }
+    }
+
+    /// The fold runs the new version. What it decided under the old one is written with that one's names.
+    fn adopted(&mut self, program: Arc<Program>) {
+        self.write();
+        self.governor = Governor::new(&program);
+        self.dedup.set_window(program.settings.dedup);
+        self.program = Arc::clone(&program);
+        self.govern_again_until = Some(Instant::now() + limits::GOVERN_AGAIN);
+        self.shared.program.send_replace(program);
+        self.adopting = false;
     }
 }
 

@@ -14,8 +14,8 @@ const NAME: &str = "engine.json";
 /// What an engine says about itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Announcement {
-    /// Where it listens.
-    pub address: SocketAddr,
+    /// Where it listens; `None` when it has ended in good order.
+    pub address: Option<SocketAddr>,
     /// Its process.
     pub pid: u32,
     /// The version of the program.
@@ -24,11 +24,11 @@ pub struct Announcement {
     pub project: PathBuf,
 }
 
-/// Removes the file when the engine ends in good order.
+/// Takes the address back when the engine ends in good order.
 #[derive(Debug)]
 pub struct Announced {
-    path: PathBuf,
-    pid: u32,
+    data: PathBuf,
+    announcement: Announcement,
 }
 
 /// Writes the file, whole or not at all.
@@ -36,11 +36,14 @@ pub struct Announced {
 /// # Errors
 /// When the directory cannot be written.
 pub fn announce(data: &Path, announcement: &Announcement) -> io::Result<Announced> {
-    let path = data.join(NAME);
+    write(data, announcement)?;
+    Ok(Announced { data: data.to_path_buf(), announcement: announcement.clone() })
+}
+
+fn write(data: &Path, announcement: &Announcement) -> io::Result<()> {
     let draft = data.join(format!("{NAME}.{}", announcement.pid));
     fs::write(&draft, serde_json::to_vec_pretty(announcement).map_err(io::Error::other)?)?;
-    fs::rename(&draft, &path)?;
-    Ok(Announced { path, pid: announcement.pid })
+    fs::rename(&draft, data.join(NAME))
 }
 
 /// Reads what the last engine on this data directory said; `None` when there is nothing legible.
@@ -51,9 +54,10 @@ pub fn announced(data: &Path) -> Option<Announcement> {
 
 impl Drop for Announced {
     fn drop(&mut self) {
-        let ours = self.path.parent().and_then(announced).is_some_and(|announcement| announcement.pid == self.pid);
-        if ours {
-            drop(fs::remove_file(&self.path));
+        let is_ours = announced(&self.data).is_some_and(|now| now == self.announcement);
+        if is_ours {
+            // Without it, the next command asks the address, and finds nobody.
+            drop(write(&self.data, &Announcement { address: None, ..self.announcement.clone() }));
         }
     }
 }
@@ -64,7 +68,7 @@ mod tests {
 
     fn announcement(pid: u32) -> Announcement {
         Announcement {
-            address: "127.0.0.1:8080".parse().unwrap(),
+            address: "127.0.0.1:8080".parse().ok(),
             pid,
             version: "1".to_owned(),
             project: PathBuf::from("shop"),
@@ -78,7 +82,7 @@ mod tests {
         let guard = announce(dir.path(), &announcement(7)).unwrap();
         assert_eq!(announced(dir.path()), Some(announcement(7)));
         drop(guard);
-        assert_eq!(announced(dir.path()), None);
+        assert_eq!(announced(dir.path()), Some(Announcement { address: None, ..announcement(7) }));
     }
 
     #[test]

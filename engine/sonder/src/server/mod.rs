@@ -1,2 +1,197 @@
-//! Server.
+//! The engine as a server: project, plugins, pipeline, collection and API behind one listener, started and stopped in
+//! order.
+
 pub mod announce;
+mod answers;
+mod history;
+mod import_route;
+mod offline;
+mod reload;
+
+pub use answers::Answers;
+pub use offline::Offline;
+
+use crate::cli::output::Failure;
+use crate::observe::Metrics;
+use crate::pipeline::{OpenError, Pipeline, open};
+use crate::project::Scan;
+use announce::{Announced, Announcement, announce};
+use import_route::ImportRoute;
+use sonder_activate::host::{Host, HostConfig, PluginProblem, Plugins};
+use sonder_collect::{Collector, CollectorConfig, ServeOptions};
+use sonder_console::Api;
+use sonder_console::keys::KeyRing;
+use sonder_dsl::ir::Program;
+use sonder_store::StoreError;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+/// What to serve.
+pub struct Options {
+    /// The project, as it was read.
+    pub scan: Scan,
+    /// The project, compiled.
+    pub program: Arc<Program>,
+    /// The data directory.
+    pub data: PathBuf,
+    /// Where to listen: `127.0.0.1:8080`, or port 0 for a free one.
+    pub listen: String,
+    /// Where metrics are kept.
+    pub metrics: Metrics,
+}
+
+/// A running engine.
+pub struct Server {
+    address: SocketAddr,
+    answers: Arc<Answers>,
+    pipeline: Arc<Pipeline>,
+    serving: JoinHandle<std::io::Result<()>>,
+    reloading: JoinHandle<()>,
+    stop: oneshot::Sender<()>,
+    _announced: Announced,
+}
+
+impl Server {
+    /// Opens the data, recovers, and listens.
+    ///
+    /// # Errors
+    /// In the user's words: a data directory in use, an address taken, a plugin that is wrong.
+    pub async fn start(options: Options) -> Result<Self, Failure> {
+        let Options { scan, program, data, listen, metrics } = options;
+        crate::cli::install_crypto();
+        std::fs::create_dir_all(&data)
+            .map_err(|error| Failure::user(format!("could not make `{}`: {error}", data.display())))?;
+        let keys = Arc::new(KeyRing::open(&data).map_err(|error| Failure::user(error.to_string()))?);
+        let listener = bind(&listen).await?;
+        let address = listener.local_addr()?;
+        let is_local = address.ip().is_loopback();
+        if !is_local && keys.is_empty() {
+            return Err(Failure::user(format!("`{address}` can be reached from elsewhere, and the API has no keys"))
+                .help("make one with `sonder key create --name admin --scope admin`, or listen on 127.0.0.1"));
+        }
+        let host = host(&data)?;
+        let plugins = load_plugins(&host, &program, &scan.root)?;
+        let opening = {
+            let (data, program) = (data.clone(), Arc::clone(&program));
+            tokio::task::spawn_blocking(move || open(&data, &program)).await
+        };
+        let opened =
+            opening.map_err(|error| Failure::engine(error.to_string()))?.map_err(|error| open_failure(&error))?;
+        let recovery = opened.shared.recovery;
+        tracing::info!(people = recovery.people, refolded = recovery.records, took = ?recovery.took, "recovered");
+        let pipeline = Arc::new(Pipeline::start(opened, Some(plugins.transports()))?);
+        let shared = Arc::clone(pipeline.shared());
+        let answers = Arc::new(Answers::new(
+            Arc::clone(&shared),
+            Arc::clone(pipeline.store()),
+            pipeline.outbox().cloned(),
+            metrics,
+        ));
+        let collector = Collector::new(CollectorConfig::new(shared.program.subscribe(), Arc::new(pipeline.entrance())));
+        let api = Api::new(Arc::clone(&answers) as Arc<_>, Arc::clone(&keys), is_local);
+        let import = ImportRoute::new(&data, Arc::clone(&shared), pipeline.entrance(), Arc::clone(&keys), is_local);
+        let router = import.router().merge(sonder_console::router(api));
+        let router = router.fallback_service(sonder_collect::router(collector));
+        let (stop, stopped) = oneshot::channel::<()>();
+        let serving = tokio::spawn(sonder_collect::serve(listener, router, ServeOptions::default(), async {
+            drop(stopped.await);
+        }));
+        let announcement = Announcement {
+            address: Some(address),
+            pid: std::process::id(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            project: std::path::absolute(&scan.root).unwrap_or_else(|_| scan.root.clone()),
+        };
+        let announced = announce(&data, &announcement)?;
+        let reloading = tokio::spawn(reload::follow(scan, Arc::downgrade(&pipeline), host));
+        Ok(Self { address, answers, pipeline, serving, reloading, stop, _announced: announced })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// How it is.
+    #[must_use]
+    pub const fn answers(&self) -> &Arc<Answers> {
+        &self.answers
+    }
+
+    /// Its pipeline.
+    #[must_use]
+    pub const fn pipeline(&self) -> &Arc<Pipeline> {
+        &self.pipeline
+    }
+
+    /// Stops taking requests, finishes those under way, drains the pipeline and keeps a last checkpoint.
+    pub async fn stop(self) {
+        drop(self.stop);
+        self.reloading.abort();
+        drop(self.reloading.await);
+        match self.serving.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "the listener failed"),
+            Err(error) => tracing::warn!(%error, "the listener failed"),
+        }
+        drop(self.answers);
+        self.pipeline.stop().await;
+    }
+}
+
+async fn bind(listen: &str) -> Result<TcpListener, Failure> {
+    TcpListener::bind(listen).await.map_err(|error| {
+        let failure = Failure::user(format!("could not listen on `{listen}`: {error}"));
+        match error.kind() {
+            std::io::ErrorKind::AddrInUse => failure.help("another program does; choose another port with `--listen`"),
+            _ => failure.help("write an address and a port, such as `127.0.0.1:8080`"),
+        }
+    })
+}
+
+fn host(data: &Path) -> Result<Host, Failure> {
+    let config = HostConfig { cache: Some(data.join("compiled")), storage: Some(data.join("plugins")), http: None };
+    Host::new(config).map_err(|error| Failure::engine(error.to_string()))
+}
+
+/// The project's destinations, ready to deliver.
+pub(crate) fn load_plugins(host: &Host, program: &Program, root: &Path) -> Result<Plugins, Failure> {
+    Plugins::load(host, program, root, &|name| std::env::var(name).ok()).map_err(|problems| {
+        let lines: Vec<String> = problems.iter().map(problem).collect();
+        Failure::user(lines.join("\nerror: "))
+    })
+}
+
+/// One line, and what helps.
+fn problem(problem: &PluginProblem) -> String {
+    match &problem.help {
+        Some(help) => format!("{problem}\n help: {help}"),
+        None => problem.to_string(),
+    }
+}
+
+/// A directory in use or from a newer version is the user's to mend; the rest is ours.
+pub(crate) fn open_failure(error: &OpenError) -> Failure {
+    let OpenError::Store(error) = error else { return Failure::engine(error.to_string()) };
+    store_failure(error)
+}
+
+/// The same for the store alone.
+pub(crate) fn store_failure(error: &StoreError) -> Failure {
+    let failure = match error {
+        StoreError::Locked { .. }
+        | StoreError::NewerFormat { .. }
+        | StoreError::Missing { .. }
+        | StoreError::Refused { .. } => Failure::user(error.to_string()),
+        _ => Failure::engine(error.to_string()),
+    };
+    match error.help() {
+        Some(help) => failure.help(help),
+        None => failure,
+    }
+}

@@ -1,0 +1,131 @@
+//! Opening a data directory: the state as it was, to the last record.
+//!
+//! The last checkpoint is loaded and the tail of the log after it is folded again. What the tail decided is written anew
+//! and replaces what the last run wrote of it: the same decisions with the same ids, so that nothing is sent twice with
+//! another key. Under another version of the project the whole log is folded again; what was decided up to the checkpoint
+//! stays as it was decided then.
+
+use super::clock::Horizon;
+use super::decided::Decided;
+use super::limits;
+use super::refold::{RefoldError, refold};
+use super::shared::{Live, RecoveryReport, Shared};
+use sonder_core::effect::Effects;
+use sonder_core::record::Seq;
+use sonder_core::state::State;
+use sonder_dsl::ir::Program;
+use sonder_dsl::time::Moment;
+use sonder_store::{DedupSet, LoadedCheckpoint, LogBatch, Store, StoreError};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+/// A data directory, recovered.
+pub struct Opened {
+    /// The store, held by this process.
+    pub store: Arc<Store>,
+    /// State and place.
+    pub shared: Arc<Shared>,
+    /// Message ids of the window.
+    pub dedup: DedupSet,
+}
+
+/// Why a data directory cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The store says no.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The log cannot be folded again.
+    #[error(transparent)]
+    Refold(#[from] RefoldError),
+}
+
+/// Opens `dir` for a program, and recovers.
+///
+/// # Errors
+/// When another engine holds it, or it cannot be read or written.
+pub fn open(dir: &Path, program: &Arc<Program>) -> Result<Opened, OpenError> {
+    let begin = Instant::now();
+    let (store, recovered) = Store::open(dir, program)?;
+    let checkpoint = store.load_checkpoint()?;
+    let kept =
+        checkpoint.as_ref().map_or((Seq(0), Moment::MIN), |checkpoint| (checkpoint.saved.seq, checkpoint.saved.now));
+    let restored = match &checkpoint {
+        Some(checkpoint) if checkpoint.saved.fingerprint == program.fingerprint => {
+            restore(&store, checkpoint, program)?
+        }
+        Some(_) => {
+            tracing::info!("the project has changed since the last run: the log is folded again");
+            None
+        }
+        None => None,
+    };
+    let people = restored.as_ref().map_or(0, |state| state.people_count() as u64);
+    let is_restored = restored.is_some();
+    let mut live = Live { program: Arc::clone(program), state: restored.unwrap_or_else(|| State::new(program)) };
+    let mut records = 0;
+    let reader = store.reader();
+    if !is_restored && checkpoint.is_some() {
+        records += refold(&reader, &mut live, Some(kept.0), &mut |effects, _| *effects = Effects::default())?;
+        let mut settled = Effects::default();
+        live.state.advance(program, kept.1, &mut settled).map_err(|_| RefoldError::Spilled)?;
+    }
+    store.discard_effects_after(kept.0, kept.1)?;
+    records += refold_tail(&store, &mut live)?;
+    let reached = recovered.last_received_at.max(live.state.as_of().1);
+    let report = RecoveryReport { people, records, took: begin.elapsed() };
+    let shared = Shared::new(live, Horizon::new(reached), report);
+    let gauges = &shared.gauges;
+    gauges.log_seq.store(recovered.last_seq.0, Ordering::Release);
+    gauges.folded_seq.store(recovered.last_seq.0, Ordering::Release);
+    gauges.checkpoint_seq.store(kept.0.0, Ordering::Release);
+    gauges.last_received_at.store(recovered.last_received_at.0, Ordering::Release);
+    gauges.quarantined.store(quarantined(&store), Ordering::Release);
+    Ok(Opened { store: Arc::new(store), shared, dedup: recovered.dedup })
+}
+
+/// The state of a checkpoint; `None`, and a warning, where its bytes are no use: the log has everything.
+fn restore(store: &Store, checkpoint: &LoadedCheckpoint, program: &Program) -> Result<Option<State>, StoreError> {
+    let mut people = Vec::new();
+    store.each_person(|chunk| people.extend(chunk))?;
+    match State::restore(program, &checkpoint.meta, people) {
+        Ok(state) => Ok(Some(state)),
+        Err(error) => {
+            tracing::warn!(%error, "the last checkpoint is no use; the log is folded again");
+            Ok(None)
+        }
+    }
+}
+
+/// Folds what came after the checkpoint, and writes what it decides.
+fn refold_tail(store: &Store, live: &mut Live) -> Result<u64, OpenError> {
+    let program = Arc::clone(&live.program);
+    let mut decided = Decided::default();
+    let mut failure = None;
+    let records = refold(&store.reader(), live, None, &mut |effects, seq| {
+        decided.take(effects, seq);
+        if decided.len() >= limits::MAX_BATCH && failure.is_none() {
+            failure = write(store, &program, std::mem::take(&mut decided)).err();
+        }
+    })?;
+    match failure {
+        Some(error) => Err(error.into()),
+        None => {
+            write(store, &program, decided)?;
+            Ok(records)
+        }
+    }
+}
+
+fn write(store: &Store, program: &Arc<Program>, decided: Decided) -> Result<(), StoreError> {
+    let Decided { changes, deliveries, .. } = decided;
+    store.append(program, &LogBatch { changes, deliveries, ..LogBatch::default() })
+}
+
+fn quarantined(store: &Store) -> u64 {
+    let query = sonder_store::Query::new("select count(*) from quarantine");
+    let answer = store.reader().query(&query).unwrap_or_default();
+    answer.rows.first().and_then(|row| row.first()).and_then(serde_json::Value::as_u64).unwrap_or(0)
+}

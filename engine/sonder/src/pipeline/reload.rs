@@ -1,0 +1,61 @@
+//! A new version of the project, made ready beside the running one.
+//!
+//! The whole log is folded under the new version while the old one goes on; when it has nearly caught up, it is handed
+//! over: messages wait while the rest is folded, and state, program and destinations change between two records. Nothing
+//! is evaluated half by one version and half by the other. Memory doubles meanwhile.
+
+use super::limits;
+use super::refold::refold;
+use super::shared::{Live, Shared};
+use super::writer::Work;
+use sonder_activate::outbox::Transports;
+use sonder_core::record::Seq;
+use sonder_core::state::State;
+use sonder_dsl::ir::Program;
+use sonder_store::Store;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::Sender;
+use tokio::sync::oneshot;
+
+/// A version of the project with its state, nearly caught up.
+pub struct Generation {
+    /// What it says.
+    pub program: Arc<Program>,
+    /// The log, folded under it up to some place.
+    pub state: State,
+    /// Its destinations.
+    pub transports: Transports,
+    /// Told when it runs, or why it does not.
+    pub done: oneshot::Sender<Result<(), String>>,
+}
+
+/// Makes a version ready and hands it over. Blocks until it runs.
+pub(super) fn take_over(
+    shared: &Shared,
+    store: &Store,
+    writer: &Sender<Work>,
+    program: Arc<Program>,
+    transports: Transports,
+) -> Result<(), String> {
+    store.evolve(&program).map_err(|error| error.to_string())?;
+    let reader = store.reader();
+    let mut live = Live { state: State::new(&program), program };
+    loop {
+        let folded = Seq(shared.gauges.folded_seq.load(Ordering::Acquire));
+        refold(&reader, &mut live, Some(folded), &mut |effects, _| {
+            effects.changes.clear();
+            effects.deliveries.clear();
+        })
+        .map_err(|error| error.to_string())?;
+        let behind = shared.gauges.log_seq.load(Ordering::Acquire).saturating_sub(folded.0);
+        if behind <= limits::CAUGHT_UP {
+            break;
+        }
+    }
+    let (done, told) = oneshot::channel();
+    let Live { program, state } = live;
+    let generation = Box::new(Generation { program, state, transports, done });
+    writer.send(Work::Adopt(generation)).map_err(|_| "the engine is stopping".to_owned())?;
+    told.blocking_recv().unwrap_or_else(|_| Err("the engine is stopping".to_owned()))
+}

@@ -1,0 +1,276 @@
+//! What the API answers with: the running engine, seen through its state, its store and its gauges.
+//!
+//! Quick answers take the read lock for as long as it takes to copy one answer; slow ones read the store.
+
+use super::history;
+use crate::observe::{Gauges, Health, Metrics, ReloadReport, resident_bytes};
+use crate::pipeline::{Live, Shared, clock};
+use parking_lot::RwLock;
+use sonder_activate::outbox::Outbox;
+use sonder_console::engine::{
+    DeliveryFilter, DeliveryPage, DestinationStatus, Engine, Entry, Lag, LogStatus, Member, Memory, Person,
+    QuarantineFilter, QuarantinePage, Query, Recovery, Reload, ReloadOutcome, Rows, SegmentSize, Sought, Stage, Status,
+    TimelineCursor, Trouble, instant, person_id,
+};
+use sonder_core::effect::PersonId;
+use sonder_core::govern::Governor;
+use sonder_core::view::PersonView;
+use sonder_dsl::ir::{IdentifierKindId, Program, RuleId};
+use sonder_dsl::time::Moment;
+use sonder_store::{Reader, Store, StoreError};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// The engine as the API sees it.
+pub struct Answers {
+    shared: Arc<Shared>,
+    store: Arc<Store>,
+    reader: Reader,
+    /// There while it runs; looking at data at rest needs none.
+    outbox: Option<Outbox>,
+    metrics: Metrics,
+    started_at: Moment,
+    /// Makes identifiers comparable; for the program beside it.
+    governor: RwLock<(Arc<Program>, Arc<Governor>)>,
+}
+
+impl Answers {
+    /// Over what a pipeline shares.
+    #[must_use]
+    pub fn new(shared: Arc<Shared>, store: Arc<Store>, outbox: Option<Outbox>, metrics: Metrics) -> Self {
+        let program = Arc::clone(&shared.live.read().program);
+        let governor = Arc::new(Governor::new(&program));
+        let reader = store.reader();
+        let governor = RwLock::new((program, governor));
+        Self { shared, store, reader, outbox, metrics, started_at: clock::wall(), governor }
+    }
+
+    /// Entries into and exits from segments since the start.
+    #[must_use]
+    pub fn moves(&self) -> (u64, u64) {
+        let gauges = &self.shared.gauges;
+        (gauges.entered.load(Ordering::Relaxed), gauges.left.load(Ordering::Relaxed))
+    }
+
+    fn governor(&self, program: &Arc<Program>) -> Arc<Governor> {
+        let known = self.governor.read();
+        if Arc::ptr_eq(&known.0, program) {
+            return Arc::clone(&known.1);
+        }
+        drop(known);
+        let governor = Arc::new(Governor::new(program));
+        *self.governor.write() = (Arc::clone(program), Arc::clone(&governor));
+        governor
+    }
+
+    /// A person's view, from memory or from the last checkpoint.
+    fn view(&self, id: PersonId) -> Result<Option<PersonView>, Trouble> {
+        let (canonical, is_spilled) = {
+            let live = self.shared.live.read();
+            let canonical = live.state.canonical(id);
+            if let Some(view) = live.state.person(&live.program, canonical) {
+                return Ok(Some(view));
+            }
+            (canonical, live.state.is_spilled(canonical))
+        };
+        if !is_spilled {
+            return Ok(None);
+        }
+        let people = self.store.load_people(&[canonical]).map_err(trouble)?;
+        let Some((_, bytes)) = people.first() else { return Ok(None) };
+        let live = self.shared.live.read();
+        live.state
+            .view_spilled(&live.program, canonical, bytes)
+            .map(Some)
+            .map_err(|error| Trouble::Internal(error.to_string()))
+    }
+
+    fn destinations(&self) -> Vec<DestinationStatus> {
+        let Some(outbox) = &self.outbox else { return Vec::new() };
+        let stats = outbox.stats().destinations;
+        stats
+            .into_iter()
+            .map(|stats| DestinationStatus {
+                delivered: stats.delivered,
+                retried: stats.retried,
+                dead: stats.dead,
+                pending: stats.pending,
+                paused: stats.is_paused(),
+                last_error: stats.unauthorized.or(stats.last_error),
+                name: stats.name,
+            })
+            .collect()
+    }
+
+    fn lag(&self) -> Lag {
+        let gauges = &self.shared.gauges;
+        let stats = self.outbox.as_ref().map(|outbox| outbox.stats().destinations).unwrap_or_default();
+        let now = clock::wall();
+        let oldest = stats.iter().filter_map(|stats| stats.oldest).min();
+        let millis = |from: Moment| u64::try_from(now.since(from).0 / 1_000).unwrap_or(0);
+        let overdue = self.shared.live.read().state.next_timer().filter(|timer| *timer < now);
+        Lag {
+            queued: self.shared.budget.waiting() as u64,
+            unfolded: gauges.unfolded(),
+            undelivered: stats.iter().map(|stats| stats.pending).sum(),
+            oldest_undelivered_ms: oldest.map_or(0, millis),
+            clock_ms: overdue.map_or(0, millis),
+        }
+    }
+}
+
+impl Engine for Answers {
+    fn program(&self) -> Arc<Program> {
+        Arc::clone(&self.shared.live.read().program)
+    }
+
+    fn resolve(&self, kind: IdentifierKindId, value: &str) -> Option<PersonId> {
+        let program = self.program();
+        let identifier = self.governor(&program).identifier(kind, value)?;
+        self.shared.live.read().state.resolve(&identifier)
+    }
+
+    fn person(&self, id: PersonId) -> Sought {
+        let live = self.shared.live.read();
+        let canonical = live.state.canonical(id);
+        match live.state.person(&live.program, canonical) {
+            Some(view) => {
+                drop(live);
+                Sought::Found(Box::new(view.into()))
+            }
+            None if live.state.is_spilled(canonical) => Sought::Cold(canonical),
+            None => Sought::Nobody,
+        }
+    }
+
+    fn load_person(&self, id: PersonId) -> Result<Option<Person>, Trouble> {
+        Ok(self.view(id)?.map(Person::from))
+    }
+
+    fn timeline(&self, id: PersonId, before: Option<&TimelineCursor>, limit: usize) -> Result<Vec<Entry>, Trouble> {
+        let Some(view) = self.view(id)? else { return Ok(Vec::new()) };
+        history::timeline(&self.reader, &view, before, limit)
+    }
+
+    fn segment_sizes(&self) -> Vec<SegmentSize> {
+        let live = self.shared.live.read();
+        let size = |segment| SegmentSize { segment, size: live.state.segment_size(segment) as u64 };
+        live.program.segments().map(|(segment, _)| size(segment)).collect()
+    }
+
+    fn members(&self, segment: RuleId, after: Option<PersonId>, limit: usize) -> Result<Vec<Member>, Trouble> {
+        let members = self.shared.live.read().state.members(segment, after, limit);
+        let mut answer = Vec::with_capacity(members.len());
+        for (person, since) in members {
+            let Some(view) = self.view(person)? else { continue };
+            let identifiers = view.identifiers.into_iter().filter(|it| !it.former).map(|it| (it.kind, it.value));
+            answer.push(Member {
+                person: person_id(person),
+                since: instant(since),
+                identifiers: identifiers.collect(),
+            });
+        }
+        Ok(answer)
+    }
+
+    fn query(&self, query: &Query) -> Result<Rows, Trouble> {
+        history::query(&self.reader, query)
+    }
+
+    fn quarantine(&self, filter: &QuarantineFilter) -> Result<QuarantinePage, Trouble> {
+        history::quarantine(&self.reader, filter)
+    }
+
+    fn deliveries(&self, filter: &DeliveryFilter) -> Result<DeliveryPage, Trouble> {
+        let people = match filter.person {
+            Some(person) => self.view(person)?.map(|view| [&[view.id][..], &view.absorbed].concat()),
+            None => None,
+        };
+        history::deliveries(&self.reader, filter, people.as_deref())
+    }
+
+    fn status(&self) -> Status {
+        let (program, people, memory) = {
+            let live = self.shared.live.read();
+            let Live { program, state } = &*live;
+            (Arc::clone(program), state.people_count() as u64, state.memory_estimate() as u64)
+        };
+        let gauges = &self.shared.gauges;
+        let recovery = self.shared.recovery;
+        Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            project: program.settings.name.clone(),
+            fingerprint: format!("{:016x}", program.fingerprint.0),
+            stage: match gauges.health() {
+                Health::Running => Stage::Running,
+                Health::Degraded(_) => Stage::Degraded,
+                Health::Stopping => Stage::Stopping,
+            },
+            started_at: instant(self.started_at),
+            recovery: Some(Recovery {
+                people: recovery.people,
+                records: recovery.records,
+                millis: recovery.took.as_secs_f64() * 1_000.0,
+            }),
+            log: log_status(gauges),
+            people,
+            lag: self.lag(),
+            reload: reload(&gauges.reload()),
+            destinations: self.destinations(),
+            memory: Memory { people: memory, resident: resident_bytes() },
+        }
+    }
+
+    fn metrics(&self) -> String {
+        let people = self.shared.live.read().state.people_count();
+        metrics::gauge!("sonder_people").set(people as f64);
+        self.metrics.render()
+    }
+
+    fn ready(&self) -> Result<(), Trouble> {
+        match self.shared.gauges.health() {
+            Health::Running => Ok(()),
+            // What exactly fails is for the log and for `status`, which need a key.
+            Health::Degraded(_) => {
+                Err(Trouble::Unavailable { reason: "the log cannot be written".to_owned(), retry_after_s: 2 })
+            }
+            Health::Stopping => {
+                Err(Trouble::Unavailable { reason: "the engine is stopping".to_owned(), retry_after_s: 5 })
+            }
+        }
+    }
+}
+
+fn log_status(gauges: &Gauges) -> LogStatus {
+    let last = gauges.last_received_at.load(Ordering::Acquire);
+    LogStatus {
+        seq: gauges.log_seq.load(Ordering::Acquire),
+        folded_seq: gauges.folded_seq.load(Ordering::Acquire),
+        checkpoint_seq: gauges.checkpoint_seq.load(Ordering::Acquire),
+        last_received_at: (last != 0).then(|| instant(Moment(last))),
+        duplicates: gauges.duplicates.load(Ordering::Relaxed),
+        quarantined: gauges.quarantined.load(Ordering::Relaxed),
+    }
+}
+
+fn reload(report: &ReloadReport) -> Reload {
+    match report {
+        ReloadReport::Unchanged => Reload { outcome: ReloadOutcome::Unchanged, at: None, errors: Vec::new() },
+        ReloadReport::Applied(at) => {
+            Reload { outcome: ReloadOutcome::Applied, at: Some(instant(*at)), errors: Vec::new() }
+        }
+        ReloadReport::Rejected(at, errors) => {
+            Reload { outcome: ReloadOutcome::Rejected, at: Some(instant(*at)), errors: errors.clone() }
+        }
+    }
+}
+
+/// What a failure of the store means to a client.
+pub(super) fn trouble(error: StoreError) -> Trouble {
+    match error {
+        StoreError::Refused { message, help } => Trouble::Refused { message, help },
+        StoreError::TimedOut => Trouble::TooSlow,
+        StoreError::Full { .. } => Trouble::Unavailable { reason: "the disk is full".to_owned(), retry_after_s: 5 },
+        other => Trouble::Internal(other.to_string()),
+    }
+}

@@ -1,0 +1,257 @@
+//! `POST /api/v1/import`: `sonder import` through a running engine. The body is JSON lines, one message each, and may be
+//! of any length: it is read as fast as the log takes it.
+//!
+//! Unlike `/v1/import` of the wire protocol it belongs to the administrator, not to a source's key: sources that are files
+//! have none. The ledger knows how far each file has come, so that an import that was interrupted goes on.
+
+use crate::import::Batcher;
+use crate::import::ledger::{Ledger, Progress};
+use crate::pipeline::{Entrance, Shared, Submitted};
+use axum::Router;
+use axum::body::{Body, BodyDataStream};
+use axum::extract::{DefaultBodyLimit, Path as UrlPath, Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+use serde::Deserialize;
+use serde_json::json;
+use sonder_collect::Refused;
+use sonder_console::keys::{KeyRing, Scope};
+use sonder_dsl::ir::SourceId;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Messages of one transaction.
+const BATCH: usize = 4_096;
+/// One line, at most; a message has its own, smaller limit.
+const MAX_LINE: usize = 4 << 20;
+/// Transactions under way at a time, so that one is governed while another is written.
+const AHEAD: usize = 3;
+
+/// What the route needs.
+#[derive(Clone)]
+pub(super) struct ImportRoute(Arc<Inner>);
+
+struct Inner {
+    ledger: Ledger,
+    shared: Arc<Shared>,
+    entrance: Entrance,
+    keys: Arc<KeyRing>,
+    open_without_keys: bool,
+}
+
+/// What the query says.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    /// What the ledger knows the file by.
+    id: String,
+    /// Its name.
+    file: String,
+    /// The source that its messages are of.
+    source: String,
+    /// Where in the file the body begins.
+    skip: u64,
+    /// Whether deliveries may follow.
+    #[serde(default)]
+    deliver: bool,
+}
+
+/// Why an import ended before its end.
+struct Refusal(StatusCode, &'static str, String, &'static str);
+
+impl ImportRoute {
+    pub(super) fn new(
+        data: &Path,
+        shared: Arc<Shared>,
+        entrance: Entrance,
+        keys: Arc<KeyRing>,
+        open_without_keys: bool,
+    ) -> Self {
+        Self(Arc::new(Inner { ledger: Ledger::open(data), shared, entrance, keys, open_without_keys }))
+    }
+
+    pub(super) fn router(self) -> Router {
+        Router::new()
+            .route("/api/v1/import", post(import))
+            .route("/api/v1/import/{id}", get(progress))
+            .layer(DefaultBodyLimit::disable())
+            .with_state(self)
+    }
+
+    fn allow(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        if self.0.open_without_keys && self.0.keys.is_empty() {
+            return Ok(());
+        }
+        let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let secret = bearer.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
+        match self.0.keys.verify(secret) {
+            Some(scopes) if scopes.contains(&Scope::Admin) => Ok(()),
+            Some(_) => Err(Refusal(
+                StatusCode::FORBIDDEN,
+                "forbidden",
+                "the key may not import".to_owned(),
+                "use a key with the scope `admin`",
+            )),
+            None => Err(Refusal(
+                StatusCode::UNAUTHORIZED,
+                "unauthorized",
+                "a key is needed to import".to_owned(),
+                "make one with `sonder key create --name import --scope admin`",
+            )),
+        }
+    }
+}
+
+async fn progress(State(route): State<ImportRoute>, headers: HeaderMap, UrlPath(id): UrlPath<String>) -> Response {
+    if let Err(refusal) = route.allow(&headers) {
+        return refusal.into_response();
+    }
+    axum::Json(route.0.ledger.progress(&id)).into_response()
+}
+
+async fn import(
+    State(route): State<ImportRoute>,
+    headers: HeaderMap,
+    Query(asked): Query<Asked>,
+    body: Body,
+) -> Response {
+    match receive(&route, &headers, &asked, body.into_data_stream()).await {
+        Ok(answer) => axum::Json(answer).into_response(),
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+async fn receive(
+    route: &ImportRoute,
+    headers: &HeaderMap,
+    asked: &Asked,
+    mut body: BodyDataStream,
+) -> Result<serde_json::Value, Refusal> {
+    route.allow(headers)?;
+    let inner = &*route.0;
+    let program = Arc::clone(&inner.shared.live.read().program);
+    let place = program.sources.iter().position(|source| source.name == asked.source);
+    let Some(source) = place.and_then(|place| u32::try_from(place).ok()) else {
+        let message = format!("the project has no source `{}`", asked.source);
+        return Err(Refusal(
+            StatusCode::BAD_REQUEST,
+            "unknown_source",
+            message,
+            "declare it in `sources/`, with `kind: file`",
+        ));
+    };
+    let batcher = Batcher::new(program, SourceId(source), !asked.deliver);
+    let mut run = Run { inner, asked, batcher, under_way: Vec::new(), rows: asked.skip, quarantined: 0 };
+    let mut buffer = BytesMut::new();
+    let mut lines = Vec::with_capacity(BATCH);
+    loop {
+        let frame = body.frame().await.transpose().map_err(|_| {
+            Refusal(
+                StatusCode::BAD_REQUEST,
+                "cut_off",
+                "the body ended before its end".to_owned(),
+                "run the import again; it goes on where it was",
+            )
+        })?;
+        let Some(frame) = frame else { break };
+        let Ok(data) = frame.into_data() else { continue };
+        buffer.extend_from_slice(&data);
+        while let Some(line) = next_line(&mut buffer) {
+            lines.push(line);
+            if lines.len() == BATCH {
+                run.take(std::mem::replace(&mut lines, Vec::with_capacity(BATCH))).await?;
+            }
+        }
+        if buffer.len() > MAX_LINE {
+            return Err(Refusal(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "too_large",
+                "a line is too long".to_owned(),
+                "send one message a line",
+            ));
+        }
+    }
+    if !buffer.is_empty() {
+        lines.push(buffer.freeze());
+    }
+    run.take(lines).await?;
+    run.finish().await
+}
+
+fn next_line(buffer: &mut BytesMut) -> Option<Bytes> {
+    let end = buffer.iter().position(|byte| *byte == b'\n')?;
+    let line = buffer.split_to(end + 1).freeze();
+    Some(line.slice(..end))
+}
+
+/// An import under way.
+struct Run<'a> {
+    inner: &'a Inner,
+    asked: &'a Asked,
+    batcher: Batcher,
+    under_way: Vec<tokio::task::JoinHandle<Result<Submitted, Refused>>>,
+    rows: u64,
+    quarantined: u64,
+}
+
+impl Run<'_> {
+    async fn take(&mut self, lines: Vec<Bytes>) -> Result<(), Refusal> {
+        if lines.is_empty() {
+            return Ok(());
+        }
+        let batcher = self.batcher.clone();
+        let governed = tokio::task::spawn_blocking(move || {
+            batcher.govern(lines, |_, line: Bytes| String::from_utf8_lossy(&line).into_owned())
+        });
+        let governed = governed.await.map_err(|error| failed(&error))?;
+        // The queue keeps the order: a batch enters it before the next one is governed.
+        let entered = self.inner.entrance.enter_when_there_is_room(governed).await;
+        self.under_way.push(tokio::spawn(entered));
+        if self.under_way.len() >= AHEAD {
+            self.settle_one().await?;
+        }
+        Ok(())
+    }
+
+    async fn settle_one(&mut self) -> Result<(), Refusal> {
+        let submitted = self.under_way.remove(0).await.map_err(|error| failed(&error))?.map_err(|refused| {
+            Refusal(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "unavailable",
+                refused.to_string(),
+                "run the import again; it goes on where it was",
+            )
+        })?;
+        self.rows += submitted.messages;
+        self.quarantined += submitted.quarantined;
+        self.note(false)
+    }
+
+    async fn finish(mut self) -> Result<serde_json::Value, Refusal> {
+        while !self.under_way.is_empty() {
+            self.settle_one().await?;
+        }
+        self.note(true)?;
+        Ok(json!({ "rows": self.rows - self.asked.skip, "quarantined": self.quarantined }))
+    }
+
+    fn note(&self, complete: bool) -> Result<(), Refusal> {
+        let progress = Progress { file: self.asked.file.clone(), rows: self.rows, complete };
+        self.inner.ledger.note(&self.asked.id, progress).map_err(|error| failed(&error))
+    }
+}
+
+fn failed(error: &dyn std::fmt::Display) -> Refusal {
+    tracing::error!(%error, "an import failed");
+    Refusal(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the engine failed".to_owned(), "see its log")
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let Self(status, code, message, help) = self;
+        (status, axum::Json(json!({ "error": { "code": code, "message": message, "help": help } }))).into_response()
+    }
+}

@@ -1,0 +1,123 @@
+//! A data directory that no engine runs on, for commands that look at it.
+
+use super::announce::announced;
+use super::{Answers, history, open_failure, store_failure};
+use crate::cli::output::Failure;
+use crate::cli::table::Rows;
+use crate::observe::set_up_metrics;
+use crate::pipeline::{Opened, open};
+use crate::project::scan;
+use serde_json::Value as Json;
+use sonder_console::engine::{Engine, Query, Trouble, parse_person_id};
+use sonder_dsl::ir::{IdentifierKindId, Program};
+use sonder_store::{Reader, StoreOptions};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A command may wait longer than a client of the API.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// Data at rest.
+pub struct Offline {
+    data: PathBuf,
+}
+
+impl Offline {
+    /// Data at rest in a directory.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn open(data: &Path) -> Result<Self, Failure> {
+        if !data.is_dir() {
+            return Err(Failure::user(format!("there is no data in `{}`, and no engine runs on it", data.display()))
+                .help("name the data directory with `--data`, or an engine with `--url`"));
+        }
+        Ok(Self { data: data.to_path_buf() })
+    }
+
+    /// Runs a read-only statement.
+    ///
+    /// # Errors
+    /// When the statement is wrong, or an engine holds the directory.
+    pub fn query(&self, sql: &str, limit: u64) -> Result<Rows, Failure> {
+        let reader = Reader::open(&self.data, StoreOptions::default()).map_err(|error| store_failure(&error))?;
+        let max_rows = usize::try_from(limit).unwrap_or(usize::MAX);
+        let query = Query { sql: sql.to_owned(), max_rows, timeout: PATIENCE };
+        let rows = history::query(&reader, &query).map_err(failure)?;
+        let columns = rows.columns.into_iter().map(|column| column.name).collect();
+        Ok(Rows { columns, rows: rows.rows, truncated: rows.truncated })
+    }
+
+    /// One person, as the API would answer.
+    ///
+    /// # Errors
+    /// When nobody is that, or the data cannot be opened.
+    pub fn person(&self, who: &str, project: Option<&Path>) -> Result<Json, Failure> {
+        let answers = self.answers(project)?;
+        let program = answers.program();
+        let id = match who.split_once(':') {
+            Some((kind, value)) => answers.resolve(identifier_kind(&program, kind)?, value),
+            None => parse_person_id(who),
+        };
+        let person = id.map(|id| answers.load_person(id)).transpose().map_err(failure)?.flatten();
+        let Some(person) = person else {
+            return Err(Failure::user(format!("nobody is `{who}`"))
+                .help("write `kind:value`, such as `email:ann@shop.example`, or a person's id"));
+        };
+        serde_json::to_value(&person).map_err(|error| Failure::engine(error.to_string()))
+    }
+
+    /// How the engine would be, were it started.
+    ///
+    /// # Errors
+    /// When the data cannot be opened.
+    pub fn status(&self, project: Option<&Path>) -> Result<Json, Failure> {
+        let status = self.answers(project)?.status();
+        serde_json::to_value(&status).map_err(|error| Failure::engine(error.to_string()))
+    }
+
+    /// The data, recovered.
+    ///
+    /// # Errors
+    /// When the project or the data cannot be opened.
+    pub fn recover(&self, project: Option<&Path>) -> Result<Opened, Failure> {
+        let program = self.program(project)?;
+        open(&self.data, &program).map_err(|error| open_failure(&error))
+    }
+
+    fn answers(&self, project: Option<&Path>) -> Result<Answers, Failure> {
+        let Opened { store, shared, .. } = self.recover(project)?;
+        Ok(Answers::new(shared, store, None, set_up_metrics()))
+    }
+
+    /// The project that last ran on the data, unless another is named.
+    fn program(&self, project: Option<&Path>) -> Result<Arc<Program>, Failure> {
+        let last = || announced(&self.data).map(|announcement| announcement.project);
+        let Some(root) = project.map(Path::to_path_buf).or_else(last) else {
+            return Err(Failure::user("it is not known which project the data belongs to")
+                .help("name the project's folder with `--project`"));
+        };
+        let scan = scan(&root).map_err(|error| Failure::user(error.to_string()))?;
+        sonder_dsl::compile(scan.sources).program.ok_or_else(|| {
+            Failure::user(format!("the project in `{}` has errors", root.display())).help("`sonder check` shows them")
+        })
+    }
+}
+
+fn identifier_kind(program: &Program, name: &str) -> Result<IdentifierKindId, Failure> {
+    let kinds = &program.identity.identifiers;
+    let place = kinds.iter().position(|kind| kind.name == name).and_then(|place| u16::try_from(place).ok());
+    place.map(IdentifierKindId).ok_or_else(|| {
+        let names: Vec<_> = kinds.iter().map(|kind| format!("`{}`", kind.name)).collect();
+        Failure::user(format!("there is no kind of identifier `{name}`"))
+            .help(format!("the kinds of `identity.yaml` are {}", names.join(", ")))
+    })
+}
+
+fn failure(error: Trouble) -> Failure {
+    match error {
+        Trouble::Refused { message, help } => Failure::user(message).help(help),
+        other => Failure::engine(other.to_string()),
+    }
+}

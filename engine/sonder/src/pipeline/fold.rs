@@ -224,7 +224,7 @@ impl Fold {
             Ok(()) => {
                 let program = Arc::clone(&live.program);
                 if let Some(outbox) = &self.outbox {
-                    outbox.reconfigure(&program, transports);
+                    outbox.reconfigure(&program.destinations, transports);
                 }
                 let old = std::mem::replace(&mut *self.shared.live.write(), live);
                 // Dropping a large state takes a while; nobody has to wait for that.

@@ -76,7 +76,7 @@ impl Pipeline {
         let keeping = Arc::new(AtomicBool::new(false));
         let outbox = transports.map(|transports| {
             Outbox::start(OutboxConfig {
-                program: Arc::clone(&shared.live.read().program),
+                destinations: shared.live.read().program.destinations.clone(),
                 transports,
                 log: Arc::new(OutcomeSink { work: work.clone() }),
                 backlog: Arc::new(StoredBacklog { reader: store.reader(), program: shared.program.subscribe() }),

@@ -149,7 +149,7 @@ impl Engine for Answers {
 
     fn timeline(&self, id: PersonId, before: Option<&TimelineCursor>, limit: usize) -> Result<Vec<Entry>, Trouble> {
         let Some(view) = self.view(id)? else { return Ok(Vec::new()) };
-        history::timeline(&self.reader, &view, before, limit)
+        history::timeline(&self.reader, view, before, limit)
     }
 
     fn segment_sizes(&self) -> Vec<SegmentSize> {
@@ -182,11 +182,14 @@ impl Engine for Answers {
     }
 
     fn deliveries(&self, filter: &DeliveryFilter) -> Result<DeliveryPage, Trouble> {
-        let people = match filter.person {
-            Some(person) => self.view(person)?.map(|view| [&[view.id][..], &view.absorbed].concat()),
-            None => None,
+        let about = match filter.person {
+            Some(person) => match self.view(person)? {
+                Some(view) => [vec![view.id], view.absorbed].concat(),
+                None => vec![person],
+            },
+            None => Vec::new(),
         };
-        history::deliveries(&self.reader, filter, people.as_deref())
+        history::deliveries(&self.reader, filter, about)
     }
 
     fn status(&self) -> Status {

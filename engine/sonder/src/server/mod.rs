@@ -161,7 +161,7 @@ fn host(data: &Path) -> Result<Host, Failure> {
 
 /// The project's destinations, ready to deliver.
 pub(crate) fn load_plugins(host: &Host, program: &Program, root: &Path) -> Result<Plugins, Failure> {
-    Plugins::load(host, program, root, &|name| std::env::var(name).ok()).map_err(|problems| {
+    Plugins::load(host, &program.destinations, root, &|name| std::env::var(name).ok()).map_err(|problems| {
         let lines: Vec<String> = problems.iter().map(problem).collect();
         Failure::user(lines.join("\nerror: "))
     })

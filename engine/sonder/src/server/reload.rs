@@ -75,7 +75,7 @@ fn apply(pipeline: &Pipeline, host: &Host, scan: Scan) -> Outcome {
         return Outcome::Rejected(errors.map(line).collect());
     };
     let environment = |name: &str| std::env::var(name).ok();
-    let plugins = match Plugins::load(host, &program, &scan.root, &environment) {
+    let plugins = match Plugins::load(host, &program.destinations, &scan.root, &environment) {
         Ok(plugins) => plugins,
         Err(problems) => return Outcome::Rejected(problems.iter().map(ToString::to_string).collect()),
     };
@@ -83,7 +83,7 @@ fn apply(pipeline: &Pipeline, host: &Host, scan: Scan) -> Outcome {
     if program.fingerprint == running.fingerprint {
         // A plugin's file may be another.
         if let Some(outbox) = pipeline.outbox() {
-            outbox.reconfigure(&running, plugins.transports());
+            outbox.reconfigure(&running.destinations, plugins.transports());
         }
         return Outcome::Unchanged;
     }

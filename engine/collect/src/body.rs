@@ -156,3 +156,23 @@ fn gunzip(packed: &[u8], limit: usize) -> Result<Bytes, Rejection> {
     read.map_err(|_| Rejection::Malformed("the body is broken gzip"))?;
     Ok(unpacked.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_now(bytes: usize, budget: &Budget) -> Result<ReadBody, Rejection> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(read(&HeaderMap::new(), Body::from(vec![b' '; bytes]), 10 * GRAIN, budget))
+    }
+
+    #[test]
+    fn memory_is_bounded_and_given_back() {
+        let budget = Budget::new(10 * GRAIN);
+        let first = read_now(6 * GRAIN, &budget).unwrap();
+        assert!(matches!(read_now(4 * GRAIN + 1, &budget), Err(Rejection::Overloaded { retry_after_s: 1 })));
+        let second = read_now(4 * GRAIN, &budget).unwrap();
+        drop((first, second));
+        assert_eq!(read_now(10 * GRAIN, &budget).unwrap().bytes().len(), 10 * GRAIN);
+    }
+}

@@ -2,7 +2,6 @@
 //! keeping; [`Key`], a fixed-size fingerprint of a value, where only equality is asked.
 
 use rust_decimal::Decimal;
-use rust_decimal::prelude::ToPrimitive as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sonder_dsl::ir::{Type, Value};
 use sonder_dsl::time::{Duration, Moment};
@@ -98,7 +97,7 @@ impl Datum<'_> {
     pub fn as_float(self) -> Option<f64> {
         match self {
             Self::Int(it) => Some(it as f64),
-            Self::Decimal(it) => it.to_f64(),
+            Self::Decimal(it) => Some(scaled_to_float(it.mantissa(), it.scale())),
             Self::Float(it) => Some(it),
             _ => None,
         }
@@ -129,6 +128,25 @@ impl Datum<'_> {
                 items.iter().map(|item| Datum::from(item).to_json(item_kind)).collect::<Vec<_>>().into()
             }
         }
+    }
+}
+
+/// A whole number of units of 10^-`scale` as a float, by the steps that DuckDB takes, so that both give the same bits.
+pub fn scaled_to_float(units: i128, scale: u32) -> f64 {
+    let power = 10f64.powi(scale as i32);
+    if units.unsigned_abs() <= 1 << 53 || scale == 0 {
+        return whole_to_float(units) / power;
+    }
+    let divisor = 10i128.pow(scale.min(38));
+    whole_to_float(units / divisor) + whole_to_float(units % divisor) / power
+}
+
+/// A whole number as a float, by the steps that DuckDB takes for its 128-bit numbers.
+pub fn whole_to_float(whole: i128) -> f64 {
+    let (upper, lower) = ((whole >> 64) as i64, whole as u64);
+    match upper {
+        -1 => -((u64::MAX - lower) as f64) - 1.0,
+        _ => lower as f64 + upper as f64 * u64::MAX as f64,
     }
 }
 

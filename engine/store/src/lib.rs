@@ -27,6 +27,7 @@ mod checkpoint;
 mod database;
 pub mod dedup;
 mod error;
+pub mod evaluation;
 pub mod files;
 pub mod limits;
 mod lock;

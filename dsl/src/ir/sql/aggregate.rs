@@ -114,6 +114,9 @@ impl Lowering<'_> {
             conditions.push(format!("{value} IS NOT NULL"));
         }
         let fold = self.fold(aggregate, value.as_deref(), "");
+        // A group exists with its first event, even where that lacks the value: then it is what nothing gives.
+        let fold =
+            of_nothing(&aggregate.function).map_or(fold.clone(), |nothing| format!("coalesce({fold}, {nothing})"));
         let body = format!(
             "SELECT person, max(value) AS value\nFROM (\n  SELECT person, {key} AS key, {fold} AS value\n  FROM {relation}\n  WHERE {}\n  GROUP BY person, {key}\n) AS groups\nGROUP BY person",
             conditions.join("\n    AND ")
@@ -153,8 +156,17 @@ impl Lowering<'_> {
         match &aggregate.function {
             Function::Count => format!("count(*){filter}"),
             Function::Did => format!("count(*){filter} > 0"),
+            Function::Sum if aggregate.result == Type::Float => {
+                dialect.float_of_units(&format!("sum({}){filter}", dialect.float_units(value)))
+            }
             Function::Sum => dialect.convert(&format!("sum({value}){filter}"), &aggregate.result),
-            Function::Avg => format!("avg({}){filter}", dialect.convert(value, &Type::Float)),
+            Function::Avg if self.is_float(aggregate) => {
+                let units = dialect.float_units(value);
+                format!("{} / count({units}){filter}", dialect.float_of_units(&format!("sum({units}){filter}")))
+            }
+            Function::Avg => {
+                format!("{} / count({value}){filter}", dialect.convert(&format!("sum({value}){filter}"), &Type::Float))
+            }
             Function::Min => format!("min({value}){filter}"),
             Function::Max => format!("max({value}){filter}"),
             Function::Distinct => format!("count(DISTINCT {value}){filter}"),
@@ -166,6 +178,11 @@ impl Lowering<'_> {
             // These have a grouping of their own and never come here.
             Function::Top | Function::Sequence(_) => "NULL".to_owned(),
         }
+    }
+
+    fn is_float(&self, aggregate: &Aggregate) -> bool {
+        let value = aggregate.value.and_then(|slot| property_column(self.program, aggregate.pattern.event, slot));
+        value.is_some_and(|(_, kind)| kind == Type::Float)
     }
 
     fn value_column(&self, aggregate: &Aggregate) -> Option<String> {

@@ -29,6 +29,11 @@ pub trait Dialect {
     fn convert(&self, value: &str, to: &Type) -> String;
     /// An arithmetic expression that gives NULL where it overflows.
     fn checked(&self, expression: &str) -> String;
+    /// A float as a whole number of units of 10^-12; NULL beyond 10^17. Sums of floats add these, so that they do not
+    /// depend on the order of the rows.
+    fn float_units(&self, value: &str) -> String;
+    /// A sum of [`float_units`](Self::float_units) as a float.
+    fn float_of_units(&self, units: &str) -> String;
     /// The `value` of the row with the smallest (`occurred_at`, `seq`).
     fn earliest(&self, value: &str) -> String;
     /// The `value` of the row with the largest (`occurred_at`, `seq`).

@@ -75,6 +75,14 @@ impl Dialect for DuckDb {
         format!("TRY({expression})")
     }
 
+    fn float_units(&self, value: &str) -> String {
+        format!("CASE WHEN abs({value}) <= 1e17 THEN CAST(round({value} * 1e12) AS HUGEINT) END")
+    }
+
+    fn float_of_units(&self, units: &str) -> String {
+        format!("CAST({units} AS DOUBLE) / 1e12")
+    }
+
     fn earliest(&self, value: &str) -> String {
         format!("arg_min({value}, (occurred_at, seq))")
     }

@@ -309,10 +309,15 @@ fn arithmetic(dialect: &dyn Dialect, operator: BinaryOperator, sign: &str, left:
         (B::Subtract, Type::Time, Type::Time) => {
             Typed::maybe(format!("({} - {})", dialect.micros(&left.sql), dialect.micros(&right.sql)), Type::Duration)
         }
-        (B::Divide, _, _) => {
-            let left = dialect.convert(&left.sql, &Type::Float);
-            let right = dialect.convert(&right.sql, &Type::Float);
-            Typed::maybe(format!("CASE WHEN {right} <> 0 THEN {left} / {right} END"), Type::Float)
+        (B::Divide, Type::Duration, right_kind) if *right_kind != Type::Duration => Typed::maybe(
+            dialect.convert(&format!("round({})", quotient(dialect, &left, &right)), &Type::Int),
+            Type::Duration,
+        ),
+        (B::Divide, _, _) => Typed::maybe(quotient(dialect, &left, &right), Type::Float),
+        (B::Multiply, Type::Duration, Type::Float | Type::Decimal { .. })
+        | (B::Multiply, Type::Float | Type::Decimal { .. }, Type::Duration) => {
+            let product = dialect.checked(&format!("{} * {}", left.sql, right.sql));
+            Typed::maybe(dialect.convert(&format!("round({product})"), &Type::Int), Type::Duration)
         }
         _ => {
             let kind = match (operator, &left.kind, &right.kind) {
@@ -326,6 +331,13 @@ fn arithmetic(dialect: &dyn Dialect, operator: BinaryOperator, sign: &str, left:
             Typed::maybe(dialect.checked(&format!("{} {sign} {}", left.sql, right.sql)), kind)
         }
     }
+}
+
+/// A float; NULL where the divisor is 0.
+fn quotient(dialect: &dyn Dialect, left: &Typed, right: &Typed) -> String {
+    let left = dialect.convert(&left.sql, &Type::Float);
+    let right = dialect.convert(&right.sql, &Type::Float);
+    format!("CASE WHEN {right} <> 0 THEN {left} / {right} END")
 }
 
 /// A literal, typed so that it never widens what it meets.

@@ -338,6 +338,12 @@ pub fn rules() -> impl Strategy<Value = String> {
                trait earliest = first(view.product, last 7s)\n\
                trait dearest = max(view.price)\n\
                trait kinds = distinct(view.product, last 6s)\n\
+               trait mean = avg(view.price, last 12s)\n\
+               trait burden = avg(view.weight)\n\
+               trait mean_stars = avg(view.stars, last 9s)\n\
+               trait share = sum(order.total) / count(any)\n\
+               trait doubled = 2 * sum(view.price) - sum(order.total)\n\
+               trait dear_per_star = max(view.price) / sum(view.stars)\n\
                trait pause = since(view)\n"
     })
 }

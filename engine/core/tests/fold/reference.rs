@@ -271,21 +271,10 @@ fn float(value: &Value) -> Option<f64> {
     }
 }
 
-/// The histories' floats are sevenths of cents: as big integers of 2^-1074 they are added without rounding, bit by bit.
+/// The sum of floats as the language defines it: each to twelve digits after the point, added exactly.
 fn exact_sum(values: &[Value]) -> f64 {
-    // Buckets by exponent hold mantissas as integers; all of one exponent add exactly in 128 bits.
-    let mut buckets: BTreeMap<i64, i128> = BTreeMap::new();
-    for it in values.iter().filter_map(float).filter(|it| *it != 0.0) {
-        let bits = it.to_bits();
-        let exponent = (bits >> 52 & 0x7ff) as i64;
-        let mantissa = i128::from(bits & ((1 << 52) - 1)) | if exponent > 0 { 1 << 52 } else { 0 };
-        *buckets.entry(exponent.max(1)).or_default() += if it < 0.0 { -mantissa } else { mantissa };
-    }
-    // The histories' exponents lie close together: one 128-bit integer holds the sum in units of the smallest.
-    let Some(lowest) = buckets.keys().next().copied() else { return 0.0 };
-    let total: i128 = buckets.iter().map(|(exponent, mantissa)| mantissa << (exponent - lowest)).sum();
-    let rounded = total as f64;
-    rounded * 2_f64.powi((lowest - 1075) as i32)
+    let units = values.iter().filter_map(float).map(|it| (it * 1e12).round() as i128);
+    units.sum::<i128>() as f64 / 1e12
 }
 
 fn convert(value: Value, to: &Type) -> Option<Value> {
@@ -345,7 +334,8 @@ fn arithmetic(operator: BinaryOperator, left: Value, right: Value) -> Option<Val
         (Add, Value::Int(a), Value::Int(b)) => Value::Int(a + b),
         (Subtract, Value::Int(a), Value::Int(b)) => Value::Int(a - b),
         (Multiply, Value::Int(a), Value::Int(b)) => Value::Int(a * b),
-        (Divide, a, b) => Value::Float(float(&a)? / float(&b)?),
+        // By zero: unknown.
+        (Divide, a, b) => Value::Float(float(&a)? / float(&b).filter(|it| *it != 0.0)?),
         (operator, a, b) => {
             if let (Some(a), Some(b)) = (decimal(&a), decimal(&b)) {
                 return Some(Value::Decimal(match operator {

@@ -60,6 +60,7 @@ def main():
     try:
         seconds = engine.load(data_file, PROJECT / "completejourney.mapping.yaml")
         say(f"imported {TRANSACTIONS:,} events in {seconds:.1f} s: {TRANSACTIONS / seconds:,.0f} events/s")
+        say(f"started on them in {engine.start():.2f} s")
         failures = check(engine, say)
     finally:
         engine.stop()

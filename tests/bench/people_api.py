@@ -54,6 +54,7 @@ def main():
         seconds = engine.load(data, mapping)
         events = options.people * EVENTS_EACH
         say(f"imported {events:,} events of {options.people:,} people in {seconds:.1f} s: {events / seconds:,.0f} events/s")
+        engine.start()
         status = engine.get("/status")
         assert status["people"] == options.people, f"there are {status['people']} people"
         server, client = ask(engine.url, options.people, options.requests)

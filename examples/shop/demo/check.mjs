@@ -10,7 +10,7 @@ const PATIENCE_MS = 20_000;
 export const rowsOf = (file) => gunzipSync(readFileSync(file)).toString().trim().split('\n').slice(1);
 
 /** All sums as {what, expected, found, holds}. The data directory was empty before this run. */
-export async function checkSums({ engine, receiver, ledger, historyFile, destination, project }) {
+export async function checkSums({ engine, receiver, ledger, historyFile, destination, receives }) {
   const sums = [];
   const sum = (what, expected, found) => sums.push({ what, expected, found, holds: same(expected, found) });
 
@@ -38,11 +38,13 @@ export async function checkSums({ engine, receiver, ledger, historyFile, destina
   sum('people', historyPeople.size + newcomers.length, (await engine.read('/status')).people);
   sum('lifetime value of every live shopper', ...(await lifetimeValues(engine, ledger)));
 
-  const { delivered, ...told } = await deliveries({ engine, receiver, destination, project });
-  sum('segment entries and exits = deliveries decided', told.changes, told.decided);
-  sum('deliveries decided = distinct calls at the CRM', told.decidedIds, told.heardIds);
-  sum('  of which entries', told.entries, delivered.entries);
-  sum('  of which exits', told.exits, delivered.exits);
+  const told = await deliveries({ engine, receiver, destination, receives });
+  sum('segment entries, exits, new traits = deliveries', told.changes, told.decided);
+  for (const [what, kind] of [['entries', 'segment_entered'], ['exits', 'segment_left'], ['traits', 'trait_changed']]) {
+    sum(`  ${what} decided = distinct calls at the CRM`, told.count(kind), told.heard(kind));
+  }
+  sum('calls at the CRM that nobody decided', 0, told.undecided);
+  sum('segment sizes = entries - exits', ...(await segmentSizes(engine)));
   sum('calls with a wrong signature or body', 0, receiver.counts.unsigned + receiver.counts.malformed);
   sum('dead deliveries', 0, (await engine.read('/deliveries?state=dead&limit=1')).total);
   return sums;
@@ -68,40 +70,54 @@ async function lifetimeValues(engine, ledger) {
  * What was decided and what was heard. Time goes on while we look: people leave segments without any event. So the order
  * matters: what the CRM heard before the look must have been decided, and what was decided must be heard soon after it.
  */
-async function deliveries({ engine, receiver, destination, project }) {
-  const segments = (await engine.read('/segments')).segments.map(({ name }) => name);
-  const received = segments.filter((name) => project.receives.includes(name));
+async function deliveries({ engine, receiver, destination, receives }) {
   const heardBefore = [...receiver.calls.keys()];
-  // One statement, one snapshot: both sides are of the same moment.
-  const list = received.map((name) => `'${name}'`).join(', ');
+  const list = receives.map((name) => `'${name}'`).join(', ');
+  // One statement, one snapshot: both sides are of the same moment. History changes people, and tells nobody.
   const rows = await engine.query(`
-    select 'change' as side, null as id, kind, name, count(*) as n from changes
-      where kind in ('entered', 'left') and name in (${list}) group by all
+    select 'change' as side, null as id, c.kind, c.name, count(*) as n from changes c left join log on c.cause_seq = log.seq
+      where c.kind in ('entered', 'left', 'trait_changed') and c.name in (${list}) and not coalesce(log.historical, false)
+      group by all
     union all
-    select 'delivery', cast(id as varchar), replace(kind, 'segment_', ''), name, 1 from deliveries
-      where destination = '${destination}' and kind in ('segment_entered', 'segment_left')`);
-  const tally = (side) => {
+    select 'delivery', cast(id as varchar), kind, name, 1 from deliveries where destination = '${destination}'`);
+  const decided = rows.filter(({ side }) => side === 'delivery').map((row) => ({ ...row, id: row.id.replaceAll('-', '') }));
+  const changes = rows.filter(({ side }) => side === 'change');
+  const tally = (rows) => {
     const counts = {};
-    for (const { kind, name, n } of rows.filter((row) => row.side === side)) {
-      counts[`${name} ${kind}`] = (counts[`${name} ${kind}`] ?? 0) + n;
+    for (const { kind, name, n } of rows) {
+      const what = `${name} ${kind.replace('segment_', '')}`;
+      counts[what] = (counts[what] ?? 0) + n;
     }
     return sorted(counts);
   };
-  const decided = new Set(rows.filter((row) => row.side === 'delivery').map(({ id }) => id.replaceAll('-', '')));
-  await until(() => [...decided].every((id) => receiver.calls.has(id)));
-  const heard = [...decided].filter((id) => receiver.calls.has(id));
-  const undecided = heardBefore.filter((id) => !decided.has(id)).length;
-  const ofKind = (kind) => rows.filter((row) => row.side === 'delivery' && row.kind === kind).length;
-  const heardOfKind = (type) => heard.filter((id) => receiver.calls.get(id).type === type).length;
+  await until(() => decided.every(({ id }) => receiver.calls.has(id)));
+  const ids = new Set(decided.map(({ id }) => id));
+  // The golden record's own traits are told too; they are not among the changes of rules.
+  const recorded = new Set(changes.map(({ name }) => name));
   return {
-    changes: tally('change'),
-    decided: tally('delivery'),
-    decidedIds: decided.size,
-    heardIds: heard.length + undecided,
-    entries: ofKind('entered'),
-    exits: ofKind('left'),
-    delivered: { entries: heardOfKind('segment.entered'), exits: heardOfKind('segment.left') },
+    changes: tally(changes),
+    decided: tally(decided.filter(({ kind, name }) => kind !== 'trait_changed' || recorded.has(name))),
+    count: (wanted) => decided.filter(({ kind }) => kind === wanted).length,
+    heard: (wanted) => decided.filter(({ id, kind }) => kind === wanted && receiver.calls.get(id)?.type === CALLED[wanted]).length,
+    undecided: heardBefore.filter((id) => !ids.has(id)).length,
   };
+}
+
+/** What the webhook calls a kind of delivery. */
+const CALLED = { segment_entered: 'segment.entered', segment_left: 'segment.left', trait_changed: 'trait.changed' };
+
+/** Sizes as the changes say and as the API says, once they have had the time to agree: people leave while we look. */
+async function segmentSizes(engine) {
+  let [expected, found] = [{}, {}];
+  await until(async () => {
+    const { segments } = await engine.read('/segments');
+    const moves = await engine.query("select name, count(*) filter (kind = 'entered') - count(*) filter (kind = 'left') as n from changes where kind in ('entered', 'left') group by all");
+    const byName = Object.fromEntries(moves.map(({ name, n }) => [name, n]));
+    expected = sorted(Object.fromEntries(segments.map(({ name }) => [name, byName[name] ?? 0])));
+    found = sorted(Object.fromEntries(segments.map(({ name, size }) => [name, size])));
+    return same(expected, found);
+  });
+  return [expected, found];
 }
 
 /** Waits until something holds, but not for ever; whoever asks will see that it does not. */

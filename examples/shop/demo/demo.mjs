@@ -74,6 +74,7 @@ async function main() {
   const project = projectFor(receiver.port, data);
   const start = () => startEngine({ project, data, env: { SHOP_CRM_SECRET: SECRET, SHOP_SERVER_KEY: SERVER_KEY } });
   let engine = await start();
+  picture.since = Date.now();
   display.say(started(engine, await engine.read('/status')));
 
   const [{ n: known }] = await engine.query("select count(*) as n from log where source = 'history'");
@@ -100,7 +101,7 @@ async function main() {
   display.close();
   const fresh = known === 0;
   if (checking || fresh) {
-    const sums = await checkSums({ engine, receiver, ledger, historyFile: HISTORY, destination: 'crm', project: { receives: segmentsOf(project) } });
+    const sums = await checkSums({ engine, receiver, ledger, historyFile: HISTORY, destination: 'crm', receives: receivedBy(project) });
     const restart = checking ? await startAgain({ engine, start }) : { sums: [], said: '' };
     if (!checking) await engine.stop();
     receiver.close();
@@ -156,17 +157,21 @@ function projectFor(port, data) {
   return copy;
 }
 
-/** The segments that the CRM hears of, as destinations/crm.yaml lists them. */
-function segmentsOf(project) {
+/** The segments and traits that the CRM hears of, as destinations/crm.yaml lists them. */
+function receivedBy(project) {
   const text = readFileSync(join(project, 'destinations', 'crm.yaml'), 'utf8');
-  return [...text.matchAll(/^ {4}- (\w+)$/gm)].map(([, name]) => name);
+  const segments = [...text.matchAll(/^ {4}- (\w+)$/gm)].map(([, name]) => name);
+  const traits = text.match(/^ {2}traits: \[(.*)\]$/m)?.[1].split(/,\s*/) ?? [];
+  return [...segments, ...traits];
 }
 
 /** A call reached the CRM. */
 function hear(picture, { type, timestamp, data }) {
   const millis = Math.max(0, Date.now() - Date.parse(timestamp));
   picture.calls++;
-  picture.lag = [...picture.lag.slice(-1999), millis];
+  // What came true while the engine was down is told late, and says when it was true.
+  if (Date.parse(timestamp) >= picture.since) picture.lag = [...picture.lag.slice(-1999), millis];
+  if (type === 'trait.changed') return;
   const known = data.person.find(({ kind }) => kind === 'email') ?? data.person.find(({ kind }) => kind === 'user_id') ?? data.person[0];
   const person = known ? `${known.kind}:${known.value}` : '';
   picture.feed = [...picture.feed.slice(-49), { at: new Date().toISOString().slice(11, 19), type, name: data.name, person, millis }];
@@ -228,7 +233,7 @@ function summary({ lag, segments }, ledger, receiver) {
   const moved = [...segments.values()].reduce((sum, { entered, left }) => [sum[0] + entered, sum[1] + left], [0, 0]);
   return [
     `${ledger.total.toLocaleString('en-US')} live calls of ${ledger.people.size.toLocaleString('en-US')} shoppers`,
-    `${moved[0]} entries and ${moved[1]} exits reached the CRM in ${receiver.calls.size} calls (${receiver.counts.repeated} repeated)`,
+    `${moved[0]} entries, ${moved[1]} exits and ${receiver.calls.size - moved[0] - moved[1]} traits reached the CRM (${receiver.counts.repeated} calls were repeated)`,
     `from decision to the CRM: p50 ${percentile(lag, 0.5)} ms, p99 ${percentile(lag, 0.99)} ms`,
   ].join('\n');
 }

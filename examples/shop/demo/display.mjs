@@ -8,6 +8,7 @@ const number = (value) => value.toLocaleString('en-US');
 /** What is known at one moment; `demo.mjs` fills it in. */
 export class Picture {
   title = '';
+  since = Infinity; // when the engine was ready
   url = '';
   stage = '';
   events = 0;
@@ -88,9 +89,11 @@ function render(picture, width, height) {
   const most = Math.max(1, ...segments.map(([, { size }]) => size));
   const room = Math.max(4, height - lines.length - 6);
   const shown = segments.slice(0, Math.min(segments.length, Math.ceil(room * 0.6)));
+  // Areas, not lengths: the segments that history fills are much larger than those that live on the last seconds.
   for (const [name, { size, entered, left }] of shown) {
-    const bar = paint('blue', '█'.repeat(Math.round((size / most) * 18)).padEnd(18));
-    const moves = `${paint('green', `+${entered}`.padStart(6))} ${paint('red', `−${left}`.padStart(6))}`;
+    const bar = paint('blue', '█'.repeat(Math.round(Math.sqrt(size / most) * 18)).padEnd(18));
+    const moved = entered + left > 0;
+    const moves = !moved ? '' : `${paint('green', `+${entered}`.padStart(6))} ${paint('red', `−${left}`.padStart(6))}`;
     lines.push(`${name.padEnd(26)}${String(number(size)).padStart(6)}  ${bar} ${moves}`);
   }
   lines.push(rule);

@@ -1,6 +1,9 @@
 //! Events a second through identity and twenty rules, in memory, on one core: `cargo bench -p sonder-core`.
 //!
-//! Prints one line a mix of people and rules; ratios are against the first line of the same run.
+//! Prints one line a mix of people and rules; ratios are against the first line of the same run. Times are those that the
+//! thread ran, where the system tells, so that a busy machine does not count.
+
+#![expect(clippy::print_stdout, reason = "a benchmark prints")]
 
 use sonder_core::State;
 use sonder_core::effect::Effects;
@@ -9,7 +12,7 @@ use sonder_core::record::{Event, Fact, Identifier, Record, Seq};
 use sonder_dsl::ir::{IdentifierKindId, Program, SourceId, Value};
 use sonder_dsl::source::{SourceFile, SourceSet};
 use sonder_dsl::time::Moment;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 const EVENTS: u64 = 1_000_000;
@@ -20,6 +23,14 @@ fn main() {
     run("twenty counting rules, each touched", &counting(20), 20_000, base);
     run("twenty mixed rules", &mixed(), 20_000, base);
     run("twenty mixed rules, 500,000 people", &mixed(), 500_000, base);
+}
+
+/// Nanoseconds that this thread has run, or that have passed since the first call.
+fn clock() -> f64 {
+    static START: OnceLock<Instant> = OnceLock::new();
+    let ran = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
+    let ran = ran.and_then(|text| text.split_whitespace().next()?.parse().ok());
+    ran.unwrap_or_else(|| START.get_or_init(Instant::now).elapsed().as_nanos() as f64)
 }
 
 /// Folds the log and prints its speed; returns nanoseconds an event.
@@ -39,7 +50,7 @@ fn run(title: &str, rules: &str, people: u64, base: Option<f64>) -> f64 {
         effects.changes.clear();
         effects.deliveries.clear();
     }
-    let start = Instant::now();
+    let start = clock();
     let mut changes = 0;
     for seq in warm_up + 1..=warm_up + EVENTS {
         next(&mut record, seq, people);
@@ -48,7 +59,7 @@ fn run(title: &str, rules: &str, people: u64, base: Option<f64>) -> f64 {
         effects.changes.clear();
         effects.deliveries.clear();
     }
-    let nanos = start.elapsed().as_nanos() as f64 / EVENTS as f64;
+    let nanos = (clock() - start) / EVENTS as f64;
     state.checkpoint();
     println!(
         "{title}: {:.0} events/s, {nanos:.0} ns each, {:.1} times the first, {changes} changes, {} bytes a person",
@@ -61,22 +72,22 @@ fn run(title: &str, rules: &str, people: u64, base: Option<f64>) -> f64 {
 
 fn counting(count: usize) -> String {
     (0..count)
-        .map(|number| format!("segment s{number} \"\" {{ when count(view, last {}h) >= 3 }}\n", number + 1))
+        .map(|number| format!("segment s{number} \"\" {{ when count(view, last {}d) >= 3 }}\n", number + 1))
         .collect()
 }
 
 fn mixed() -> String {
     let mut rules = counting(8);
     for (number, when) in [
-        "count(view where category == \"a\", last 24h) >= 3 and not did(order, last 24h)",
+        "count(view where category == \"a\", last 20d) >= 3 and not did(order, last 20d)",
         "count(view, per product, last 7d) >= 2",
         "sum(order.total, last 30d) > 100",
-        "since(view) > 3d",
-        "sequence(view then order within 1h)",
-        "distinct(view.product, last 1h) >= 5",
+        "since(view) > 30d",
+        "sequence(view then order within 9d)",
+        "distinct(view.product, last 9d) >= 5",
         "max(view.price, last 7d) > 90",
         "last(view.category) == \"a\"",
-        "top(view.category, last 1h) == \"b\"",
+        "top(view.category, last 9d) == \"b\"",
         "profile.country == \"NL\" and did(view)",
         "in(s1) and not in(s2)",
         "avg(order.total) > 20",

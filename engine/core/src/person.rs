@@ -60,16 +60,18 @@ impl Person {
         self.timers.iter().map(|(_, moment)| *moment).min().unwrap_or(Moment::MAX)
     }
 
-    /// Sets or clears the timer of a rule.
-    pub fn set_timer(&mut self, rule: RuleId, until: Moment) {
-        match (self.timers.binary_search_by_key(&rule, |(rule, _)| *rule), until) {
-            (Ok(place), Moment::MAX) => {
+    /// Sets or clears the timer of a rule, given where the one of an earlier rule is; says where this one is.
+    pub fn set_timer(&mut self, mut place: usize, rule: RuleId, until: Moment) -> usize {
+        place += self.timers[place..].iter().take_while(|(other, _)| *other < rule).count();
+        match self.timers.get_mut(place).filter(|(other, _)| *other == rule) {
+            Some(_) if until == Moment::MAX => {
                 self.timers.remove(place);
             }
-            (Ok(place), until) => self.timers[place].1 = until,
-            (Err(_), Moment::MAX) => {}
-            (Err(place), until) => insert_tight(&mut self.timers, place, (rule, until)),
+            Some(timer) => timer.1 = until,
+            None if until == Moment::MAX => {}
+            None => insert_tight(&mut self.timers, place, (rule, until)),
         }
+        place
     }
 
     /// Bytes, the heap included, roughly.
@@ -101,6 +103,20 @@ pub fn entry<K: Ord + Copy, V>(list: &mut Vec<(K, V)>, key: K, make: impl FnOnce
         }
     };
     &mut list[place].1
+}
+
+/// The same, for keys that rise from call to call: looks from `place` on, and leaves there where it found the entry.
+pub fn entry_after<'a, K: Ord + Copy, V>(
+    list: &'a mut Vec<(K, V)>,
+    place: &mut usize,
+    key: K,
+    make: impl FnOnce() -> V,
+) -> &'a mut V {
+    *place += list[*place..].iter().take_while(|(other, _)| *other < key).count();
+    if list.get(*place).is_none_or(|(other, _)| *other != key) {
+        insert_tight(list, *place, (key, make()));
+    }
+    &mut list[*place].1
 }
 
 /// Inserts without room to spare.

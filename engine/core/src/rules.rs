@@ -13,10 +13,12 @@ pub type Memo<'a> = FxHashMap<RuleId, Answer<'a>>;
 
 /// The value of a rule for a person. INVARIANT: one memo is used for one person and one moment.
 pub fn value_of<'a>(plan: &'a Plan, person: &'a Person, rule: RuleId, now: Moment, memo: &mut Memo<'a>) -> Answer<'a> {
-    if let Some(answer) = memo.get(&rule) {
+    let Some(it) = plan.rule(rule) else { return Answer::constant(Datum::Unknown) };
+    if it.is_read
+        && let Some(answer) = memo.get(&rule)
+    {
         return *answer;
     }
-    let Some(it) = plan.rule(rule) else { return Answer::constant(Datum::Unknown) };
     if !it.reads.is_empty() {
         // What a rule reads stands before it: in order, nothing is asked for before it is known. No recursion, however
         // long the chain.
@@ -101,10 +103,9 @@ impl<'a> Scene<'a> for PersonScene<'a, '_> {
             ) => (*id, number.checked_add(1)?),
             _ => return None,
         };
-        let threshold_count = usize::try_from(threshold).ok().filter(|count| *count > 0)?;
+        let threshold = usize::try_from(threshold).ok().filter(|count| *count > 0)?;
         let (state, spec) = (self.person.aggregate(id)?, self.plan.aggregates.get(id.index())?);
-        let until = state.falls_below(threshold_count, now, spec)?;
-        let reaches = state.read(now, spec).datum.compare(Datum::Int(threshold))?.is_ge();
+        let (reaches, until) = state.reaches(threshold, now, spec)?;
         let asks_for_less = matches!(
             (operator, left),
             (BinaryOperator::Less | BinaryOperator::LessOrEqual, Expression::Aggregate(_))

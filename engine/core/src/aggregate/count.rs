@@ -68,11 +68,11 @@ impl Count {
     }
 
     pub fn read(&self, now: Moment, spec: &Spec) -> Answer<'static> {
-        let (count, falls) = self.value_and_next_change(now, spec);
         if spec.kind == Kind::Did {
-            // One is enough: it stays true until the latest has left.
-            return Answer::new(Datum::Bool(count > 0), self.falls_below(1, now, spec));
+            let (is_there, until) = self.reaches(1, now, spec);
+            return Answer::new(Datum::Bool(is_there), until);
         }
+        let (count, falls) = self.value_and_next_change(now, spec);
         Answer::new(Datum::Int(i64::try_from(count).unwrap_or(i64::MAX)), falls)
     }
 
@@ -90,21 +90,15 @@ impl Count {
         }
     }
 
-    /// The moment from which fewer than `threshold` are inside the window; the end of time when that is so already, as
-    /// no count rises by itself.
-    pub fn falls_below(&self, threshold: usize, now: Moment, spec: &Spec) -> Moment {
-        match self {
-            Self::Tally(_) => Moment::MAX,
-            Self::Latest(latest) => match latest.filter(|at| threshold == 1 && spec.admits(*at, now)) {
-                Some(at) => spec.end(at),
-                None => Moment::MAX,
-            },
-            Self::Moments(moments) => {
-                let live = moments.live(now, spec);
-                let decisive = live.len().checked_sub(threshold).and_then(|index| live.get(index));
-                decisive.map_or(Moment::MAX, |(at, ())| spec.end(*at))
-            }
-        }
+    /// Whether at least `threshold` are inside the window, and until when that stays so: no count rises by itself, and it
+    /// falls when the decisive event leaves, not with every event.
+    pub fn reaches(&self, threshold: usize, now: Moment, spec: &Spec) -> (bool, Moment) {
+        let decisive = match self {
+            Self::Tally(count) => return (*count >= threshold as u64, Moment::MAX),
+            Self::Latest(latest) => latest.filter(|at| threshold <= 1 && spec.admits(*at, now)),
+            Self::Moments(moments) => moments.latest(threshold).filter(|at| spec.admits(*at, now)),
+        };
+        decisive.map_or((false, Moment::MAX), |at| (true, spec.end(at)))
     }
 
     pub fn heap(&self) -> usize {

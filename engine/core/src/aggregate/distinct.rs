@@ -76,10 +76,10 @@ impl Distinct {
     }
 
     /// As for counts.
-    pub fn falls_below(&self, threshold: usize, now: Moment, spec: &Spec) -> Moment {
-        let live = self.live(now, spec);
-        let decisive = live.len().checked_sub(threshold).and_then(|index| live.get(index));
-        decisive.map_or(Moment::MAX, |(at, _)| spec.end(*at))
+    pub fn reaches(&self, threshold: usize, now: Moment, spec: &Spec) -> (bool, Moment) {
+        let decisive = self.latest.len().checked_sub(threshold).and_then(|index| self.latest.get(index));
+        let decisive = decisive.filter(|(at, _)| !spec.slides() || spec.admits(*at, now));
+        decisive.map_or((false, Moment::MAX), |(at, _)| (true, spec.end(*at)))
     }
 
     pub fn heap(&self) -> usize {

@@ -128,17 +128,15 @@ impl Keyed {
         }
     }
 
-    /// Some group holds the count up as long as the last of them does.
-    pub fn falls_below(&self, threshold: usize, now: Moment, spec: &Spec) -> Option<Moment> {
+    /// As for counts: some group holds the answer up as long as the last of them does.
+    pub fn reaches(&self, threshold: usize, now: Moment, spec: &Spec) -> Option<(bool, Moment)> {
         let mut last = None;
         for (state, _) in self.live(now, spec) {
-            let moment = state.falls_below(threshold, now, spec)?;
-            // The end of time stands for a group that does not reach the threshold, unless nothing ever leaves.
-            if moment < Moment::MAX || !spec.slides() {
-                last = last.max(Some(moment));
+            if let (true, until) = state.reaches(threshold, now, spec)? {
+                last = last.max(Some(until));
             }
         }
-        Some(last.unwrap_or(Moment::MAX))
+        Some(last.map_or((false, Moment::MAX), |until| (true, until)))
     }
 
     pub fn heap(&self) -> usize {

@@ -177,13 +177,15 @@ impl AggregateState {
         }
     }
 
-    /// For a count that is at least `threshold`: the moment from which it no longer is. `None` for what is not a count:
+    /// For a count: whether it is at least `threshold`, and until when that stays so. `None` for what is not a count:
     /// then nothing better is known than [`read`](Self::read) says.
-    pub fn falls_below(&self, threshold: usize, now: Moment, spec: &Spec) -> Option<Moment> {
+    pub fn reaches(&self, threshold: usize, now: Moment, spec: &Spec) -> Option<(bool, Moment)> {
         match self {
-            Self::Count(state) if spec.kind == Kind::Count => Some(state.falls_below(threshold, now, spec)),
-            Self::Distinct(state) => Some(state.falls_below(threshold, now, spec)),
-            Self::Keyed(state) => state.falls_below(threshold, now, spec),
+            Self::Count(state) if spec.kind == Kind::Count => Some(state.reaches(threshold, now, spec)),
+            Self::Distinct(state) => Some(state.reaches(threshold, now, spec)),
+            Self::Keyed(state) if matches!(spec.kind, Kind::Count | Kind::Distinct) => {
+                state.reaches(threshold, now, spec)
+            }
             _ => None,
         }
     }

@@ -144,18 +144,18 @@ proptest! {
     }
 
     #[test]
-    fn a_count_falls_below_a_threshold_when_it_says(all in happenings(), spec in spec(), now in 40..70_i64, threshold in 1..5_usize) {
+    fn a_count_reaches_a_threshold_until_it_says(all in happenings(), spec in spec(), now in 40..70_i64, threshold in 1..5_usize) {
         let state = state(all.iter().enumerate(), &spec);
-        let Some(falls) = state.falls_below(threshold, Moment(now), &spec) else { return Ok(()) };
-        let reaches = |now: i64| match state.read(Moment(now), &spec).datum {
+        let Some((reaches, until)) = state.reaches(threshold, Moment(now), &spec) else { return Ok(()) };
+        let counted = |now: i64| match state.read(Moment(now), &spec).datum {
             crate::datum::Datum::Int(count) => count >= threshold as i64,
             _ => false,
         };
-        for later in now..falls.0.min(120) {
-            prop_assert_eq!(reaches(later), reaches(now));
+        for later in now..until.0.min(120) {
+            prop_assert_eq!(counted(later), reaches);
         }
-        if reaches(now) && falls != Moment::MAX {
-            prop_assert!(!reaches(falls.0));
+        if until != Moment::MAX {
+            prop_assert_ne!(counted(until.0), reaches);
         }
     }
 }
@@ -222,5 +222,5 @@ fn a_count_that_is_only_compared_is_bounded_by_the_constant() {
     }
     assert!(state.heap() <= 8 * size_of::<Moment>(), "{} bytes", state.heap());
     assert_eq!(dropped, 0, "forgetting what cannot matter is no loss");
-    assert_eq!(state.falls_below(3, Moment(499), &spec), Some(Moment(1_497)));
+    assert_eq!(state.reaches(3, Moment(499), &spec), Some((true, Moment(1_497))));
 }

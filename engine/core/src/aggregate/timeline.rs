@@ -71,10 +71,13 @@ impl<T: Tie> Timeline<T> {
     }
 
     /// Keeps the `limit` latest; returns how many had to go.
-    pub fn keep_latest(&mut self, limit: usize, forget: impl FnMut(&T)) -> usize {
+    pub fn keep_latest(&mut self, limit: usize, mut forget: impl FnMut(&T)) -> usize {
         let surplus = self.entries.len().saturating_sub(limit);
-        if surplus > 0 {
-            self.drop_oldest(surplus, forget);
+        match surplus {
+            0 => {}
+            // The steady path of a bounded list.
+            1 => forget(&self.entries.remove(0).1),
+            _ => self.drop_oldest(surplus, forget),
         }
         surplus
     }
@@ -97,6 +100,12 @@ impl<T: Tie> Timeline<T> {
             return 0;
         }
         self.entries.partition_point(|(at, _)| *at <= begin)
+    }
+
+    /// The moment of the `nth` latest entry, from 1.
+    pub fn latest(&self, nth: usize) -> Option<Moment> {
+        let index = self.entries.len().checked_sub(nth)?;
+        self.entries.get(index).map(|(at, _)| *at)
     }
 
     /// What is inside the window as of `now`, oldest first.

@@ -47,6 +47,14 @@ pub struct Node {
     pub generic: bool,
 }
 
+impl Node {
+    /// An event carried it.
+    pub fn see(&mut self, at: Moment) {
+        self.first_seen = self.first_seen.min(at);
+        self.last_seen = self.last_seen.max(at);
+    }
+}
+
 /// Two identifiers are one person's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Edge {

@@ -28,7 +28,12 @@ pub struct LinkRules {
     identity: Identity,
     /// By source and kind: whether the source may link the kind.
     trusted: Vec<Vec<bool>>,
+    /// Whether any kind expires.
+    expiring: bool,
 }
+
+/// More identifiers than this in one message take the long way.
+const FAMILIAR: usize = 8;
 
 /// What became known about who is who, in order.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,8 +54,8 @@ pub enum Finding {
         /// Who that was.
         absorbed_id: PersonId,
     },
-    /// An identifier is no longer this person's.
-    Parted(PersonIndex),
+    /// Somebody else's identifier was seen, or is theirs no longer.
+    Touched(PersonIndex),
     /// A link was refused, for the first time.
     Refused {
         /// Whose event it was.
@@ -83,7 +88,8 @@ impl LinkRules {
             };
             (0..identity.identifiers.len()).map(may_link).collect()
         });
-        Self { identity: identity.clone(), trusted: trusted.collect() }
+        let expiring = identity.identifiers.iter().any(|kind| kind.expires.is_some());
+        Self { identity: identity.clone(), trusted: trusted.collect(), expiring }
     }
 
     /// Finds the person of an event, and links what belongs together.
@@ -94,6 +100,9 @@ impl LinkRules {
         findings: &mut Vec<Finding>,
     ) -> Option<PersonIndex> {
         let event = sighting.event;
+        if let Some(person) = self.familiar(graph, event) {
+            return Some(person);
+        }
         let first_refusal = findings.len();
         for identifier in &event.identifiers {
             self.refresh(graph, identifier, event.occurred_at, findings);
@@ -112,23 +121,62 @@ impl LinkRules {
         }
         for identifier in &event.identifiers {
             if let Some(node) = graph.find(identifier).and_then(|node| graph.node_mut(node)) {
-                node.first_seen = node.first_seen.min(event.occurred_at);
-                node.last_seen = node.last_seen.max(event.occurred_at);
+                node.see(event.occurred_at);
+                if node.person != person && node.person != NOBODY {
+                    findings.push(Finding::Touched(node.person));
+                }
             }
         }
         Some(person)
     }
 
+    /// The person, where the message says nothing new about who is who: the steady path, one look-up an identifier.
+    fn familiar(&self, graph: &mut Graph, event: &Event) -> Option<PersonIndex> {
+        let mut nodes = [NodeId(0); FAMILIAR];
+        let count = event.identifiers.len();
+        let mut person = NOBODY;
+        for (place, identifier) in event.identifiers.iter().enumerate() {
+            let id = graph.find(identifier)?;
+            let (_, node) = graph.node(id)?;
+            let same = place == 0 || node.person == person;
+            let trusted = count == 1 || self.trusts(event, identifier.kind);
+            let fresh = !self.expiring || !self.is_expired(identifier, node, event.occurred_at);
+            if !same || !trusted || !fresh || node.generic || node.person == NOBODY {
+                return None;
+            }
+            person = node.person;
+            *nodes.get_mut(place)? = id;
+        }
+        let nodes = &nodes[..count];
+        if let [main, others @ ..] = nodes
+            && !others.is_empty()
+        {
+            let component = graph.component(person)?;
+            if !others.iter().all(|other| component.connects(*main, *other)) {
+                return None;
+            }
+        }
+        for id in nodes {
+            graph.node_mut(*id)?.see(event.occurred_at);
+        }
+        (count > 0).then_some(person)
+    }
+
+    fn is_expired(&self, identifier: &Identifier, node: &Node, at: Moment) -> bool {
+        let kind = self.identity.identifiers.get(identifier.kind.index());
+        kind.and_then(|kind| kind.expires).is_some_and(|expires| at.since(node.last_seen) > expires)
+    }
+
     /// A value that was not seen for too long is nobody's any more.
     fn refresh(&self, graph: &mut Graph, identifier: &Identifier, at: Moment, findings: &mut Vec<Finding>) {
-        let Some(expires) = self.identity.identifiers.get(identifier.kind.index()).and_then(|kind| kind.expires) else {
+        if !self.expiring {
             return;
-        };
+        }
         let Some(id) = graph.find(identifier) else { return };
         let Some((_, node)) = graph.node(id) else { return };
-        if node.person != NOBODY && at.since(node.last_seen) > expires {
+        if node.person != NOBODY && self.is_expired(identifier, node, at) {
             let Some(former) = graph.component(node.person).map(|component| component.id) else { return };
-            findings.push(Finding::Parted(node.person));
+            findings.push(Finding::Touched(node.person));
             graph.detach(id);
             if let Some(node) = graph.node_mut(id) {
                 *node = Node { person: NOBODY, first_seen: at, last_seen: at, generic: false, ..node.clone() };
@@ -169,7 +217,7 @@ impl LinkRules {
             // A generic value alone: a person apart from those who share it, once and for all.
             if node.generic && !self.lives_apart(graph, known?) {
                 let id = known?;
-                findings.push(Finding::Parted(node.person));
+                findings.push(Finding::Touched(node.person));
                 graph.detach(id);
                 return Some(self.create(graph, id, primary, sighting, findings));
             }

@@ -80,8 +80,9 @@ impl State {
         let slot = &mut self.slots[turn.person.index()];
         let Some(person) = &mut slot.person else { return };
         slot.dirty = true;
+        let mut place = 0;
         for verdict in verdicts {
-            person.set_timer(verdict.rule, verdict.until);
+            place = person.set_timer(place, verdict.rule, verdict.until);
             match &verdict.outcome {
                 Outcome::Same => {}
                 Outcome::Entered => {

@@ -23,7 +23,7 @@ use crate::effect::{Cause, Change, ChangeKind, Effects, PersonId};
 use crate::evaluate::EventScene;
 use crate::identity::graph::{Graph, PersonIndex};
 use crate::identity::{Finding, Sighting};
-use crate::person::{Person, entry};
+use crate::person::{Person, entry_after};
 use crate::plan::Plan;
 use crate::profile::{Observation, Observations};
 use crate::record::{Event, Fact, Record, Seq};
@@ -205,7 +205,7 @@ impl State {
                     let Some(component) = self.graph.component(survivor) else { continue };
                     (component.id, ChangeKind::Merged { absorbed: absorbed_id })
                 }
-                Finding::Parted(person) => {
+                Finding::Touched(person) => {
                     self.slots[person.index()].dirty = true;
                     continue;
                 }
@@ -216,13 +216,6 @@ impl State {
             effects.changes.push(Change { person, at: self.now, cause, what });
         }
         self.scratch.findings = findings;
-        // Also an identifier that stays somebody else's was seen.
-        for identifier in event.identifiers.iter().skip(1) {
-            let owner = self.graph.find(identifier).and_then(|node| self.graph.node(node)).map(|(_, node)| node.person);
-            if let Some(slot) = owner.and_then(|owner| self.slots.get_mut(owner.index())) {
-                slot.dirty = true;
-            }
-        }
         if let Some(person) = person {
             let slot = &mut self.slots[person.index()];
             slot.dirty = true;
@@ -282,6 +275,7 @@ impl State {
         let Some(aggregates) = self.plan.aggregates_of_event.get(kind.index()) else { return };
         let Some(person) = &mut self.slots[turn.person.index()].person else { return };
         let scene = EventScene { event };
+        let mut place = 0;
         for id in aggregates {
             let spec = &self.plan.aggregates[id.index()];
             if !spec.admits(event.occurred_at, turn.at) {
@@ -302,7 +296,7 @@ impl State {
                 group: property(spec.per),
                 event,
             };
-            let state = entry(&mut person.aggregates, *id, || AggregateState::new(spec));
+            let state = entry_after(&mut person.aggregates, &mut place, *id, || AggregateState::new(spec));
             state.insert(&occurrence, spec, &mut self.dropped);
             self.scratch.touched.extend(&self.plan.rules_of_aggregate[id.index()]);
         }

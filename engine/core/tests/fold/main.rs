@@ -1,8 +1,16 @@
 //! The fold as its users see it: records in, effects and views out.
 
+#[cfg(test)]
+mod cases;
+#[cfg(test)]
 mod delivery;
+#[cfg(test)]
 mod determinism;
+#[cfg(test)]
 mod differential;
+#[cfg(test)]
 mod history;
+#[cfg(test)]
 mod identity;
+#[cfg(test)]
 mod reference;

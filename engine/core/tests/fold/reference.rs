@@ -11,7 +11,6 @@ use sonder_dsl::ir::{
 use sonder_dsl::model::MergePolicy;
 use sonder_dsl::time::{Duration, Moment};
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
 
 /// One event of a person.
 #[derive(Clone, Copy)]

@@ -9,6 +9,6 @@ pub mod project;
 pub mod receiver;
 pub mod traffic;
 
-pub use engine::{Engine, Options};
+pub use engine::{Engine, Options, sonder};
 pub use http::Connection;
 pub use receiver::Receiver;

@@ -25,7 +25,7 @@ pub fn write(folder: &Path, files: &[(&str, &str)]) -> io::Result<()> {
 pub fn keen(folder: &Path, receiver: &str) -> io::Result<()> {
     let destination = format!(
         "destination: hook\nplugin: sonder/webhook@1\nallow: [\"{receiver}\"]\nallow_private: true\n\
-         config: {{url: \"http://{receiver}/hook\"}}\nreceives:\n  segments: [keen, buyer]\n"
+         config: {{url: \"http://{receiver}/hook\", sign: false}}\nreceives:\n  segments: [keen, buyer]\n"
     );
     write(
         folder,

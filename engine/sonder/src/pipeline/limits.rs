@@ -40,6 +40,8 @@ pub const ROWS_CHUNK: usize = 64;
 pub const RETRY_FIRST: Duration = Duration::from_millis(100);
 /// … and no longer than this.
 pub const RETRY_LONGEST: Duration = Duration::from_secs(2);
+/// A disk that takes this many bytes has room again.
+pub const ROOM: usize = 4 << 20;
 /// Records read from the log at a time when it is refolded.
 pub const REFOLD_PAGE: usize = 10_000;
 /// How long a stop waits for the outbox before the rest is left to the next start.

@@ -25,6 +25,7 @@ mod keeper;
 pub mod limits;
 mod open;
 mod outbox;
+mod probe;
 mod refold;
 mod reload;
 mod shared;
@@ -69,7 +70,7 @@ impl Pipeline {
     /// # Errors
     /// When the system gives no threads.
     pub fn start(opened: Opened, transports: Option<Transports>) -> io::Result<Self> {
-        let Opened { store, shared, dedup } = opened;
+        let Opened { data, store, shared, dedup } = opened;
         let (work, to_writer) = channel();
         let (to_fold, fold_work) = sync_channel(limits::MAX_UNFOLDED_BATCHES);
         let (to_keeper, keeper_work) = channel();
@@ -87,6 +88,7 @@ impl Pipeline {
         let writer = Writer::new(Start {
             shared: Arc::clone(&shared),
             store: Arc::clone(&store),
+            data,
             dedup,
             work: to_writer,
             fold: to_fold,

@@ -16,13 +16,15 @@ use sonder_core::state::State;
 use sonder_dsl::ir::Program;
 use sonder_dsl::time::Moment;
 use sonder_store::{DedupSet, LoadedCheckpoint, LogBatch, Store, StoreError};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 /// A data directory, recovered.
 pub struct Opened {
+    /// Where it is.
+    pub data: PathBuf,
     /// The store, held by this process.
     pub store: Arc<Store>,
     /// State and place.
@@ -83,7 +85,7 @@ pub fn open(dir: &Path, program: &Arc<Program>) -> Result<Opened, OpenError> {
     gauges.checkpoint_seq.store(kept.0.0, Ordering::Release);
     gauges.last_received_at.store(recovered.last_received_at.0, Ordering::Release);
     gauges.quarantined.store(quarantined(&store), Ordering::Release);
-    Ok(Opened { store: Arc::new(store), shared, dedup: recovered.dedup })
+    Ok(Opened { data: dir.to_path_buf(), store: Arc::new(store), shared, dedup: recovered.dedup })
 }
 
 /// The state of a checkpoint; `None`, and a warning, where its bytes are no use: the log has everything.

@@ -11,6 +11,7 @@ use super::decided::Decided;
 use super::fold::FoldWork;
 use super::intake::Submission;
 use super::limits;
+use super::probe::has_room;
 use super::reload::Generation;
 use super::shared::Shared;
 use crate::observe::Health;
@@ -23,6 +24,7 @@ use sonder_dsl::ir::Program;
 use sonder_dsl::time::Moment;
 use sonder_store::{DedupSet, DeliveryOutcome, LogBatch, LogRow, Store, StoreError};
 use std::collections::VecDeque;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
@@ -58,6 +60,7 @@ pub(super) struct Outcomes {
 pub(super) struct Writer {
     shared: Arc<Shared>,
     store: Arc<Store>,
+    data: PathBuf,
     work: Receiver<Work>,
     fold: SyncSender<FoldWork>,
     program: Arc<Program>,
@@ -100,6 +103,7 @@ enum Stage {
 pub(super) struct Start {
     pub shared: Arc<Shared>,
     pub store: Arc<Store>,
+    pub data: PathBuf,
     pub dedup: DedupSet,
     pub work: Receiver<Work>,
     pub fold: SyncSender<FoldWork>,
@@ -114,6 +118,7 @@ impl Writer {
             program,
             shared: start.shared,
             store: start.store,
+            data: start.data,
             work: start.work,
             fold: start.fold,
             dedup: start.dedup,
@@ -234,6 +239,11 @@ impl Writer {
 
     /// Everything gathered, in one transaction.
     fn write(&mut self) {
+        if self.retry.is_some() && !has_room(&self.data) {
+            self.refuse(&Refused::Unavailable);
+            self.wait_longer();
+            return;
+        }
         let submissions = std::mem::take(&mut self.submissions);
         let outcomes = std::mem::take(&mut self.outcomes);
         self.companions = submissions.len();
@@ -346,9 +356,7 @@ impl Writer {
     /// After a transaction that failed: nothing of it is in the store. New messages are refused until one succeeds.
     fn failed(&mut self, error: &StoreError) {
         counter!("sonder_write_failures_total").increment(1);
-        let pause =
-            self.retry.as_ref().map_or(limits::RETRY_FIRST, |retry| (retry.pause * 2).min(limits::RETRY_LONGEST));
-        self.retry = Some(Retry { at: Instant::now() + pause, pause });
+        self.wait_longer();
         if self.shared.gauges.set_health(Health::Degraded(error.to_string())) {
             let help = error.help().unwrap_or_default();
             tracing::error!(%error, help, "the log cannot be written; messages are refused until it can");
@@ -358,6 +366,12 @@ impl Writer {
             self.decided = Decided::default();
             self.decided_since = None;
         }
+    }
+
+    fn wait_longer(&mut self) {
+        let longer = |retry: &Retry| (retry.pause * 2).min(limits::RETRY_LONGEST);
+        let pause = self.retry.as_ref().map_or(limits::RETRY_FIRST, longer);
+        self.retry = Some(Retry { at: Instant::now() + pause, pause });
     }
 
     fn refuse(&mut self, refused: &Refused) {

@@ -1,0 +1,224 @@
+//! What a start finds, and what goes on while the engine runs: the same state from checkpoint and log, deliveries that
+//! waited, windows that slide without an event, a project that changes.
+#![expect(clippy::unwrap_used, reason = "the tests of a test binary fail by panicking")]
+
+use serde_json::{Value as Json, json};
+use sonder_tests::traffic::{Client, Crowd};
+use sonder_tests::{Connection, Engine, Options, Receiver, project, sonder};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+struct Setting {
+    _folder: tempfile::TempDir,
+    receiver: Receiver,
+    shop: PathBuf,
+    data: PathBuf,
+}
+
+impl Setting {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (shop, data) = (folder.path().join("project"), folder.path().join("data"));
+        let receiver = Receiver::start().unwrap();
+        project::keen(&shop, &receiver.address().to_string()).unwrap();
+        Self { _folder: folder, receiver, shop, data }
+    }
+
+    fn start(&self) -> Engine {
+        Engine::start(&self.shop, &self.data, &Options::default()).unwrap()
+    }
+
+    fn entries_heard(&self, segment: &str) -> Vec<String> {
+        let calls = self.receiver.calls();
+        let heard = calls
+            .iter()
+            .filter(|call| call.body["type"] == "segment.entered" && call.body["data"]["segment"] == segment);
+        heard.map(|call| call.header("webhook-id").unwrap().to_owned()).collect()
+    }
+}
+
+fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let patience = Instant::now() + Duration::from_secs(30);
+    while !holds() {
+        assert!(Instant::now() < patience, "{what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn send(engine: &Engine, event: &str, person: &str, properties: &Json) {
+    let id = format!("{event}-{person}-{}", Instant::now().elapsed().as_nanos() + rand());
+    let message = json!({"type": "track", "event": event, "userId": person, "messageId": id, "properties": properties});
+    let answer = engine.connect().post("/v1/track", "wk", &message).unwrap();
+    assert_eq!(answer.status, 200, "{}", answer.text());
+}
+
+/// Something that is different each time, for message ids.
+fn rand() -> u128 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos()
+}
+
+fn digest(data: &Path, shop: &Path, more: &[&str]) -> Json {
+    let mut arguments =
+        vec!["status", "--digest", "--data", data.to_str().unwrap(), "--project", shop.to_str().unwrap()];
+    arguments.extend(more);
+    let output = sonder(&arguments).unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// One log: folded live in whatever batches came, over crashes and orderly stops, or again from its beginning.
+#[test]
+fn the_same_log_gives_the_same_state_byte_for_byte() {
+    let setting = Setting::new();
+    let clients: Vec<_> = (0..3).map(|n| Arc::new(Mutex::new(Client::new(&format!("c{n}"), 30)))).collect();
+    for round in 0..6 {
+        let engine = setting.start();
+        let crowd = Crowd::start(engine.address(), &clients, [1, 13, 200][round % 3]);
+        std::thread::sleep(Duration::from_millis(250));
+        if round % 2 == 0 {
+            engine.kill().unwrap();
+            crowd.stop();
+        } else {
+            crowd.stop();
+            engine.settle(Duration::from_secs(30)).unwrap();
+            assert!(engine.stop().unwrap().success());
+        }
+        let recovered = digest(&setting.data, &setting.shop, &[]);
+        let refolded = digest(&setting.data, &setting.shop, &["--refold"]);
+        assert_eq!(recovered, refolded, "round {round}");
+    }
+}
+
+#[test]
+fn a_second_start_is_quick_and_has_everything() {
+    let setting = Setting::new();
+    let engine = setting.start();
+    let mut connection = Connection::new(engine.address());
+    let mut client = Client::new("c", 500);
+    for _ in 0..100 {
+        assert!(client.turn(&mut connection, 200).unwrap());
+    }
+    let before = engine.settle(Duration::from_secs(60)).unwrap();
+    assert!(engine.stop().unwrap().success());
+    let begin = Instant::now();
+    let engine = setting.start();
+    let took = begin.elapsed();
+    let after = engine.get("/api/v1/status").unwrap();
+    assert_eq!(after["people"], before["people"]);
+    assert_eq!(after["log"]["seq"], 20_000);
+    assert_eq!(after["recovery"]["records"], 0, "an orderly stop leaves nothing to fold again");
+    assert!(took < Duration::from_secs(5), "it took {took:?}");
+    engine.stop().unwrap();
+}
+
+#[test]
+fn deliveries_that_waited_are_delivered_after_a_crash_with_the_same_key() {
+    let setting = Setting::new();
+    setting.receiver.answer_with(503);
+    let engine = setting.start();
+    send(&engine, "order", "u1", &json!({"total": 1.5}));
+    eventually("the delivery is decided and stored", || {
+        engine.count("select count(*) from deliveries where name = 'buyer'").unwrap() == 1
+    });
+    let id = engine.query("select id::varchar from deliveries where name = 'buyer'").unwrap()[0][0]
+        .as_str()
+        .unwrap()
+        .replace('-', "");
+    engine.kill().unwrap();
+    setting.receiver.answer_with(200);
+    let engine = setting.start();
+    eventually("it is delivered", || setting.entries_heard("buyer") == [id.clone()]);
+    engine.settle(Duration::from_secs(30)).unwrap();
+    assert!(engine.stop().unwrap().success());
+    let engine = setting.start();
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(setting.entries_heard("buyer").len(), 1, "what was delivered is not delivered again");
+    engine.stop().unwrap();
+}
+
+#[test]
+fn a_window_slides_without_an_event() {
+    let setting = Setting::new();
+    fs::write(
+        setting.shop.join("rules/recent.sonder"),
+        "segment recent \"viewed just now\" { when did(view, last 2s) }\n",
+    )
+    .unwrap();
+    let engine = setting.start();
+    send(&engine, "view", "u1", &json!({"product": "p"}));
+    let size = || engine.get("/api/v1/segments/recent").unwrap()["size"].as_u64().unwrap();
+    eventually("they enter", || size() == 1);
+    let entered = Instant::now();
+    eventually("they leave", || size() == 0);
+    assert!(entered.elapsed() < Duration::from_millis(2_600), "after {:?}", entered.elapsed());
+    let moment =
+        "select epoch_us(changed_at), epoch_us(cause_time) from changes where name = 'recent' and kind = 'left'";
+    eventually("the exit is recorded", || !engine.query(moment).unwrap().is_empty());
+    let seen = engine.query("select epoch_us(occurred_at) from log").unwrap()[0][0].as_i64().unwrap();
+    let left = engine.query(moment).unwrap();
+    assert_eq!(left[0][0].as_i64(), Some(seen + 2_000_000), "at its exact moment");
+    assert_eq!(left[0][0], left[0][1], "time brought it about");
+    engine.stop().unwrap();
+}
+
+#[test]
+fn a_changed_project_takes_over_while_events_go_on() {
+    let setting = Setting::new();
+    let engine = setting.start();
+    let clients = vec![Arc::new(Mutex::new(Client::new("c", 20)))];
+    let crowd = Crowd::start(engine.address(), &clients, 5);
+    eventually("there is traffic", || engine.get("/api/v1/status").unwrap()["log"]["seq"].as_u64().unwrap() > 300);
+
+    let rules = setting.shop.join("rules/new.sonder");
+    fs::write(&rules, "segment viewers \"viewed once\" { when count(veiw) >= 1 }\n").unwrap();
+    let reload = || engine.get("/api/v1/status").unwrap()["reload"].clone();
+    eventually("the error is reported", || reload()["outcome"] == "rejected");
+    let errors = reload()["errors"].to_string();
+    assert!(errors.contains("rules/new.sonder:1:") && errors.contains("veiw"), "{errors}");
+    assert_eq!(engine.connect().get("/api/v1/segments/viewers").unwrap().status, 404, "the old version runs");
+
+    fs::write(&rules, "segment viewers \"viewed once\" { when count(view) >= 1 }\n").unwrap();
+    eventually("the good version takes over", || reload()["outcome"] == "applied");
+    crowd.stop();
+    engine.settle(Duration::from_secs(30)).unwrap();
+    let size = engine.get("/api/v1/segments/viewers").unwrap()["size"].as_u64().unwrap();
+    let viewers = engine.count("select count(distinct user_id) from log where event = 'view'").unwrap();
+    assert_eq!(size, viewers, "the new segment has everybody, over all history");
+    assert!(engine.stop().unwrap().success());
+    let recovered = digest(&setting.data, &setting.shop, &[]);
+    assert_eq!(recovered, digest(&setting.data, &setting.shop, &["--refold"]));
+}
+
+#[test]
+fn a_hostile_plugin_harms_nobody_but_its_own_destination() {
+    let setting = Setting::new();
+    let wasm = Path::new(env!("CARGO_MANIFEST_DIR")).join("../engine/activate/tests/fixtures/hostile.wasm");
+    fs::create_dir_all(setting.shop.join("plugins")).unwrap();
+    fs::copy(wasm, setting.shop.join("plugins/hostile.wasm")).unwrap();
+    for does in ["loop", "hog", "panic"] {
+        let destination = format!(
+            "destination: hostile_{does}\nplugin: plugins/hostile.wasm\nallow: [\"a.example\"]\nconfig: {{do: {does}}}\n\
+             receives:\n  segments: [buyer]\n"
+        );
+        fs::write(setting.shop.join(format!("destinations/hostile_{does}.yaml")), destination).unwrap();
+    }
+    let engine = setting.start();
+    for person in 0..5 {
+        send(&engine, "order", &format!("u{person}"), &json!({"total": 1.5}));
+    }
+    eventually("the good destination has all", || setting.entries_heard("buyer").len() == 5);
+    eventually("the others say what is wrong", || {
+        let status = engine.get("/api/v1/status").unwrap();
+        let destinations = status["destinations"].as_array().unwrap();
+        destinations
+            .iter()
+            .filter(|it| it["name"].as_str().unwrap().starts_with("hostile") && it["last_error"].is_string())
+            .count()
+            == 3
+    });
+    send(&engine, "view", "u0", &json!({"product": "p"}));
+    assert_eq!(engine.get("/readyz").unwrap()["ok"], true);
+    engine.stop().unwrap();
+}

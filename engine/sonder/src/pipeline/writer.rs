@@ -278,7 +278,6 @@ impl Writer {
     }
 
     /// The rows of a transaction: without what was seen before, governed by the program that runs, with places and times.
-    #[expect(clippy::type_complexity, reason = "three parts of one result, taken apart at once")]
     fn fill(&mut self, submissions: Vec<Submission>) -> (LogBatch, Vec<oneshot::Sender<Result<(), Refused>>>, u64) {
         let mut batch = LogBatch::default();
         let mut answers = Vec::with_capacity(submissions.len());

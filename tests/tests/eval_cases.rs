@@ -31,18 +31,22 @@ fn lines(text: &str) -> Vec<Json> {
 }
 
 #[test]
-fn every_case_is_what_the_binary_prints() {
+fn every_case_is_what_both_evaluators_print() {
     let table = table();
     assert!(table.len() >= 68, "the table has {} rows", table.len());
     let mut wrong = Vec::new();
     for (number, at) in table {
         let folder = cases().join(&number);
         let (project, events) = (cases().join("project"), folder.join("events.ndjson"));
-        let output =
-            sonder(&["eval", project.to_str().unwrap(), "--events", events.to_str().unwrap(), "--at", &at]).unwrap();
-        assert!(output.status.success(), "{number}: {}", String::from_utf8_lossy(&output.stderr));
         let expected = lines(&fs::read_to_string(folder.join("expected.ndjson")).unwrap());
-        if lines(&String::from_utf8_lossy(&output.stdout)) != expected {
+        let print = |engine: &str| {
+            let (project, events) = (project.to_str().unwrap(), events.to_str().unwrap());
+            let output = sonder(&["eval", project, "--events", events, "--at", &at, "--engine", engine]).unwrap();
+            assert!(output.status.success(), "{number}: {}", String::from_utf8_lossy(&output.stderr));
+            String::from_utf8_lossy(&output.stdout).into_owned()
+        };
+        let (incremental, sql) = (print("incremental"), print("sql"));
+        if lines(&incremental) != expected || incremental != sql {
             wrong.push(number);
         }
     }

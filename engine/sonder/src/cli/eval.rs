@@ -2,11 +2,12 @@
 
 use super::output::{Failure, Output};
 use super::project::load;
-use sonder_core::eval::{Evaluation, Request};
+use sonder_core::eval::{Evaluation, History, Request, lines};
 use sonder_core::message::Quarantined;
 use sonder_dsl::ir::{Program, RuleId, SourceId};
 use sonder_dsl::model::SourceKind;
 use sonder_dsl::time::Moment;
+use sonder_store::evaluation::SqlEvaluation;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
@@ -48,21 +49,27 @@ enum Engine {
     Spark,
 }
 
-fn moment(text: &str) -> Result<Moment, String> {
+pub(super) fn moment(text: &str) -> Result<Moment, String> {
     Moment::parse(text).ok_or_else(|| "a moment is written like `2026-03-01T12:00:00Z`".to_owned())
 }
 
 pub(super) fn run(args: &Args, output: &mut Output<'_>) -> Result<(), Failure> {
-    if args.engine != Engine::Incremental {
-        return Err(
-            Failure::user("only the incremental evaluator is in this version of sonder").help("leave `--engine` out")
-        );
+    if args.engine == Engine::Spark {
+        return Err(Failure::user("the Spark evaluator is not in this version of sonder")
+            .help("use `--engine incremental` or `--engine sql`"));
+    }
+    if args.engine == Engine::Sql && args.trace {
+        return Err(Failure::user("SQL answers for one moment, so it has no `--trace`")
+            .help("leave `--engine` out: the incremental evaluator knows the exact times"));
     }
     let program = load(&args.project, output)?.program;
     let rules = args.rules.as_deref().map(|names| rules(&program, names)).transpose()?;
     let source = source(&program, args.source.as_deref())?;
-    let request = Request { at: args.at, source, rules, trace: args.trace };
+    let request = Request { at: args.at, source, rules: rules.clone(), trace: args.trace };
     let mut evaluation = Evaluation::new(&program, request);
+    if args.engine == Engine::Sql {
+        evaluation = evaluation.keeping_history();
+    }
     let mut refused = 0;
     for path in &args.events {
         let name = path.display().to_string();
@@ -80,10 +87,28 @@ pub(super) fn run(args: &Args, output: &mut Output<'_>) -> Result<(), Failure> {
     if refused > TOLD {
         output.note(format!("{} more messages were kept aside", refused - TOLD))?;
     }
-    for line in evaluation.finish() {
+    let lines = match args.engine {
+        Engine::Incremental | Engine::Spark => evaluation.finish(),
+        Engine::Sql => by_sql(&program, &evaluation.history(), rules, args.at)?,
+    };
+    for line in lines {
         output.line(line)?;
     }
     Ok(())
+}
+
+/// The same lines, from the rules' SQL over the same history.
+fn by_sql(
+    program: &Program,
+    history: &History,
+    rules: Option<Vec<RuleId>>,
+    at: Moment,
+) -> Result<Vec<String>, Failure> {
+    let rules = rules.unwrap_or_else(|| (0..program.rules.len() as u32).map(RuleId).collect());
+    let values = SqlEvaluation::new(program, history)
+        .and_then(|evaluation| evaluation.values(&rules, at))
+        .map_err(|error| Failure::engine(error.to_string()))?;
+    Ok(lines(program, &history.people, &rules, &values))
 }
 
 /// Messages that are kept aside are no reason to stop, but somebody should know of the first few.
@@ -113,7 +138,7 @@ fn open(path: &PathBuf) -> Result<Box<dyn BufRead>, Failure> {
     Ok(Box::new(BufReader::with_capacity(256 << 10, file)))
 }
 
-fn rules(program: &Program, names: &[String]) -> Result<Vec<RuleId>, Failure> {
+pub(super) fn rules(program: &Program, names: &[String]) -> Result<Vec<RuleId>, Failure> {
     names
         .iter()
         .map(|name| {

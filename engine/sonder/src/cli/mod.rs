@@ -20,6 +20,7 @@ mod query;
 mod reach;
 mod run;
 mod schema;
+mod sql;
 mod status;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -45,13 +46,14 @@ enum Command {
     Check(check::Args),
     Run(run::Args),
     Dev(dev::Args),
-    Import(import::Args),
+    Import(Box<import::Args>),
     Eval(eval::Args),
     Person(person::Args),
     Query(query::Args),
     Status(status::Args),
     Key(key::Args),
     Schema(schema::Args),
+    Sql(sql::Args),
     Plugin(plugin::Args),
     Completions(completions::Args),
 }
@@ -104,6 +106,7 @@ fn dispatch(command: Command, output: &mut Output<'_>) -> Result<(), Failure> {
         Command::Status(args) => status::run(&args, output),
         Command::Key(args) => key::run(&args, output),
         Command::Schema(args) => schema::run(&args, output),
+        Command::Sql(args) => sql::run(&args, output),
         Command::Plugin(args) => plugin::run(&args, output),
         Command::Completions(args) => completions::run(&args, &mut Cli::command(), output),
     }

@@ -138,6 +138,45 @@ fn deliveries_that_waited_are_delivered_after_a_crash_with_the_same_key() {
     engine.stop().unwrap();
 }
 
+/// More people than memory may hold: cold ones leave it and come back, and nobody can tell.
+#[test]
+fn people_who_leave_memory_come_back_as_they_were() {
+    let setting = Setting::new();
+    fs::write(setting.shop.join("sonder.yaml"), "name: keen\nlimits: {state_memory: 64 KiB}\n").unwrap();
+    fs::write(setting.shop.join("sources/history.yaml"), "source: history\nkind: file\n").unwrap();
+    let file = setting.shop.with_file_name("history.ndjson");
+    let mut lines = String::new();
+    for n in 0..260_000_u64 {
+        let person = n * 7_919 % 20_011;
+        let (event, properties) = if n % 9 == 0 {
+            ("order", json!({"total": 0.5}))
+        } else {
+            ("view", json!({"product": format!("p{}", n % 11)}))
+        };
+        let time = format!("2026-01-01T00:{:02}:{:02}Z", n / 60 % 60, n % 60);
+        let message = json!({"type": "track", "event": event, "userId": format!("u{person}"), "timestamp": time, "properties": properties});
+        lines.push_str(&format!("{message}\n"));
+    }
+    fs::write(&file, lines).unwrap();
+    let (shop, data) = (setting.shop.to_str().unwrap(), setting.data.to_str().unwrap());
+    let output =
+        sonder(&["import", file.to_str().unwrap(), "--project", shop, "--data", data, "--source", "history"]).unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let refolded = digest(&setting.data, &setting.shop, &["--refold"]);
+    assert_eq!(digest(&setting.data, &setting.shop, &[]), refolded);
+    assert_eq!(refolded["people"], 20_011);
+    let again =
+        sonder(&["import", file.to_str().unwrap(), "--project", shop, "--data", data, "--source", "history"]).unwrap();
+    assert!(String::from_utf8_lossy(&again.stdout).contains("imported 0 rows"), "importing again adds nothing");
+
+    let engine = setting.start();
+    let person = engine.get("/api/v1/people/user_id:u17").unwrap();
+    let views = engine.count("select count(*) from log where user_id = 'u17' and event = 'view'").unwrap();
+    assert_eq!(person["computed"].as_array().unwrap().iter().find(|it| it["name"] == "views").unwrap()["value"], views);
+    assert!(setting.receiver.calls().is_empty(), "history is not delivered");
+    engine.stop().unwrap();
+}
+
 #[test]
 fn a_window_slides_without_an_event() {
     let setting = Setting::new();

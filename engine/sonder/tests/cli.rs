@@ -23,6 +23,7 @@ fn the_help_of_every_command() {
         &["dev"],
         &["import"],
         &["eval"],
+        &["sql"],
         &["person"],
         &["person", "show"],
         &["query"],

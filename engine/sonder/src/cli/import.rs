@@ -2,13 +2,14 @@
 
 use super::client::{Client, block_on};
 use super::output::{Failure, Output};
-use super::project::load;
+use super::project::{Project, load};
 use super::reach::Place;
 use super::run::runtime;
 use crate::import::ledger::{Ledger, Progress};
 use crate::import::mapping::{EventName, Mapper, Mapping, MappingError, Properties, Time, pair};
 use crate::import::{Batcher, ImportFile, RowError};
 use crate::pipeline::{Pipeline, Submitted, clock, open};
+use crate::server::announce::announce_at_rest;
 use crate::server::{open_failure, store_failure};
 use bytes::Bytes;
 use hyper::body::{Body, Frame};
@@ -222,9 +223,11 @@ fn into_directory(
     source: Option<&str>,
     output: &mut Output<'_>,
 ) -> Result<Sums, Failure> {
-    let program = load(&args.project, output)?.program;
+    let Project { scan, program } = load(&args.project, output)?;
     let source = source_of(&program, source)?;
     let opened = open(&args.place.data, &program).map_err(|error| open_failure(&error))?;
+    // Other commands find out from it which project the data belongs to.
+    announce_at_rest(&args.place.data, &scan.root)?;
     let runtime = runtime()?;
     let guard = runtime.enter();
     let direct = Direct {

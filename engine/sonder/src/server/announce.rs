@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 const NAME: &str = "engine.json";
 
-/// What an engine says about itself.
+/// What an engine says about itself, or a command that wrote the data without one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Announcement {
     /// Where it listens; `None` when it has ended in good order.
@@ -38,6 +38,27 @@ pub struct Announced {
 pub fn announce(data: &Path, announcement: &Announcement) -> io::Result<Announced> {
     write(data, announcement)?;
     Ok(Announced { data: data.to_path_buf(), announcement: announcement.clone() })
+}
+
+/// Says which project the data belongs to while no engine runs on it.
+///
+/// # Errors
+/// When the directory cannot be written.
+pub fn announce_at_rest(data: &Path, project: &Path) -> io::Result<()> {
+    write(data, &Announcement::of_this_process(project))
+}
+
+impl Announcement {
+    /// This process, which listens nowhere yet.
+    #[must_use]
+    pub fn of_this_process(project: &Path) -> Self {
+        Self {
+            address: None,
+            pid: std::process::id(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            project: std::path::absolute(project).unwrap_or_else(|_| project.to_path_buf()),
+        }
+    }
 }
 
 fn write(data: &Path, announcement: &Announcement) -> io::Result<()> {

@@ -100,12 +100,7 @@ impl Server {
         let serving = tokio::spawn(sonder_collect::serve(listener, router, ServeOptions::default(), async {
             drop(stopped.await);
         }));
-        let announcement = Announcement {
-            address: Some(address),
-            pid: std::process::id(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            project: std::path::absolute(&scan.root).unwrap_or_else(|_| scan.root.clone()),
-        };
+        let announcement = Announcement { address: Some(address), ..Announcement::of_this_process(&scan.root) };
         let announced = announce(&data, &announcement)?;
         let reloading = tokio::spawn(reload::follow(scan, Arc::downgrade(&pipeline), host));
         Ok(Self { address, answers, pipeline, serving, reloading, stop, _announced: announced })

@@ -49,7 +49,7 @@ pub(super) fn columns(
             anonymous_id: row.message.anonymous_id.as_deref(),
             user_id: row.message.user_id.as_deref(),
         };
-        table.push(&header, &place.properties, &row.message.properties);
+        table.push(&header, &place.properties, &row.message.properties, &event.stripped);
     }
     let mut tables = vec![("log".to_owned(), log.finish()?), ("log_identifiers".to_owned(), nodes.finish()?)];
     for (rows, table) in typed.into_iter().zip(catalog.tables()) {

@@ -1,6 +1,7 @@
 //! Filling typed tables from payloads that are in the log already.
 //!
-//! The payloads go through the same [`ColumnBuilder`] as new rows do, so that old and new rows agree to the digit.
+//! The payloads are governed and go through the same [`ColumnBuilder`] as those of new rows, so that old and new rows agree
+//! to the digit, and both with what the fold makes of them.
 //! It works in ranges of `seq`, each a transaction; filling a range twice does no harm, so a crash may come at any time.
 
 use super::rows::Header;
@@ -12,13 +13,14 @@ use arrow::datatypes::{DataType, Field, Schema};
 use arrow::record_batch::RecordBatch;
 use duckdb::{Connection, params};
 use serde_json::{Map, Value as Json};
+use sonder_core::govern::Governor;
 use sonder_core::message;
 use sonder_dsl::ir::SourceId;
 use sonder_dsl::time::Moment;
 use std::sync::Arc;
 
 /// Fills the columns of `table` that are not.
-pub(crate) fn columns(connection: &Connection, table: &TypedTable) -> Result<(), StoreError> {
+pub(crate) fn columns(connection: &Connection, table: &TypedTable, governor: &Governor) -> Result<(), StoreError> {
     let open: Vec<_> = table.columns.iter().filter(|column| !column.filled).collect();
     let column_list: Vec<_> = open.iter().map(|c| format!("{} {}", identifier(&c.name), c.kind.sql())).collect();
     let set: Vec<_> = open.iter().map(|c| format!("{0} = f.{0}", identifier(&c.name))).collect();
@@ -29,7 +31,7 @@ pub(crate) fn columns(connection: &Connection, table: &TypedTable) -> Result<(),
     ranges(connection, &table.event, |first, last| {
         let mut seqs = UInt64Builder::new();
         let mut builders: Vec<_> = open.iter().map(|c| ColumnBuilder::new(&c.kind)).collect();
-        each_row(connection, &table.event, first, last, |row| {
+        each_row(connection, &table.event, governor, first, last, |row| {
             seqs.append_value(row.seq);
             for (builder, column) in builders.iter_mut().zip(&open) {
                 builder.push(row.properties.get(&column.property));
@@ -58,11 +60,11 @@ pub(crate) fn columns(connection: &Connection, table: &TypedTable) -> Result<(),
 }
 
 /// Fills a new table with the rows of its event that are in the log already and not in the table.
-pub(crate) fn rows(connection: &Connection, table: &TypedTable) -> Result<(), StoreError> {
+pub(crate) fn rows(connection: &Connection, table: &TypedTable, governor: &Governor) -> Result<(), StoreError> {
     let wanted: Vec<_> = table.columns.iter().map(|column| Some(column.property.clone())).collect();
     ranges(connection, &table.event, |first, last| {
         let mut rows = TypedRows::new(table);
-        each_row(connection, &table.event, first, last, |row| {
+        each_row(connection, &table.event, governor, first, last, |row| {
             let header = Header {
                 seq: row.seq,
                 occurred_at: row.occurred_at,
@@ -72,7 +74,7 @@ pub(crate) fn rows(connection: &Connection, table: &TypedTable) -> Result<(), St
                 anonymous_id: row.anonymous_id.as_deref(),
                 user_id: row.user_id.as_deref(),
             };
-            rows.push(&header, &wanted, &row.properties);
+            rows.push(&header, &wanted, &row.properties, &[]);
         })?;
         connection.execute_batch("BEGIN TRANSACTION")?;
         connection.execute(
@@ -126,6 +128,7 @@ struct LoggedEvent {
 fn each_row(
     connection: &Connection,
     event: &str,
+    governor: &Governor,
     first: u64,
     last: u64,
     mut visit: impl FnMut(LoggedEvent),
@@ -145,14 +148,19 @@ fn each_row(
             message_id: row.get(4)?,
             anonymous_id: row.get(5)?,
             user_id: row.get(6)?,
-            properties: properties(&payload),
+            properties: properties(&payload, governor),
         });
     }
     Ok(())
 }
 
-/// The properties of a logged message, read the way they were when it came.
-fn properties(payload: &str) -> Map<String, Json> {
+/// The properties of a logged message, read the way they were when it came, without those that are stripped. What is no
+/// longer accepted keeps them all: its row is there because it was.
+fn properties(payload: &str, governor: &Governor) -> Map<String, Json> {
     let at = Moment(0);
-    message::from_log(payload, SourceId(0), at, at, true).map_or_else(|_| Map::new(), |message| message.properties)
+    let Ok(mut message) = message::from_log(payload, SourceId(0), at, at, true) else { return Map::new() };
+    if let Ok(event) = governor.govern(&message) {
+        message.properties.retain(|name, _| !event.stripped.contains(name));
+    }
+    message.properties
 }

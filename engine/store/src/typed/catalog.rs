@@ -5,6 +5,7 @@ use crate::StoreError;
 use crate::database::{identifier, quoted};
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use duckdb::{Connection, params};
+use sonder_core::govern::Governor;
 use sonder_dsl::ir::{EventId, Program};
 use sonder_dsl::model::EventSchema;
 use std::sync::Arc;
@@ -135,8 +136,11 @@ impl Catalog {
                 Some(index) => self.tables[index].follow(connection, schema)?,
             }
         }
-        for table in &mut self.tables {
-            table.fill(connection)?;
+        if self.tables.iter().any(|table| !table.is_filled()) {
+            let governor = Governor::new(program);
+            for table in &mut self.tables {
+                table.fill(connection, &governor)?;
+            }
         }
         Ok(())
     }
@@ -218,10 +222,14 @@ impl TypedTable {
         Ok(())
     }
 
+    fn is_filled(&self) -> bool {
+        self.filled && self.columns.iter().all(|column| column.filled)
+    }
+
     /// Fills what was made after rows were in the log: an event that was accepted before it was declared has some.
-    fn fill(&mut self, connection: &Connection) -> Result<(), StoreError> {
+    fn fill(&mut self, connection: &Connection, governor: &Governor) -> Result<(), StoreError> {
         if !self.filled {
-            backfill::rows(connection, self)?;
+            backfill::rows(connection, self, governor)?;
             let event = quoted(&self.event);
             transaction(connection, &format!("UPDATE typed_tables SET filled = true WHERE event = {event};"))?;
             self.filled = true;
@@ -229,7 +237,7 @@ impl TypedTable {
         if self.columns.iter().all(|column| column.filled) {
             return Ok(());
         }
-        backfill::columns(connection, self)?;
+        backfill::columns(connection, self, governor)?;
         transaction(
             connection,
             &format!("UPDATE typed_columns SET filled = true WHERE event = {} AND NOT filled;", quoted(&self.event)),

@@ -2,6 +2,8 @@
 //!
 //! INVARIANT: any JSON value goes into any column. What does not fit is NULL, never an error: one odd value must not keep
 //! a batch out of the log.
+//!
+//! INVARIANT: a column of a type holds what rules read of the property: the same values, and NULL for the same ones.
 
 use arrow::array::{
     ArrayRef, BooleanBuilder, Decimal128Array, Decimal128Builder, Float64Builder, Int64Builder, ListArray,
@@ -12,8 +14,8 @@ use arrow::datatypes::{DataType, Field, TimeUnit};
 use rust_decimal::Decimal;
 use rust_decimal::prelude::FromPrimitive;
 use serde_json::{Number, Value as Json};
+use sonder_core::message::parse_timestamp;
 use sonder_dsl::ir::Type;
-use sonder_dsl::time::Moment;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -149,7 +151,7 @@ impl ColumnBuilder {
             Self::Bool(values) => values.append_option(value.and_then(Json::as_bool)),
             Self::Int(values) => values.append_option(value.and_then(int)),
             Self::Decimal { values, scale } => values.append_option(value.and_then(|value| decimal(value, *scale))),
-            Self::Float(values) => values.append_option(value.and_then(Json::as_f64).filter(|float| float.is_finite())),
+            Self::Float(values) => values.append_option(value.and_then(float)),
             Self::Text(values) => values.append_option(value.and_then(Json::as_str)),
             Self::Time(values) => values.append_option(value.and_then(time)),
             Self::Json(values) => match value {
@@ -158,7 +160,9 @@ impl ColumnBuilder {
             },
             Self::List { items, count, ends, valid, .. } => {
                 match value {
-                    Some(Json::Array(cells)) if fits(*count, cells.len()) => {
+                    Some(Json::Array(cells))
+                        if fits(*count, cells.len()) && cells.iter().all(|cell| items.takes(cell)) =>
+                    {
                         for cell in cells {
                             items.push(Some(cell));
                         }
@@ -168,6 +172,22 @@ impl ColumnBuilder {
                     _ => valid.append_null(),
                 }
                 ends.push(*count);
+            }
+        }
+    }
+
+    /// Whether a value fits: a list with one item that does not is no list of that type.
+    fn takes(&self, value: &Json) -> bool {
+        match self {
+            Self::Bool(_) => value.is_boolean(),
+            Self::Int(_) => int(value).is_some(),
+            Self::Decimal { scale, .. } => decimal(value, *scale).is_some(),
+            Self::Float(_) => float(value).is_some(),
+            Self::Text(_) => value.is_string(),
+            Self::Time(_) => time(value).is_some(),
+            Self::Json(_) => true,
+            Self::List { items, .. } => {
+                value.as_array().is_some_and(|cells| cells.iter().all(|cell| items.takes(cell)))
             }
         }
     }
@@ -208,6 +228,11 @@ fn int(value: &Json) -> Option<i64> {
     (float.fract() == 0.0 && float.abs() <= 9_007_199_254_740_992.0).then_some(float as i64)
 }
 
+/// Adding zero makes the negative zero the same as the other.
+fn float(value: &Json) -> Option<f64> {
+    value.as_f64().filter(|float| float.is_finite()).map(|float| float + 0.0)
+}
+
 /// A number as so many units of the last digit of `scale`; `None` where it has more digits than that.
 fn decimal(value: &Json, scale: u8) -> Option<i128> {
     let Json::Number(number) = value else { return None };
@@ -239,8 +264,9 @@ fn long_decimal(number: &Number, scale: u8) -> Option<i128> {
     (units.unsigned_abs() < 10_u128.pow(38)).then_some(units)
 }
 
+/// Text only: that a number is milliseconds is agreed upon for the message's own times, not for properties.
 fn time(value: &Json) -> Option<i64> {
-    Moment::parse(value.as_str()?).map(|moment| moment.0)
+    parse_timestamp(value).filter(|_| value.is_string()).map(|moment| moment.0)
 }
 
 #[cfg(test)]

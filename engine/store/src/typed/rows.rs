@@ -46,8 +46,15 @@ impl TypedRows {
         }
     }
 
-    /// Adds a row; `wanted` says for each column which property goes there.
-    pub fn push(&mut self, header: &Header<'_>, wanted: &[Option<String>], properties: &Map<String, Json>) {
+    /// Adds a row; `wanted` says for each column which property goes there. What governing stripped goes nowhere: SQL sees
+    /// what rules see.
+    pub fn push(
+        &mut self,
+        header: &Header<'_>,
+        wanted: &[Option<String>],
+        properties: &Map<String, Json>,
+        stripped: &[String],
+    ) {
         self.seq.append_value(header.seq);
         self.occurred_at.append_value(header.occurred_at.0);
         self.received_at.append_value(header.received_at.0);
@@ -56,7 +63,8 @@ impl TypedRows {
         self.anonymous_id.append_option(header.anonymous_id);
         self.user_id.append_option(header.user_id);
         for (column, property) in self.columns.iter_mut().zip(wanted) {
-            column.push(property.as_ref().and_then(|property| properties.get(property)));
+            let kept = property.as_ref().filter(|property| !stripped.contains(property));
+            column.push(kept.and_then(|property| properties.get(property)));
         }
     }
 

@@ -17,4 +17,6 @@ mod recovery;
 #[cfg(test)]
 mod sandbox;
 #[cfg(test)]
+mod stripping;
+#[cfg(test)]
 mod support;

@@ -1,11 +1,15 @@
 //! Whatever JSON a property holds, its row is stored: a value that does not fit its column is NULL there, and the payload
-//! has it.
+//! has it. The fold makes the same of it.
 
 use crate::support::*;
 use proptest::prelude::*;
+use rust_decimal::Decimal;
 use serde_json::{Map, Value as Json, json};
-use std::sync::OnceLock;
+use sonder_core::record::Fact;
+use sonder_dsl::ir::{Program, Type, Value};
+use sonder_dsl::model::{Property, SlotPath};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 const EVENT: &str = "event: odd\nproperties:
   flag: {type: boolean}
@@ -19,7 +23,8 @@ const EVENT: &str = "event: odd\nproperties:
   anything: {type: object}
   title: {type: string}
   seq: {type: integer}
-  \"it's \\\"odd\\\"\": {type: integer}";
+  \"it's \\\"odd\\\"\": {type: integer}
+on_violation: label";
 
 const PROPERTIES: [&str; 12] =
     ["flag", "count", "price", "ratio", "name", "moment", "tags", "prices", "anything", "title", "seq", "it's \"odd\""];
@@ -36,6 +41,8 @@ fn any_json() -> impl Strategy<Value = Json> {
         ".{0,20}".prop_map(Json::from),
         Just(json!("a\u{0}b")),
         Just(json!("2026-03-01T10:00:00Z")),
+        Just(json!("2026-03-01T10:00:00")),
+        Just(json!("2026-03-01")),
         Just(json!("+275760-09-13T00:00:00Z")),
         Just(json!("-009999-01-01T00:00:00Z")),
     ];
@@ -48,15 +55,50 @@ fn any_json() -> impl Strategy<Value = Json> {
     })
 }
 
+/// The project, with a slot for each typed property, as rules that read all of them would make.
+fn odd() -> Arc<Program> {
+    let mut program = Arc::unwrap_or_clone(program(&[EVENT]));
+    let event = &mut program.events[0];
+    let slot = |property: &Property| Some(SlotPath { path: vec![property.name.clone()], kind: property.kind.clone()? });
+    event.slots = event.properties.iter().filter_map(slot).collect();
+    Arc::new(program)
+}
+
+/// A value of the fold, as SQL answers it.
+fn in_sql(value: Option<&Value>) -> Json {
+    match value {
+        None => Json::Null,
+        Some(Value::Bool(value)) => json!(value),
+        Some(Value::Int(value)) => json!(value),
+        Some(Value::Float(value)) => json!(value),
+        Some(Value::Decimal(value)) => json!(value.normalize().to_string()),
+        Some(Value::String(value)) => json!(**value),
+        Some(Value::Time(value)) => json!(value.to_string()),
+        Some(Value::List(items)) => items.iter().map(|item| in_sql(Some(item))).collect(),
+        Some(other) => panic!("{other:?} is of no property"),
+    }
+}
+
+/// Decimals without the zeros that the scale of a column adds.
+fn normal(cell: &Json, kind: &Type) -> Json {
+    match (kind, cell) {
+        (Type::Decimal { .. }, Json::String(text)) => json!(text.parse::<Decimal>().unwrap().normalize().to_string()),
+        (Type::List(item), Json::Array(cells)) => cells.iter().map(|cell| normal(cell, item)).collect(),
+        _ => cell.clone(),
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_value_keeps_a_batch_out(rows in prop::collection::vec(prop::collection::vec(any_json(), PROPERTIES.len()), 1..8)) {
-        static STORE: OnceLock<(tempfile::TempDir, std::sync::Arc<sonder_dsl::ir::Program>, Opened)> = OnceLock::new();
+    fn no_value_keeps_a_batch_out_and_sql_sees_what_rules_see(
+        rows in prop::collection::vec(prop::collection::vec(any_json(), PROPERTIES.len()), 1..8)
+    ) {
+        static STORE: OnceLock<(tempfile::TempDir, Arc<Program>, Opened)> = OnceLock::new();
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let (_dir, program, opened) = STORE.get_or_init(|| {
-            let (dir, program) = (tempfile::tempdir().unwrap(), program(&[EVENT]));
+            let (dir, program) = (tempfile::tempdir().unwrap(), odd());
             let opened = open(dir.path(), &program);
             (dir, program, opened)
         });
@@ -64,35 +106,40 @@ proptest! {
         let mut logged = Vec::new();
         for (seq, values) in (first..).zip(&rows) {
             let properties: Map<_, _> = PROPERTIES.iter().map(|&name| name.to_owned()).zip(values.iter().cloned()).collect();
-            // Only what the schema allows passes it; here the store is asked to take the rest, too.
-            let mut row = row(program, seq, &track(&format!("m{seq}"), "odd", "a1", &json!({})));
-            row.message.payload = json!({"type": "track", "event": "odd", "messageId": format!("m{seq}"), "anonymousId": "a1", "properties": properties}).to_string().into();
-            row.message.properties = properties;
-            logged.push(row);
+            logged.push(row(program, seq, &track(&format!("m{seq}"), "odd", "a1", &json!(properties))));
         }
+        let events: Vec<_> = logged.iter().map(|row| row.record.fact.clone()).collect();
         opened.store.append(program, &batch(logged)).unwrap();
         let typed = ask(&opened.reader, &format!(
-            "SELECT flag, count, name, title, property_seq, \"it's \"\"odd\"\"\", ratio, tags FROM ev_odd WHERE seq >= {first} ORDER BY seq"
+            "SELECT flag, count, price, ratio, name, moment, tags, prices, title, property_seq, \"it's \"\"odd\"\"\"
+             FROM ev_odd WHERE seq >= {first} ORDER BY seq"
         ));
-        for (found, values) in typed.as_array().unwrap().iter().zip(&rows) {
-            let expected = [
-                &values[0].as_bool().map_or(Json::Null, Json::from),
-                found.get(1).unwrap(),
-                &values[4].as_str().map_or(Json::Null, Json::from),
-                &values[9].as_str().map_or(Json::Null, Json::from),
-            ];
-            for (place, value) in expected.into_iter().enumerate() {
-                prop_assert_eq!(&found[place], value);
+        for (found, Fact::Event(event)) in typed.as_array().unwrap().iter().zip(&events) {
+            for (place, slot) in program.events[0].slots.iter().enumerate() {
+                let (fold, sql) = (in_sql(event.properties[place].as_ref()), normal(&found[place], &slot.kind));
+                prop_assert_eq!(fold, sql, "{:?} in the fold and in SQL", &slot.path);
             }
-            for (place, column) in [(1, 1), (10, 4), (11, 5)] {
-                if let Some(int) = values[place].as_i64() {
-                    prop_assert_eq!(&found[column], &json!(int));
-                } else if !values[place].is_number() {
-                    prop_assert_eq!(&found[column], &Json::Null);
-                }
-            }
-            prop_assert_eq!(&found[6], &values[3].as_f64().map_or(Json::Null, Json::from));
-            prop_assert_eq!(found[7].is_null(), !values[6].is_array());
         }
     }
+}
+
+#[test]
+fn what_does_not_fit_its_column_is_null_and_dates_are_midnight() {
+    let (dir, program) = (tempfile::tempdir().unwrap(), odd());
+    let Opened { store, reader, .. } = open(dir.path(), &program);
+    let of = |seq, properties| row(&program, seq, &track(&format!("m{seq}"), "odd", "a1", &properties));
+    let rows = vec![
+        of(1, json!({"flag": "true", "count": "3", "price": "9.95", "name": 7, "moment": 0, "tags": ["a", 1]})),
+        of(2, json!({"price": 9.955, "moment": "2026-03-01", "tags": ["a", null], "prices": [1, 2.5], "ratio": -0.0})),
+        of(3, json!({"moment": "2026-03-01T10:00:00", "tags": [], "prices": [0.001]})),
+    ];
+    store.append(&program, &batch(rows)).unwrap();
+    assert_eq!(
+        ask(&reader, "SELECT flag, count, price, name, moment, tags, prices, ratio FROM ev_odd ORDER BY seq"),
+        json!([
+            [null, null, null, null, null, null, null, null],
+            [null, null, null, null, "2026-03-01T00:00:00.000000Z", null, ["1.00", "2.50"], 0.0],
+            [null, null, null, null, "2026-03-01T10:00:00.000000Z", [], null, null],
+        ])
+    );
 }

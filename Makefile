@@ -29,6 +29,7 @@ test: lint ## Everything: lint, unit, property, differential, end to end with re
 	@echo "make: running all tests"
 	cargo test --workspace --no-fail-fast
 	@$(MAKE) examples
+	@tests/api/run.sh
 	@plugins/check-dist.sh
 
 .PHONY: build

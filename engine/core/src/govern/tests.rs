@@ -279,6 +279,32 @@ fn a_schema_that_is_none_is_reported_and_refuses_its_events() {
 }
 
 #[test]
+fn patterns_are_those_of_the_language_and_take_linear_time() {
+    let matches = |pattern: &str, text: &str| {
+        schema::validator(&json!({"type": "string", "pattern": pattern})).map(|schema| schema.is_valid(&json!(text)))
+    };
+    for (pattern, matching, other) in [
+        ("^[a-z]{2,3}$", "ab", "abcd"),
+        ("(?i)^sku-", "SKU-1", "x"),
+        (r"^\p{Lu}", "Éa", "éa"),
+        (r"^\d+$", "12", "٣"),
+        ("^(?P<year>[0-9]{4})-", "2026-03", "26-03"),
+    ] {
+        assert_eq!(matches(pattern, matching), Ok(true), "{pattern}");
+        assert_eq!(matches(pattern, other), Ok(false), "{pattern}");
+    }
+    // An engine that searches back would need ages, or give up and call it no match.
+    let long = "a".repeat(50_000);
+    assert_eq!(matches("^(a+)+$", &long), Ok(true));
+    assert_eq!(matches("^(a+)+$", &format!("{long}!")), Ok(false));
+    for pattern in ["^(?=a)", "(a)\\1", "^(?!x)"] {
+        assert!(matches(pattern, "a").is_err(), "{pattern}");
+        let names = json!({"type": "object", "patternProperties": {pattern: {"type": "string"}}});
+        assert!(schema::validator(&names).is_err(), "{pattern}");
+    }
+}
+
+#[test]
 fn the_examples_of_this_program_are_valid() {
     assert_eq!(schema_problems(&program()), []);
 }

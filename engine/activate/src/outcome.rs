@@ -9,12 +9,15 @@ use std::sync::Arc;
 /// A boxed future, so that the traits of this room can be used as objects.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
+/// Stands for a destination that the program that runs now does not have.
+pub const REMOVED: DestinationId = DestinationId(u32::MAX);
+
 /// How one attempt at a delivery ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
     /// The delivery.
     pub id: EffectId,
-    /// Its destination in the program that runs now.
+    /// Its destination in the program that runs now, or [`REMOVED`].
     pub destination: DestinationId,
     /// The destination's name, which outlives a program.
     pub destination_name: Arc<str>,
@@ -69,13 +72,17 @@ pub trait OutcomeLog: Send + Sync + 'static {
 /// final.
 pub trait Backlog: Send + Sync + 'static {
     /// Deliveries to `destination` (by name) without a final outcome, in the order in which they were enqueued: those
-    /// after the delivery `after` (which may have its outcome meanwhile), or from the first; no more than `limit`.
+    /// after the delivery `after` (which may have its outcome meanwhile), or from the first; no more than `limit`. The
+    /// project need not have the destination any more; its deliveries are for [`REMOVED`] then.
     fn load<'a>(
         &'a self,
         destination: &'a str,
         after: Option<EffectId>,
         limit: usize,
     ) -> BoxFuture<'a, Result<Vec<Delivery>, StoreUnavailable>>;
+
+    /// The names of all destinations that have deliveries without a final outcome.
+    fn destinations(&self) -> BoxFuture<'_, Result<Vec<String>, StoreUnavailable>>;
 
     /// Who got an item from `destination` at which moments after `since`: what caps count after a restart.
     fn delivered<'a>(

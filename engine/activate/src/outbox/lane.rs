@@ -15,7 +15,7 @@ use super::rate::{Bucket, Cap};
 use super::stats::{DestinationStats, Histogram};
 use super::transport::Item;
 use crate::limits;
-use crate::outcome::{Outcome, Verdict};
+use crate::outcome::{Outcome, REMOVED, Verdict};
 use sonder_core::effect::{Delivery, EffectId, ItemKind, PersonId};
 use sonder_dsl::ir::DestinationId;
 use sonder_dsl::model::Destination;
@@ -102,17 +102,33 @@ impl Lane {
     #[must_use]
     pub fn new(id: DestinationId, destination: &Destination, policy: Policy, resume: bool, now: Moment) -> Self {
         Self {
-            name: Arc::from(destination.name.as_str()),
-            destination: id,
-            policy,
-            queue: Queue::default(),
-            breaker: Breaker::default(),
             cap: destination.cap_per_person.map(Cap::new),
-            flights: BTreeMap::new(),
-            tally: Tally::default(),
             batch_limit: (destination.batch_limit as usize).max(1),
             rate: destination.rate.map(|rate| Bucket::new(rate, now)),
             spill: resume.then(Spill::default),
+            ..Self::empty(id, &destination.name, policy)
+        }
+    }
+
+    /// The closed lane of a destination that is no more: what the store has for it without an outcome is given up.
+    #[must_use]
+    pub fn abandoned(name: &str, policy: Policy) -> Self {
+        Self { spill: Some(Spill::default()), closed: true, ..Self::empty(REMOVED, name, policy) }
+    }
+
+    fn empty(destination: DestinationId, name: &str, policy: Policy) -> Self {
+        Self {
+            name: Arc::from(name),
+            destination,
+            policy,
+            queue: Queue::default(),
+            breaker: Breaker::default(),
+            cap: None,
+            flights: BTreeMap::new(),
+            tally: Tally::default(),
+            batch_limit: 1,
+            rate: None,
+            spill: None,
             tail: None,
             next_flight: 0,
             closed: false,
@@ -140,6 +156,7 @@ impl Lane {
     /// The destination is no more: whatever waits is given up.
     pub fn close(&mut self) {
         self.closed = true;
+        self.destination = REMOVED;
         self.queue.hurry();
     }
 

@@ -33,9 +33,11 @@ use sonder_core::effect::Delivery;
 use sonder_dsl::ir::DestinationId;
 use sonder_dsl::model::Destination;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 use std::time::Duration;
-use worker::{Clock, Worker};
+use tokio::task::AbortHandle;
+use worker::{Clock, STORE_WAITS, Worker};
 
 /// What an outbox is made of.
 pub struct OutboxConfig {
@@ -49,7 +51,8 @@ pub struct OutboxConfig {
     pub backlog: Arc<dyn Backlog>,
     /// How patient it is.
     pub policy: Policy,
-    /// Whether it begins with all that the backlog has without an outcome. Otherwise the caller enqueues that.
+    /// Whether it begins with all that the backlog has without an outcome: what is for a destination that is no more is given
+    /// up. Otherwise the caller enqueues that.
     pub resume: bool,
 }
 
@@ -63,6 +66,7 @@ struct Shared {
     backlog: Arc<dyn Backlog>,
     clock: Clock,
     lanes: Mutex<Lanes>,
+    abandoning: Mutex<Option<AbortHandle>>,
 }
 
 #[derive(Default)]
@@ -78,8 +82,14 @@ impl Outbox {
     #[must_use]
     pub fn start(config: OutboxConfig) -> Self {
         let OutboxConfig { destinations, transports, log, backlog, policy, resume } = config;
-        let outbox = Self(Arc::new(Shared { policy, log, backlog, clock: Clock::start(), lanes: Mutex::default() }));
+        let (lanes, abandoning) = (Mutex::default(), Mutex::default());
+        let outbox = Self(Arc::new(Shared { policy, log, backlog, clock: Clock::start(), lanes, abandoning }));
         outbox.apply(&destinations, transports, resume);
+        if resume {
+            let starting = outbox.clone();
+            let task = tokio::spawn(async move { starting.abandon().await });
+            *outbox.0.abandoning.lock() = Some(task.abort_handle());
+        }
         outbox
     }
 
@@ -136,6 +146,9 @@ impl Outbox {
     /// Sends what is ready, waits for what is under way, then stops; at the latest after `deadline`. Gives the number of
     /// deliveries that are left: they are in the store without an outcome.
     pub async fn shutdown(&self, deadline: Duration) -> u64 {
+        if let Some(task) = self.0.abandoning.lock().take() {
+            task.abort();
+        }
         let workers = self.workers();
         for worker in &workers {
             worker.lane().stop();
@@ -171,13 +184,7 @@ impl Outbox {
                 None => {
                     let lane = Lane::new(id, destination, self.0.policy.clone(), resume, now);
                     let cap = destination.cap_per_person.map(|rate| now.minus(rate.per));
-                    let worker = Worker::new(
-                        lane,
-                        transport,
-                        Arc::clone(&self.0.log),
-                        Arc::clone(&self.0.backlog),
-                        self.0.clock,
-                    );
+                    let worker = self.worker(lane, transport);
                     worker.start(cap);
                     lanes.by_name.insert(destination.name.clone(), worker.clone());
                     worker
@@ -191,6 +198,33 @@ impl Outbox {
                 worker.wake();
             }
         }
+    }
+
+    /// Gives up what the store has for destinations that went away while nothing ran.
+    async fn abandon(&self) {
+        for wait in STORE_WAITS {
+            match self.0.backlog.destinations().await {
+                Ok(names) => {
+                    let mut lanes = self.0.lanes.lock();
+                    for name in names {
+                        let Entry::Vacant(place) = lanes.by_name.entry(name) else { continue };
+                        tracing::warn!(destination = place.key(), "deliveries wait for a destination that is no more");
+                        let lane = Lane::abandoned(place.key(), self.0.policy.clone());
+                        place.insert(self.worker(lane, None)).start(None);
+                    }
+                    return;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "which destinations have deliveries waiting cannot be read yet");
+                    tokio::time::sleep(wait).await;
+                }
+            }
+        }
+    }
+
+    fn worker(&self, lane: Lane, transport: Option<Arc<dyn Transport>>) -> Worker {
+        let Shared { log, backlog, clock, .. } = &*self.0;
+        Worker::new(lane, transport, Arc::clone(log), Arc::clone(backlog), *clock)
     }
 
     fn workers(&self) -> Vec<Worker> {

@@ -52,8 +52,8 @@ struct Shared {
     task: Mutex<Option<AbortHandle>>,
 }
 
-/// Between offers of the same outcomes to a store that is not available.
-const STORE_WAITS: [Duration; 6] = [
+/// Between questions to a store that is not available, and offers of the same outcomes.
+pub const STORE_WAITS: [Duration; 6] = [
     Duration::from_millis(50),
     Duration::from_millis(100),
     Duration::from_millis(250),

@@ -4,7 +4,7 @@ use crate::support::{Store, destination, entered, eventually};
 use parking_lot::Mutex;
 use serde_json::Value;
 use sonder_activate::outbox::{Answer, BatchFailure, Item, Outbox, OutboxConfig, Policy, Transport, Transports};
-use sonder_activate::outcome::{BoxFuture, Verdict};
+use sonder_activate::outcome::{BoxFuture, REMOVED, Verdict};
 use sonder_core::effect::{Delivery, PersonId};
 use sonder_dsl::ir::DestinationId;
 use sonder_dsl::model::{Destination, Rate};
@@ -169,6 +169,41 @@ async fn a_start_resumes_what_the_store_has_without_an_outcome() {
     assert_eq!(fake.got.lock().len(), 5_000);
 }
 
+const NO_MORE: &str = "the destination is no longer in the project";
+
+#[tokio::test]
+async fn what_waits_in_the_store_for_a_removed_destination_is_given_up() {
+    let fake = Fake::new(0, |_| Answer::RetryAfter { seconds: 60, reason: "busy".to_owned() });
+    let store = Arc::new(Store::default());
+    let policy = Policy { window_items: 50, ..fast() };
+    let outbox = start(vec![named("kept"), named("gone")], &[("gone", &fake)], &store, policy, false);
+    let deliveries: Vec<Delivery> = (0..1_000).map(|n| entered(1, n, n % 7, "vip")).collect();
+    store.deliveries.lock().extend(deliveries.clone());
+    outbox.enqueue(deliveries);
+    assert_eq!(outbox.stats().destinations[0].spilled, 950);
+    outbox.reconfigure(&[named("kept")], transports(&[]));
+    eventually("all have their outcome", || store.finals() == 1_000).await;
+    for outcome in store.outcomes.lock().iter().filter(|outcome| outcome.is_final()) {
+        assert_eq!(outcome.verdict, Verdict::Dead { reason: NO_MORE.to_owned() });
+        assert_eq!((&*outcome.destination_name, outcome.destination), ("gone", REMOVED));
+    }
+}
+
+#[tokio::test]
+async fn what_waits_at_a_start_for_a_destination_that_is_no_more_is_given_up() {
+    let fake = Fake::new(0, |_| Answer::Delivered);
+    let store = Arc::new(Store::default());
+    store.names.lock().insert(DestinationId(7), "gone".to_owned());
+    store.deliveries.lock().extend((0..500).map(|n| entered(if n % 2 == 0 { 0 } else { 7 }, n, n, "vip")));
+    let outbox = start(vec![named("kept")], &[("kept", &fake)], &store, fast(), true);
+    eventually("all have their outcome", || store.finals() == 500).await;
+    assert_eq!(fake.got.lock().len(), 250);
+    assert_eq!(store.last(2), Some(Verdict::Delivered));
+    assert_eq!(store.last(3), Some(Verdict::Dead { reason: NO_MORE.to_owned() }));
+    let stats = outbox.stats().destinations;
+    assert_eq!(stats.iter().map(|it| (it.name.as_str(), it.dead)).collect::<Vec<_>>(), [("gone", 250), ("kept", 0)]);
+}
+
 #[tokio::test]
 async fn nothing_is_sent_twice_while_outcomes_cannot_be_recorded() {
     let fake = Fake::new(0, |_| Answer::Delivered);
@@ -206,7 +241,7 @@ async fn another_version_of_the_project_keeps_what_waits() {
         ("a", DestinationId(0), &Verdict::Delivered)
     );
     let Verdict::Dead { reason } = &last(2).verdict else { panic!("{:?}", last(2)) };
-    assert_eq!(reason, "the destination is no longer in the project");
+    assert_eq!(reason, NO_MORE);
 }
 
 #[tokio::test]

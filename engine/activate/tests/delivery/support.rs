@@ -118,6 +118,19 @@ impl Backlog for Store {
         })
     }
 
+    fn destinations(&self) -> BoxFuture<'_, Result<Vec<String>, StoreUnavailable>> {
+        Box::pin(async move {
+            let names = self.names.lock();
+            let waits = |delivery: &&Delivery| !self.is_final(delivery.id);
+            let waiting = self.deliveries.lock();
+            let mut found: Vec<String> =
+                waiting.iter().filter(waits).filter_map(|delivery| names.get(&delivery.destination).cloned()).collect();
+            found.sort_unstable();
+            found.dedup();
+            Ok(found)
+        })
+    }
+
     fn delivered<'a>(
         &'a self,
         destination: &'a str,

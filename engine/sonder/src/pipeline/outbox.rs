@@ -2,7 +2,7 @@
 //! read back.
 
 use super::writer::{Outcomes, Work};
-use sonder_activate::outcome::{Backlog, BoxFuture, Outcome, OutcomeLog, StoreUnavailable, Verdict};
+use sonder_activate::outcome::{Backlog, BoxFuture, Outcome, OutcomeLog, REMOVED, StoreUnavailable, Verdict};
 use sonder_core::effect::{Delivery, EffectId, PersonId};
 use sonder_dsl::ir::{DestinationId, Program};
 use sonder_dsl::time::Moment;
@@ -55,11 +55,13 @@ impl Backlog for StoredBacklog {
     ) -> BoxFuture<'a, Result<Vec<Delivery>, StoreUnavailable>> {
         let program = Arc::clone(&self.program.borrow());
         let place = program.destinations.iter().position(|known| known.name == destination);
-        let Some(id) = place.and_then(|place| u32::try_from(place).ok()).map(DestinationId) else {
-            return Box::pin(async { Ok(Vec::new()) });
-        };
+        let id = place.and_then(|place| u32::try_from(place).ok()).map_or(REMOVED, DestinationId);
         let name = destination.to_owned();
         Box::pin(self.read(move |reader| reader.backlog(&name, id, after, limit)))
+    }
+
+    fn destinations(&self) -> BoxFuture<'_, Result<Vec<String>, StoreUnavailable>> {
+        Box::pin(self.read(Reader::waiting_destinations))
     }
 
     fn delivered<'a>(
@@ -81,5 +83,52 @@ impl StoredBacklog {
         let answer = tokio::task::spawn_blocking(move || read(&reader)).await;
         let answer = answer.map_err(|error| StoreUnavailable(error.to_string()))?;
         answer.map_err(|error| StoreUnavailable(error.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sonder_core::effect::{Cause, ItemKind};
+    use sonder_core::record::Seq;
+    use sonder_dsl::source::{SourceFile, SourceSet};
+    use sonder_store::{LogBatch, RecordedDelivery, Store};
+
+    fn program(with_destination: bool) -> Arc<Program> {
+        let file = |path: &str, text: &str| SourceFile { path: path.to_owned(), text: text.to_owned() };
+        let mut files = vec![file("sonder.yaml", "name: shop")];
+        if with_destination {
+            let hook = "destination: hook\nplugin: sonder/webhook@1\nallow: [hook.example]\n";
+            files.push(file("destinations/hook.yaml", hook));
+        }
+        let compilation = sonder_dsl::compile(SourceSet::new(files));
+        compilation.program.ok_or(compilation.diagnostics).unwrap()
+    }
+
+    #[tokio::test]
+    async fn deliveries_to_a_removed_destination_are_read_back_too() {
+        let dir = tempfile::tempdir().unwrap();
+        let before = program(true);
+        let (store, _) = Store::open(dir.path(), &before).unwrap();
+        let delivery = Delivery {
+            id: EffectId(7),
+            destination: DestinationId(0),
+            person: PersonId(1),
+            at: Moment(0),
+            cause: Cause::Timer(Moment(0)),
+            kind: ItemKind::SegmentEntered,
+            name: "vip".to_owned(),
+            identifiers: Vec::new(),
+            payload: "{}".to_owned(),
+        };
+        let deliveries = vec![RecordedDelivery { as_of: Seq(0), delivery: delivery.clone() }];
+        store.append(&before, &LogBatch { deliveries, ..LogBatch::default() }).unwrap();
+        let (versions, running) = watch::channel(before);
+        let backlog = StoredBacklog { reader: store.reader(), program: running };
+        assert_eq!(backlog.load("hook", None, 10).await.unwrap(), std::slice::from_ref(&delivery));
+        versions.send_replace(program(false));
+        assert_eq!(backlog.destinations().await.unwrap(), ["hook"]);
+        let removed = Delivery { destination: REMOVED, ..delivery };
+        assert_eq!(backlog.load("hook", None, 10).await.unwrap(), [removed]);
     }
 }

@@ -145,6 +145,22 @@ impl Reader {
         })
     }
 
+    /// The names of the destinations that have deliveries that have not ended, in order.
+    ///
+    /// # Errors
+    /// Whatever the database may say.
+    pub fn waiting_destinations(&self) -> Result<Vec<String>, StoreError> {
+        self.read(|connection| {
+            let mut statement = connection.prepare(
+                "SELECT DISTINCT destination
+                 FROM deliveries ANTI JOIN (SELECT delivery AS id FROM delivery_outcomes WHERE state <> 'retry') USING (id)
+                 WHERE destination IS NOT NULL ORDER BY destination",
+            )?;
+            let names = statement.query_map([], |row| row.get(0))?;
+            Ok(names.collect::<Result<_, _>>()?)
+        })
+    }
+
     /// Who got something from `destination` after `since`, and when, in order of time.
     ///
     /// # Errors

@@ -212,8 +212,12 @@ fn the_backlog_is_what_has_not_ended_in_order() {
     assert_eq!(backlog(Some(3), 10), expected[1..]);
     assert_eq!(backlog(Some(8), 10), []);
     assert_eq!(reader.backlog("other", DestinationId(0), None, 10).unwrap(), []);
+    assert_eq!(reader.waiting_destinations().unwrap(), ["hook"]);
     assert_eq!(reader.delivered("hook", Moment(START)).unwrap(), [(PersonId(1), Moment(START + 1))]);
     assert_eq!(reader.delivered("hook", Moment(START + 1)).unwrap(), []);
+    let ended = [50, 77, 8].map(|id| outcome(id, OutcomeState::Dead, 2)).to_vec();
+    store.append(&program, &LogBatch { outcomes: ended, ..LogBatch::default() }).unwrap();
+    assert!(reader.waiting_destinations().unwrap().is_empty() && backlog(None, 10).is_empty());
 }
 
 #[test]

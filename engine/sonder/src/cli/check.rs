@@ -2,7 +2,7 @@
 
 use super::output::{Failure, Output};
 use super::project::{colour, failure};
-use crate::project::scan;
+use crate::project::{compile, scan};
 use sonder_dsl::diagnostic::codes;
 use sonder_dsl::diagnostic::render::{github, human, json, sarif};
 use std::path::PathBuf;
@@ -41,7 +41,7 @@ pub(super) fn run(args: &Args, output: &mut Output<'_>) -> Result<(), Failure> {
         return explain(code, output);
     }
     let scan = scan(&args.project).map_err(|error| failure(&error))?;
-    let compilation = sonder_dsl::compile(scan.sources);
+    let compilation = compile(scan.sources);
     let (sources, diagnostics) = (&compilation.sources, &compilation.diagnostics);
     let text = match args.format {
         Format::Human => human::render(sources, diagnostics, colour(output.out_is_terminal)),

@@ -1,7 +1,7 @@
 //! A project as commands load it: read, compiled, and its diagnostics shown.
 
 use super::output::{Failure, Output};
-use crate::project::{Scan, ScanError, scan};
+use crate::project::{Scan, ScanError, compile, scan};
 use sonder_dsl::diagnostic::render::human::{self, Colour};
 use sonder_dsl::ir::Program;
 use std::path::Path;
@@ -18,7 +18,7 @@ pub struct Project {
 /// Reads and compiles a project. Its errors go to standard error; its warnings, too.
 pub fn load(root: &Path, output: &mut Output<'_>) -> Result<Project, Failure> {
     let scan = scan(root).map_err(|error| failure(&error))?;
-    let compilation = sonder_dsl::compile(scan.sources.clone());
+    let compilation = compile(scan.sources.clone());
     if !compilation.diagnostics.is_empty() {
         let text = human::render(&compilation.sources, &compilation.diagnostics, colour(output.err_is_terminal));
         output.err.write_all(text.as_bytes())?;

@@ -3,7 +3,7 @@
 
 use crate::observe::ReloadReport;
 use crate::pipeline::{Pipeline, clock};
-use crate::project::{Scan, watch};
+use crate::project::{Scan, compile, watch};
 use metrics::counter;
 use sonder_activate::host::{Host, Plugins};
 use sonder_dsl::diagnostic::Severity;
@@ -61,7 +61,7 @@ pub(super) async fn follow(scan: Scan, pipeline: Weak<Pipeline>, host: Host) {
 }
 
 fn apply(pipeline: &Pipeline, host: &Host, scan: Scan) -> Outcome {
-    let compilation = sonder_dsl::compile(scan.sources);
+    let compilation = compile(scan.sources);
     let Some(program) = compilation.program else {
         let errors = compilation.diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error);
         let line = |diagnostic: &sonder_dsl::diagnostic::Diagnostic| match diagnostic.labels.first() {

@@ -1,0 +1,102 @@
+//! Compiles a project the way every command and the running engine do: the language's own checks, then those that need
+//! the engine's JSON Schema validator.
+//!
+//! So what `sonder check` accepts is what runs, and nothing else.
+
+use sonder_core::govern::{SchemaProblem, schema_problems};
+use sonder_dsl::Compilation;
+use sonder_dsl::diagnostic::{Diagnostic, Report, codes};
+use sonder_dsl::project::FileKind;
+use sonder_dsl::source::{FileId, SourceSet, Span};
+use sonder_dsl::yaml::{self, Node};
+
+/// Compiles a project. An event schema that no validator takes, or whose examples it refuses, is an error.
+#[must_use]
+pub fn compile(sources: SourceSet) -> Compilation {
+    let mut compilation = sonder_dsl::compile(sources);
+    let Some(program) = &compilation.program else { return compilation };
+    let problems = schema_problems(program);
+    if problems.is_empty() {
+        return compilation;
+    }
+    let mut report = Report::default();
+    report.extend(std::mem::take(&mut compilation.diagnostics));
+    let files = event_files(&compilation.sources);
+    report.extend(problems.iter().map(|problem| diagnostic(problem, &files)));
+    Compilation { diagnostics: report.finish(), program: None, ..compilation }
+}
+
+/// The files that declare events, as they are written.
+fn event_files(sources: &SourceSet) -> Vec<(FileId, Node)> {
+    let files = sources.iter().filter(|(_, file)| FileKind::of(&file.path) == FileKind::Event);
+    // They were read without an error before.
+    files.filter_map(|(id, file)| Some((id, yaml::read(id, &file.text, &mut Report::default())?))).collect()
+}
+
+fn diagnostic(problem: &SchemaProblem, files: &[(FileId, Node)]) -> Diagnostic {
+    let is_example = problem.path.rsplit('/').nth(1) == Some("examples");
+    let message = match is_example {
+        true => format!("an example in event `{}` is not what its schema says", problem.event),
+        false => format!("the schema of event `{}` cannot be used", problem.event),
+    };
+    let declares = |node: &Node| node.get("event").and_then(Node::text) == Some(problem.event.as_str());
+    let Some((file, node)) = files.iter().find(|(_, node)| declares(node)) else {
+        return Diagnostic::general(codes::BAD_SCHEMA, message).note(problem.message.clone());
+    };
+    Diagnostic::error(codes::BAD_SCHEMA, message, place(*file, node, &problem.path), problem.message.clone())
+}
+
+/// Where a JSON pointer into an event's schema leads in its file, as far as the two have the same keys: the name of the
+/// event, where they have none.
+fn place(file: FileId, event: &Node, pointer: &str) -> Span {
+    let start = event.get("event").map_or(Span { file, start: 0, end: 0 }, |name| name.span);
+    let mut node = event;
+    let mut place = start;
+    for part in pointer.split('/').skip(1) {
+        let key = part.replace("~1", "/").replace("~0", "~");
+        let below = node.get(&key).or_else(|| node.items().get(key.parse::<usize>().ok()?));
+        let Some(below) = below else { break };
+        (node, place) = (below, below.used_at.unwrap_or(below.span));
+    }
+    place
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sonder_dsl::source::SourceFile;
+
+    fn compiled(event: &str) -> Compilation {
+        let file = |path: &str, text: &str| SourceFile { path: path.to_owned(), text: text.to_owned() };
+        compile(SourceSet::new(vec![file("sonder.yaml", "name: shop"), file("events/order.yaml", event)]))
+    }
+
+    #[test]
+    fn an_example_that_its_schema_refuses_is_an_error_at_its_place() {
+        let event = "event: order\nproperties:\n  total:\n    type: number\n    examples: [9.95, free]\n";
+        let Compilation { sources, diagnostics, program } = compiled(event);
+        assert!(program.is_none());
+        assert_eq!(diagnostics.len(), 1, "{diagnostics:#?}");
+        assert_eq!(diagnostics[0].message, "an example in event `order` is not what its schema says");
+        let label = &diagnostics[0].labels[0];
+        assert_eq!(label.text, "`free` is a string, expected type `number`");
+        let place = sources.position(label.span.file, label.span.start);
+        assert_eq!((sources.path(label.span.file), place.line, place.column), ("events/order.yaml", 5, 22));
+    }
+
+    #[test]
+    fn an_example_inside_an_object_is_found_too() {
+        let event =
+            "event: order\nproperties:\n  a/b: {type: object, properties: {n: {type: integer, examples: [x]}}}\n";
+        let Compilation { sources, diagnostics, .. } = compiled(event);
+        let span = diagnostics[0].labels[0].span;
+        assert_eq!(sources.position(span.file, span.start).line, 3);
+        assert_eq!(&event[span.start as usize..span.end as usize], "x");
+    }
+
+    #[test]
+    fn a_sound_project_compiles() {
+        let compilation = compiled("event: order\nproperties: {total: {type: number, examples: [9.95]}}\n");
+        assert!(compilation.program.is_some() && compilation.diagnostics.is_empty());
+    }
+}

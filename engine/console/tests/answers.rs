@@ -3,10 +3,10 @@
 mod fixture;
 
 use axum::http::{Method, StatusCode};
-use fixture::{COLD_BOB, Fixture};
+use fixture::{COLD_BOB, Fixture, other_program};
 use insta::{assert_json_snapshot, assert_snapshot};
 use serde_json::json;
-use sonder_console::engine::{Stage, Trouble};
+use sonder_console::engine::{Engine, Stage, Trouble};
 use sonder_console::limits;
 
 #[tokio::test]
@@ -65,6 +65,36 @@ async fn segments_say_what_they_are_and_how_large() {
     });
     assert_json_snapshot!(fixture.get("/api/v1/segments").await.json(), { ".segments[].fingerprint" => redacted });
     assert_eq!(fixture.get("/api/v1/segments/keen").await.json()["size"], 3);
+}
+
+#[tokio::test]
+async fn an_answer_is_of_one_version_of_the_project() {
+    let fixture = Fixture::new();
+    *fixture.engine.other.lock() = Some(other_program());
+    let mut counts = std::collections::BTreeSet::new();
+    for _ in 0..8 {
+        let all = fixture.get("/api/v1/segments").await.json();
+        let sizes: Vec<_> = all["segments"].as_array().unwrap().iter().map(|it| (&it["name"], &it["size"])).collect();
+        counts.insert(sizes.len());
+        for (name, size) in sizes {
+            assert_eq!(*size, json!(if name == "keen" { 3 } else { 0 }), "{name}");
+        }
+        assert_eq!(fixture.get("/api/v1/segments/keen").await.json()["size"], 3);
+        let page = fixture.get("/api/v1/segments/keen/members?limit=2").await.json();
+        assert_eq!((&page["size"], page["members"].as_array().unwrap().len()), (&json!(3), 2));
+        // An odd number of questions a round: the next one begins with the other version.
+        fixture.engine.program();
+    }
+    assert_eq!(counts.len(), 2, "both versions answered");
+}
+
+#[tokio::test]
+async fn a_segment_that_goes_away_meanwhile_is_not_there() {
+    let fixture = Fixture::new();
+    *fixture.engine.other.lock() = Some(other_program());
+    fixture.engine.program();
+    let gone = fixture.get("/api/v1/segments/early/members").await;
+    assert_eq!((gone.status, &gone.json()["error"]["code"]), (StatusCode::NOT_FOUND, &json!("no_such_segment")));
 }
 
 #[tokio::test]

@@ -88,6 +88,36 @@ fn errors_come_all_at_once_in_every_format() {
 }
 
 #[test]
+fn an_example_that_its_schema_refuses_fails_check_and_keeps_the_engine_from_starting() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("events")).unwrap();
+    std::fs::write(folder.path().join("sonder.yaml"), "name: x\n").unwrap();
+    let event = "event: order\nproperties:\n  total: {type: number, examples: [9.95, free]}\n";
+    std::fs::write(folder.path().join("events/order.yaml"), event).unwrap();
+    let (project, data) = (folder.path().to_str().unwrap(), folder.path().join("data"));
+    let checked = sonder(&["check", project]);
+    assert_eq!(checked.status.code(), Some(1));
+    let shown = text(&checked.stdout);
+    assert!(shown.contains("E0440") && shown.contains("events/order.yaml:3:"), "{shown}");
+    assert!(shown.contains("`free` is a string, expected type `number`"), "{shown}");
+    let run = sonder(&["run", project, "--data", data.to_str().unwrap(), "--listen", "127.0.0.1:0"]);
+    assert_eq!(run.status.code(), Some(1));
+    assert!(text(&run.stderr).contains("E0440"));
+}
+
+#[test]
+fn addresses_that_are_none_are_refused_before_anything_starts() {
+    for (arguments, complaint) in [
+        (["--trusted-proxy", "10.0.0.0/33"], "is no range of addresses"),
+        (["--public-url", "cdp.example.com/x"], "is no address such as"),
+    ] {
+        let output = sonder(&[&["run", "nowhere"][..], &arguments].concat());
+        assert!(!output.status.success());
+        assert!(text(&output.stderr).contains(complaint), "{}", text(&output.stderr));
+    }
+}
+
+#[test]
 fn every_code_that_check_prints_can_be_explained() {
     let known = sonder(&["check", "--explain", "e0204"]);
     assert!(known.status.success() && text(&known.stdout).starts_with("# E0204"));

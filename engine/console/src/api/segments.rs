@@ -4,7 +4,7 @@ use crate::Api;
 use crate::accept::{Format, preferred};
 use crate::csv;
 use crate::endpoint::{About, Endpoint, json_of, limit_parameter, path_parameter, query_parameter, text_of};
-use crate::engine::{Member, parse_person_id};
+use crate::engine::{self, Member, parse_person_id};
 use crate::error::ApiError;
 use crate::keys::Scope;
 use crate::limits;
@@ -125,18 +125,16 @@ impl Segment {
 
 async fn list(State(api): State<Api>, uri: Uri) -> Result<Json<Segments>, ApiError> {
     Parameters::read(&uri, &[])?;
-    let program = api.engine().program();
     let sizes = api.engine().segment_sizes();
-    let size_of = |id: RuleId| sizes.iter().find(|size| size.segment == id).map_or(0, |size| size.size);
-    Ok(Json(Segments { segments: program.segments().map(|(id, rule)| Segment::new(rule, size_of(id))).collect() }))
+    let segments = sizes.program.segments().map(|(id, rule)| Segment::new(rule, sizes.of(id)));
+    Ok(Json(Segments { segments: segments.collect() }))
 }
 
 async fn one(State(api): State<Api>, uri: Uri) -> Result<Json<Segment>, ApiError> {
     Parameters::read(&uri, &[])?;
-    let program = api.engine().program();
-    let (id, rule) = find(&program, &path_segment(&uri, NAME)?)?;
-    let size = api.engine().segment_sizes().iter().find(|size| size.segment == id).map_or(0, |size| size.size);
-    Ok(Json(Segment::new(rule, size)))
+    let sizes = api.engine().segment_sizes();
+    let (id, rule) = find(&sizes.program, &path_segment(&uri, NAME)?)?;
+    Ok(Json(Segment::new(rule, sizes.of(id))))
 }
 
 #[derive(Serialize)]
@@ -166,22 +164,28 @@ async fn members(State(api): State<Api>, uri: Uri, headers: HeaderMap) -> Result
     let limit = parameters.limit(limits::PAGE_DEFAULT, limits::PAGE_MOST)?;
     let format = preferred(&headers)?;
     let program = api.engine().program();
-    let (segment, rule) = find(&program, &path_segment(&uri, NAME)?)?;
+    let segment = find(&program, &path_segment(&uri, NAME)?)?.1.name.clone();
     if format == Format::Csv {
         return Ok(stream_members(api, program, segment, after));
     }
     // One more than asked for tells whether there is a page after this one.
-    let mut page = in_turn(&api, Work::Read, move |engine| engine.members(segment, after, limit + 1)).await?;
-    let more = page.len() > limit;
-    page.truncate(limit);
-    let size = api.engine().segment_sizes().iter().find(|size| size.segment == segment).map_or(0, |size| size.size);
+    let mut page = page_of(&api, &segment, after, limit + 1).await?;
+    let more = page.members.len() > limit;
+    page.members.truncate(limit);
     let answer = Members {
-        segment: rule.name.clone(),
-        size,
-        next: page.last().filter(|_| more).map(|last| last.person.clone()),
-        members: page.into_iter().map(member_answer).collect(),
+        segment,
+        size: page.size,
+        next: page.members.last().filter(|_| more).map(|last| last.person.clone()),
+        members: page.members.into_iter().map(member_answer).collect(),
     };
     Ok(Json(answer).into_response())
+}
+
+/// A page of members. The segment may be gone by the time that it is read: another version of the project runs then.
+async fn page_of(api: &Api, segment: &str, after: Option<PersonId>, limit: usize) -> Result<engine::Members, ApiError> {
+    let name = segment.to_owned();
+    let page = in_turn(api, Work::Read, move |engine| engine.members(&name, after, limit)).await?;
+    page.ok_or_else(|| no_such_segment(segment))
 }
 
 fn member_answer(member: Member) -> MemberAnswer {
@@ -190,14 +194,13 @@ fn member_answer(member: Member) -> MemberAnswer {
 }
 
 /// All members as CSV, page after page, no faster than the client reads.
-fn stream_members(api: Api, program: Arc<Program>, segment: RuleId, after: Option<PersonId>) -> Response {
+fn stream_members(api: Api, program: Arc<Program>, segment: String, after: Option<PersonId>) -> Response {
     streamed("text/csv; charset=utf-8", async move |lines| {
         let kinds: Vec<&str> = program.identity.identifiers.iter().map(|kind| kind.name.as_str()).collect();
         lines.send(csv::line(["person", "since"].into_iter().chain(kinds.iter().copied()))).await?;
         let mut after = after;
         loop {
-            let page =
-                in_turn(&api, Work::Read, move |engine| engine.members(segment, after, limits::PAGE_MOST)).await?;
+            let page = page_of(&api, &segment, after, limits::PAGE_MOST).await?.members;
             let Some(last) = page.last() else { return Ok(()) };
             after = parse_person_id(&last.person);
             let text: String = page.iter().map(|member| member_line(member, &kinds)).collect();
@@ -223,18 +226,22 @@ fn member_line(member: &Member, kinds: &[&str]) -> String {
 
 /// The segment of this name.
 fn find<'p>(program: &'p Program, name: &str) -> Result<(RuleId, &'p Rule), ApiError> {
-    let shown: String = name.chars().take(100).collect();
     match program.rule_named(name) {
         Some((id, rule)) if rule.kind == RuleKind::Segment => Ok((id, rule)),
         Some(_) => Err(ApiError::missing(
             "no_such_segment",
-            format!("`{shown}` is a trait, not a segment"),
+            format!("`{}` is a trait, not a segment", shown(name)),
             "a person's computed traits are in `/api/v1/people/{who}`",
         )),
-        None => Err(ApiError::missing(
-            "no_such_segment",
-            format!("there is no segment `{shown}`"),
-            "`/api/v1/segments` lists them",
-        )),
+        None => Err(no_such_segment(name)),
     }
+}
+
+fn no_such_segment(name: &str) -> ApiError {
+    let message = format!("there is no segment `{}`", shown(name));
+    ApiError::missing("no_such_segment", message, "`/api/v1/segments` lists them")
+}
+
+fn shown(name: &str) -> String {
+    name.chars().take(100).collect()
 }

@@ -22,13 +22,15 @@ pub use delivery::{Delivery, DeliveryFilter, DeliveryPage, DeliveryState};
 pub use person::{ComputedTrait, Identifier, InSegment, Person, Sought, Trait};
 pub use quarantine::{QuarantineFilter, QuarantinePage, QuarantineReason, Quarantined, ReasonCount};
 pub use query::{Column, Query, Rows};
-pub use segment::{Member, SegmentSize};
-pub use status::{DestinationStatus, Lag, LogStatus, Memory, Recovery, Reload, ReloadOutcome, Stage, Status};
+pub use segment::{Member, Members, SegmentSize, SegmentSizes};
+pub use status::{
+    DestinationStatus, Lag, LogStatus, Memory, Recovery, RejectionStatus, Reload, ReloadOutcome, Stage, Status,
+};
 pub use text::{effect_id, instant, parse_instant, parse_person_id, person_id, value_json};
 pub use timeline::{Entry, EntryKind, TimelineCursor};
 
 use sonder_core::effect::PersonId;
-use sonder_dsl::ir::{IdentifierKindId, Program, RuleId};
+use sonder_dsl::ir::{IdentifierKindId, Program};
 use std::sync::Arc;
 use thiserror::Error;
 
@@ -56,14 +58,16 @@ pub trait Engine: Send + Sync + 'static {
     /// When the store cannot be read.
     fn timeline(&self, id: PersonId, before: Option<&TimelineCursor>, limit: usize) -> Result<Vec<Entry>, Trouble>;
 
-    /// Quick. How many people are in each segment now, in the order of [`Program::segments`].
-    fn segment_sizes(&self) -> Vec<SegmentSize>;
+    /// Quick. How many people are in each segment now, and the version of the project whose segments these are: both of one
+    /// moment, for ids of one version mean nothing to another.
+    fn segment_sizes(&self) -> SegmentSizes;
 
-    /// Slow. Up to `limit` members with an id greater than `after`, in order of id.
+    /// Slow. Up to `limit` members of the segment of this name with an id greater than `after`, in order of id; `None` when
+    /// the version that runs now has no such segment.
     ///
     /// # Errors
     /// When cold members cannot be read from the store.
-    fn members(&self, segment: RuleId, after: Option<PersonId>, limit: usize) -> Result<Vec<Member>, Trouble>;
+    fn members(&self, segment: &str, after: Option<PersonId>, limit: usize) -> Result<Option<Members>, Trouble>;
 
     /// Slow. Runs one read-only statement.
     ///

@@ -1,7 +1,8 @@
 //! Segments and who is in them.
 
 use serde::Serialize;
-use sonder_dsl::ir::RuleId;
+use sonder_dsl::ir::{Program, RuleId};
+use std::sync::Arc;
 
 /// How many people are in a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,6 +11,32 @@ pub struct SegmentSize {
     pub segment: RuleId,
     /// How many, now.
     pub size: u64,
+}
+
+/// How many people are in each segment of a version of the project.
+#[derive(Clone, Debug)]
+pub struct SegmentSizes {
+    /// The version.
+    pub program: Arc<Program>,
+    /// In the order of [`Program::segments`].
+    pub sizes: Vec<SegmentSize>,
+}
+
+impl SegmentSizes {
+    /// The size of one of the version's segments.
+    #[must_use]
+    pub fn of(&self, segment: RuleId) -> u64 {
+        self.sizes.iter().find(|size| size.segment == segment).map_or(0, |size| size.size)
+    }
+}
+
+/// Some of the people who are in a segment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Members {
+    /// How many are in it altogether.
+    pub size: u64,
+    /// Some of them, in order of id.
+    pub members: Vec<Member>,
 }
 
 /// Somebody who is in a segment.

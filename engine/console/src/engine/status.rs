@@ -19,6 +19,8 @@ pub struct Status {
     pub recovery: Option<Recovery>,
     /// The log.
     pub log: LogStatus,
+    /// Requests of clients that were refused since the start, in the order of their reasons.
+    pub rejections: Vec<RejectionStatus>,
     /// How many people there are.
     pub people: u64,
     /// How far behind each stage is.
@@ -71,6 +73,21 @@ pub struct LogStatus {
     pub duplicates: u64,
     /// Messages in quarantine.
     pub quarantined: u64,
+}
+
+/// Requests that were refused for one reason. None of what they held is in the log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RejectionStatus {
+    /// The reason's code, as the client was told.
+    pub code: String,
+    /// How many, since the start.
+    pub count: u64,
+    /// When the last one came.
+    pub last_at: String,
+    /// Where the last one went, without its query.
+    pub last_path: String,
+    /// The beginning of the last one's body, as it came.
+    pub last_sample: String,
 }
 
 /// How far behind each stage is.

@@ -252,6 +252,13 @@ fn health() -> Named {
         ("duplicates", whole()),
         ("quarantined", whole()),
     ]);
+    let rejection = object(&[
+        ("code", json!({ "type": "string", "pattern": "^[a-z_]+$" })),
+        ("count", whole()),
+        ("last_at", moment()),
+        ("last_path", text()),
+        ("last_sample", text()),
+    ]);
     let lag = object(&[
         ("queued", whole()),
         ("unfolded", whole()),
@@ -285,6 +292,7 @@ fn health() -> Named {
                 ("started_at", moment()),
                 ("recovery", or_null(&recovery)),
                 ("log", log),
+                ("rejections", list_of(&rejection)),
                 ("people", whole()),
                 ("lag", lag),
                 ("reload", reload),

@@ -4,12 +4,16 @@ use super::output::{Failure, Output};
 use super::project::{Project, load};
 use crate::observe::{LogOptions, set_up_log, set_up_metrics};
 use crate::server::{Options, Server};
+use axum::http::Uri;
+use sonder_collect::Network;
 use std::path::PathBuf;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Run the engine
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  sonder run shop --data /var/lib/sonder --listen 127.0.0.1:8080")]
+#[command(
+    after_help = "Examples:\n  sonder run shop --data /var/lib/sonder --listen 127.0.0.1:8080\n  sonder run shop --trusted-proxy 10.0.0.0/8 --public-url https://cdp.example.com"
+)]
 pub struct Args {
     #[command(flatten)]
     pub engine: EngineArgs,
@@ -27,8 +31,27 @@ pub struct EngineArgs {
     /// Where to listen; port 0 takes a free one [default: `listen` of sonder.yaml, or 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR")]
     pub listen: Option<String>,
+    /// A proxy in front of the engine, such as 10.0.0.0/8: its X-Forwarded-For says who the client is. Several: again, or with commas
+    #[arg(long, value_name = "CIDR", value_delimiter = ',')]
+    pub trusted_proxy: Vec<Network>,
+    /// Where browsers reach the engine, such as https://cdp.example.com; goes into the settings that SDKs load [default: the
+    /// address that they load them from]
+    #[arg(long, value_name = "URL", value_parser = public_url)]
+    pub public_url: Option<String>,
     #[command(flatten)]
     pub log: LogOptions,
+}
+
+/// Only a scheme and a host, with a port where it has one: SDKs put paths of their own behind it.
+fn public_url(text: &str) -> Result<String, String> {
+    let wrong = || format!("`{text}` is no address such as `https://cdp.example.com`");
+    let url: Uri = text.parse().map_err(|_| wrong())?;
+    let is_web = matches!(url.scheme_str(), Some("http" | "https"));
+    let has_host = url.authority().is_some_and(|it| !it.host().is_empty() && !it.as_str().contains('@'));
+    if !is_web || !has_host || url.path() != "/" || url.query().is_some() || text.contains('#') {
+        return Err(wrong());
+    }
+    Ok(text.trim_end_matches('/').to_owned())
 }
 
 pub(super) fn run(args: &Args, output: &mut Output<'_>) -> Result<(), Failure> {
@@ -56,6 +79,8 @@ impl Prepared {
         let options = Options {
             data: data.unwrap_or_else(|| PathBuf::from("./.sonder")),
             listen: listen.unwrap_or_else(|| "127.0.0.1:8080".to_owned()),
+            trusted_proxies: args.trusted_proxy.clone(),
+            public_url: args.public_url.clone(),
             metrics: set_up_metrics(),
             scan,
             program,
@@ -104,6 +129,34 @@ impl Signals {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_public_url_is_a_scheme_and_a_host() {
+        for url in
+            ["https://cdp.example.com", "http://127.0.0.1:8080", "https://cdp.example.com:8443", "http://[::1]:80"]
+        {
+            assert_eq!(public_url(url), Ok(url.to_owned()));
+        }
+        assert_eq!(public_url("https://cdp.example.com/"), Ok("https://cdp.example.com".to_owned()));
+        for url in [
+            "",
+            "cdp.example.com",
+            "/path",
+            "ftp://cdp.example.com",
+            "https://",
+            "https://cdp.example.com/collect",
+            "https://cdp.example.com?x=y",
+            "https://cdp.example.com#x",
+            "https://me:secret@cdp.example.com",
+        ] {
+            assert!(public_url(url).is_err(), "{url}");
         }
     }
 }

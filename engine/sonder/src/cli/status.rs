@@ -11,6 +11,9 @@ use sonder_dsl::time::Moment;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+/// Characters of a refused body that are shown; `--json` has all that was kept.
+const SAMPLE_CHARACTERS: usize = 120;
+
 /// Show how the engine is: log, lag, reload, destinations, memory
 #[derive(Debug, clap::Args)]
 #[command(
@@ -82,6 +85,16 @@ fn show(status: &Json, output: &mut Output<'_>) -> Result<(), Failure> {
         "log           {} events, {} in quarantine, {} duplicates left out",
         log["seq"], log["quarantined"], log["duplicates"]
     ))?;
+    for rejection in status["rejections"].as_array().map(Vec::as_slice).unwrap_or_default() {
+        output.line(format!(
+            "refused       {} {}, the last one at {} to {}: {}",
+            rejection["count"],
+            text(&rejection["code"]),
+            text(&rejection["last_at"]),
+            text(&rejection["last_path"]),
+            sample(rejection["last_sample"].as_str().unwrap_or_default()),
+        ))?;
+    }
     output.line(format!("people        {}", status["people"]))?;
     output.line(format!(
         "lag           {} queued, {} not folded, {} not delivered",
@@ -108,4 +121,27 @@ fn show(status: &Json, output: &mut Output<'_>) -> Result<(), Failure> {
         mib(&status["memory"]["resident"]),
         mib(&status["memory"]["people"])
     ))
+}
+
+/// The beginning of what a client sent, on one line; control characters of it never reach the terminal.
+fn sample(text: &str) -> String {
+    let shown: String = text.chars().take(SAMPLE_CHARACTERS).map(|it| if it.is_control() { ' ' } else { it }).collect();
+    match text.chars().nth(SAMPLE_CHARACTERS) {
+        _ if text.is_empty() => "no body".to_owned(),
+        Some(_) => format!("`{shown}…`"),
+        None => format!("`{shown}`"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sample_is_one_short_line() {
+        assert_eq!(sample(""), "no body");
+        assert_eq!(sample("{\"a\":\n\u{1b}[31m1"), "`{\"a\":  [31m1`");
+        assert_eq!(sample(&"é".repeat(SAMPLE_CHARACTERS)), format!("`{}`", "é".repeat(SAMPLE_CHARACTERS)));
+        assert_eq!(sample(&"é".repeat(SAMPLE_CHARACTERS + 1)), format!("`{}…`", "é".repeat(SAMPLE_CHARACTERS)));
+    }
 }

@@ -7,15 +7,16 @@ use crate::observe::{Gauges, Health, Metrics, ReloadReport, resident_bytes};
 use crate::pipeline::{Live, Shared, clock};
 use parking_lot::RwLock;
 use sonder_activate::outbox::Outbox;
+use sonder_collect::{Collector, RejectionCount};
 use sonder_console::engine::{
-    DeliveryFilter, DeliveryPage, DestinationStatus, Engine, Entry, Lag, LogStatus, Member, Memory, Person,
-    QuarantineFilter, QuarantinePage, Query, Recovery, Reload, ReloadOutcome, Rows, SegmentSize, Sought, Stage, Status,
-    TimelineCursor, Trouble, instant, person_id,
+    DeliveryFilter, DeliveryPage, DestinationStatus, Engine, Entry, Lag, LogStatus, Member, Members, Memory, Person,
+    QuarantineFilter, QuarantinePage, Query, Recovery, RejectionStatus, Reload, ReloadOutcome, Rows, SegmentSize,
+    SegmentSizes, Sought, Stage, Status, TimelineCursor, Trouble, instant, person_id,
 };
 use sonder_core::effect::PersonId;
 use sonder_core::govern::Governor;
 use sonder_core::view::PersonView;
-use sonder_dsl::ir::{IdentifierKindId, Program, RuleId};
+use sonder_dsl::ir::{IdentifierKindId, Program};
 use sonder_dsl::time::Moment;
 use sonder_store::{Reader, Store, StoreError};
 use std::sync::Arc;
@@ -28,6 +29,8 @@ pub struct Answers {
     reader: Reader,
     /// There while it runs; looking at data at rest needs none.
     outbox: Option<Outbox>,
+    /// There while it runs.
+    collector: Option<Collector>,
     metrics: Metrics,
     started_at: Moment,
     /// Makes identifiers comparable; for the program beside it.
@@ -37,12 +40,18 @@ pub struct Answers {
 impl Answers {
     /// Over what a pipeline shares.
     #[must_use]
-    pub fn new(shared: Arc<Shared>, store: Arc<Store>, outbox: Option<Outbox>, metrics: Metrics) -> Self {
+    pub fn new(
+        shared: Arc<Shared>,
+        store: Arc<Store>,
+        outbox: Option<Outbox>,
+        collector: Option<Collector>,
+        metrics: Metrics,
+    ) -> Self {
         let program = Arc::clone(&shared.live.read().program);
         let governor = Arc::new(Governor::new(&program));
         let reader = store.reader();
         let governor = RwLock::new((program, governor));
-        Self { shared, store, reader, outbox, metrics, started_at: clock::wall(), governor }
+        Self { shared, store, reader, outbox, collector, metrics, started_at: clock::wall(), governor }
     }
 
     /// Entries into and exits from segments since the start.
@@ -102,6 +111,18 @@ impl Answers {
             .collect()
     }
 
+    fn rejections(&self) -> Vec<RejectionStatus> {
+        let counts = self.collector.as_ref().map(Collector::rejections).unwrap_or_default();
+        let status = |it: RejectionCount| RejectionStatus {
+            code: it.code.to_owned(),
+            count: it.count,
+            last_at: instant(it.last_at),
+            last_path: it.last_path,
+            last_sample: it.last_sample,
+        };
+        counts.into_iter().map(status).collect()
+    }
+
     fn lag(&self) -> Lag {
         let gauges = &self.shared.gauges;
         let stats = self.outbox.as_ref().map(|outbox| outbox.stats().destinations).unwrap_or_default();
@@ -152,14 +173,19 @@ impl Engine for Answers {
         history::timeline(&self.reader, view, before, limit)
     }
 
-    fn segment_sizes(&self) -> Vec<SegmentSize> {
+    fn segment_sizes(&self) -> SegmentSizes {
         let live = self.shared.live.read();
         let size = |segment| SegmentSize { segment, size: live.state.segment_size(segment) as u64 };
-        live.program.segments().map(|(segment, _)| size(segment)).collect()
+        let sizes = live.program.segments().map(|(segment, _)| size(segment)).collect();
+        SegmentSizes { program: Arc::clone(&live.program), sizes }
     }
 
-    fn members(&self, segment: RuleId, after: Option<PersonId>, limit: usize) -> Result<Vec<Member>, Trouble> {
-        let members = self.shared.live.read().state.members(segment, after, limit);
+    fn members(&self, segment: &str, after: Option<PersonId>, limit: usize) -> Result<Option<Members>, Trouble> {
+        let (size, members) = {
+            let live = self.shared.live.read();
+            let Some((id, _)) = live.program.segments().find(|(_, rule)| rule.name == segment) else { return Ok(None) };
+            (live.state.segment_size(id) as u64, live.state.members(id, after, limit))
+        };
         let mut answer = Vec::with_capacity(members.len());
         for (person, since) in members {
             let Some(view) = self.view(person)? else { continue };
@@ -170,7 +196,7 @@ impl Engine for Answers {
                 identifiers: identifiers.collect(),
             });
         }
-        Ok(answer)
+        Ok(Some(Members { size, members: answer }))
     }
 
     fn query(&self, query: &Query) -> Result<Rows, Trouble> {
@@ -216,6 +242,7 @@ impl Engine for Answers {
                 millis: recovery.took.as_secs_f64() * 1_000.0,
             }),
             log: log_status(gauges),
+            rejections: self.rejections(),
             people,
             lag: self.lag(),
             reload: reload(&gauges.reload()),

@@ -18,7 +18,7 @@ use crate::project::Scan;
 use announce::{Announced, Announcement, announce};
 use import_route::ImportRoute;
 use sonder_activate::host::{Host, HostConfig, PluginProblem, Plugins};
-use sonder_collect::{Collector, CollectorConfig, ServeOptions};
+use sonder_collect::{Collector, CollectorConfig, Network, ServeOptions};
 use sonder_console::Api;
 use sonder_console::keys::KeyRing;
 use sonder_dsl::ir::Program;
@@ -40,6 +40,10 @@ pub struct Options {
     pub data: PathBuf,
     /// Where to listen: `127.0.0.1:8080`, or port 0 for a free one.
     pub listen: String,
+    /// Proxies whose word on a client's address counts.
+    pub trusted_proxies: Vec<Network>,
+    /// Where browsers reach the collector, where that is not the address that their requests name.
+    pub public_url: Option<String>,
     /// Where metrics are kept.
     pub metrics: Metrics,
 }
@@ -61,7 +65,7 @@ impl Server {
     /// # Errors
     /// In the user's words: a data directory in use, an address taken, a plugin that is wrong.
     pub async fn start(options: Options) -> Result<Self, Failure> {
-        let Options { scan, program, data, listen, metrics } = options;
+        let Options { scan, program, data, listen, trusted_proxies, public_url, metrics } = options;
         crate::cli::install_crypto();
         std::fs::create_dir_all(&data)
             .map_err(|error| Failure::user(format!("could not make `{}`: {error}", data.display())))?;
@@ -85,13 +89,15 @@ impl Server {
         tracing::info!(people = recovery.people, refolded = recovery.records, took = ?recovery.took, "recovered");
         let pipeline = Arc::new(Pipeline::start(opened, Some(plugins.transports()))?);
         let shared = Arc::clone(pipeline.shared());
+        let collecting = CollectorConfig::new(shared.program.subscribe(), Arc::new(pipeline.entrance()));
+        let collector = Collector::new(CollectorConfig { trusted_proxies, public_url, ..collecting });
         let answers = Arc::new(Answers::new(
             Arc::clone(&shared),
             Arc::clone(pipeline.store()),
             pipeline.outbox().cloned(),
+            Some(collector.clone()),
             metrics,
         ));
-        let collector = Collector::new(CollectorConfig::new(shared.program.subscribe(), Arc::new(pipeline.entrance())));
         let api = Api::new(Arc::clone(&answers) as Arc<_>, Arc::clone(&keys), is_local);
         let import = ImportRoute::new(&data, Arc::clone(&shared), pipeline.entrance(), Arc::clone(&keys), is_local);
         let router = import.router().merge(sonder_console::router(api));

@@ -88,7 +88,7 @@ impl Offline {
 
     fn answers(&self, project: Option<&Path>) -> Result<Answers, Failure> {
         let Opened { store, shared, .. } = self.recover(project)?;
-        Ok(Answers::new(shared, store, None, set_up_metrics()))
+        Ok(Answers::new(shared, store, None, None, set_up_metrics()))
     }
 
     /// The project that last ran on the data, unless another is named.

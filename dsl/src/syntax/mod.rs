@@ -7,6 +7,7 @@
 pub mod ast;
 mod climb;
 mod expectation;
+pub mod format;
 mod literal;
 mod mistakes;
 mod parser;

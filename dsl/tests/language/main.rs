@@ -14,6 +14,7 @@ macro_rules! spec {
 
 mod enough;
 mod fingerprints;
+mod formatting;
 mod limits;
 mod lowering;
 mod mistakes;

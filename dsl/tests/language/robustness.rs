@@ -85,7 +85,7 @@ fn soup() -> impl Strategy<Value = String> {
 }
 
 /// Sound expressions by construction: a number, and a condition.
-fn number() -> BoxedStrategy<String> {
+pub fn number() -> BoxedStrategy<String> {
     let leaf = prop::sample::select(vec![
         "1",
         "2.50",
@@ -114,7 +114,7 @@ fn number() -> BoxedStrategy<String> {
     .boxed()
 }
 
-fn condition_over(number: BoxedStrategy<String>) -> BoxedStrategy<String> {
+pub fn condition_over(number: BoxedStrategy<String>) -> BoxedStrategy<String> {
     let comparison = (number.clone(), prop::sample::select(vec!["==", "!=", "<", "<=", ">", ">="]), number)
         .prop_map(|(a, op, b)| format!("({a}) {op} ({b})"));
     let leaf = prop_oneof![

@@ -45,10 +45,13 @@ pub enum Finding {
         /// Under which id from now on.
         id: PersonId,
     },
-    /// Two people are one.
+    /// Two people are one. The ids are those of the moment: a later finding of the same message may join the survivor to
+    /// somebody older, and the graph knows them by their place no longer then.
     Joined {
         /// The one created first.
         survivor: PersonIndex,
+        /// Who that is.
+        survivor_id: PersonId,
         /// The other; the place is to be released.
         absorbed: PersonIndex,
         /// Who that was.
@@ -318,12 +321,12 @@ impl LinkRules {
         match owner {
             None => graph.attach(node, person),
             Some(owner) if owner != person => {
-                let absorbed_id = |graph: &Graph, it: PersonIndex| graph.component(it).map(|component| component.id);
-                let ids = (absorbed_id(graph, person), absorbed_id(graph, owner));
-                if let Some((survivor, absorbed)) = graph.join(person, owner)
-                    && let Some(absorbed_id) = if absorbed == person { ids.0 } else { ids.1 }
+                let id_of = |it: PersonIndex| graph.component(it).map(|component| component.id);
+                if let (Some(mine), Some(theirs)) = (id_of(person), id_of(owner))
+                    && let Some((survivor, absorbed)) = graph.join(person, owner)
                 {
-                    findings.push(Finding::Joined { survivor, absorbed, absorbed_id });
+                    let (survivor_id, absorbed_id) = if survivor == person { (mine, theirs) } else { (theirs, mine) };
+                    findings.push(Finding::Joined { survivor, survivor_id, absorbed, absorbed_id });
                     person = survivor;
                 }
             }

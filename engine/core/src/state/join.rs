@@ -14,7 +14,10 @@ use sonder_dsl::time::Moment;
 
 impl State {
     /// `absorbed` is `survivor`. The rules to decide again are noted as touched.
-    pub(super) fn join(&mut self, survivor: PersonIndex, absorbed: PersonIndex, absorbed_id: PersonId) {
+    ///
+    /// Both come with their ids, as one message may join several people: the graph is at the last of these joins already,
+    /// and the survivor of this one may be gone from it. Their slots are not; histories move on join by join.
+    pub(super) fn join(&mut self, survivor: (PersonIndex, PersonId), (absorbed, absorbed_id): (PersonIndex, PersonId)) {
         let gone = &mut self.slots[absorbed.index()];
         self.timers.cancel(absorbed_id, gone.queued);
         self.memory = self.memory.saturating_sub(gone.size as usize);
@@ -30,8 +33,7 @@ impl State {
         }
     }
 
-    fn take_over(&mut self, survivor: PersonIndex, history: Person, absorbed_id: PersonId) {
-        let Some(id) = self.graph.component(survivor).map(|component| component.id) else { return };
+    fn take_over(&mut self, (survivor, survivor_id): (PersonIndex, PersonId), history: Person, absorbed_id: PersonId) {
         let slot = &mut self.slots[survivor.index()];
         let Some(person) = &mut slot.person else { return };
         slot.dirty = true;
@@ -64,7 +66,7 @@ impl State {
             members.remove(&absorbed_id);
             let joined = entry(&mut person.segments, rule, || since);
             *joined = since.min(*joined);
-            members.insert(id, *joined);
+            members.insert(survivor_id, *joined);
             // They may be in it no longer, now that both histories count.
             self.scratch.touched.extend(&[rule]);
         }

@@ -200,10 +200,9 @@ impl State {
                     self.scratch.touched.extend(&self.plan.initially_true);
                     (id, ChangeKind::Created)
                 }
-                Finding::Joined { survivor, absorbed, absorbed_id } => {
-                    self.join(survivor, absorbed, absorbed_id);
-                    let Some(component) = self.graph.component(survivor) else { continue };
-                    (component.id, ChangeKind::Merged { absorbed: absorbed_id })
+                Finding::Joined { survivor, survivor_id, absorbed, absorbed_id } => {
+                    self.join((survivor, survivor_id), (absorbed, absorbed_id));
+                    (survivor_id, ChangeKind::Merged { absorbed: absorbed_id })
                 }
                 Finding::Touched(person) => {
                     self.slots[person.index()].dirty = true;

@@ -308,4 +308,5 @@ fn random_logs_are_as_nasty_as_they_should_be() {
     assert!(all.iter().filter(|it| it.late > 0).count() > 50);
     assert!(all.iter().filter(|it| it.gap == 0).count() > 100);
     assert!(all.iter().filter(|it| it.who.len() > 1).count() > 30);
+    assert!(all.iter().filter(|it| it.who.len() > 2).count() > 10);
 }

@@ -14,6 +14,7 @@ use sonder_dsl::time::{Duration, Moment};
 fn agree(program: &Program, state: &State, records: &[Record], now: Moment) -> Result<(), TestCaseError> {
     let everybody = people(records);
     prop_assert_eq!(state.people_count(), everybody.len(), "people at {}", now);
+    let mut sizes = vec![0; program.rules.len()];
     for (identifiers, events) in &everybody {
         let id = state.resolve(&identifiers[0]).unwrap();
         let view = state.person(program, id).unwrap();
@@ -25,6 +26,9 @@ fn agree(program: &Program, state: &State, records: &[Record], now: Moment) -> R
                 RuleKind::Segment => {
                     let found = view.segments.iter().any(|it| it.rule == id);
                     prop_assert_eq!(found, person.is_in(id), "`{}` of {:?} at {}", rule.source, identifiers, now);
+                    let listed = state.members(id, None, usize::MAX).iter().any(|(member, _)| *member == view.id);
+                    prop_assert_eq!(listed, found, "member of `{}`: {:?} at {}", rule.source, identifiers, now);
+                    sizes[index] += usize::from(found);
                 }
                 RuleKind::Trait(kind) => {
                     let found = view.computed.iter().find(|it| it.rule == id).map(|it| it.value.clone());
@@ -33,6 +37,9 @@ fn agree(program: &Program, state: &State, records: &[Record], now: Moment) -> R
                 }
             }
         }
+    }
+    for (index, size) in sizes.into_iter().enumerate() {
+        prop_assert_eq!(state.segment_size(RuleId(index as u32)), size, "nobody else is listed, at {}", now);
     }
     Ok(())
 }

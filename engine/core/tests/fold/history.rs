@@ -116,7 +116,7 @@ pub fn event_mut(record: &mut Record) -> &mut Event {
     event
 }
 
-/// Somebody of a handful of people; sometimes with an identifier that joins two of them.
+/// Somebody of a handful of people; sometimes with identifiers that join two of them, or three at once.
 fn who() -> impl Strategy<Value = Vec<(&'static str, String)>> {
     let anonymous = (0..4_u8).prop_map(|n| ("anonymous_id", format!("a{n}")));
     let user = (0..3_u8).prop_map(|n| ("user_id", format!("u{n}")));
@@ -124,8 +124,10 @@ fn who() -> impl Strategy<Value = Vec<(&'static str, String)>> {
     prop_oneof![
         8 => anonymous.clone().prop_map(|it| vec![it]),
         2 => user.clone().prop_map(|it| vec![it]),
-        1 => (user, anonymous.clone()).prop_map(|(a, b)| vec![a, b]),
-        1 => (email, anonymous).prop_map(|(a, b)| vec![a, b]),
+        1 => email.clone().prop_map(|it| vec![it]),
+        1 => (user.clone(), anonymous.clone()).prop_map(|(a, b)| vec![a, b]),
+        1 => (email.clone(), anonymous.clone()).prop_map(|(a, b)| vec![a, b]),
+        1 => (user, email, anonymous).prop_map(|(a, b, c)| vec![a, b, c]),
     ]
 }
 

@@ -7,8 +7,9 @@ use sonder_core::effect::{Change, ChangeKind, Effects, PersonId};
 use sonder_core::message::Call;
 use sonder_core::record::{Identifier, Record};
 use sonder_core::view::PersonView;
-use sonder_dsl::ir::{IdentifierKindId, Program, SourceId};
+use sonder_dsl::ir::{IdentifierKindId, ProfileTraitId, Program, SourceId, Value};
 use sonder_dsl::time::Moment;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 const RULES: &str = "segment lookers \"\" { when count(view) >= 2 }\n";
@@ -22,7 +23,11 @@ struct World {
 
 impl World {
     fn new(identity: &str) -> Self {
-        let program = project(RULES, identity, "");
+        Self::with(RULES, identity)
+    }
+
+    fn with(rules: &str, identity: &str) -> Self {
+        let program = project(rules, identity, "");
         Self { state: State::new(&program), program, effects: Effects::default() }
     }
 
@@ -100,6 +105,82 @@ fn a_merge_keeps_memberships_from_the_earlier_moment_and_emits_only_what_follows
     world.take(&track(&program, 7, 7, "d", "view")).identify(8, &[("user_id", "v"), ("anonymous_id", "c")]);
     world.identify(9, &[("user_id", "v"), ("anonymous_id", "d")]);
     assert!(world.effects.changes.iter().any(|it| it.what == ChangeKind::Entered(rule)));
+}
+
+/// Three people, one for each kind of identifier, in this order; then a message with all three identifiers.
+fn one_message_joins(order: [usize; 3]) {
+    const WHO: [(&str, &str); 3] = [("user_id", "u"), ("email", "e"), ("anonymous_id", "a")];
+    const COUNTRIES: [&str; 3] = ["NL", "BE", "DE"];
+    let rules = format!("{RULES}trait views = count(view)\n");
+    let mut world = World::with(&rules, "identifiers:\n  user_id: {}\n  email: {}\n  anonymous_id: {}\n");
+    let program = world.program.clone();
+    let (lookers, _) = program.rule_named("lookers").unwrap();
+    let (views, _) = program.rule_named("views").unwrap();
+    let profile = |name: &str| ProfileTraitId(program.profile.iter().position(|it| it.name == name).unwrap() as u32);
+    let mut seq = 0;
+    for kind in order {
+        let (name, value) = WHO[kind];
+        for _ in 0..2 {
+            seq += 1;
+            let mut view = track(&program, seq, seq as i64, "", "view");
+            event_mut(&mut view).identifiers = vec![world.identifier(name, value)];
+            world.take(&view);
+        }
+        seq += 1;
+        let mut told = identify(&program, seq, seq as i64, &[WHO[kind]]);
+        event_mut(&mut told).traits = vec![
+            (profile("country"), Value::String(COUNTRIES[kind].into())),
+            (profile("age"), Value::Int(20 + kind as i64)),
+        ];
+        event_mut(&mut told).traits.sort_by_key(|(id, _)| *id);
+        world.take(&told);
+    }
+    let ids = WHO.map(|(kind, value)| world.who(kind, value).unwrap());
+    assert_eq!(world.state.segment_size(lookers), 3);
+    let mut saved: BTreeMap<_, _> = world.state.checkpoint().people.into_iter().collect();
+
+    world.identify(10, &WHO);
+
+    // The message's first identifier meets the second, and whoever they are then the third; the older one survives.
+    let older =
+        |a: usize, b: usize| if order.iter().find(|it| [a, b].contains(it)) == Some(&a) { (a, b) } else { (b, a) };
+    let first = older(0, 1);
+    let second = older(first.0, 2);
+    let merges: Vec<_> = world
+        .effects
+        .changes
+        .iter()
+        .filter_map(|it| if let ChangeKind::Merged { absorbed } = it.what { Some((it.person, absorbed)) } else { None })
+        .collect();
+    assert_eq!(merges, [first, second].map(|(survivor, absorbed)| (ids[survivor], ids[absorbed])), "{order:?}");
+    let moved = |it: &&Change| matches!(it.what, ChangeKind::Entered(_) | ChangeKind::Left(_));
+    assert_eq!(world.effects.changes.iter().find(moved), None, "{order:?}: all of them were in it");
+    let survivor = ids[order[0]];
+    assert_eq!(world.state.people(), [survivor], "{order:?}");
+    assert_eq!(ids.map(|id| world.state.canonical(id)), [survivor; 3], "{order:?}");
+    assert_eq!(world.state.members(lookers, None, 10), [(survivor, Moment(2 * SECOND))], "{order:?}");
+    let view = world.view("user_id", "u");
+    let counted = view.computed.iter().find(|it| it.rule == views).map(|it| it.value.clone());
+    assert_eq!(counted, Some(6.into()), "{order:?}");
+    let known = |name: &str| view.traits.iter().find(|it| it.name == name).map(|it| it.value.clone());
+    assert_eq!(known("country"), Some(COUNTRIES[order[2]].into()), "{order:?}: the most recent");
+    assert_eq!(known("age"), Some(22.into()), "{order:?}: the highest");
+    assert_eq!((view.first_seen, view.last_seen), (Moment(SECOND), Moment(10 * SECOND)), "{order:?}");
+
+    let checkpoint = world.state.checkpoint();
+    saved.extend(checkpoint.people);
+    let people = saved.into_iter().filter_map(|(id, bytes)| Some((id, bytes?)));
+    let restored = State::restore(&program, &checkpoint.meta, people).unwrap();
+    assert_eq!(restored.digest(), world.state.digest(), "{order:?}");
+    assert_eq!(restored.members(lookers, None, 10), world.state.members(lookers, None, 10), "{order:?}");
+    assert_eq!(restored.person(&program, survivor), Some(view), "{order:?}");
+}
+
+#[test]
+fn one_message_that_joins_three_people_loses_nobodys_history() {
+    for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+        one_message_joins(order);
+    }
 }
 
 #[test]

@@ -41,11 +41,15 @@ fn a_full_disk_loses_nothing_and_room_cures_it() {
     let mut client = Client::new("c", 20);
 
     let patience = Instant::now() + Duration::from_secs(120);
-    while client.turn(&mut connection, 500).unwrap() {
+    loop {
         assert!(Instant::now() < patience, "the disk never filled: {} messages", client.acknowledged.len());
+        // A refusal may find room again by itself, where folding the write-ahead log freed some. Then go on filling.
+        let is_refused = !client.turn(&mut connection, 500).unwrap();
+        if is_refused && connection.get("/readyz").unwrap().status == 503 {
+            assert_eq!(engine.get("/api/v1/status").unwrap()["stage"], "degraded", "what readyz says, status says");
+            break;
+        }
     }
-    assert_eq!(connection.get("/readyz").unwrap().status, 503, "it says that it cannot take traffic");
-    assert_eq!(engine.get("/api/v1/status").unwrap()["stage"], "degraded");
     let before = client.acknowledged.len() as u64;
     assert!(before > 0);
     assert_eq!(engine.count("select count(*) from log").unwrap(), before, "reading works, and all of it is there");

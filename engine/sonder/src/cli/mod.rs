@@ -10,6 +10,7 @@ mod client;
 mod completions;
 mod dev;
 mod eval;
+mod fmt;
 mod import;
 mod init;
 mod key;
@@ -44,6 +45,7 @@ struct Cli {
 enum Command {
     Init(init::Args),
     Check(check::Args),
+    Fmt(fmt::Args),
     Run(run::Args),
     Dev(dev::Args),
     Import(Box<import::Args>),
@@ -86,7 +88,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, output: &mut Output<'_
         Err(asked) => output.text(&asked.render().to_string()),
     };
     let Err(failure) = result else { return ExitCode::SUCCESS };
-    if !matches!(failure, Failure::Reported | Failure::Closed) {
+    if !matches!(failure, Failure::Reported | Failure::Different | Failure::Closed) {
         drop(output.out.flush());
         drop(writeln!(output.err, "{failure}"));
     }
@@ -97,6 +99,7 @@ fn dispatch(command: Command, output: &mut Output<'_>) -> Result<(), Failure> {
     match command {
         Command::Init(args) => init::run(&args, output),
         Command::Check(args) => check::run(&args, output),
+        Command::Fmt(args) => fmt::run(&args, output),
         Command::Run(args) => run::run(&args, output),
         Command::Dev(args) => dev::run(&args, output),
         Command::Import(args) => import::run(&args, output),

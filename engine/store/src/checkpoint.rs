@@ -119,7 +119,8 @@ impl SavedCheckpoint {
 }
 
 impl Store {
-    /// Keeps a checkpoint; it is on the disk when this returns. Appends go on meanwhile.
+    /// Keeps a checkpoint; it is on the disk when this returns. Appends go on meanwhile. The first one of a program
+    /// replaces what was kept for another.
     ///
     /// # Errors
     /// [`StoreError::Full`] when there is no room; the checkpoint before it stands.
@@ -133,10 +134,16 @@ impl Store {
         let added = state.num_rows() as u64;
         let write = |connection: &Connection| -> Result<(u64, u64), StoreError> {
             connection.execute_batch("BEGIN TRANSACTION")?;
+            // The state of another program began with nobody, so this is all of it: whom the old one knew is no more.
+            let is_anew =
+                SavedCheckpoint::last(connection)?.is_some_and(|last| last.fingerprint != checkpoint.fingerprint);
+            if is_anew {
+                connection.execute_batch("DELETE FROM state_people; DELETE FROM people_rows")?;
+            }
             append(connection, "state_people", state)?;
             append(connection, "people_rows", rows)?;
             let people: u64 = connection.query_row(LIVE, [], |row| row.get(0))?;
-            let mut total = keeper.rows + added;
+            let mut total = if is_anew { added } else { keeper.rows + added };
             if total > people.saturating_mul(2) + limits::STALE_VERSIONS {
                 compact(connection)?;
                 total = people;

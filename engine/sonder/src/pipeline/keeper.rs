@@ -42,7 +42,7 @@ impl Keeper {
             let patience = if self.unsaved.is_some() { self.pause } else { limits::WAL_WATCH };
             match self.work.recv_timeout(patience) {
                 Ok(KeeperWork::Keep(checkpoint, fingerprint)) => {
-                    self.unsaved = Some((self.over(*checkpoint), fingerprint))
+                    self.unsaved = Some((self.over(*checkpoint, fingerprint), fingerprint))
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
@@ -56,9 +56,12 @@ impl Keeper {
         }
     }
 
-    /// Lays a checkpoint over one that is not saved yet.
-    fn over(&mut self, later: Checkpoint) -> Checkpoint {
-        let Some((earlier, _)) = self.unsaved.take() else { return later };
+    /// Lays a checkpoint over one of the same program that is not saved yet; one of another program starts anew.
+    fn over(&mut self, later: Checkpoint, fingerprint: Fingerprint) -> Checkpoint {
+        let Some((earlier, of)) = self.unsaved.take() else { return later };
+        if of != fingerprint {
+            return later;
+        }
         let mut people: BTreeMap<PersonId, Option<Vec<u8>>> = earlier.people.into_iter().collect();
         people.extend(later.people);
         Checkpoint { people: people.into_iter().collect(), ..later }

@@ -360,11 +360,6 @@ impl Writer {
             let help = error.help().unwrap_or_default();
             tracing::error!(%error, help, "the log cannot be written; messages are refused until it can");
         }
-        // The engine stops: what the fold decided will be decided again by the next start.
-        if self.stage == Stage::Stopping {
-            self.decided = Decided::default();
-            self.decided_since = None;
-        }
     }
 
     fn wait_longer(&mut self) {

@@ -129,6 +129,27 @@ fn a_checkpoint_comes_back_with_the_latest_state_of_everybody() {
 }
 
 #[test]
+fn the_first_checkpoint_of_another_program_replaces_everybody() {
+    let dir = tempfile::tempdir().unwrap();
+    let program = shop();
+    let Opened { store, .. } = open(dir.path(), &program);
+    let old = [(PersonId(1), Some(b"old".to_vec())), (PersonId(2), Some(b"old".to_vec()))];
+    store.save_checkpoint(&checkpoint(1, &old, &[person_row(1, "buyers"), person_row(2, "buyers")])).unwrap();
+
+    let new = [(PersonId(2), Some(b"new".to_vec()))];
+    let of_another = StateCheckpoint { fingerprint: Fingerprint(7), ..checkpoint(2, &new, &[]) };
+    assert_eq!(store.save_checkpoint(&of_another).unwrap().people, 1);
+    let mut kept = Vec::new();
+    store.each_person(|chunk| kept.extend(chunk)).unwrap();
+    assert_eq!(kept, [(PersonId(2), b"new".to_vec())]);
+
+    // The next one of that program adds to it.
+    let more = [(PersonId(3), Some(b"new".to_vec()))];
+    let next = StateCheckpoint { fingerprint: Fingerprint(7), ..checkpoint(3, &more, &[]) };
+    assert_eq!(store.save_checkpoint(&next).unwrap().people, 2);
+}
+
+#[test]
 fn many_versions_are_compacted_and_nobody_is_lost() {
     let (dir, program) = (tempfile::tempdir().unwrap(), shop());
     let Opened { store, reader, .. } = open(dir.path(), &program);

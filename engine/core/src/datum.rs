@@ -1,6 +1,7 @@
 //! Values at run time: [`Datum`], borrowed and free to copy, for evaluating; [`Known`], owned and totally ordered, for
 //! keeping; [`Key`], a fixed-size fingerprint of a value, where only equality is asked.
 
+use crate::footprint;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sonder_dsl::ir::{Type, Value};
@@ -176,6 +177,20 @@ impl Known {
 
     pub fn datum(&self) -> Datum<'_> {
         Datum::from(&self.0)
+    }
+
+    /// Bytes on the heap.
+    pub fn heap(&self) -> usize {
+        heap(&self.0)
+    }
+}
+
+/// Bytes on the heap.
+pub fn heap(value: &Value) -> usize {
+    match value {
+        Value::String(text) => footprint::text(text),
+        Value::List(items) => footprint::block(16 + size_of_val(&**items)) + items.iter().map(heap).sum::<usize>(),
+        _ => 0,
     }
 }
 

@@ -10,6 +10,13 @@ use sonder_dsl::time::Moment;
 #[serde(transparent)]
 pub struct PersonId(pub u128);
 
+impl PersonId {
+    /// The beginning of the id, which orders nearly all people as the whole id does.
+    pub(crate) const fn beginning(self) -> u32 {
+        (self.0 >> 96) as u32
+    }
+}
+
 /// The id of an effect and its idempotency key: a hash of (cause, rule, step, person); the same after any replay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

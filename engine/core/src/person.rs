@@ -1,48 +1,83 @@
-//! What is kept of one person besides their identifiers. Sparse: an aggregate, trait or timer that was never touched
-//! costs nothing.
+//! What is kept of one person besides their identifiers and memberships. Sparse: an aggregate, trait or timer that was
+//! never touched costs nothing.
 
-use crate::aggregate::AggregateState;
+use crate::aggregate::cells::{self, Cells};
+use crate::aggregate::{AggregateState, Spec};
 use crate::datum::{Datum, Known};
+use crate::evaluate::Answer;
+use crate::footprint;
 use crate::profile::Observations;
+use crate::rule_times::RuleTimes;
 use sonder_dsl::ir::{AggregateId, ProfileTraitId, RuleId};
 use sonder_dsl::time::Moment;
+use thin_vec::ThinVec;
 
 /// One person's state. INVARIANT: every list is sorted by its id, each once.
 #[derive(Clone, Debug)]
 pub struct Person {
-    /// What their events amount to.
-    pub aggregates: Vec<(AggregateId, AggregateState)>,
+    /// What their events amount to, where that is a few words.
+    pub cells: Cells,
+    /// What their events amount to, where it is more.
+    pub aggregates: ThinVec<(AggregateId, AggregateState)>,
     /// Their golden record.
-    pub profile: Vec<(ProfileTraitId, Observations)>,
-    /// The segments they are in, and since when.
-    pub segments: Vec<(RuleId, Moment)>,
+    pub profile: ThinVec<(ProfileTraitId, Observations)>,
     /// The values of computed traits that destinations were told last, where they are not those of an empty history.
-    pub announced: Vec<(RuleId, Option<Known>)>,
+    pub announced: ThinVec<(RuleId, Option<Known>)>,
     /// When rules may change by themselves.
-    pub timers: Vec<(RuleId, Moment)>,
+    pub timers: RuleTimes,
     /// Their earliest event.
     pub first_seen: Moment,
     /// Their latest event.
     pub last_seen: Moment,
 }
 
+/// The state of one aggregate, wherever it stands.
+#[derive(Clone, Copy, Debug)]
+pub enum Held<'a> {
+    /// In the person's cells.
+    Cells(&'a [Moment]),
+    /// On its own.
+    Own(&'a AggregateState),
+}
+
+impl<'a> Held<'a> {
+    /// As [`AggregateState::read`].
+    pub fn read(self, now: Moment, spec: &Spec) -> Answer<'a> {
+        match self {
+            Self::Cells(words) => cells::read(words, now, spec),
+            Self::Own(state) => state.read(now, spec),
+        }
+    }
+
+    /// As [`AggregateState::reaches`].
+    pub fn reaches(self, threshold: usize, now: Moment, spec: &Spec) -> Option<(bool, Moment)> {
+        match self {
+            Self::Cells(words) => cells::reaches(words, threshold, now, spec),
+            Self::Own(state) => state.reaches(threshold, now, spec),
+        }
+    }
+}
+
 impl Person {
     /// Nothing is known yet but that there was an event.
     pub fn new(seen: Moment) -> Self {
         Self {
-            aggregates: Vec::new(),
-            profile: Vec::new(),
-            segments: Vec::new(),
-            announced: Vec::new(),
-            timers: Vec::new(),
+            cells: Cells::default(),
+            aggregates: ThinVec::new(),
+            profile: ThinVec::new(),
+            announced: ThinVec::new(),
+            timers: RuleTimes::default(),
             first_seen: seen,
             last_seen: seen,
         }
     }
 
     /// The state of an aggregate that was touched.
-    pub fn aggregate(&self, id: AggregateId) -> Option<&AggregateState> {
-        find(&self.aggregates, id)
+    pub fn aggregate(&self, id: AggregateId, spec: &Spec) -> Option<Held<'_>> {
+        match spec.form() {
+            Some(_) => self.cells.get(id).map(Held::Cells),
+            None => find(&self.aggregates, id).map(Held::Own),
+        }
     }
 
     /// The value of a trait of the golden record.
@@ -50,40 +85,17 @@ impl Person {
         find(&self.profile, id).map_or(Datum::Unknown, Observations::value)
     }
 
-    /// Since when they are in a segment.
-    pub fn member_since(&self, rule: RuleId) -> Option<Moment> {
-        find(&self.segments, rule).copied()
-    }
-
-    /// The earliest moment at which a rule may change by itself.
-    pub fn due(&self) -> Moment {
-        self.timers.iter().map(|(_, moment)| *moment).min().unwrap_or(Moment::MAX)
-    }
-
-    /// Sets or clears the timer of a rule, given where the one of an earlier rule is; says where this one is.
-    pub fn set_timer(&mut self, mut place: usize, rule: RuleId, until: Moment) -> usize {
-        place += self.timers[place..].iter().take_while(|(other, _)| *other < rule).count();
-        match self.timers.get_mut(place).filter(|(other, _)| *other == rule) {
-            Some(_) if until == Moment::MAX => {
-                self.timers.remove(place);
-            }
-            Some(timer) => timer.1 = until,
-            None if until == Moment::MAX => {}
-            None => insert_tight(&mut self.timers, place, (rule, until)),
-        }
-        place
-    }
-
-    /// Bytes, the heap included, roughly.
+    /// Bytes in memory, on the heap all of them.
     pub fn size(&self) -> usize {
-        size_of::<Self>()
-            + self.aggregates.capacity() * size_of::<(AggregateId, AggregateState)>()
+        footprint::block(size_of::<Self>())
+            + self.cells.heap()
+            + footprint::list(&self.aggregates)
             + self.aggregates.iter().map(|(_, state)| state.heap()).sum::<usize>()
-            + self.profile.capacity() * size_of::<(ProfileTraitId, Observations)>()
+            + footprint::list(&self.profile)
             + self.profile.iter().map(|(_, observations)| observations.heap()).sum::<usize>()
-            + self.segments.capacity() * size_of::<(RuleId, Moment)>()
-            + self.announced.capacity() * size_of::<(RuleId, Option<Known>)>()
-            + self.timers.capacity() * size_of::<(RuleId, Moment)>()
+            + footprint::list(&self.announced)
+            + self.announced.iter().flat_map(|(_, value)| value).map(Known::heap).sum::<usize>()
+            + self.timers.heap()
     }
 }
 
@@ -94,33 +106,22 @@ fn find<K: Ord + Copy, V>(list: &[(K, V)], key: K) -> Option<&V> {
 
 /// The entry of a key, made if it is not there. Lists grow by what they need: there are as many as there are people, and
 /// their keys are soon all there.
-pub fn entry<K: Ord + Copy, V>(list: &mut Vec<(K, V)>, key: K, make: impl FnOnce() -> V) -> &mut V {
-    let place = match list.binary_search_by_key(&key, |(key, _)| *key) {
-        Ok(place) => place,
-        Err(place) => {
-            insert_tight(list, place, (key, make()));
-            place
-        }
-    };
-    &mut list[place].1
+pub fn entry<K: Ord + Copy, V>(list: &mut ThinVec<(K, V)>, key: K, make: impl FnOnce() -> V) -> &mut V {
+    entry_after(list, &mut 0, key, make)
 }
 
 /// The same, for keys that rise from call to call: looks from `place` on, and leaves there where it found the entry.
 pub fn entry_after<'a, K: Ord + Copy, V>(
-    list: &'a mut Vec<(K, V)>,
+    list: &'a mut ThinVec<(K, V)>,
     place: &mut usize,
     key: K,
     make: impl FnOnce() -> V,
 ) -> &'a mut V {
-    *place += list[*place..].iter().take_while(|(other, _)| *other < key).count();
-    if list.get(*place).is_none_or(|(other, _)| *other != key) {
-        insert_tight(list, *place, (key, make()));
+    let found = list[*place..].binary_search_by_key(&key, |(key, _)| *key);
+    *place += found.unwrap_or_else(|place| place);
+    if found.is_err() {
+        list.reserve_exact(1);
+        list.insert(*place, (key, make()));
     }
     &mut list[*place].1
-}
-
-/// Inserts without room to spare.
-pub fn insert_tight<T>(list: &mut Vec<T>, place: usize, item: T) {
-    list.reserve_exact(1);
-    list.insert(place, item);
 }

@@ -3,7 +3,8 @@
 //! Each policy is a commutative monoid over observations ordered by (`occurred_at`, `seq`): no order of arrival and no
 //! merge of two people changes the winner. Of each trait only what can still win is kept.
 
-use crate::datum::{Datum, Known};
+use crate::datum::{self, Datum, Known};
+use crate::footprint;
 use crate::limits;
 use crate::record::Seq;
 use sonder_dsl::ir::{SourceId, Value};
@@ -122,14 +123,19 @@ impl Observations {
         }
     }
 
-    /// Bytes on the heap, roughly.
+    /// Bytes on the heap.
     pub fn heap(&self) -> usize {
-        let text = |value: &Value| if let Value::String(text) = value { text.len() + 16 } else { 0 };
+        let block = footprint::block;
         match self {
-            Self::One(winner) => text(&winner.value.0),
-            Self::All { values, .. } => values.iter().map(|value| text(value) + 48).sum(),
+            Self::One(winner) => winner.value.heap(),
+            Self::All { values, firsts } => {
+                let lists = block(values.capacity() * size_of::<Value>())
+                    + block(firsts.capacity() * size_of::<(Moment, Seq, SourceId)>());
+                lists + values.iter().map(datum::heap).sum::<usize>()
+            }
             Self::BySource(winners) => {
-                winners.iter().map(|(_, winner)| text(&winner.value.0) + size_of::<(Rank, Observation)>()).sum()
+                let list = block(winners.capacity() * size_of::<(Rank, Observation)>());
+                list + winners.iter().map(|(_, winner)| winner.value.heap()).sum::<usize>()
             }
         }
     }

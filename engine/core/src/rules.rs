@@ -104,7 +104,8 @@ impl<'a> Scene<'a> for PersonScene<'a, '_> {
             _ => return None,
         };
         let threshold = usize::try_from(threshold).ok().filter(|count| *count > 0)?;
-        let (state, spec) = (self.person.aggregate(id)?, self.plan.aggregates.get(id.index())?);
+        let spec = self.plan.aggregates.get(id.index())?;
+        let state = self.person.aggregate(id, spec)?;
         let (reaches, until) = state.reaches(threshold, now, spec)?;
         let asks_for_less = matches!(
             (operator, left),
@@ -120,7 +121,7 @@ impl<'a> PersonScene<'a, '_> {
         let Some(spec) = self.plan.aggregates.get(id.index()) else {
             return Answer::constant(Datum::Unknown);
         };
-        self.person.aggregate(id).map_or_else(|| spec.of_nothing(), |state| state.read(now, spec))
+        self.person.aggregate(id, spec).map_or_else(|| spec.of_nothing(), |state| state.read(now, spec))
     }
 }
 
@@ -134,12 +135,17 @@ impl RuleSet {
     /// Adds rules.
     pub fn extend(&mut self, rules: &[RuleId]) {
         for rule in rules {
-            let word = rule.index() / 64;
-            if word >= self.words.len() {
-                self.words.resize(word + 1, 0);
-            }
-            self.words[word] |= 1 << (rule.index() % 64);
+            self.insert(*rule);
         }
+    }
+
+    /// Adds a rule.
+    pub fn insert(&mut self, rule: RuleId) {
+        let word = rule.index() / 64;
+        if word >= self.words.len() {
+            self.words.resize(word + 1, 0);
+        }
+        self.words[word] |= 1 << (rule.index() % 64);
     }
 
     /// All of them, in order.

@@ -5,6 +5,7 @@ use crate::effect::PersonId;
 use crate::identity::graph::{Component, Graph};
 use crate::person::Person;
 use crate::plan::Plan;
+use crate::rule_times::RuleTimes;
 use crate::rules::{Memo, value_of};
 use sonder_dsl::ir::{IdentifierKindId, Program, RuleId, SourceId};
 use sonder_dsl::time::Moment;
@@ -108,6 +109,7 @@ pub(crate) struct Viewed<'a> {
     pub graph: &'a Graph,
     pub component: &'a Component,
     pub person: &'a Person,
+    pub segments: &'a RuleTimes,
     pub now: Moment,
 }
 
@@ -197,9 +199,10 @@ impl Viewed<'_> {
     }
 
     fn segments(&self) -> Vec<SegmentView> {
-        let named = self.person.segments.iter().filter_map(|(rule, since)| {
-            Some(SegmentView { rule: *rule, name: self.plan.rule(*rule)?.name.clone(), since: *since })
-        });
+        let named = self
+            .segments
+            .iter()
+            .filter_map(|(rule, since)| Some(SegmentView { rule, name: self.plan.rule(rule)?.name.clone(), since }));
         named.collect()
     }
 }

@@ -6,15 +6,17 @@
 use super::{Occurrence, Spec, timeline};
 use crate::datum::{Datum, Key};
 use crate::evaluate::Answer;
+use crate::footprint;
 use crate::limits;
 use serde::{Deserialize, Serialize};
 use sonder_dsl::time::Moment;
+use thin_vec::ThinVec;
 
 /// The different values.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Distinct {
     // INVARIANT: sorted, each key once. Where nothing slides out, all moments are the same and keys alone sort.
-    latest: Vec<(Moment, Key)>,
+    latest: ThinVec<(Moment, Key)>,
 }
 
 impl Distinct {
@@ -83,6 +85,6 @@ impl Distinct {
     }
 
     pub fn heap(&self) -> usize {
-        self.latest.capacity() * size_of::<(Moment, Key)>()
+        footprint::list(&self.latest)
     }
 }

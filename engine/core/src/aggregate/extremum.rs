@@ -10,16 +10,18 @@ use super::{Occurrence, Spec, timeline};
 use crate::aggregate::spec::Kind;
 use crate::datum::{Datum, Known};
 use crate::evaluate::Answer;
+use crate::footprint;
 use crate::limits;
 use serde::{Deserialize, Serialize};
 use sonder_dsl::time::Moment;
+use thin_vec::ThinVec;
 
 /// Values that are, or may become, the smallest or largest.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Extremum {
     // INVARIANT: moments rise, values fall strictly in rank (for `max`; they rise for `min`). Without a window that
     // slides there is one entry at most.
-    stairs: Vec<(Moment, Known)>,
+    stairs: ThinVec<(Moment, Known)>,
 }
 
 impl Extremum {
@@ -77,6 +79,6 @@ impl Extremum {
     }
 
     pub fn heap(&self) -> usize {
-        self.stairs.capacity() * size_of::<(Moment, Known)>()
+        footprint::list(&self.stairs) + self.stairs.iter().map(|(_, value)| value.heap()).sum::<usize>()
     }
 }

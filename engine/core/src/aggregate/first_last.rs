@@ -70,7 +70,7 @@ impl Boundary {
     }
 
     pub fn heap(&self) -> usize {
-        self.entries.heap()
+        self.entries.heap() + self.entries.all().iter().map(|(_, entry)| entry.value.heap()).sum::<usize>()
     }
 }
 

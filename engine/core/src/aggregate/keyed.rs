@@ -5,16 +5,18 @@
 use super::{AggregateState, Occurrence, Spec, timeline};
 use crate::datum::{Datum, Key};
 use crate::evaluate::Answer;
+use crate::footprint;
 use crate::limits;
 use serde::{Deserialize, Serialize};
 use sonder_dsl::time::Moment;
 use std::cmp::Ordering;
+use thin_vec::ThinVec;
 
 /// One state a group.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Keyed {
     // INVARIANT: sorted by key, each once.
-    groups: Vec<Group>,
+    groups: ThinVec<Group>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -140,6 +142,6 @@ impl Keyed {
     }
 
     pub fn heap(&self) -> usize {
-        self.groups.capacity() * size_of::<Group>() + self.states().map(AggregateState::heap).sum::<usize>()
+        footprint::list(&self.groups) + self.states().map(AggregateState::heap).sum::<usize>()
     }
 }

@@ -8,11 +8,13 @@
 //! `now` never goes back, so a state may drop what has left its window. Nothing is dropped by reading: a state is a
 //! function of the log alone, however often somebody looked at it.
 
+pub mod cells;
 mod count;
 mod distinct;
 mod extremum;
 mod first_last;
 mod keyed;
+mod moments;
 mod sequence;
 mod since;
 pub mod spec;
@@ -23,6 +25,7 @@ mod timeline;
 mod top;
 
 use crate::evaluate::Answer;
+use crate::footprint;
 use crate::record::{Event, Seq};
 use count::Count;
 use distinct::Distinct;
@@ -148,13 +151,13 @@ impl AggregateState {
     /// Joins the histories of two people who are one.
     pub fn merge(&mut self, other: Self, spec: &Spec, dropped: &mut u64) {
         match (self, other) {
-            (Self::Count(state), Self::Count(other)) => state.merge(other, spec, dropped),
+            (Self::Count(state), Self::Count(other)) => state.merge(&other, spec, dropped),
             (Self::Sum(state), Self::Sum(other)) => state.merge(*other, spec, dropped),
             (Self::Extremum(state), Self::Extremum(other)) => state.merge(other, spec, dropped),
             (Self::Boundary(state), Self::Boundary(other)) => state.merge(other, spec, dropped),
             (Self::Distinct(state), Self::Distinct(other)) => state.merge(other, spec, dropped),
             (Self::Top(state), Self::Top(other)) => state.merge(*other, spec, dropped),
-            (Self::Since(state), Self::Since(other)) => state.merge(other),
+            (Self::Since(state), Self::Since(other)) => state.merge(&other),
             (Self::Sequence(state), Self::Sequence(other)) => state.merge(other, spec, dropped),
             (Self::Keyed(state), Self::Keyed(other)) => state.merge(other, spec, dropped),
             // INVARIANT: both were made for `spec`.
@@ -190,15 +193,15 @@ impl AggregateState {
         }
     }
 
-    /// Bytes on the heap, roughly.
+    /// Bytes on the heap.
     pub fn heap(&self) -> usize {
         match self {
             Self::Count(state) => state.heap(),
-            Self::Sum(state) => size_of::<Sum>() + state.heap(),
+            Self::Sum(state) => footprint::block(size_of::<Sum>()) + state.heap(),
             Self::Extremum(state) => state.heap(),
             Self::Boundary(state) => state.heap(),
             Self::Distinct(state) => state.heap(),
-            Self::Top(state) => size_of::<Top>() + state.heap(),
+            Self::Top(state) => footprint::block(size_of::<Top>()) + state.heap(),
             Self::Since(_) => 0,
             Self::Sequence(state) => state.heap(),
             Self::Keyed(state) => state.heap(),

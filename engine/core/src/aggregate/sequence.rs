@@ -13,6 +13,7 @@ use super::{Occurrence, Spec};
 use crate::aggregate::spec::{SequenceSpec, selects};
 use crate::datum::{Datum, Known};
 use crate::evaluate::{Answer, EventScene, Scene, evaluate};
+use crate::footprint;
 use crate::limits;
 use crate::record::Seq;
 use serde::{Deserialize, Serialize};
@@ -82,7 +83,7 @@ impl Sequence {
     }
 
     pub fn heap(&self) -> usize {
-        let kept = |mark: &Mark| mark.kept.as_ref().map_or(0, |kept| kept.len() * size_of::<Option<Known>>());
+        let kept = |mark: &Mark| mark.kept.as_ref().map_or(0, |kept| footprint::block(size_of_val(&**kept)));
         self.marks.heap() + self.marks.all().iter().map(|(_, mark)| kept(mark)).sum::<usize>()
     }
 }

@@ -4,23 +4,25 @@
 //! O(1) for each event on average, and whoever reads skips the stale front by bisection.
 
 use super::Spec;
+use crate::footprint;
 use serde::{Deserialize, Serialize};
 use sonder_dsl::time::Moment;
+use thin_vec::ThinVec;
 
 /// Entries sorted by moment, and by [`Tie::tie`] within one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Timeline<T> {
-    entries: Vec<(Moment, T)>,
+    entries: ThinVec<(Moment, T)>,
 }
 
 impl<T> Default for Timeline<T> {
     fn default() -> Self {
-        Self { entries: Vec::new() }
+        Self { entries: ThinVec::new() }
     }
 }
 
 /// Room for one more, and half as much again: there are as many such lists as people, and most hold few entries.
-pub fn make_room<T>(list: &mut Vec<T>) {
+pub fn make_room<T>(list: &mut ThinVec<T>) {
     if list.len() == list.capacity() {
         list.reserve_exact(1 + list.len() / 2);
     }
@@ -30,12 +32,6 @@ pub fn make_room<T>(list: &mut Vec<T>) {
 pub trait Tie {
     /// Smaller is earlier.
     fn tie(&self) -> u64;
-}
-
-impl Tie for () {
-    fn tie(&self) -> u64 {
-        0
-    }
 }
 
 impl<T: Tie> Timeline<T> {
@@ -102,12 +98,6 @@ impl<T: Tie> Timeline<T> {
         self.entries.partition_point(|(at, _)| *at <= begin)
     }
 
-    /// The moment of the `nth` latest entry, from 1.
-    pub fn latest(&self, nth: usize) -> Option<Moment> {
-        let index = self.entries.len().checked_sub(nth)?;
-        self.entries.get(index).map(|(at, _)| *at)
-    }
-
     /// What is inside the window as of `now`, oldest first.
     pub fn live(&self, now: Moment, spec: &Spec) -> &[(Moment, T)] {
         &self.entries[self.stale(spec.begin(now))..]
@@ -135,6 +125,6 @@ impl<T: Tie> Timeline<T> {
 
     /// Bytes on the heap.
     pub fn heap(&self) -> usize {
-        self.entries.capacity() * size_of::<(Moment, T)>()
+        footprint::list(&self.entries)
     }
 }

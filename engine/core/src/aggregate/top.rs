@@ -6,17 +6,19 @@ use super::timeline::{self, Tie, Timeline};
 use super::{Occurrence, Spec};
 use crate::datum::{Datum, Known};
 use crate::evaluate::Answer;
+use crate::footprint;
 use crate::limits;
 use crate::record::Seq;
 use serde::{Deserialize, Serialize};
 use sonder_dsl::time::Moment;
 use std::cmp::Reverse;
+use thin_vec::ThinVec;
 
 /// How often each value was seen.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Top {
     /// A tally without events is free for the next new value.
-    tallies: Vec<Tally>,
+    tallies: ThinVec<Tally>,
     /// The events, where they will leave again.
     entries: Timeline<Entry>,
 }
@@ -125,7 +127,8 @@ impl Top {
     }
 
     pub fn heap(&self) -> usize {
-        self.entries.heap() + self.tallies.capacity() * size_of::<Tally>()
+        let values = self.tallies.iter().map(|tally| tally.value.heap());
+        self.entries.heap() + footprint::list(&self.tallies) + values.sum::<usize>()
     }
 }
 

@@ -6,7 +6,7 @@
 //! equal states give equal bytes.
 
 use super::{Slot, State};
-use crate::aggregate::AggregateState;
+use crate::aggregate::{AggregateState, cells};
 use crate::datum::Known;
 use crate::effect::PersonId;
 use crate::identity::NOBODY;
@@ -16,10 +16,13 @@ use crate::person::Person;
 use crate::plan::Plan;
 use crate::profile::{Observation, Observations};
 use crate::record::{Identifier, Seq};
+use crate::rule_times::RuleTimes;
 use serde::{Deserialize, Serialize};
 use sonder_dsl::ir::{AggregateId, ProfileTraitId, Program, RuleId};
 use sonder_dsl::time::Moment;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use thin_vec::ThinVec;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 /// The first byte of all that is written. Another number is another format.
@@ -168,12 +171,8 @@ impl State {
         for person in dirty {
             let (Some(component), Some(bytes)) = (self.graph.component(person), self.write(person)) else { continue };
             people.insert(component.id, Some(bytes));
-            let component_heap = component.heap();
-            let slot = &mut self.slots[person.index()];
-            slot.dirty = false;
-            let size = slot.person.as_ref().map_or(0, |person| person.size()) + component_heap;
-            self.memory = (self.memory + size).saturating_sub(slot.size as usize);
-            slot.size = size as u32;
+            self.slots[person.index()].dirty = false;
+            self.measure(person);
         }
         Checkpoint { seq: self.seq, now: self.now, meta: self.write_meta(), people: people.into_iter().collect() }
     }
@@ -219,20 +218,18 @@ impl State {
         if self.slots[person.index()].person.is_some() {
             return Ok(());
         }
-        let (head, body) = halves(bytes)?;
-        let it = self.plan.read_body(&head, body)?;
-        let slot = &mut self.slots[person.index()];
-        slot.size = it.size() as u32;
-        slot.person = Some(Box::new(it));
-        self.memory += slot.size as usize;
+        let (_, body) = halves(bytes)?;
+        let it = self.plan.read_body(body)?;
+        self.slots[person.index()].person = Some(Box::new(it));
+        self.measure(person);
         self.spilled -= 1;
         Ok(())
     }
 
     /// Somebody's state from their bytes, without bringing them back into memory.
     pub(super) fn peek(&self, bytes: &[u8]) -> Result<Person, RestoreError> {
-        let (head, body) = halves(bytes)?;
-        self.plan.read_body(&head, body)
+        let (_, body) = halves(bytes)?;
+        self.plan.read_body(body)
     }
 
     /// Equal for equal states: of everything that is known of everybody, in a fixed order.
@@ -312,30 +309,39 @@ impl State {
             refused: refused.collect(),
             touched: slot.touched,
             due: slot.due,
-            segments: self.memberships(person).map(|(rule, since)| (names.rule_key(rule), since)).collect(),
+            segments: slot.segments.iter().map(|(rule, since)| (names.rule_key(rule), since)).collect(),
         }))
     }
 
     fn write_body(&self, person: PersonIndex) -> Option<Vec<u8>> {
         let names = &self.plan.names;
         let it = self.slots[person.index()].person.as_ref()?;
+        let few = it.cells.iter().filter_map(|(id, words)| {
+            let state = cells::to_state(words, self.plan.aggregates.get(id.index())?);
+            Some((id, Cow::Owned(state)))
+        });
+        let many = it.aggregates.iter().map(|(id, state)| (*id, Cow::Borrowed(state)));
+        let mut aggregates: Vec<(AggregateId, Cow<'_, AggregateState>)> = few.chain(many).collect();
+        aggregates.sort_unstable_by_key(|(id, _)| *id);
         Some(encode(&BodyOf {
             first_seen: it.first_seen,
             last_seen: it.last_seen,
-            aggregates: it.aggregates.iter().map(|(id, state)| (names.aggregate_key(*id), state)).collect(),
+            aggregates: aggregates.iter().map(|(id, state)| (names.aggregate_key(*id), &**state)).collect(),
             profile: it
                 .profile
                 .iter()
                 .map(|(id, state)| (names.profile_trait_key(*id), ObservationsRecord::new(state, names)))
                 .collect(),
             announced: it.announced.iter().map(|(rule, value)| (names.rule_key(*rule), value)).collect(),
-            timers: it.timers.iter().map(|(rule, due)| (names.rule_key(*rule), *due)).collect(),
+            timers: it.timers.iter().map(|(rule, due)| (names.rule_key(rule), due)).collect(),
         }))
     }
 
     fn add(&mut self, id: PersonId, bytes: &[u8]) -> Result<(), RestoreError> {
         let (head, body) = halves(bytes)?;
-        let person = self.plan.read_body(&head, body)?;
+        let person = self.plan.read_body(body)?;
+        let mut segments: RuleTimes = self.plan.by_rule(head.segments).into_iter().collect();
+        segments.retain(|rule| self.plan.rule(rule).is_some_and(|it| it.is_segment));
         let names = &self.plan.names;
         let place = self.graph.next_place();
         let mut component = Component::new(id, head.created);
@@ -361,54 +367,54 @@ impl State {
             former: head.former.into_iter().filter_map(|record| record.into_former(names)).collect(),
             refused: head.refused.iter().filter_map(refusal).collect(),
         });
-        for (rule, since) in &person.segments {
-            self.members[rule.index()].insert(id, *since);
+        for (rule, _) in segments.iter() {
+            self.members.insert(rule, place, id);
         }
         self.graph.add_person(component);
-        let size = person.size();
-        self.memory += size;
         let slot = Slot {
             person: Some(Box::new(person)),
+            segments,
             due: head.due,
             queued: Moment::MAX,
             dirty: false,
             touched: head.touched,
-            size: size as u32,
+            size: 0,
             digest: 0,
         };
         debug_assert_eq!(place.index(), self.slots.len());
         self.slots.push(slot);
+        self.measure(place);
         self.schedule(place);
         Ok(())
     }
 }
 
 impl Plan {
-    fn read_body(&self, head: &Head, body: &[u8]) -> Result<Person, RestoreError> {
+    fn read_body(&self, body: &[u8]) -> Result<Person, RestoreError> {
         let names = &self.names;
         let body: Body = decode(body)?;
         let mut person = Person::new(body.first_seen);
         person.last_seen = body.last_seen;
-        person.aggregates = body
-            .aggregates
-            .into_iter()
-            .filter_map(|(key, state)| {
-                let id = names.aggregate(key)?;
-                Some((id, state.adapt(self.aggregates.get(id.index())?)?))
-            })
-            .collect();
-        person.aggregates.sort_unstable_by_key(|(id, _)| *id);
-        person.profile = body
-            .profile
-            .into_iter()
-            .filter_map(|(key, record)| Some((names.profile_trait(key)?, record)))
-            .filter_map(|(id, record)| Some((id, record.into_observations(self, id)?)))
-            .collect();
-        person.profile.sort_unstable_by_key(|(id, _)| *id);
-        person.announced = self.by_rule(body.announced);
-        person.timers = self.by_rule(body.timers);
-        person.segments = self.by_rule(head.segments.clone());
-        person.segments.retain(|(rule, _)| self.rule(*rule).is_some_and(|it| it.is_segment));
+        let known = body.aggregates.into_iter().filter_map(|(key, state)| {
+            let id = names.aggregate(key)?;
+            let spec = self.aggregates.get(id.index())?;
+            Some((id, spec.form(), state.adapt(spec)?))
+        });
+        let mut aggregates = Vec::new();
+        for (id, form, state) in known {
+            match form {
+                Some(form) => person.cells.put(id, form, &state),
+                None => aggregates.push((id, state)),
+            }
+        }
+        person.aggregates = in_order(aggregates);
+        let observations = body.profile.into_iter().filter_map(|(key, record)| {
+            let id = names.profile_trait(key)?;
+            Some((id, record.into_observations(self, id)?))
+        });
+        person.profile = in_order(observations.collect());
+        person.announced = in_order(self.by_rule(body.announced));
+        person.timers = self.by_rule(body.timers).into_iter().collect();
         Ok(person)
     }
 
@@ -417,6 +423,14 @@ impl Plan {
         known.sort_unstable_by_key(|(rule, _)| *rule);
         known
     }
+}
+
+/// A list of what is known, by id, without room to spare.
+fn in_order<K: Ord + Copy, V>(mut list: Vec<(K, V)>) -> ThinVec<(K, V)> {
+    list.sort_unstable_by_key(|(id, _)| *id);
+    let mut exact = ThinVec::with_capacity(list.len());
+    exact.extend(list);
+    exact
 }
 
 fn differences(program: &Program, plan: &Plan, meta: &Meta) -> Differences {

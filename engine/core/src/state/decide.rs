@@ -4,7 +4,7 @@ use super::{State, Turn};
 use crate::datum::Known;
 use crate::deliver;
 use crate::effect::{Change, ChangeKind, Effects};
-use crate::person::{entry, insert_tight};
+use crate::person::entry;
 use crate::rules::{Memo, value_of};
 use sonder_dsl::ir::{Program, RuleId};
 use sonder_dsl::time::Moment;
@@ -44,13 +44,14 @@ impl State {
     }
 
     fn judge(&self, turn: Turn, verdicts: &mut Vec<Verdict>) {
-        let Some(person) = &self.slots[turn.person.index()].person else { return };
+        let slot = &self.slots[turn.person.index()];
+        let Some(person) = &slot.person else { return };
         let mut memo = Memo::default();
         for rule in self.scratch.touched.iter() {
             let Some(plan) = self.plan.rule(rule) else { continue };
             let answer = value_of(&self.plan, person, rule, turn.at, &mut memo);
             let outcome = if plan.is_segment {
-                match (person.member_since(rule).is_some(), answer.datum.is_true()) {
+                match (slot.segments.get(rule).is_some(), answer.datum.is_true()) {
                     (false, true) => Outcome::Entered,
                     (true, false) => Outcome::Left,
                     _ => Outcome::Same,
@@ -80,25 +81,29 @@ impl State {
         let slot = &mut self.slots[turn.person.index()];
         let Some(person) = &mut slot.person else { return };
         slot.dirty = true;
-        let mut place = 0;
+        let (mut soonest, mut first_moved) = (Moment::MAX, false);
         for verdict in verdicts {
-            place = person.set_timer(place, verdict.rule, verdict.until);
+            let before = match verdict.until {
+                Moment::MAX => person.timers.remove(verdict.rule),
+                until => person.timers.set(verdict.rule, until),
+            };
+            first_moved |= before == Some(slot.due);
+            soonest = soonest.min(verdict.until);
             match &verdict.outcome {
                 Outcome::Same => {}
                 Outcome::Entered => {
-                    if let Err(place) = person.segments.binary_search_by_key(&verdict.rule, |(rule, _)| *rule) {
-                        insert_tight(&mut person.segments, place, (verdict.rule, turn.at));
-                    }
-                    self.members[verdict.rule.index()].insert(component.id, turn.at);
+                    slot.segments.set(verdict.rule, turn.at);
+                    self.members.insert(verdict.rule, turn.person, component.id);
                 }
                 Outcome::Left => {
-                    person.segments.retain(|(rule, _)| *rule != verdict.rule);
-                    self.members[verdict.rule.index()].remove(&component.id);
+                    slot.segments.remove(verdict.rule);
+                    self.members.remove(verdict.rule, turn.person, component.id);
                 }
                 Outcome::Value(value) => *entry(&mut person.announced, verdict.rule, || None) = value.clone(),
             }
         }
-        slot.due = person.due();
+        // Timers of rules that were not touched are where they were: all of them are looked at only when the first moved.
+        slot.due = if first_moved { person.timers.earliest() } else { soonest.min(slot.due) };
     }
 
     fn tell(&self, program: &Program, turn: Turn, verdicts: &mut [Verdict], effects: &mut Effects) {

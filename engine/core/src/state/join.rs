@@ -7,9 +7,11 @@
 //! differently is decided again, and what follows from it is emitted like anything else.
 
 use super::State;
+use crate::aggregate::Spec;
 use crate::effect::PersonId;
 use crate::identity::graph::PersonIndex;
-use crate::person::{Person, entry};
+use crate::person::Person;
+use crate::rule_times::RuleTimes;
 use sonder_dsl::time::Moment;
 
 impl State {
@@ -19,26 +21,36 @@ impl State {
     /// and the survivor of this one may be gone from it. Their slots are not; histories move on join by join.
     pub(super) fn join(&mut self, survivor: (PersonIndex, PersonId), (absorbed, absorbed_id): (PersonIndex, PersonId)) {
         let gone = &mut self.slots[absorbed.index()];
-        self.timers.cancel(absorbed_id, gone.queued);
+        self.timers.cancel(absorbed, absorbed_id, gone.queued);
         self.memory = self.memory.saturating_sub(gone.size as usize);
         gone.queued = Moment::MAX;
         gone.due = Moment::MAX;
         gone.dirty = false;
         gone.size = 0;
         let history = gone.person.take();
+        let segments = std::mem::take(&mut gone.segments);
+        for (rule, _) in segments.iter() {
+            self.members.remove(rule, absorbed, absorbed_id);
+        }
         self.graph.release(absorbed);
         self.gone.push(absorbed_id);
         if let Some(history) = history {
-            self.take_over(survivor, *history, absorbed_id);
+            self.take_over(survivor, *history, &segments);
         }
     }
 
-    fn take_over(&mut self, (survivor, survivor_id): (PersonIndex, PersonId), history: Person, absorbed_id: PersonId) {
+    fn take_over(&mut self, (survivor, survivor_id): (PersonIndex, PersonId), history: Person, segments: &RuleTimes) {
         let slot = &mut self.slots[survivor.index()];
         let Some(person) = &mut slot.person else { return };
         slot.dirty = true;
         person.first_seen = person.first_seen.min(history.first_seen);
         person.last_seen = person.last_seen.max(history.last_seen);
+        for (aggregate, theirs) in history.cells.iter() {
+            if let Some(form) = self.plan.aggregates.get(aggregate.index()).and_then(Spec::form) {
+                person.cells.merge(aggregate, form, theirs);
+            }
+            self.scratch.touched.extend(&self.plan.rules_of_aggregate[aggregate.index()]);
+        }
         for (aggregate, theirs) in history.aggregates {
             let Some(spec) = self.plan.aggregates.get(aggregate.index()) else { continue };
             match person.aggregates.binary_search_by_key(&aggregate, |(id, _)| *id) {
@@ -61,14 +73,12 @@ impl State {
             }
             self.scratch.touched.extend(&self.plan.rules_of_profile_trait[id.index()]);
         }
-        for (rule, since) in history.segments {
-            let members = &mut self.members[rule.index()];
-            members.remove(&absorbed_id);
-            let joined = entry(&mut person.segments, rule, || since);
-            *joined = since.min(*joined);
-            members.insert(survivor_id, *joined);
+        for (rule, since) in segments.iter() {
+            let joined = slot.segments.get(rule).map_or(since, |ours| ours.min(since));
+            slot.segments.set(rule, joined);
+            self.members.insert(rule, survivor, survivor_id);
             // They may be in it no longer, now that both histories count.
-            self.scratch.touched.extend(&[rule]);
+            self.scratch.touched.insert(rule);
         }
     }
 }

@@ -67,8 +67,7 @@ impl State {
             let slot = &mut self.slots[person.index()];
             slot.person = None;
             slot.digest = digest;
-            self.memory = self.memory.saturating_sub(slot.size as usize);
-            slot.size = 0;
+            self.measure(person);
             self.spilled += 1;
             gone += 1;
         }
@@ -84,15 +83,26 @@ impl State {
     /// Bytes that people take in memory, roughly: as of the last checkpoint for each of them.
     #[must_use]
     pub fn memory_estimate(&self) -> usize {
-        // What a map or tree needs for an entry besides the entry itself.
+        // What a map needs for an entry besides the entry itself.
         const OVERHEAD: usize = 16;
         // An identifier's text with the counters of its reference, as far as such texts go.
         const TEXT: usize = 48;
         let node = size_of::<Identifier>() + size_of::<Node>() + OVERHEAD + TEXT;
         let person = size_of::<Component>() + size_of::<super::Slot>() + 6 * OVERHEAD;
-        let memberships: usize = self.members.iter().map(std::collections::BTreeMap::len).sum();
-        let membership = size_of::<(PersonId, Moment)>() + OVERHEAD;
-        self.memory + self.graph.node_count() * node + self.graph.capacity() * person + memberships * membership
+        self.memory
+            + self.graph.node_count() * node
+            + self.graph.capacity() * person
+            + self.members.heap()
+            + self.timers.heap()
+    }
+
+    /// Corrects the estimate for a person.
+    pub(super) fn measure(&mut self, person: PersonIndex) {
+        let slot = &mut self.slots[person.index()];
+        let body = slot.person.as_ref().map_or(0, |person| person.size());
+        let size = body + slot.segments.heap() + self.graph.component(person).map_or(0, Component::heap);
+        self.memory = (self.memory + size).saturating_sub(slot.size as usize);
+        slot.size = u32::try_from(size).unwrap_or(u32::MAX);
     }
 
     pub(super) fn require_loaded(&self, event: &Event) -> Result<(), Missing> {

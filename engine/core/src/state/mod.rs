@@ -9,6 +9,7 @@
 mod checkpoint;
 mod decide;
 mod join;
+mod members;
 mod memory;
 mod read;
 
@@ -27,12 +28,13 @@ use crate::person::{Person, entry_after};
 use crate::plan::Plan;
 use crate::profile::{Observation, Observations};
 use crate::record::{Event, Fact, Record, Seq};
+use crate::rule_times::RuleTimes;
 use crate::rules::RuleSet;
 use crate::timers::Timers;
 use decide::Verdict;
+use members::Members;
 use sonder_dsl::ir::{ProfileTraitId, Program};
 use sonder_dsl::time::Moment;
-use std::collections::BTreeMap;
 
 /// All that is known of all people, as of a place in the log and a moment.
 #[derive(Debug)]
@@ -42,8 +44,8 @@ pub struct State {
     /// By [`PersonIndex`].
     slots: Vec<Slot>,
     timers: Timers,
-    /// Who is in a segment and since when, by rule.
-    members: Vec<BTreeMap<PersonId, Moment>>,
+    /// Who is in a segment.
+    members: Members,
     seq: Seq,
     now: Moment,
     /// What limits made the fold forget.
@@ -61,6 +63,8 @@ pub struct State {
 struct Slot {
     /// `None` while spilled, and where nobody is.
     person: Option<Box<Person>>,
+    /// The segments they are in, and since when: known also while spilled.
+    segments: RuleTimes,
     /// The earliest moment at which a rule may change by itself.
     due: Moment,
     /// Where the entry in the timers is; never later than `due`.
@@ -103,7 +107,7 @@ impl State {
             graph: Graph::default(),
             slots: Vec::new(),
             timers: Timers::default(),
-            members: program.rules.iter().map(|_| BTreeMap::new()).collect(),
+            members: Members::new(program.rules.len()),
             seq: Seq(0),
             now: Moment::MIN,
             dropped: 0,
@@ -142,13 +146,12 @@ impl State {
     /// # Errors
     /// When somebody whose timer is due is spilled. Earlier timers have fired, and their effects are in `effects`.
     pub fn advance(&mut self, program: &Program, now: Moment, effects: &mut Effects) -> Result<(), Missing> {
-        while let Some((moment, person)) = self.timers.first().filter(|(moment, _)| *moment <= now) {
+        while let Some((moment, person)) = self.timers.first(now, &self.graph) {
             let due = self.slots[person.index()].due;
             if due == moment {
                 self.require_loaded_person(person)?;
             }
-            self.timers.pop();
-            self.slots[person.index()].queued = Moment::MAX;
+            self.unschedule(person);
             if due == moment {
                 self.now = moment;
                 self.fire(program, person, moment, effects);
@@ -162,7 +165,7 @@ impl State {
     /// The next moment at which something may change by itself; it may be too early, but never too late.
     #[must_use]
     pub fn next_timer(&self) -> Option<Moment> {
-        self.timers.first().map(|(moment, _)| moment)
+        self.timers.next()
     }
 
     /// The last record taken in, and the moment last advanced to.
@@ -180,9 +183,9 @@ impl State {
     /// Looks at the rules of a person whose time has come.
     fn fire(&mut self, program: &Program, person: PersonIndex, moment: Moment, effects: &mut Effects) {
         let Some(it) = &self.slots[person.index()].person else { return };
-        for (rule, due) in &it.timers {
-            if *due <= moment {
-                self.scratch.touched.extend(&[*rule]);
+        for (rule, due) in it.timers.iter() {
+            if due <= moment {
+                self.scratch.touched.insert(rule);
             }
         }
         let turn = Turn { person, at: moment, cause: Cause::Timer(moment), deliver: true };
@@ -232,6 +235,7 @@ impl State {
         let size = fresh.size();
         let slot = Slot {
             person: Some(Box::new(fresh)),
+            segments: RuleTimes::default(),
             due: Moment::MAX,
             queued: Moment::MAX,
             dirty: true,
@@ -274,7 +278,8 @@ impl State {
         let Some(aggregates) = self.plan.aggregates_of_event.get(kind.index()) else { return };
         let Some(person) = &mut self.slots[turn.person.index()].person else { return };
         let scene = EventScene { event };
-        let mut place = 0;
+        let property = |slot: Option<sonder_dsl::ir::PropertySlot>| event.properties.get(slot?.index())?.as_ref();
+        let (mut place, mut cell) = (0, 0);
         for id in aggregates {
             let spec = &self.plan.aggregates[id.index()];
             if !spec.admits(event.occurred_at, turn.at) {
@@ -286,17 +291,21 @@ impl State {
             {
                 continue;
             }
-            let property = |slot: Option<sonder_dsl::ir::PropertySlot>| event.properties.get(slot?.index())?.as_ref();
-            let occurrence = Occurrence {
-                at: event.occurred_at,
-                seq,
-                now: turn.at,
-                value: property(spec.value),
-                group: property(spec.per),
-                event,
-            };
-            let state = entry_after(&mut person.aggregates, &mut place, *id, || AggregateState::new(spec));
-            state.insert(&occurrence, spec, &mut self.dropped);
+            match spec.form() {
+                Some(form) => person.cells.note(&mut cell, *id, form, event.occurred_at),
+                None => {
+                    let occurrence = Occurrence {
+                        at: event.occurred_at,
+                        seq,
+                        now: turn.at,
+                        value: property(spec.value),
+                        group: property(spec.per),
+                        event,
+                    };
+                    let state = entry_after(&mut person.aggregates, &mut place, *id, || AggregateState::new(spec));
+                    state.insert(&occurrence, spec, &mut self.dropped);
+                }
+            }
             self.scratch.touched.extend(&self.plan.rules_of_aggregate[id.index()]);
         }
     }
@@ -324,6 +333,14 @@ impl State {
             at: turn.at,
             cause: turn.cause,
         })
+    }
+
+    /// Takes the person's entry out of the timers.
+    fn unschedule(&mut self, person: PersonIndex) {
+        let Some(component) = self.graph.component(person) else { return };
+        let slot = &mut self.slots[person.index()];
+        self.timers.cancel(person, component.id, slot.queued);
+        slot.queued = Moment::MAX;
     }
 
     /// Puts the person's entry in the timers where it belongs.

@@ -8,7 +8,6 @@ use crate::record::Identifier;
 use crate::view::{PersonView, Viewed};
 use sonder_dsl::ir::{Program, RuleId};
 use sonder_dsl::time::Moment;
-use std::ops::Bound;
 
 impl State {
     /// Whose identifier that is.
@@ -46,21 +45,22 @@ impl State {
     fn view(&self, program: &Program, index: PersonIndex, person: &Person) -> Option<PersonView> {
         let component = self.graph.component(index)?;
         let (plan, graph, now) = (&self.plan, &self.graph, self.now);
-        Some(Viewed { program, plan, graph, component, person, now }.view())
+        let segments = &self.slots.get(index.index())?.segments;
+        Some(Viewed { program, plan, graph, component, person, segments, now }.view())
     }
 
     /// How many people are in a segment.
     #[must_use]
     pub fn segment_size(&self, rule: RuleId) -> usize {
-        self.members.get(rule.index()).map_or(0, std::collections::BTreeMap::len)
+        self.members.count(rule)
     }
 
     /// Who is in a segment and since when, by id, after somebody: the next page.
     #[must_use]
     pub fn members(&self, rule: RuleId, after: Option<PersonId>, limit: usize) -> Vec<(PersonId, Moment)> {
-        let Some(members) = self.members.get(rule.index()) else { return Vec::new() };
-        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
-        members.range((start, Bound::Unbounded)).take(limit).map(|(id, since)| (*id, *since)).collect()
+        let id_of = |person| self.graph.component(person).map(|component| component.id);
+        let page = self.members.page(rule, after, limit, id_of).into_iter();
+        page.filter_map(|(id, person)| Some((id, self.slots[person.index()].segments.get(rule)?))).collect()
     }
 
     /// Everybody, by id.
@@ -81,18 +81,6 @@ impl State {
     #[must_use]
     pub fn identifier_count(&self) -> usize {
         self.graph.node_count()
-    }
-
-    /// The segments of a person, whether they are in memory or not, in order.
-    pub(super) fn memberships(&self, person: PersonIndex) -> impl Iterator<Item = (RuleId, Moment)> {
-        let loaded = self.slots[person.index()].person.as_ref();
-        let in_memory = loaded.into_iter().flat_map(|it| it.segments.iter().copied());
-        let id = if loaded.is_none() { self.graph.component(person).map(|component| component.id) } else { None };
-        let spilled = id.into_iter().flat_map(move |id| {
-            let numbered = self.members.iter().enumerate();
-            numbered.filter_map(move |(index, members)| Some((RuleId(index as u32), *members.get(&id)?)))
-        });
-        in_memory.chain(spilled)
     }
 
     /// Decides the rules that [`differences`](Self::differences) lists for everybody, as of now: after a restart with

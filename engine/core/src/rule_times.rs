@@ -1,0 +1,93 @@
+//! Rules of one person with a moment each: since when they are in a segment, when a rule may change by itself.
+//!
+//! Ten bytes an entry: there are a dozen for each person.
+
+use crate::footprint;
+use sonder_dsl::ir::RuleId;
+use sonder_dsl::time::Moment;
+use thin_vec::ThinVec;
+
+/// A program has no more rules than an entry's number can tell apart.
+const _: () = assert!(sonder_dsl::limits::RULES <= 1 << 16);
+
+/// Moments by rule. INVARIANT: sorted by rule, each once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RuleTimes {
+    entries: ThinVec<Entry>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C, packed(2))]
+struct Entry {
+    rule: u16,
+    moment: i64,
+}
+
+impl Entry {
+    fn new(rule: RuleId, moment: Moment) -> Self {
+        Self { rule: rule.0 as u16, moment: moment.0 }
+    }
+
+    fn moment(self) -> Moment {
+        Moment(self.moment)
+    }
+}
+
+impl RuleTimes {
+    /// The moment of a rule.
+    pub fn get(&self, rule: RuleId) -> Option<Moment> {
+        self.place(rule).ok().map(|place| self.entries[place].moment())
+    }
+
+    /// All of them, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (RuleId, Moment)> {
+        self.entries.iter().map(|entry| (RuleId(u32::from(entry.rule)), entry.moment()))
+    }
+
+    /// The earliest moment; the end of time when there is none.
+    pub fn earliest(&self) -> Moment {
+        Moment(self.entries.iter().map(|entry| entry.moment).min().unwrap_or(i64::MAX))
+    }
+
+    /// Sets the moment of a rule; says what it was.
+    pub fn set(&mut self, rule: RuleId, moment: Moment) -> Option<Moment> {
+        match self.place(rule) {
+            Ok(place) => Some(std::mem::replace(&mut self.entries[place], Entry::new(rule, moment)).moment()),
+            Err(place) => {
+                self.entries.reserve_exact(1);
+                self.entries.insert(place, Entry::new(rule, moment));
+                None
+            }
+        }
+    }
+
+    /// Forgets a rule; says what its moment was. The room stays: what goes comes back as a rule.
+    pub fn remove(&mut self, rule: RuleId) -> Option<Moment> {
+        let place = self.place(rule).ok()?;
+        Some(self.entries.remove(place).moment())
+    }
+
+    /// Forgets the rules that `keep` does not hold on to.
+    pub fn retain(&mut self, keep: impl Fn(RuleId) -> bool) {
+        self.entries.retain(|entry| keep(RuleId(u32::from(entry.rule))));
+    }
+
+    /// Bytes on the heap.
+    pub fn heap(&self) -> usize {
+        footprint::list(&self.entries)
+    }
+
+    fn place(&self, rule: RuleId) -> Result<usize, usize> {
+        self.entries.binary_search_by(|entry| u32::from(entry.rule).cmp(&rule.0))
+    }
+}
+
+impl FromIterator<(RuleId, Moment)> for RuleTimes {
+    /// Of entries in order, each once.
+    fn from_iter<I: IntoIterator<Item = (RuleId, Moment)>>(entries: I) -> Self {
+        let entries: Vec<Entry> = entries.into_iter().map(|(rule, moment)| Entry::new(rule, moment)).collect();
+        let mut exact = ThinVec::with_capacity(entries.len());
+        exact.extend(entries);
+        Self { entries: exact }
+    }
+}

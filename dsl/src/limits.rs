@@ -56,7 +56,25 @@ pub const LITERAL_DIGITS: usize = 28;
 /// Longest duration in a rule, in days: a hundred years.
 pub const DURATION_DAYS: i64 = 36_525;
 
-/// Segments and computed traits in a project.
+/// Clauses and statements of one item that can't be read, before the rest of it is given up.
+pub const FAULTY_CLAUSES: usize = 20;
+
+/// Statements of a journey, those inside others included.
+pub const STATEMENTS: usize = 500;
+
+/// Fields of one `send` or `show`.
+pub const FIELDS: usize = 100;
+
+/// Branches of a `split`, variants of an experiment, arms of an experience.
+pub const PARTS: usize = 100;
+
+/// What a funnel is broken down by.
+pub const BREAKDOWNS: usize = 8;
+
+/// Goals of an experiment or a journey, exits of a journey, features of a prediction.
+pub const LIST: usize = 100;
+
+/// Segments, computed traits, journeys and all else that rules declare in a project.
 pub const RULES: usize = 20_000;
 
 /// Aggregates and traits of the golden record that one rule reads, also through other rules.

@@ -73,6 +73,17 @@ fn compiled(page: &str, own: Vec<SourceFile>) -> Compilation {
     compile(SourceSet::new(files))
 }
 
+/// A line as often as its comment says: `wait 1h  # × 500`, with `{n}` in it counting from 0.
+fn repeated(line: &str) -> String {
+    match line.rsplit_once("  # × ") {
+        Some((line, times)) => {
+            let times: usize = times.parse().expect("a number behind ×");
+            (0..times).map(|n| format!("{}\n", line.replace("{n}", &n.to_string()))).collect()
+        }
+        None => format!("{line}\n"),
+    }
+}
+
 /// The files of a section; see `src/diagnostic/pages/README.md`.
 fn example(page: &str, section: &str) -> Vec<SourceFile> {
     let Some((_, after)) = page.split_once(&format!("{section}\n")) else { return Vec::new() };
@@ -85,7 +96,7 @@ fn example(page: &str, section: &str) -> Vec<SourceFile> {
         let (path, times) = path.split_once(" × ").unwrap_or((path, "1"));
         let times: usize = times.parse().expect("a number behind ×");
         let block: Vec<&str> = lines.by_ref().take_while(|line| *line != "```").collect();
-        let block = block.iter().map(|line| format!("{line}\n")).collect::<String>();
+        let block = block.iter().map(|line| repeated(line)).collect::<String>();
         let numbered = |n: usize| block.replace("{n}", &n.to_string());
         if path.contains("{n}") {
             let file = |n: usize| SourceFile { path: path.replace("{n}", &n.to_string()), text: numbered(n) };

@@ -1,8 +1,8 @@
 //! The registry: every code, its title, and its page (`sonder check --explain E0401` prints it).
 //!
 //! A code never changes its meaning; one that is no longer given stays reserved. By range: E01 reading YAML and its
-//! limits, E02 names and types of the language, E03 its syntax, E04 files of a project and what they refer to, W09
-//! warnings. Each page holds a wrong and a right example; the tests compile both.
+//! limits, E02 names and types of the language, E03 its syntax, E04 files of a project and what they refer to, E06
+//! journeys, funnels, experiments, experiences and predictions, W09 warnings. Each page holds a wrong and a right example; the tests compile both.
 
 /// A row of the registry.
 #[derive(Clone, Copy, Debug)]
@@ -105,6 +105,21 @@ codes! {
     "E0440" BAD_SCHEMA "a schema keyword with a value it cannot have";
     "E0441" ENUM_TYPE "a value in `enum` that the type does not allow";
     "E0442" UNKNOWN_REF "a `$ref` that leads nowhere";
+    "E0601" MISSING_CLAUSE "a clause that is missing";
+    "E0602" SECOND_CLAUSE "a clause that is there twice";
+    "E0603" MISPLACED_CLAUSE "a clause of the whole journey inside a block";
+    "E0604" WRONG_WAIT "a wait that does not say all it needs to";
+    "E0605" WRONG_SHARE "parts of the people that are not percentages of the whole";
+    "E0606" WRONG_PARTS "branches or variants that are too few, or have one name";
+    "E0607" WRONG_HOURS "hours that cannot be read";
+    "E0608" WRONG_FIELDS "fields that are not written `name: value`";
+    "E0609" DUPLICATE_FIELD "a field that is there twice";
+    "E0610" WRONG_STATEMENT "a statement that is written in another way";
+    "E0611" MISSING_THEN "steps or branches without `then` between them";
+    "E0640" JOURNEY_TOO_LONG "a journey with too many statements";
+    "E0641" TOO_MANY_FIELDS "too many fields";
+    "E0642" TOO_MANY_PARTS "too many branches, variants, goals or features";
+    "W0601" NOT_RUN "something that is checked, but not run yet";
     "W0901" UNKNOWN_SCHEMA_KEYWORD "a schema keyword that is not known";
     "W0902" NO_EFFECT "something that has no effect in this version";
     "W0903" STRAY_FILE "a file that is not part of the project";

@@ -25,7 +25,11 @@ pub fn lower(sources: &SourceSet, files: &[FileId], declarations: &Declarations)
     let written = read(sources, files, &mut diagnostics);
     let names: BTreeMap<&str, usize> =
         written.items.iter().enumerate().map(|(index, item)| (item.name.value.as_str(), index)).collect();
-    let edges: Vec<Vec<usize>> = written.items.iter().map(|item| references(&item.expression, &names)).collect();
+    let edges: Vec<Vec<usize>> = written
+        .items
+        .iter()
+        .map(|item| item.expression().map(|expression| references(expression, &names)).unwrap_or_default())
+        .collect();
     let order = order(&edges);
     report_circles(sources, &written.items, &order, &mut diagnostics);
 
@@ -37,15 +41,37 @@ pub fn lower(sources: &SourceSet, files: &[FileId], declarations: &Declarations)
     };
     let circular: BTreeSet<usize> = order.circles.concat().into_iter().collect();
     for index in &order.sorted {
-        if let Some(item) = written.items.get(*index) {
-            typist.rule(sources, item, circular.contains(index));
+        let Some(item) = written.items.get(*index) else { continue };
+        if let Some(expression) = item.expression() {
+            typist.rule(sources, item, expression, circular.contains(index));
         }
     }
     let Typist { rules, places, faulty, checker } = typist;
     let interned = checker.interner.finish();
     let lowered = index(declarations, interned, rules, places, faulty);
+    not_run(&written.items, &mut diagnostics);
     (lowered, diagnostics)
 }
+
+/// One warning for each kind of item that is checked, but that this version of the engine does nothing with.
+fn not_run(items: &[Item], diagnostics: &mut Vec<Diagnostic>) {
+    for kind in ItemKind::ALL.into_iter().filter(|kind| !RUN.contains(kind)) {
+        let mut of_kind: Vec<Span> =
+            items.iter().filter(|item| item.kind() == kind).map(|item| item.name.span).collect();
+        of_kind.sort_unstable();
+        let Some((first, rest)) = of_kind.split_first() else { continue };
+        let message = format!("{} are checked, not run yet", kind.plural());
+        let warning = Diagnostic::warning(codes::NOT_RUN, message, *first, "nothing acts on it in this version");
+        diagnostics.push(match rest.len() {
+            0 => warning,
+            1 => warning.note("and on 1 more"),
+            more => warning.note(format!("and on {more} more")),
+        });
+    }
+}
+
+/// The kinds of items that the engine evaluates.
+const RUN: [ItemKind; 2] = [ItemKind::Segment, ItemKind::Trait];
 
 /// All rules of all files.
 struct Written {
@@ -77,7 +103,7 @@ fn read(sources: &SourceSet, files: &[FileId], diagnostics: &mut Vec<Diagnostic>
                     "for the second time",
                 )
                 .label(first.name.span, "the first time")
-                .help("segments and traits share their names: call one of them something else"),
+                .help("all that rules declare shares one space of names: call one of them something else"),
             ),
             _ => unique.push(item),
         }
@@ -105,7 +131,7 @@ fn table(written: &Written) -> RuleTable {
         .iter()
         .map(|(name, place)| (name.clone(), RuleInfo { kind: None, place: *place, state: RuleState::Faulty }));
     let items = written.items.iter().map(|item| {
-        (item.name.value.clone(), RuleInfo { kind: Some(item.kind), place: item.name.span, state: RuleState::Faulty })
+        (item.name.value.clone(), RuleInfo { kind: Some(item.kind()), place: item.name.span, state: RuleState::Faulty })
     });
     unreadable.chain(items).collect()
 }
@@ -140,8 +166,8 @@ struct Typist<'a> {
 }
 
 impl Typist<'_> {
-    fn rule(&mut self, sources: &SourceSet, item: &Item, circular: bool) {
-        let typed = self.checker.rule(item.kind, &item.expression);
+    fn rule(&mut self, sources: &SourceSet, item: &Item, expression: &syntax::ast::Expression, circular: bool) {
+        let typed = self.checker.rule(item.kind(), expression);
         let Some(typed) = typed.filter(|_| !circular) else {
             return self.give_up(item);
         };
@@ -156,9 +182,9 @@ impl Typist<'_> {
             );
             return self.give_up(item);
         };
-        let kind = match item.kind {
+        let kind = match item.kind() {
             ItemKind::Segment => RuleKind::Segment,
-            ItemKind::Trait => RuleKind::Trait(typed.kind.clone()),
+            _ => RuleKind::Trait(typed.kind.clone()),
         };
         let purpose = item.purpose.as_ref().map(|purpose| purpose.value.clone());
         let fingerprint = fingerprint::of_rule(&kind, purpose.as_deref(), &typed.expression, &self.checker.interner);
@@ -167,7 +193,7 @@ impl Typist<'_> {
             let Typed { kind, motion, personal, .. } = &typed;
             info.state = RuleState::Typed { id, kind: kind.clone(), motion: *motion, personal: personal.clone() };
         }
-        let span = item.expression.span;
+        let span = expression.span;
         let position = sources.position(item.name.span.file, item.name.span.start);
         let source = sources.file(span.file).and_then(|file| file.text.get(span.start as usize..span.end as usize));
         self.places.push(item.name.span);

@@ -1,6 +1,18 @@
 //! What a `.sonder` file says, before any name has a meaning. Every node knows its place; equality ignores places, so
 //! that a reformatted file is the same tree.
 
+mod experience;
+mod experiment;
+mod funnel;
+mod journey;
+mod prediction;
+
+pub use experience::{Arm, Experience, Field};
+pub use experiment::{Experiment, Share, Variant};
+pub use funnel::Funnel;
+pub use journey::{Block, Clock, Entry, Hours, IfArm, Journey, Send, SetTrait, SplitArm, Statement, Trigger, WaitFor};
+pub use prediction::Prediction;
+
 use crate::ir::{BinaryOperator, UnaryOperator};
 use crate::source::Span;
 use crate::time::{Duration, Moment};
@@ -27,28 +39,134 @@ pub type Name = Node<String>;
 /// Names with dots between them: at least one.
 pub type Path = Node<Vec<Name>>;
 
-/// A segment or a computed trait.
+/// What one item of a file declares.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Item {
-    /// Segment or trait.
-    pub kind: ItemKind,
     /// Its name.
     pub name: Name,
     /// The text after the name.
     pub description: Option<Node<String>>,
     /// `purpose marketing`
     pub purpose: Option<Name>,
-    /// What comes after `when` or `=`.
-    pub expression: Expression,
+    /// What it is and says.
+    pub body: Body,
+}
+
+/// What an item says.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Body {
+    /// `segment`: what comes after `when`.
+    Segment(Expression),
+    /// `trait`: what comes after `=`.
+    Trait(Expression),
+    /// `journey`
+    Journey(Journey),
+    /// `funnel`
+    Funnel(Funnel),
+    /// `experiment`
+    Experiment(Experiment),
+    /// `experience`
+    Experience(Experience),
+    /// `predict`
+    Prediction(Prediction),
+}
+
+impl Item {
+    /// What it declares.
+    #[must_use]
+    pub const fn kind(&self) -> ItemKind {
+        match self.body {
+            Body::Segment(_) => ItemKind::Segment,
+            Body::Trait(_) => ItemKind::Trait,
+            Body::Journey(_) => ItemKind::Journey,
+            Body::Funnel(_) => ItemKind::Funnel,
+            Body::Experiment(_) => ItemKind::Experiment,
+            Body::Experience(_) => ItemKind::Experience,
+            Body::Prediction(_) => ItemKind::Prediction,
+        }
+    }
+
+    /// The expression of a segment or trait: of what has one value for a person.
+    #[must_use]
+    pub const fn expression(&self) -> Option<&Expression> {
+        match &self.body {
+            Body::Segment(expression) | Body::Trait(expression) => Some(expression),
+            _ => None,
+        }
+    }
 }
 
 /// What an item declares.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ItemKind {
     /// `segment`
     Segment,
     /// `trait`
     Trait,
+    /// `journey`
+    Journey,
+    /// `funnel`
+    Funnel,
+    /// `experiment`
+    Experiment,
+    /// `experience`
+    Experience,
+    /// `predict`
+    Prediction,
+}
+
+impl ItemKind {
+    /// All of them, in the order of the reference.
+    pub const ALL: [Self; 7] =
+        [Self::Segment, Self::Trait, Self::Journey, Self::Funnel, Self::Experiment, Self::Experience, Self::Prediction];
+
+    /// The word that it begins with.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Segment => "segment",
+            Self::Trait => "trait",
+            Self::Journey => "journey",
+            Self::Funnel => "funnel",
+            Self::Experiment => "experiment",
+            Self::Experience => "experience",
+            Self::Prediction => "predict",
+        }
+    }
+
+    /// What it is called in a sentence.
+    #[must_use]
+    pub const fn noun(self) -> &'static str {
+        match self {
+            Self::Segment => "a segment",
+            Self::Trait => "a trait",
+            Self::Journey => "a journey",
+            Self::Funnel => "a funnel",
+            Self::Experiment => "an experiment",
+            Self::Experience => "an experience",
+            Self::Prediction => "a prediction",
+        }
+    }
+
+    /// What several are called.
+    #[must_use]
+    pub const fn plural(self) -> &'static str {
+        match self {
+            Self::Segment => "segments",
+            Self::Trait => "traits",
+            Self::Journey => "journeys",
+            Self::Funnel => "funnels",
+            Self::Experiment => "experiments",
+            Self::Experience => "experiences",
+            Self::Prediction => "predictions",
+        }
+    }
+
+    /// The kind that begins with a word.
+    #[must_use]
+    pub fn of_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.word() == word)
+    }
 }
 
 /// An expression and where it is written.

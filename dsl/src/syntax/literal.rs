@@ -1,6 +1,6 @@
 //! What literals stand for.
 
-use super::ast::{Literal, When};
+use super::ast::{Clock, Literal, Share, When};
 use crate::limits;
 use crate::time::{Duration, Moment};
 use rust_decimal::Decimal;
@@ -55,6 +55,24 @@ pub fn number(text: &str) -> Result<Literal, Refusal> {
     } else {
         text.parse().map(Literal::Int).map_err(|_| refusal())
     }
+}
+
+/// `50`, `12.5` of a percentage: more than nothing, at most everybody, to a hundredth.
+#[must_use]
+pub fn share(text: &str) -> Option<Share> {
+    let exact = Some(text).filter(|text| text.len() <= 20).and_then(|text| Decimal::from_str_exact(text).ok())?;
+    let hundredths = exact.checked_mul(Decimal::ONE_HUNDRED)?;
+    let whole = Some(hundredths).filter(|hundredths| hundredths.fract() == Decimal::ZERO)?.to_u32()?;
+    (1..=Share::ALL.0).contains(&whole).then_some(Share(whole))
+}
+
+/// `08:00`
+#[must_use]
+pub fn clock(text: &str) -> Option<Clock> {
+    let (hours, minutes) = text.split_once(':')?;
+    let (hours, minutes): (u16, u16) = (hours.parse().ok()?, minutes.parse().ok()?);
+    // `24:00` is the end of the day.
+    (hours < 24 && minutes < 60 || hours == 24 && minutes == 0).then_some(Clock(hours * 60 + minutes))
 }
 
 /// `24h`, `1d 12h`, `1.5s`

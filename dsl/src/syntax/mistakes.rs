@@ -123,6 +123,20 @@ pub fn missing_comma(span: Span) -> Diagnostic {
         .help("write a comma between what is asked and its window: `count(view, last 7d)`")
 }
 
+/// `variants control 50% green 50%`
+#[must_use]
+pub fn missing_list_comma(span: Span) -> Diagnostic {
+    Diagnostic::error(codes::UNEXPECTED, "a comma is missing", span, "before this")
+        .help("write a comma between two of a list")
+}
+
+/// `if engagement > 50 "high" else "low"`
+#[must_use]
+pub fn missing_then(span: Span) -> Diagnostic {
+    Diagnostic::error(codes::MISSING_THEN, "`then` is missing", span, "before this")
+        .help("write `if did(order) then \"buyer\" else \"visitor\"`")
+}
+
 /// `lifetime_value last 7d`, `when profile.country == "NL", last 7d`
 #[must_use]
 pub fn misplaced_window(span: Span) -> Diagnostic {

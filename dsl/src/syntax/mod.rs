@@ -1,8 +1,8 @@
-//! Text to tree: a `.sonder` file's segments and traits as an AST, and what is wrong with the text.
+//! Text to tree: what a `.sonder` file declares as an AST, and what is wrong with the text.
 //!
 //! [`scan`] splits a file into items and finds what is never closed; `parser` reads each item with the grammar in
-//! `dsl/grammar`; `climb` gives expressions their shape. Reading never fails: what could be read is returned, with
-//! diagnostics about the rest.
+//! `dsl/grammar`; `climb` gives expressions their shape; `recovery` says where to go on after an error. Reading never
+//! fails: what could be read is returned, with diagnostics about the rest.
 
 pub mod ast;
 mod climb;
@@ -11,18 +11,19 @@ pub mod format;
 mod literal;
 mod mistakes;
 mod parser;
+mod recovery;
 pub mod scan;
 
 use crate::diagnostic::{Diagnostic, codes};
 use crate::limits;
 use crate::source::{FileId, Span};
-use ast::{Item, Name, Node};
+use ast::{Item, ItemKind, Name, Node};
 use scan::{Chunk, ITEM_WORDS, Problem, Range};
 
 /// What one file says.
 #[derive(Clone, Debug, Default)]
 pub struct File {
-    /// Its segments and traits, in order.
+    /// What it declares, in order.
     pub items: Vec<Item>,
     /// Names of those that could not be read: somebody may refer to them.
     pub unreadable: Vec<Name>,
@@ -39,8 +40,7 @@ pub fn parse(file: FileId, text: &str, diagnostics: &mut Vec<Diagnostic>) -> Fil
         );
         return File::default();
     }
-    let (chunks, problems) = scan::split(text);
-    diagnostics.extend(problems.iter().map(|problem| problem_diagnostic(file, text, problem)));
+    let chunks = scan::split(text);
     let mut parsed = File::default();
     for (index, chunk) in chunks.iter().enumerate() {
         if index == limits::RULE_FILE_ITEMS {
@@ -55,6 +55,7 @@ pub fn parse(file: FileId, text: &str, diagnostics: &mut Vec<Diagnostic>) -> Fil
             );
             break;
         }
+        diagnostics.extend(chunk.problems.iter().map(|problem| problem_diagnostic(file, text, problem, 0)));
         match read(file, text, chunk, diagnostics) {
             Some(item) => parsed.items.push(item),
             None => parsed
@@ -67,22 +68,10 @@ pub fn parse(file: FileId, text: &str, diagnostics: &mut Vec<Diagnostic>) -> Fil
 
 fn read(file: FileId, text: &str, chunk: &Chunk, diagnostics: &mut Vec<Diagnostic>) -> Option<Item> {
     let head = slice(text, chunk.head);
-    match head {
-        "segment" | "trait" if chunk.broken => None,
-        "segment" | "trait" => parser::item(file, text, chunk.range, diagnostics),
-        _ if ITEM_WORDS.contains(&head) => {
-            diagnostics.push(
-                Diagnostic::error(
-                    codes::NOT_IN_THIS_VERSION,
-                    format!("`{head}` is not part of this version"),
-                    span(file, chunk.head),
-                    "",
-                )
-                .help("this version has `segment` and `trait`"),
-            );
-            None
-        }
-        _ => {
+    match ItemKind::of_word(head) {
+        Some(_) if chunk.broken => None,
+        Some(_) => parser::item(file, text, chunk, diagnostics),
+        None => {
             diagnostics.push(unknown_item(head, span(file, chunk.head)));
             None
         }
@@ -94,7 +83,7 @@ fn unknown_item(head: &str, place: Span) -> Diagnostic {
         codes::UNKNOWN_ITEM,
         format!("`{head}` does not begin a rule"),
         place,
-        "expected `segment` or `trait`",
+        "expected `segment`, `trait`, `journey` …",
     );
     let near = ITEM_WORDS.iter().find(|word| strsim::damerau_levenshtein(word, &head.to_lowercase()) <= 2);
     match near {
@@ -103,15 +92,14 @@ fn unknown_item(head: &str, place: Span) -> Diagnostic {
     }
 }
 
-fn problem_diagnostic(file: FileId, text: &str, problem: &Problem) -> Diagnostic {
+/// What is wrong with a bracket or quote of a text that begins at byte `offset` of its file.
+fn problem_diagnostic(file: FileId, text: &str, problem: &Problem, offset: usize) -> Diagnostic {
+    let span = |range: Range| span(file, Range { start: range.start + offset, end: range.end + offset });
     match problem {
-        Problem::UnclosedQuote(range) => Diagnostic::error(
-            codes::UNCLOSED,
-            "a text is not closed",
-            span(file, *range),
-            "no `\"` in the rest of the line",
-        )
-        .help("close it with `\"`; a line break inside a text is written `\\n`"),
+        Problem::UnclosedQuote(range) => {
+            Diagnostic::error(codes::UNCLOSED, "a text is not closed", span(*range), "no `\"` in the rest of the line")
+                .help("close it with `\"`; a line break inside a text is written `\\n`")
+        }
         Problem::Unclosed(range) => {
             let (open, close) = match slice(text, *range) {
                 "(" => ("(", ")"),
@@ -121,7 +109,7 @@ fn problem_diagnostic(file: FileId, text: &str, problem: &Problem) -> Diagnostic
             Diagnostic::error(
                 codes::UNCLOSED,
                 format!("`{open}` is never closed"),
-                span(file, *range),
+                span(*range),
                 format!("no `{close}` for this"),
             )
             .help(format!("add `{close}` where it ends"))
@@ -131,21 +119,18 @@ fn problem_diagnostic(file: FileId, text: &str, problem: &Problem) -> Diagnostic
             Diagnostic::error(
                 codes::UNCLOSED,
                 format!("`{close}` closes nothing"),
-                span(file, *range),
+                span(*range),
                 "no bracket is open here",
             )
             .help("leave it out")
         }
-        Problem::TooDeep(range) => Diagnostic::error(
-            codes::RULE_TOO_DEEP,
-            "brackets too deep inside each other",
-            span(file, *range),
-            "from here on",
-        )
-        .help(format!(
-            "brackets and `if`s may be {} deep: give parts of the rule names, as traits of their own",
-            limits::RULE_NESTING
-        )),
+        Problem::TooDeep(range) => {
+            Diagnostic::error(codes::RULE_TOO_DEEP, "brackets too deep inside each other", span(*range), "from here on")
+                .help(format!(
+                    "brackets and `if`s may be {} deep: give parts of the rule names, as traits of their own",
+                    limits::RULE_NESTING
+                ))
+        }
     }
 }
 

@@ -3,95 +3,110 @@
 //! Typical mistakes have rules of their own, so that they parse: each is reported here, and the tree goes on with what
 //! was meant. What the grammar can't read at all gives one error an item, put into words by `expectation.rs`.
 
-use super::ast::{
-    Argument, Branches, Call, Expression, ExpressionKind, Item, ItemKind, Literal, Modifier, Name, Node, Path, Step,
-    When,
-};
-use super::climb::{Part, Tree, climb};
-use super::expectation::{self, Expected};
-use super::scan::Range;
+mod decision;
+mod expected;
+mod expression;
+mod fields;
+mod items;
+mod journey;
+
+use super::ast::{Item, Name, Node, Path};
+use super::expectation;
+use super::recovery::{self, FAULTY};
+use super::scan::{self, Chunk};
 use super::{literal, mistakes};
 use crate::diagnostic::{Diagnostic, codes};
-use crate::ir::{BinaryOperator, UnaryOperator};
 use crate::limits;
 use crate::source::{FileId, Span};
-use crate::time::Duration;
+use expected::expected;
 use pest::Parser;
-use pest::error::{ErrorVariant, InputLocation};
+use pest::error::{Error, ErrorVariant, InputLocation};
 use pest::iterators::Pair;
+use std::borrow::Cow;
 
 #[derive(pest_derive::Parser)]
 #[grammar = "../grammar/lexical.pest"]
 #[grammar = "../grammar/expression.pest"]
 #[grammar = "../grammar/aggregate.pest"]
 #[grammar = "../grammar/rule.pest"]
+#[grammar = "../grammar/journey.pest"]
+#[grammar = "../grammar/decision.pest"]
 struct Grammar;
 
-/// Reads one segment or trait: `None` when it could not be read, with the reason among the diagnostics.
-pub fn item(file: FileId, text: &str, range: Range, diagnostics: &mut Vec<Diagnostic>) -> Option<Item> {
-    let mut builder = Builder { file, offset: range.start, depth_reported: false, diagnostics };
-    match Grammar::parse(Rule::item, text.get(range.start..range.end)?) {
-        Ok(mut pairs) => builder.item(pairs.next()?),
-        Err(error) => {
-            let at = match error.location {
-                InputLocation::Pos(at) | InputLocation::Span((at, _)) => range.start + at,
-            };
-            let expected = match error.variant {
-                ErrorVariant::ParsingError { positives, .. } => positives.into_iter().filter_map(expected).collect(),
-                ErrorVariant::CustomError { .. } => Vec::new(),
-            };
-            builder.diagnostics.push(expectation::unexpected(file, text, at, range.end, expected));
-            None
+/// Reads one item. What is wrong in one of its clauses or statements hides nothing of the others: it is reported, taken
+/// out, and the rest is read again. `None` when nothing could be read; the reasons are among the diagnostics.
+pub fn item(file: FileId, text: &str, chunk: &Chunk, diagnostics: &mut Vec<Diagnostic>) -> Option<Item> {
+    let original = text.get(chunk.range.start..chunk.range.end)?;
+    if let Some(at) = original.find(FAULTY) {
+        diagnostics.push(control_character(file, chunk.range.start + at));
+        return None;
+    }
+    let mut source = closed(file, original, chunk, diagnostics)?;
+    for _ in 0..limits::FAULTY_CLAUSES {
+        let error = match Grammar::parse(Rule::item, &source) {
+            Ok(mut pairs) => {
+                let mut builder = Builder {
+                    file,
+                    offset: chunk.range.start,
+                    limit: chunk.range.end,
+                    depth_reported: false,
+                    statements: 0,
+                    diagnostics,
+                };
+                return builder.item(pairs.next()?);
+            }
+            Err(error) => error,
+        };
+        let at = place(&error);
+        diagnostics.push(unexpected(file, text, chunk, error));
+        source = recovery::without_clause(&source, at)?.into();
+    }
+    None
+}
+
+/// The item with a partner for every bracket and quote: as it is, or without the clauses where one is missing.
+fn closed<'t>(file: FileId, text: &'t str, chunk: &Chunk, diagnostics: &mut Vec<Diagnostic>) -> Option<Cow<'t, str>> {
+    let mut source = Cow::Borrowed(text);
+    let mut problems = chunk.problems.clone();
+    for problem in &mut problems {
+        problem.move_back(chunk.range.start);
+    }
+    for _ in 0..limits::FAULTY_CLAUSES {
+        if problems.is_empty() {
+            return Some(source);
         }
+        source = recovery::without_problems(&source, &problems)?.into();
+        // A quote without its partner hides what is behind it.
+        let mut chunks = scan::split(&source).into_iter();
+        let hidden = chunks.next().filter(|hidden| !hidden.broken && chunks.next().is_none())?;
+        problems = hidden.problems;
+        // Nor is a brace missing when the one that would be its partner is part of a text.
+        let braces = |problem: &&scan::Problem| source.get(problem.range().start..problem.range().end) == Some("{");
+        for problem in problems.iter().filter(|problem| !braces(problem)) {
+            diagnostics.push(super::problem_diagnostic(file, &source, problem, chunk.range.start));
+        }
+    }
+    None
+}
+
+fn place(error: &Error<Rule>) -> usize {
+    match error.location {
+        InputLocation::Pos(at) | InputLocation::Span((at, _)) => at,
     }
 }
 
-/// What a rule of the grammar is called in an error; `None` for what nobody should be told to type.
-fn expected(rule: Rule) -> Option<Expected> {
-    Some(match rule {
-        Rule::name | Rule::path | Rule::field => Expected::Name,
-        Rule::expression
-        | Rule::operand
-        | Rule::reference
-        | Rule::group
-        | Rule::if_else
-        | Rule::steps
-        | Rule::step
-        | Rule::argument => Expected::Value,
-        Rule::boolean | Rule::string | Rule::number | Rule::date | Rule::not => Expected::Value,
-        Rule::duration | Rule::duration_part => Expected::Duration,
-        Rule::description => Expected::Text,
-        Rule::and | Rule::or | Rule::equal | Rule::not_equal | Rule::less_or_equal | Rule::greater_or_equal => {
-            Expected::Operator
-        }
-        Rule::less
-        | Rule::greater
-        | Rule::plus
-        | Rule::minus
-        | Rule::times
-        | Rule::divide
-        | Rule::is
-        | Rule::is_known => Expected::Operator,
-        Rule::known => Expected::Word("known"),
-        Rule::unknown => Expected::Word("unknown"),
-        Rule::then => Expected::Word("then"),
-        Rule::else_word | Rule::else_if => Expected::Word("else"),
-        Rule::comma => Expected::Word(","),
-        Rule::close_paren => Expected::Word(")"),
-        Rule::open_brace => Expected::Word("{"),
-        Rule::close_brace => Expected::Word("}"),
-        Rule::assign => Expected::Word("="),
-        Rule::when | Rule::when_word => Expected::Word("when"),
-        Rule::purpose | Rule::purpose_word => Expected::Word("purpose"),
-        Rule::segment | Rule::segment_word => Expected::Word("segment"),
-        Rule::computed_trait | Rule::trait_word => Expected::Word("trait"),
-        Rule::filter | Rule::where_word => Expected::Word("where"),
-        Rule::alias | Rule::as_word => Expected::Word("as"),
-        Rule::within | Rule::within_word => Expected::Word("within"),
-        Rule::lasting | Rule::for_word => Expected::Word("for"),
-        Rule::last | Rule::last_word | Rule::since | Rule::since_word | Rule::per | Rule::per_word => Expected::Window,
-        _ => return None,
-    })
+fn unexpected(file: FileId, text: &str, chunk: &Chunk, error: Error<Rule>) -> Diagnostic {
+    let at = chunk.range.start + place(&error);
+    let expected = match error.variant {
+        ErrorVariant::ParsingError { positives, .. } => positives.into_iter().filter_map(expected).collect(),
+        ErrorVariant::CustomError { .. } => Vec::new(),
+    };
+    expectation::unexpected(file, text, at, chunk.range.end, expected)
+}
+
+fn control_character(file: FileId, at: usize) -> Diagnostic {
+    let span = Span { file, start: at as u32, end: at as u32 + 1 };
+    Diagnostic::error(codes::UNEXPECTED, "a control character", span, "it can't be seen").help("leave it out")
 }
 
 struct Builder<'a> {
@@ -99,406 +114,14 @@ struct Builder<'a> {
     /// Of the item in its file.
     offset: usize,
     depth_reported: bool,
+    /// Where the item ends in its file.
+    limit: usize,
+    /// Of the journey at hand.
+    statements: usize,
     diagnostics: &'a mut Vec<Diagnostic>,
 }
 
 impl Builder<'_> {
-    fn item(&mut self, pair: Pair<'_, Rule>) -> Option<Item> {
-        let whole = self.span(&pair);
-        let kind = if pair.as_rule() == Rule::segment { ItemKind::Segment } else { ItemKind::Trait };
-        let mut name = None;
-        let mut description = None;
-        let mut purposes: Vec<Name> = Vec::new();
-        let mut conditions: Vec<Expression> = Vec::new();
-        for child in pair.into_inner() {
-            match child.as_rule() {
-                Rule::name => name = Some(self.name(&child)),
-                Rule::description => {
-                    description =
-                        child.into_inner().next().map(|text| Node { span: self.span(&text), value: self.text(&text) })
-                }
-                Rule::purpose => purposes.extend(
-                    child.into_inner().filter(|part| part.as_rule() == Rule::name).map(|part| self.name(&part)),
-                ),
-                Rule::when => {
-                    for part in child.into_inner() {
-                        self.body(part, &mut conditions);
-                    }
-                }
-                _ => self.body(child, &mut conditions),
-            }
-        }
-        let name = name?;
-        if name.value.chars().count() > limits::NAME_CHARACTERS {
-            let message = format!("a name of {} characters is too long", name.value.chars().count());
-            self.diagnostics.push(
-                Diagnostic::error(codes::LITERAL_TOO_LONG, message, name.span, "")
-                    .help(format!("a name has at most {} characters", limits::NAME_CHARACTERS)),
-            );
-            return None;
-        }
-        self.only_one(&purposes, "purpose", "a segment has one purpose; what it may read follows from it");
-        self.only_one(&conditions, "when", "join both conditions with `and` or `or`");
-        if conditions.is_empty() {
-            self.diagnostics.push(
-                Diagnostic::error(
-                    codes::WRONG_CLAUSES,
-                    format!("`{}` has no condition", name.value),
-                    whole,
-                    "no `when` in here",
-                )
-                .help("write who belongs to it: `when count(view, last 7d) >= 3`"),
-            );
-        }
-        let expression = conditions.into_iter().next()?;
-        Some(Item { kind, name, description, purpose: purposes.into_iter().next(), expression })
-    }
-
-    fn body(&mut self, pair: Pair<'_, Rule>, conditions: &mut Vec<Expression>) {
-        match pair.as_rule() {
-            Rule::expression => conditions.push(self.expression(pair).expression),
-            Rule::misplaced_window => self.diagnostics.push(mistakes::misplaced_window(self.span(&pair))),
-            _ => {}
-        }
-    }
-
-    fn only_one<T>(&mut self, clauses: &[Node<T>], word: &str, help: &str) {
-        if let [first, second, ..] = clauses {
-            self.diagnostics.push(
-                Diagnostic::error(codes::WRONG_CLAUSES, format!("a second `{word}`"), second.span, "")
-                    .label(first.span, "the first one")
-                    .help(help),
-            );
-        }
-    }
-
-    fn expression(&mut self, pair: Pair<'_, Rule>) -> Tree {
-        let span = self.span(&pair);
-        let mut parts = Vec::new();
-        for child in pair.into_inner() {
-            if child.as_rule() == Rule::operand {
-                for part in child.into_inner() {
-                    let part = self.operand_part(part);
-                    parts.push(part);
-                }
-            } else {
-                let operator = self.infix(&child);
-                parts.push(Part::Infix(operator));
-            }
-        }
-        // A run of prefixes is as deep as it is long, before there is a tree to measure.
-        let prefixes = parts.iter().filter(|part| matches!(part, Part::Prefix(_))).count();
-        if prefixes > limits::EXPRESSION_DEPTH && longest_run(&parts) > limits::EXPRESSION_DEPTH {
-            return self.too_deep(span);
-        }
-        let Some(climbed) = climb(parts) else {
-            return leaf(ExpressionKind::Faulty, span);
-        };
-        self.diagnostics.extend(climbed.chained.into_iter().map(mistakes::chained));
-        self.bounded(climbed.tree)
-    }
-
-    fn bounded(&mut self, tree: Tree) -> Tree {
-        if tree.depth > limits::EXPRESSION_DEPTH { self.too_deep(tree.expression.span) } else { tree }
-    }
-
-    fn too_deep(&mut self, span: Span) -> Tree {
-        if !std::mem::replace(&mut self.depth_reported, true) {
-            self.diagnostics.push(
-                Diagnostic::error(codes::RULE_TOO_DEEP, "an expression of too many parts", span, "").help(format!(
-                    "it may have {} levels: give parts of it names, as traits of their own",
-                    limits::EXPRESSION_DEPTH
-                )),
-            );
-        }
-        leaf(ExpressionKind::Faulty, span)
-    }
-
-    fn operand_part(&mut self, pair: Pair<'_, Rule>) -> Part {
-        let span = self.span(&pair);
-        match pair.as_rule() {
-            Rule::not => Part::Prefix(Node { value: UnaryOperator::Not, span }),
-            Rule::minus => Part::Prefix(Node { value: UnaryOperator::Negate, span }),
-            Rule::wrong_not => {
-                self.diagnostics.push(mistakes::wrong_not(pair.as_str(), span));
-                Part::Prefix(Node { value: UnaryOperator::Not, span })
-            }
-            Rule::is_known => {
-                let state = pair.into_inner().find(|part| part.as_rule() != Rule::is);
-                let known = match state {
-                    Some(state) if state.as_rule() == Rule::wrong_state => {
-                        let (known, diagnostic) = mistakes::wrong_state(state.as_str(), self.span(&state));
-                        self.diagnostics.push(diagnostic);
-                        known
-                    }
-                    Some(state) => state.as_rule() == Rule::known,
-                    None => true,
-                };
-                Part::IsKnown(Node { value: known, span })
-            }
-            Rule::wrong_in => {
-                self.diagnostics.push(mistakes::wrong_in(span));
-                Part::IsKnown(Node { value: true, span })
-            }
-            _ => Part::Operand(self.primary(pair)),
-        }
-    }
-
-    fn infix(&mut self, pair: &Pair<'_, Rule>) -> Node<BinaryOperator> {
-        let span = self.span(pair);
-        let value = match pair.as_rule() {
-            Rule::and => BinaryOperator::And,
-            Rule::or => BinaryOperator::Or,
-            Rule::not_equal => BinaryOperator::NotEqual,
-            Rule::less_or_equal => BinaryOperator::LessOrEqual,
-            Rule::greater_or_equal => BinaryOperator::GreaterOrEqual,
-            Rule::less => BinaryOperator::Less,
-            Rule::greater => BinaryOperator::Greater,
-            Rule::plus => BinaryOperator::Add,
-            Rule::minus => BinaryOperator::Subtract,
-            Rule::times => BinaryOperator::Multiply,
-            Rule::divide => BinaryOperator::Divide,
-            Rule::wrong_operator => {
-                let (meant, diagnostic) = mistakes::wrong_operator(pair.as_str(), span);
-                self.diagnostics.push(diagnostic);
-                meant
-            }
-            _ => BinaryOperator::Equal,
-        };
-        Node { value, span }
-    }
-
-    fn primary(&mut self, pair: Pair<'_, Rule>) -> Tree {
-        let span = self.span(&pair);
-        let kind = match pair.as_rule() {
-            Rule::group => {
-                let Some(inner) = pair.into_inner().find(|part| part.as_rule() == Rule::expression) else {
-                    return leaf(ExpressionKind::Faulty, span);
-                };
-                let mut tree = self.expression(inner);
-                tree.expression.span = span;
-                return tree;
-            }
-            Rule::if_else => return self.if_else(pair),
-            Rule::reference => return self.reference(pair),
-            Rule::boolean => ExpressionKind::Literal(Literal::Bool(pair.as_str() == "true")),
-            Rule::string | Rule::wrong_string => ExpressionKind::Literal(Literal::String(self.text(&pair))),
-            Rule::number => match literal::number(pair.as_str()) {
-                Ok(value) => ExpressionKind::Literal(value),
-                Err(refusal) => self.refused(codes::WRONG_NUMBER, refusal, span),
-            },
-            Rule::wrong_number => {
-                self.diagnostics.push(mistakes::wrong_number(pair.as_str(), span));
-                ExpressionKind::Faulty
-            }
-            Rule::duration | Rule::wrong_duration => match self.length(&pair) {
-                Some(length) => ExpressionKind::Literal(Literal::Duration(length.value)),
-                None => ExpressionKind::Faulty,
-            },
-            Rule::date => match self.date(&pair) {
-                Some(when) => ExpressionKind::Literal(Literal::Time(when)),
-                None => ExpressionKind::Faulty,
-            },
-            _ => ExpressionKind::Faulty,
-        };
-        leaf(kind, span)
-    }
-
-    fn refused(&mut self, code: &'static str, refusal: literal::Refusal, span: Span) -> ExpressionKind {
-        self.diagnostics.push(mistakes::refused(code, refusal, span));
-        ExpressionKind::Faulty
-    }
-
-    fn if_else(&mut self, pair: Pair<'_, Rule>) -> Tree {
-        let whole = self.span(&pair);
-        let mut parts = Vec::new();
-        for child in pair.into_inner() {
-            match child.as_rule() {
-                Rule::expression => parts.push(self.expression(child)),
-                Rule::else_if => {
-                    for part in child.into_inner().filter(|part| part.as_rule() == Rule::expression) {
-                        let part = self.expression(part);
-                        parts.push(part);
-                    }
-                }
-                _ => {}
-            }
-        }
-        // Condition, value, condition, value …, otherwise.
-        let Some(mut tree) = parts.pop() else {
-            return leaf(ExpressionKind::Faulty, whole);
-        };
-        while let (Some(then), Some(condition)) = (parts.pop(), parts.pop()) {
-            let depth = tree.depth.max(then.depth).max(condition.depth) + 1;
-            let span = Span { start: condition.expression.span.start, ..tree.expression.span };
-            let branches =
-                Branches { condition: condition.expression, then: then.expression, otherwise: tree.expression };
-            let expression = Node { value: ExpressionKind::If(Box::new(branches)), span };
-            tree = self.bounded(Tree { expression, depth });
-        }
-        tree.expression.span = whole;
-        tree
-    }
-
-    fn reference(&mut self, pair: Pair<'_, Rule>) -> Tree {
-        let span = self.span(&pair);
-        let mut inner = pair.into_inner();
-        let Some(path) = inner.next().map(|path| self.path(&path)) else {
-            return leaf(ExpressionKind::Faulty, span);
-        };
-        let Some(arguments) = inner.next() else {
-            return leaf(ExpressionKind::Path(path), span);
-        };
-        let mut call = Call { function: path, arguments: Vec::new(), modifiers: Vec::new() };
-        let mut depth = 0;
-        for child in arguments.into_inner() {
-            match child.as_rule() {
-                Rule::argument => {
-                    for part in child.into_inner() {
-                        if part.as_rule() == Rule::steps {
-                            let (argument, levels) = self.steps(part);
-                            depth = depth.max(levels);
-                            call.arguments.push(argument);
-                        } else if let Some(modifier) = self.modifier(&part) {
-                            call.modifiers.push(modifier);
-                        }
-                    }
-                }
-                Rule::missing_comma => {
-                    let at = Span { end: self.span(&child).start + 1, ..self.span(&child) };
-                    self.diagnostics.push(mistakes::missing_comma(at));
-                }
-                _ => {}
-            }
-        }
-        self.bounded(Tree { expression: Node { value: ExpressionKind::Call(call), span }, depth: depth + 1 })
-    }
-
-    fn steps(&mut self, pair: Pair<'_, Rule>) -> (Node<Argument>, usize) {
-        let span = self.span(&pair);
-        let mut depth = 0;
-        let mut steps = Vec::new();
-        for child in pair.into_inner().filter(|child| child.as_rule() == Rule::step) {
-            let (step, levels) = self.step(child);
-            depth = depth.max(levels);
-            steps.extend(step);
-        }
-        (Node { value: Argument { steps }, span }, depth)
-    }
-
-    fn step(&mut self, pair: Pair<'_, Rule>) -> (Option<Node<Step>>, usize) {
-        let span = self.span(&pair);
-        let mut depth = 0;
-        let mut absent = false;
-        let mut subject = None;
-        let (mut alias, mut filter, mut within, mut lasting) = (None, None, None, None);
-        for child in pair.into_inner() {
-            let place = self.span(&child);
-            let rule = child.as_rule();
-            let repeated = match rule {
-                Rule::no => {
-                    absent = true;
-                    false
-                }
-                Rule::expression => {
-                    let tree = self.expression(child);
-                    depth = depth.max(tree.depth);
-                    subject = Some(tree.expression);
-                    false
-                }
-                Rule::alias => {
-                    let name =
-                        child.into_inner().find(|part| part.as_rule() == Rule::name).map(|name| self.name(&name));
-                    alias.is_some() | {
-                        alias = name;
-                        false
-                    }
-                }
-                Rule::filter => {
-                    let tree = child
-                        .into_inner()
-                        .find(|part| part.as_rule() == Rule::expression)
-                        .map(|part| self.expression(part));
-                    depth = depth.max(tree.as_ref().map_or(0, |tree| tree.depth));
-                    let before = filter.is_some();
-                    filter = tree.map(|tree| tree.expression);
-                    before
-                }
-                Rule::within => {
-                    let before = within.is_some();
-                    within = child.into_inner().nth(1).and_then(|length| self.length(&length));
-                    before
-                }
-                Rule::lasting => {
-                    let before = lasting.is_some();
-                    lasting = child.into_inner().nth(1).and_then(|length| self.length(&length));
-                    before
-                }
-                _ => false,
-            };
-            if repeated {
-                let help =
-                    if rule == Rule::filter { "join both conditions with `and`" } else { "leave one of them out" };
-                self.diagnostics.push(
-                    Diagnostic::error(codes::UNEXPECTED, "the same thing is said twice", place, "for the second time")
-                        .help(help),
-                );
-            }
-        }
-        let step =
-            subject.map(|subject| Node { value: Step { absent, subject, alias, filter, within, lasting }, span });
-        (step, depth)
-    }
-
-    fn modifier(&mut self, pair: &Pair<'_, Rule>) -> Option<Node<Modifier>> {
-        let span = self.span(pair);
-        let argument = pair.clone().into_inner().nth(1);
-        let value = match (pair.as_rule(), argument) {
-            (Rule::last, Some(length)) => {
-                self.length(&length).map_or(Modifier::Faulty, |length| Modifier::Last(length.value))
-            }
-            (Rule::next, Some(length)) => {
-                self.length(&length).map_or(Modifier::Faulty, |length| Modifier::Next(length.value))
-            }
-            (Rule::since, Some(date)) if matches!(date.as_rule(), Rule::date | Rule::wrong_date) => {
-                self.date(&date).map_or(Modifier::Faulty, Modifier::Since)
-            }
-            (Rule::since, Some(length)) => {
-                self.diagnostics.push(mistakes::since_duration(length.as_str(), self.span(&length)));
-                Modifier::Faulty
-            }
-            (Rule::per, Some(path)) => Modifier::Per(self.path(&path)),
-            (Rule::this_session, _) => Modifier::ThisSession,
-            _ => return None,
-        };
-        Some(Node { value, span })
-    }
-
-    fn length(&mut self, pair: &Pair<'_, Rule>) -> Option<Node<Duration>> {
-        let span = self.span(pair);
-        let diagnostic = match pair.as_rule() {
-            Rule::duration => match literal::duration(pair.as_str()) {
-                Ok(value) => return Some(Node { value, span }),
-                Err(refusal) => mistakes::refused(codes::WRONG_DURATION, refusal, span),
-            },
-            Rule::number => mistakes::missing_unit(pair.as_str(), span),
-            Rule::wrong_number => mistakes::wrong_number(pair.as_str(), span),
-            _ => mistakes::wrong_duration(pair.as_str(), span),
-        };
-        self.diagnostics.push(diagnostic);
-        None
-    }
-
-    fn date(&mut self, pair: &Pair<'_, Rule>) -> Option<When> {
-        match literal::date(pair.as_str()) {
-            Ok(when) => Some(when),
-            Err(refusal) => {
-                self.diagnostics.push(mistakes::refused(codes::WRONG_DATE, refusal, self.span(pair)));
-                None
-            }
-        }
-    }
-
     /// The text of a string; what is wrong with it is reported, and it stands for an empty one.
     fn text(&mut self, pair: &Pair<'_, Rule>) -> String {
         let span = self.span(pair);
@@ -526,23 +149,27 @@ impl Builder<'_> {
 
     /// INVARIANT: a file is far smaller than 4 GiB (`limits::RULE_FILE_BYTES`), so its offsets fit.
     fn span(&self, pair: &Pair<'_, Rule>) -> Span {
-        let span = pair.as_span();
-        // pest's spans of rules that end in optional parts may reach over the white space behind them.
-        let end = span.start() + pair.as_str().trim_end().len();
-        Span { file: self.file, start: (self.offset + span.start()) as u32, end: (self.offset + end) as u32 }
+        // Braces that are put in for missing ones stand behind the end.
+        let place = |at: usize| (self.offset + at).min(self.limit) as u32;
+        Span { file: self.file, start: place(pair.as_span().start()), end: place(end(pair)) }
+    }
+
+    fn report(&mut self, diagnostic: Diagnostic) {
+        self.diagnostics.push(diagnostic);
     }
 }
 
-fn leaf(kind: ExpressionKind, span: Span) -> Tree {
-    Tree { expression: Node { value: kind, span }, depth: 1 }
+/// Where a pair ends: pest's spans of rules that end in optional parts may reach over the white space and the comments
+/// behind them.
+fn end(pair: &Pair<'_, Rule>) -> usize {
+    let start = pair.as_span().start();
+    let text = pair.as_str().trim_end();
+    let Some(last) = pair.clone().into_inner().next_back() else { return start + text.len() };
+    let inner = end(&last);
+    let behind = text.get(inner - start..).unwrap_or_default();
+    if behind.trim_start().starts_with('#') { inner } else { start + text.len() }
 }
 
-fn longest_run(parts: &[Part]) -> usize {
-    let mut longest = 0;
-    let mut run = 0;
-    for part in parts {
-        run = if matches!(part, Part::Prefix(_)) { run + 1 } else { 0 };
-        longest = longest.max(run);
-    }
-    longest
+fn places<T>(nodes: &[Node<T>]) -> Vec<Span> {
+    nodes.iter().map(|node| node.span).collect()
 }

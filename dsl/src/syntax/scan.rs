@@ -22,7 +22,9 @@ pub struct Chunk {
     pub name: Option<Range>,
     /// All of it, up to the last word or bracket.
     pub range: Range,
-    /// It has a [`Problem`], and the grammar would only repeat it.
+    /// What is wrong with its brackets and quotes, which the grammar would only repeat.
+    pub problems: Vec<Problem>,
+    /// It can't be read at all: it is too deep, or has more problems than are told.
     pub broken: bool,
 }
 
@@ -48,48 +50,71 @@ pub enum Problem {
     TooDeep(Range),
 }
 
-/// Splits a file into items.
+impl Problem {
+    /// Where it is.
+    #[must_use]
+    pub const fn range(&self) -> Range {
+        let (Self::UnclosedQuote(range) | Self::Unclosed(range) | Self::Unopened(range) | Self::TooDeep(range)) = self;
+        *range
+    }
+
+    /// Counts its place from byte `start` on.
+    pub const fn move_back(&mut self, start: usize) {
+        let (Self::UnclosedQuote(range) | Self::Unclosed(range) | Self::Unopened(range) | Self::TooDeep(range)) = self;
+        range.start -= start;
+        range.end -= start;
+    }
+}
+
+/// Splits a file into items; what is wrong before the first of them has no item.
 #[must_use]
-pub fn split(text: &str) -> (Vec<Chunk>, Vec<Problem>) {
+pub fn split(text: &str) -> Vec<Chunk> {
     let tokens = tokens(text);
-    let mut splitter = Splitter {
-        text,
-        tokens: &tokens,
-        chunks: Vec::new(),
-        problems: Vec::new(),
-        open: Vec::new(),
-        ifs: 0,
-        lost: false,
-    };
+    let mut splitter =
+        Splitter { text, tokens: &tokens, chunks: Vec::new(), told: 0, open: Vec::new(), ifs: 0, lost: false };
     for index in 0..tokens.len() {
         splitter.take(index);
     }
     splitter.close_all();
-    (splitter.chunks, splitter.problems)
+    splitter.chunks
 }
 
+/// What a token is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+pub enum Kind {
+    /// A word or a number.
     Word,
+    /// A text, up to its quote or the end of the line.
     Quoted {
+        /// It has both quotes.
         closed: bool,
     },
+    /// An opening bracket.
     Open(u8),
+    /// A closing one.
     Close(u8),
+    /// `,`
     Comma,
     /// `=` that is not part of `==`.
     Assign,
+    /// Anything else.
     Other,
 }
 
+/// A word, a text or a mark.
 #[derive(Clone, Copy, Debug)]
-struct Token {
-    kind: Kind,
-    range: Range,
-    first_in_line: bool,
+pub struct Token {
+    /// What it is.
+    pub kind: Kind,
+    /// Where.
+    pub range: Range,
+    /// Nothing but white space is before it in its line.
+    pub first_in_line: bool,
 }
 
-fn tokens(text: &str) -> Vec<Token> {
+/// All tokens of a text, comments left out.
+#[must_use]
+pub fn tokens(text: &str) -> Vec<Token> {
     let bytes = text.as_bytes();
     let mut tokens = Vec::with_capacity(bytes.len() / 4);
     let mut at = 0;
@@ -191,7 +216,8 @@ struct Splitter<'a> {
     text: &'a str,
     tokens: &'a [Token],
     chunks: Vec<Chunk>,
-    problems: Vec<Problem>,
+    /// Problems of all chunks so far.
+    told: usize,
     open: Vec<Opened>,
     /// `if`s under way in all levels: what follows an `else` is inside it.
     ifs: usize,
@@ -212,7 +238,8 @@ impl Splitter<'_> {
         if self.chunks.is_empty() || self.begins_item(index) {
             self.close_all();
             let name = self.tokens.get(index + 1).filter(|next| next.kind == Kind::Word).map(|next| next.range);
-            self.chunks.push(Chunk { head: token.range, name, range: token.range, broken: false });
+            let (head, range) = (token.range, token.range);
+            self.chunks.push(Chunk { head, name, range, problems: Vec::new(), broken: false });
         }
         if let Some(chunk) = self.chunks.last_mut() {
             chunk.range.end = token.range.end;
@@ -230,7 +257,8 @@ impl Splitter<'_> {
                 self.check_depth(token.range);
             }
             Kind::Close(bracket) => self.close(bracket, token.range),
-            Kind::Comma => self.ifs = self.open.last().map_or(0, |opened| opened.ifs),
+            Kind::Comma => self.ifs = self.outer_ifs(),
+            Kind::Word if token.first_in_line && self.begins_statement(index) => self.ifs = self.outer_ifs(),
             Kind::Word if self.word(index) == "if" && (index == 0 || self.word(index - 1) != "else") => {
                 self.ifs += 1;
                 self.check_depth(token.range);
@@ -249,6 +277,10 @@ impl Splitter<'_> {
         }
         let word = self.word(index);
         let kind = |ahead: usize| self.tokens.get(index + ahead).map(|token| token.kind);
+        // `set trait vip = true`, broken before its second word.
+        if index > 0 && self.word(index - 1) == "set" && !self.open.is_empty() {
+            return false;
+        }
         let named = kind(1) == Some(Kind::Word) && !JOINING.contains(&self.word(index + 1));
         let shaped = named && matches!(kind(2), Some(Kind::Quoted { .. } | Kind::Open(b'{') | Kind::Assign));
         if ITEM_WORDS.contains(&word) {
@@ -278,8 +310,20 @@ impl Splitter<'_> {
             self.forget_innermost();
         }
         if let Some(opened) = self.open.pop() {
-            self.ifs = opened.ifs;
+            // Behind a block no `if` of the statement before it goes on.
+            self.ifs = if bracket == b'}' { self.outer_ifs() } else { opened.ifs };
         }
+    }
+
+    /// `if`s under way outside of the innermost bracket.
+    fn outer_ifs(&self) -> usize {
+        self.open.last().map_or(0, |opened| opened.ifs)
+    }
+
+    /// Whether a word begins a statement other than `if`, between the braces of a journey.
+    fn begins_statement(&self, index: usize) -> bool {
+        self.open.last().is_some_and(|opened| opened.bracket == b'{')
+            && matches!(self.word(index), "wait" | "send" | "set" | "split" | "exit")
     }
 
     /// At the end of an item: whatever is still open is never closed.
@@ -309,11 +353,13 @@ impl Splitter<'_> {
     }
 
     fn report(&mut self, problem: Problem) {
-        if let Some(chunk) = self.chunks.last_mut() {
+        let Some(chunk) = self.chunks.last_mut() else { return };
+        chunk.broken |= matches!(problem, Problem::TooDeep(_));
+        if self.told < limits::DIAGNOSTICS_PER_FILE {
+            self.told += 1;
+            chunk.problems.push(problem);
+        } else {
             chunk.broken = true;
-        }
-        if self.problems.len() < limits::DIAGNOSTICS_PER_FILE {
-            self.problems.push(problem);
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::builtin::{self, Builtin, Takes};
 use super::expression::{Checker, place_text};
 use super::operator::refuse_personal;
-use super::scope::{EventScope, RuleState, Scope, StepScope};
+use super::scope::{EventScope, RuleInfo, RuleState, Scope, StepScope};
 use super::value::{Motion, Typed, noun};
 use crate::diagnostic::{Diagnostic, codes, suggest};
 use crate::ir::{Aggregate, EventSelector, Expression, Fingerprint, Function, Pattern, PropertySlot, Type, Window};
@@ -151,6 +151,9 @@ impl Checker<'_> {
             )
             .help("a trait's bare name is its value: compare it with something")
             .note(format!("declared in {}", place_text(self.sources, rule.place))),
+            Some(RuleInfo { kind: Some(kind), place, .. }) if *kind != ItemKind::Segment => {
+                self.no_value(&name.value, *kind, "not a segment", name.span, *place)
+            }
             Some(rule) => match &rule.state {
                 RuleState::Faulty => return None,
                 RuleState::Typed { id, .. } => return Some(Typed::new(Expression::Rule(*id), Type::Bool, span)),
@@ -159,7 +162,7 @@ impl Checker<'_> {
                 let segments = self
                     .rules
                     .iter()
-                    .filter(|(_, rule)| rule.kind != Some(ItemKind::Trait))
+                    .filter(|(_, rule)| matches!(rule.kind, None | Some(ItemKind::Segment)))
                     .map(|(name, _)| name.as_str());
                 let diagnostic = Diagnostic::error(
                     codes::NO_SUCH_NAME,
@@ -295,7 +298,14 @@ impl Checker<'_> {
                     .help(format!("write `in({written})`"));
                     declared_in(Some(&rule.place), diagnostic)
                 }
-                _ => history(written, Some(&rule.place)),
+                Some(ItemKind::Trait) | None => history(written, Some(&rule.place)),
+                Some(kind) => Diagnostic::error(
+                    codes::NO_SUCH_EVENT,
+                    format!("`{written}` is {}, not an event", kind.noun()),
+                    name.span,
+                    "",
+                )
+                .note(format!("declared in {}", place_text(self.sources, rule.place))),
             };
         }
         let diagnostic = Diagnostic::error(

@@ -2,7 +2,7 @@
 
 use super::operator::{self, Wording, refuse_personal};
 use super::property::{self, Found};
-use super::scope::{EventScope, RuleState, RuleTable, Scope};
+use super::scope::{EventScope, RuleInfo, RuleState, RuleTable, Scope};
 use super::value::{Typed, convert, join, noun};
 use super::{builtin, context};
 use crate::diagnostic::{Diagnostic, codes, suggest};
@@ -46,8 +46,8 @@ impl<'a> Checker<'a> {
     pub fn rule(&mut self, kind: ItemKind, expression: &ast::Expression) -> Option<Typed> {
         let typed = self.expression(expression, Scope::Person)?;
         match kind {
-            ItemKind::Trait => Some(typed),
             ItemKind::Segment => self.condition(typed, "a segment needs a condition"),
+            _ => Some(typed),
         }
     }
 
@@ -401,6 +401,12 @@ impl<'a> Checker<'a> {
         }
     }
 
+    /// The rules that have a value, and those that could not be read.
+    fn values(&self) -> impl Iterator<Item = (&String, &RuleInfo)> {
+        let has_value = |rule: &RuleInfo| matches!(rule.kind, None | Some(ItemKind::Segment | ItemKind::Trait));
+        self.rules.iter().filter(move |(_, rule)| has_value(rule))
+    }
+
     fn event_like(&self, name: &str) -> bool {
         self.declarations.event_names.contains_key(&fold_event_name(name))
     }
@@ -468,6 +474,11 @@ impl<'a> Checker<'a> {
                 self.report(diagnostic);
                 None
             }
+            Some(RuleInfo { kind: Some(kind), place, .. }) if *kind != ItemKind::Trait => {
+                let diagnostic = self.no_value(&name.value, *kind, "not a trait", name.span, *place);
+                self.report(diagnostic);
+                None
+            }
             Some(rule) => match &rule.state {
                 RuleState::Faulty => None,
                 RuleState::Typed { id, kind, motion, personal } => Some(Typed {
@@ -483,6 +494,16 @@ impl<'a> Checker<'a> {
                 None
             }
         }
+    }
+
+    /// The error for a rule that has no value of its own.
+    pub(super) fn no_value(&self, name: &str, kind: ItemKind, label: &str, span: Span, place: Span) -> Diagnostic {
+        let diagnostic = Diagnostic::error(codes::NO_SUCH_NAME, format!("`{name}` is {}", kind.noun()), span, label);
+        let diagnostic = match kind {
+            ItemKind::Prediction => diagnostic.help("rules can't read predictions in this version"),
+            _ => diagnostic.help("only segments and traits have a value that rules can read"),
+        };
+        diagnostic.note(format!("declared in {}", place_text(self.sources, place)))
     }
 
     fn unknown_trait(&self, name: &Name) -> Diagnostic {
@@ -504,7 +525,7 @@ impl<'a> Checker<'a> {
                 builtin::find(written).map_or("", |found| found.signature)
             ));
         }
-        let near = suggest::nearest(written, self.rules.keys().map(String::as_str))
+        let near = suggest::nearest(written, self.values().map(|(name, _)| name.as_str()))
             .and_then(|near| self.rules.get_key_value(near));
         if let Some((near, rule)) = near {
             let meant = if rule.kind == Some(ItemKind::Segment) { format!("in({near})") } else { near.clone() };

@@ -177,8 +177,7 @@ fn a_line_is_full_at_its_width() {
 
 #[test]
 fn what_cannot_be_read_is_left_alone() {
-    for text in ["segment a { when }", "trait a = 1 +", "segment a { when did(view }", "journey x {}", "trait a = 'b'"]
-    {
+    for text in ["segment a { when }", "trait a = 1 +", "segment a { when did(view }", "journey x {", "trait a = 'b'"] {
         let diagnostics = format(FileId(0), text).unwrap_err();
         assert!(!diagnostics.is_empty(), "{text}");
     }
@@ -205,6 +204,17 @@ fn the_deepest_rule_is_formatted_soon_on_a_small_stack() {
     worker.unwrap().join().unwrap();
 }
 
+/// The other examples of the language, of which the design fixes the words and not the lines.
+#[test]
+fn journeys_and_the_others_have_a_line_a_clause() {
+    let squeezed = |text: &str| {
+        text.lines().map(|line| line.split('#').next().unwrap_or_default().trim()).collect::<Vec<_>>().join(" ")
+    };
+    let normative = include_str!("../projects/normative/rules/cart_recovery.sonder");
+    let others = include_str!("../projects/normative/rules/decisions.sonder");
+    spec!(canonical(&format!("{}\n{}", squeezed(normative), squeezed(others))));
+}
+
 /// Every rule file of this repository is in the style that `sonder fmt` gives.
 #[test]
 fn the_rules_of_all_projects_here_are_formatted() {
@@ -224,6 +234,39 @@ fn the_rules_of_all_projects_here_are_formatted() {
         }
     }
     assert!(files >= 6, "{files} files found");
+}
+
+/// Every form that items can have, in one line.
+fn item() -> impl Strategy<Value = String> {
+    let event = prop::sample::select(vec![
+        "view",
+        "view where category == \"a\"",
+        "order where total > 10 and context.ip is known",
+    ]);
+    let length = prop::sample::select(vec!["30m", "1d 2h", "7d"]);
+    let step =
+        (event.clone(), length.clone(), condition_over(number()), 0..9).prop_map(|(event, length, condition, form)| {
+            match form {
+                0 => format!("wait {length}"),
+                1 => format!("wait for {event} up to {length} {{ exit }} else {{}}"),
+                2 => format!("wait until {condition} up to {length} {{}} else {{ wait {length} }}"),
+                3 => format!("if {condition} {{ wait {length} exit }} else if true {{}} else {{ exit }}"),
+                4 => format!("split {{ 12.5% a {{ wait {length} }} 87.5% b {{}} }}"),
+                5 => "send email.message { to: profile.email, template: \"a # b\", n: 1 }".to_owned(),
+                6 => "send email.message {}".to_owned(),
+                7 => "set trait vip = true".to_owned(),
+                _ => "exit".to_owned(),
+            }
+        });
+    let steps = prop::collection::vec(step, 0..6).prop_map(|steps| steps.join(" "));
+    (steps, event, length, condition_over(number()), 0..6).prop_map(|(steps, event, length, condition, form)| match form {
+        0 => format!("journey i \"a\" {{ purpose p enter on {event} as v per v.product again after {length} goal {event} {steps} }}"),
+        1 => format!("journey i {{ enter when {condition} exit when {condition} hours 08:00 to 20:00 {steps} }}"),
+        2 => format!("funnel i {{ {event} then add within 1h then {event} within {length} by context.ip, profile.country }}"),
+        3 => format!("experiment i {{ variants a 50%, b 50% on {event} goal did(order, next {length}), sum(order.total, next 7d) }}"),
+        4 => format!("experience i {{ when {condition} show {{ a: 1, b: \"x\" }} otherwise show {{ a: 2 }} }}"),
+        _ => format!("predict i {{ label not did({event}, next {length}) for {condition} from count(view), since(order) }}"),
+    })
 }
 
 /// White space of all sorts, with and without comments, each another one.
@@ -299,6 +342,16 @@ proptest! {
         let words: String = canonical(&spread(&text, &plain)).lines().filter(|line| !line.is_empty()).collect();
         let canonical: String = canonical(&text).lines().filter(|line| !line.is_empty()).collect();
         prop_assert_eq!(words, canonical);
+    }
+
+    #[test]
+    fn any_layout_of_any_item_is_formatted_alike(item in item(), gaps in gaps(), plain in prop::collection::vec(prop::sample::select(vec![" ", "  ", "\n", "\t\n "]).prop_map(str::to_owned), 1..9)) {
+        let once = canonical(&spread(&item, &gaps));
+        for line in once.lines().filter(|line| !line.contains('#')) {
+            prop_assert!(line.trim_end() == line);
+        }
+        let lines = |text: &str| text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect::<Vec<_>>();
+        prop_assert_eq!(lines(&canonical(&spread(&item, &plain))), lines(&canonical(&item)));
     }
 
     #[test]

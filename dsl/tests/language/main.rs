@@ -20,6 +20,7 @@ mod lowering;
 mod mistakes;
 mod names;
 mod operators;
+mod recovery;
 mod robustness;
 mod sequences;
 mod speed;

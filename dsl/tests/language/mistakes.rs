@@ -104,7 +104,6 @@ fn of_the_frame() {
             "trait a count(view)",
             "// comment\ntrait a = 1",
             "trait a = \"unclosed\ntrait b = 2\n",
-            "journey j { enter on view }",
             "predict p \"x\" { label did(view, next 7d) }",
         ],
         errors

@@ -58,6 +58,8 @@ segment f { when count(engagement, last 7d) > 3 }
 segment g { when count(engaged) > 3 }
 segment h { when count(profile.country) > 3 }
 segment i { when count(country) > 3 }
+journey welcome { enter on view }
+segment j { when in(welcome) or welcome > 3 or did(welcome) }
 "
         )
         .join("\n")
@@ -70,10 +72,10 @@ fn a_rule_with_errors_is_not_reported_again_where_it_is_named() {
 trait broken = sum(view.product)
 trait worse = (count(view
 segment s { when broken > 3 and worse > 3 and in(gone) }
-journey gone { enter on view }
+trait gone = (
 ";
     let codes: Vec<String> = errors(rules).iter().map(|error| error[..5].to_owned()).collect();
-    assert_eq!(codes, ["E0207", "E0302", "E0302", "E0309"]);
+    assert_eq!(codes, ["E0207", "E0302", "E0302", "E0302"]);
 }
 
 #[test]

@@ -7,9 +7,57 @@ use super::super::scan::ITEM_WORDS;
 use super::tokens::{Comment, Kind, Tokens};
 
 /// Words and marks that begin a line, or stand close to what follows them.
-const LEADING: [&str; 24] = [
-    "and", "or", "not", "then", "else", "if", "where", "within", "as", "is", "when", "purpose", "==", "!=", "<", "<=",
-    ">", ">=", "+", "-", "*", "/", "segment", "trait",
+const LEADING: [&str; 50] = [
+    "and",
+    "or",
+    "not",
+    "then",
+    "else",
+    "if",
+    "where",
+    "within",
+    "as",
+    "is",
+    "when",
+    "purpose",
+    "==",
+    "!=",
+    "<",
+    "<=",
+    ">",
+    ">=",
+    "+",
+    "-",
+    "*",
+    "/",
+    "segment",
+    "trait",
+    "journey",
+    "funnel",
+    "experiment",
+    "experience",
+    "predict",
+    "enter",
+    "on",
+    "per",
+    "again",
+    "after",
+    "goal",
+    "hours",
+    "to",
+    "wait",
+    "until",
+    "for",
+    "up",
+    "split",
+    "send",
+    "set",
+    "by",
+    "variants",
+    "show",
+    "otherwise",
+    "label",
+    "from",
 ];
 
 /// Words that go on after an expression or an item: what is before them does not ask for them.
@@ -83,8 +131,15 @@ pub fn settle(tokens: &mut Tokens<'_>) {
             move_behind(tokens, index);
         }
     }
+    // Open ones behind the token at hand.
+    let mut parentheses = 0_usize;
     for index in (0..tokens.tokens.len()).rev() {
-        if goes_before(tokens, index) {
+        match tokens.text(index) {
+            ")" => parentheses += 1,
+            "(" => parentheses = parentheses.saturating_sub(1),
+            _ => {}
+        }
+        if goes_before(tokens, index, parentheses) {
             move_before(tokens, index);
         }
     }
@@ -93,7 +148,7 @@ pub fn settle(tokens: &mut Tokens<'_>) {
 /// Whether comments before this token belong behind it: it never begins a line.
 fn goes_behind(tokens: &Tokens<'_>, index: usize) -> bool {
     match tokens.text(index) {
-        "," | "{" | "=" => true,
+        "," | "{" | "=" | ":" => true,
         // Of a call; other parentheses come behind operators.
         "(" => index > 0 && tokens.kind(index - 1) == Some(Kind::Word) && !LEADING.contains(&tokens.text(index - 1)),
         // A description.
@@ -102,13 +157,14 @@ fn goes_behind(tokens: &Tokens<'_>, index: usize) -> bool {
 }
 
 /// Whether comments behind this token belong before it.
-fn goes_before(tokens: &Tokens<'_>, index: usize) -> bool {
+fn goes_before(tokens: &Tokens<'_>, index: usize, parentheses: usize) -> bool {
     let next = tokens.text(index + 1);
     if LEADING.contains(&tokens.text(index)) {
         return true;
     }
-    // `last 24h`, `no order`: a word right before another one asks for it.
-    tokens.kind(index) == Some(Kind::Word)
+    // `last 24h`, `no order`: between parentheses a word right before another one asks for it.
+    parentheses > 0
+        && tokens.kind(index) == Some(Kind::Word)
         && matches!(tokens.kind(index + 1), Some(Kind::Word | Kind::Number))
         && !JOINING.contains(&next)
         && !ITEM_WORDS.contains(&next)

@@ -13,6 +13,9 @@
 //! A reader of tokens like the grammar, but one that keeps the author's parentheses, literals and order, which the AST
 //! does not. It reads what has been parsed; what it doesn't know (`None`) is left as its author wrote it.
 
+mod decision;
+mod journey;
+
 use super::doc::{Doc, LINE, SOFT};
 use super::tokens::{Kind, Tokens};
 use std::ops::Range;
@@ -34,13 +37,18 @@ enum Style {
     Nested,
 }
 
-/// The layout of one segment or trait.
+/// The layout of one item.
 #[must_use]
 pub fn item(tokens: &Tokens<'_>, range: Range<usize>) -> Option<Vec<Doc>> {
     let mut reader = Reader { tokens, at: range.start, end: range.end };
     let doc = match reader.word() {
         "segment" => reader.segment()?,
         "trait" => reader.computed_trait()?,
+        "journey" => reader.journey()?,
+        "funnel" => reader.funnel()?,
+        "experiment" => reader.experiment()?,
+        "experience" => reader.experience()?,
+        "predict" => reader.prediction()?,
         _ => return None,
     };
     (reader.at == range.end).then_some(doc)
@@ -90,25 +98,61 @@ struct Reader<'t> {
 
 impl Reader<'_> {
     fn segment(&mut self) -> Option<Vec<Doc>> {
+        self.clauses(|reader| match reader.word() {
+            "when" => reader.when(),
+            _ => reader.purpose(),
+        })
+    }
+
+    /// An item of clauses between braces, each in lines of its own.
+    fn clauses(&mut self, mut clause: impl FnMut(&mut Self) -> Option<Doc>) -> Option<Vec<Doc>> {
         let mut docs = self.head("{")?;
         let mut clauses = Vec::new();
-        loop {
-            clauses.push(Doc::Hard);
-            match self.word() {
-                "purpose" => clauses.extend([self.token()?, Doc::Space, self.token()?]),
-                "when" => {
-                    clauses.extend([self.token()?, Doc::Space]);
-                    let condition = self.expression(Style::Hang)?;
-                    clauses.push(Doc::Indent(WHEN, vec![Doc::Group(vec![condition])]));
-                }
-                _ => break,
-            }
+        while self.word() != "}" {
+            clauses.extend([Doc::Hard, clause(self)?]);
         }
-        clauses.pop();
         let close = self.closing("}")?;
         clauses.push(Doc::CommentsOf(close));
         docs.extend([Doc::Indent(2, clauses), Doc::Hard, Doc::Bare(close)]);
         Some(docs)
+    }
+
+    fn purpose(&mut self) -> Option<Doc> {
+        Some(Doc::All(vec![self.expect("purpose")?, Doc::Space, self.token()?]))
+    }
+
+    /// `when …`, with the operands of its condition one below the other.
+    fn when(&mut self) -> Option<Doc> {
+        let word = self.expect("when")?;
+        let condition = self.expression(Style::Hang)?;
+        Some(Doc::All(vec![word, Doc::Space, Doc::Indent(WHEN, vec![Doc::Group(vec![condition])])]))
+    }
+
+    /// `word a, b, c`, with what does not fit below the first.
+    fn list(&mut self, word: &str, mut part: impl FnMut(&mut Self) -> Option<Doc>) -> Option<Doc> {
+        let mut docs = vec![part(self)?];
+        while self.word() == "," {
+            docs.extend([self.token()?, LINE, part(self)?]);
+        }
+        Some(Doc::Indent(word.len() + 1, vec![Doc::Group(docs)]))
+    }
+
+    /// `{ to: profile.email, template: "hello" }`: what is too long gets a line a field.
+    fn fields(&mut self) -> Option<Doc> {
+        let open = self.expect("{")?;
+        let mut inside = Vec::new();
+        while self.word() != "}" {
+            inside.extend([LINE, self.token()?, self.expect(":")?, Doc::Space, self.expression(Style::Nested)?]);
+            if self.word() == "," {
+                inside.push(self.token()?);
+            }
+        }
+        let close = self.closing("}")?;
+        if inside.is_empty() {
+            return Some(Doc::Group(vec![open, Doc::Indent(2, vec![Doc::CommentsOf(close)]), Doc::Bare(close)]));
+        }
+        inside.push(Doc::CommentsOf(close));
+        Some(Doc::Group(vec![open, Doc::Indent(2, inside), LINE, Doc::Bare(close)]))
     }
 
     fn computed_trait(&mut self) -> Option<Vec<Doc>> {
@@ -297,19 +341,24 @@ impl Reader<'_> {
         }
         docs.push(self.expression(Style::Nested)?);
         let mut rest = Vec::new();
-        loop {
-            match self.word() {
-                "as" => rest.extend([Doc::Space, self.token()?, Doc::Space, self.token()?]),
-                "where" => {
-                    rest.extend([LINE, self.token()?, Doc::Space]);
-                    rest.push(Doc::Indent(WHERE, vec![self.expression(Style::Hang)?]));
-                }
-                "within" | "for" => rest.extend([LINE, self.token()?, Doc::Space, self.token()?]),
-                _ => break,
-            }
+        while matches!(self.word(), "as" | "where" | "within" | "for") {
+            self.step_part(&mut rest)?;
         }
         docs.push(Doc::Indent(2, rest));
         Some(Doc::Group(docs))
+    }
+
+    /// `as v`, `where price > 10`, `within 1h`, `for 30m`
+    fn step_part(&mut self, rest: &mut Vec<Doc>) -> Option<()> {
+        match self.word() {
+            "as" => rest.extend([Doc::Space, self.token()?, Doc::Space, self.token()?]),
+            "where" => {
+                rest.extend([LINE, self.token()?, Doc::Space]);
+                rest.push(Doc::Indent(WHERE, vec![self.expression(Style::Hang)?]));
+            }
+            _ => rest.extend([LINE, self.token()?, Doc::Space, self.token()?]),
+        }
+        Some(())
     }
 
     /// A word that is none of those that join and end expressions.

@@ -56,7 +56,7 @@ enum Entry {
 }
 
 fn canonical(text: &str) -> String {
-    let (chunks, _) = scan::split(text);
+    let chunks = scan::split(text);
     let mut tokens = tokens::tokens(text);
     comments::settle(&mut tokens);
     comments::unwrap_bodies(&mut tokens);

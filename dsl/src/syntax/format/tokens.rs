@@ -132,7 +132,7 @@ pub fn tokens(text: &str) -> Tokens<'_> {
 fn token(rest: &str, first: char) -> (Kind, usize) {
     match first {
         '"' => (Kind::Text, quoted(rest)),
-        '0'..='9' => (Kind::Number, date(rest).unwrap_or_else(|| number(rest))),
+        '0'..='9' => (Kind::Number, date(rest).or_else(|| clock(rest)).unwrap_or_else(|| number(rest))),
         _ if is_word(first) => (Kind::Word, words(rest)),
         _ if LONG_MARKS.iter().any(|mark| rest.starts_with(mark)) => (Kind::Mark, 2),
         _ => (Kind::Mark, first.len_utf8()),
@@ -199,9 +199,19 @@ fn date(text: &str) -> Option<usize> {
     (!text[end..].starts_with(is_word)).then_some(end)
 }
 
-/// `3`, `0.10`, `24h`, `1d 12h`
+/// `08:00`
+fn clock(text: &str) -> Option<usize> {
+    let bytes = text.as_bytes().get(..5)?;
+    let shaped = bytes.iter().enumerate().all(|(at, byte)| if at == 2 { *byte == b':' } else { byte.is_ascii_digit() });
+    (shaped && !text[5..].starts_with(is_word)).then_some(5)
+}
+
+/// `3`, `0.10`, `24h`, `1d 12h`, `50%`
 fn number(text: &str) -> usize {
     let mut length = number_part(text);
+    if text[length..].starts_with('%') {
+        return length + 1;
+    }
     while text[..length].ends_with(|c: char| c.is_ascii_alphabetic()) {
         let gap = spaces(&text[length..]);
         let next = &text[length + gap..];

@@ -13,11 +13,13 @@ pub mod source;
 pub mod syntax;
 pub mod time;
 pub mod types;
+pub mod workspace;
 pub mod yaml;
 
-use diagnostic::{Diagnostic, Report, Severity};
+use diagnostic::Diagnostic;
 use source::SourceSet;
 use std::sync::Arc;
+pub use workspace::Workspace;
 
 /// What compiling a project gives.
 #[derive(Clone, Debug)]
@@ -45,15 +47,5 @@ pub struct Compilation {
 /// ```
 #[must_use]
 pub fn compile(sources: SourceSet) -> Compilation {
-    let mut report = Report::default();
-    if !project::fits(&sources, &mut report) {
-        return Compilation { diagnostics: report.finish(), sources, program: None };
-    }
-    let project::Declared { declarations, rule_files } = project::declare(&sources, &mut report);
-    let (lowered, found) = ir::lower(&sources, &rule_files, &declarations);
-    report.extend(found);
-    let program = project::assemble(declarations, lowered, &mut report);
-    let diagnostics = report.finish();
-    let sound = diagnostics.iter().all(|diagnostic| diagnostic.severity != Severity::Error);
-    Compilation { sources, diagnostics, program: sound.then(|| Arc::new(program)) }
+    Workspace::default().compile(sources)
 }

@@ -5,10 +5,12 @@
 
 mod files;
 mod fingerprint;
+mod memory;
 mod names;
 mod rules;
 
 pub use files::{FileKind, KINDS, schema};
+pub(crate) use memory::Memory;
 pub(crate) use rules::assemble;
 
 use crate::diagnostic::{Diagnostic, Report, codes};
@@ -23,6 +25,7 @@ use crate::source::{FileId, SourceSet, Span};
 use crate::yaml::Node;
 use indexmap::IndexMap;
 use names::Named;
+use std::sync::Arc;
 
 /// All YAML files of a project, read and resolved among each other; and its files in the rule language.
 pub(crate) struct Declared {
@@ -30,9 +33,9 @@ pub(crate) struct Declared {
     pub rule_files: Vec<FileId>,
 }
 
-/// Reads all files but those of the rule language.
-pub(crate) fn declare(sources: &SourceSet, report: &mut Report) -> Declared {
-    let files = Files::sorted_out(sources, report);
+/// Reads all files but those of the rule language. What `memory` knows of a file with the same text is not read again.
+pub(crate) fn declare(sources: &SourceSet, memory: &mut Memory, report: &mut Report) -> Declared {
+    let mut files = Files::sorted_out(sources, memory, report);
     let settings = files.settings(report);
     let (source_list, source_places) = files.sources(report);
     let (identity, identifier_places) = files.identity(report);
@@ -62,7 +65,7 @@ pub(crate) fn declare(sources: &SourceSet, report: &mut Report) -> Declared {
         places,
         faulty,
     };
-    Declared { declarations, rule_files: files.of(&FileKind::Rules).collect() }
+    Declared { declarations, rule_files: files.of(&FileKind::Rules) }
 }
 
 /// Whether the project is of a size that can be compiled at all.
@@ -87,10 +90,11 @@ pub(crate) fn fits(sources: &SourceSet, report: &mut Report) -> bool {
 struct Files<'s> {
     sources: &'s SourceSet,
     kinds: Vec<(FileId, FileKind)>,
+    memory: &'s mut Memory,
 }
 
 impl<'s> Files<'s> {
-    fn sorted_out(sources: &'s SourceSet, report: &mut Report) -> Self {
+    fn sorted_out(sources: &'s SourceSet, memory: &'s mut Memory, report: &mut Report) -> Self {
         let kinds: Vec<_> = sources.iter().map(|(id, file)| (id, FileKind::of(&file.path))).collect();
         for (id, kind) in &kinds {
             let place = Span { file: *id, start: 0, end: 0 };
@@ -109,25 +113,44 @@ impl<'s> Files<'s> {
                 _ => {}
             }
         }
-        Self { sources, kinds }
+        Self { sources, kinds, memory }
     }
 
-    fn of(&self, wanted: &FileKind) -> impl Iterator<Item = FileId> {
-        self.kinds.iter().filter(move |(_, kind)| kind == wanted).map(|(id, _)| *id)
+    fn of(&self, wanted: &FileKind) -> Vec<FileId> {
+        self.kinds.iter().filter(|(_, kind)| kind == wanted).map(|(id, _)| *id).collect()
+    }
+
+    fn first(&self, wanted: &FileKind) -> Option<FileId> {
+        self.kinds.iter().find(|(_, kind)| kind == wanted).map(|(id, _)| *id)
     }
 
     /// Reads and checks one file. `None` when there is nothing to work with.
-    fn read(&self, id: FileId, kind: &FileKind, report: &mut Report) -> Option<Node> {
+    fn read(&mut self, id: FileId, kind: &FileKind, report: &mut Report) -> Option<Arc<Node>> {
+        let file = self.sources.file(id)?;
+        let (node, found) = self.memory.trees.of(id, file, || {
+            let mut report = Report::default();
+            (read(id, &file.text, kind, &mut report).map(Arc::new), report)
+        });
         report.begin_file();
-        let text = &self.sources.file(id)?.text;
-        let node = crate::yaml::read(id, text, report)?;
-        let form = kind.form()?;
-        crate::shape::check(&node, form.keys, form.what, report);
-        Some(node)
+        report.append(found);
+        node.clone()
     }
 
-    fn settings(&self, report: &mut Report) -> Settings {
-        let Some(id) = self.of(&FileKind::Settings).next() else {
+    /// An event, as far as its own file decides.
+    fn event(&mut self, id: FileId, report: &mut Report) -> Option<DecodedEvent> {
+        let file = self.sources.file(id)?;
+        let (decoded, found) = self.memory.events.of(id, file, || {
+            let mut report = Report::default();
+            let node = read(id, &file.text, &FileKind::Event, &mut report);
+            (node.and_then(|node| event::decode(&node, &mut report)), report)
+        });
+        report.begin_file();
+        report.append(found);
+        decoded.clone()
+    }
+
+    fn settings(&mut self, report: &mut Report) -> Settings {
+        let Some(id) = self.first(&FileKind::Settings) else {
             report.push(
                 Diagnostic::general(codes::MISSING_SETTINGS, "there is no `sonder.yaml`")
                     .help("make one with `name: my_project`, or run `sonder init`"),
@@ -138,7 +161,7 @@ impl<'s> Files<'s> {
         node.map_or_else(Settings::default, |node| settings::decode(&node, report))
     }
 
-    fn sources(&self, report: &mut Report) -> (Vec<Source>, Vec<Span>) {
+    fn sources(&mut self, report: &mut Report) -> (Vec<Source>, Vec<Span>) {
         let mut named = Vec::new();
         for id in self.of(&FileKind::Source) {
             let Some(node) = self.read(id, &FileKind::Source, report) else { continue };
@@ -152,13 +175,18 @@ impl<'s> Files<'s> {
         unique.into_iter().map(|named| (named.value.0, named.span)).unzip()
     }
 
-    fn identity(&self, report: &mut Report) -> (Identity, Vec<Span>) {
-        let node = self.of(&FileKind::Identity).next().and_then(|id| self.read(id, &FileKind::Identity, report));
+    fn identity(&mut self, report: &mut Report) -> (Identity, Vec<Span>) {
+        let node = self.first(&FileKind::Identity).and_then(|id| self.read(id, &FileKind::Identity, report));
         node.map_or_else(|| (Identity::default(), Vec::new()), |node| identity::decode(&node, report))
     }
 
-    fn profile(&self, sources: &[Source], faulty: &mut Faulty, report: &mut Report) -> (Vec<ProfileTrait>, Vec<Span>) {
-        let Some(id) = self.of(&FileKind::Profile).next() else { return (Vec::new(), Vec::new()) };
+    fn profile(
+        &mut self,
+        sources: &[Source],
+        faulty: &mut Faulty,
+        report: &mut Report,
+    ) -> (Vec<ProfileTrait>, Vec<Span>) {
+        let Some(id) = self.first(&FileKind::Profile) else { return (Vec::new(), Vec::new()) };
         let Some(node) = self.read(id, &FileKind::Profile, report) else {
             faulty.all_profile = true;
             return (Vec::new(), Vec::new());
@@ -171,12 +199,11 @@ impl<'s> Files<'s> {
     }
 
     /// Sorted by name; an `EventId` is an index into this list.
-    fn events(&self, identity: &Identity, faulty: &mut Faulty, report: &mut Report) -> Vec<DecodedEvent> {
+    fn events(&mut self, identity: &Identity, faulty: &mut Faulty, report: &mut Report) -> Vec<DecodedEvent> {
         let mut named = Vec::new();
         for id in self.of(&FileKind::Event) {
             let errors = report.errors();
-            let decoded = self.read(id, &FileKind::Event, report).and_then(|node| event::decode(&node, report));
-            let Some(decoded) = decoded else {
+            let Some(decoded) = self.event(id, report) else {
                 let path = self.sources.path(id);
                 let stem = path.rsplit('/').next().and_then(|name| name.strip_suffix(".yaml")).unwrap_or(path);
                 faulty.events.insert(fold_event_name(stem));
@@ -202,7 +229,7 @@ impl<'s> Files<'s> {
     }
 
     fn destinations(
-        &self,
+        &mut self,
         events: names::EventLookup<'_>,
         identity: &Identity,
         report: &mut Report,
@@ -222,6 +249,13 @@ impl<'s> Files<'s> {
         }
         names::unique(named, "destination", report).into_iter().map(|named| (named.value, named.span)).unzip()
     }
+}
+
+fn read(id: FileId, text: &str, kind: &FileKind, report: &mut Report) -> Option<Node> {
+    let node = crate::yaml::read(id, text, report)?;
+    let form = kind.form()?;
+    crate::shape::check(&node, form.keys, form.what, report);
+    Some(node)
 }
 
 /// The index of event names, for those who send and those who ask.

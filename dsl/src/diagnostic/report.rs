@@ -47,6 +47,16 @@ impl Report {
         }
     }
 
+    /// Takes in all that another report found in the file at hand.
+    pub fn append(&mut self, other: &Self) {
+        self.diagnostics.extend(other.diagnostics.iter().cloned());
+        self.errors += other.errors;
+        self.in_file += other.in_file;
+        for (what, places) in &other.without_effect {
+            self.without_effect.entry(what.clone()).or_default().extend(places);
+        }
+    }
+
     /// How many errors there are so far; a part of a file is sound when its check adds none.
     #[must_use]
     pub const fn errors(&self) -> usize {

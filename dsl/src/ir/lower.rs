@@ -12,17 +12,17 @@ use super::{enough, fingerprint};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::limits;
 use crate::model::Declarations;
-use crate::source::{FileId, SourceSet, Span};
+use crate::source::{SourceSet, Span};
 use crate::syntax;
 use crate::syntax::ast::{Item, ItemKind};
 use crate::types::{Checker, Motion, RuleInfo, RuleState, RuleTable, Typed};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Compiles a project's rule files against what its YAML declares.
+/// Compiles a project's rule files, as [`syntax::parse`] read them, against what its YAML declares.
 #[must_use]
-pub fn lower(sources: &SourceSet, files: &[FileId], declarations: &Declarations) -> (Lowered, Vec<Diagnostic>) {
+pub fn lower(sources: &SourceSet, files: Vec<syntax::File>, declarations: &Declarations) -> (Lowered, Vec<Diagnostic>) {
     let mut diagnostics = Vec::new();
-    let written = read(sources, files, &mut diagnostics);
+    let written = gather(files, &mut diagnostics);
     let names: BTreeMap<&str, usize> =
         written.items.iter().enumerate().map(|(index, item)| (item.name.value.as_str(), index)).collect();
     let edges: Vec<Vec<usize>> = written
@@ -81,12 +81,10 @@ struct Written {
     unreadable: Vec<(String, Span)>,
 }
 
-fn read(sources: &SourceSet, files: &[FileId], diagnostics: &mut Vec<Diagnostic>) -> Written {
+fn gather(files: Vec<syntax::File>, diagnostics: &mut Vec<Diagnostic>) -> Written {
     let mut items: Vec<Item> = Vec::new();
     let mut unreadable = Vec::new();
-    for id in files {
-        let Some(file) = sources.file(*id) else { continue };
-        let parsed = syntax::parse(*id, &file.text, diagnostics);
+    for parsed in files {
         items.extend(parsed.items);
         unreadable.extend(parsed.unreadable.into_iter().map(|name| (name.value, name.span)));
     }

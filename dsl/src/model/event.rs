@@ -166,6 +166,7 @@ const ON_VIOLATION: &[Word] = &[
 ];
 
 /// An event and the places that others refer to.
+#[derive(Clone, Debug)]
 pub(crate) struct DecodedEvent {
     pub schema: EventSchema,
     pub name_span: Span,

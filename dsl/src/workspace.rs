@@ -1,0 +1,67 @@
+//! A project that is compiled again and again while somebody edits it: what did not change is not read again.
+//!
+//! A language server keeps one [`Workspace`] for a project and hands it all files after each edit, the open ones as the
+//! editor has them:
+//!
+//! ```
+//! use sonder_dsl::Workspace;
+//! use sonder_dsl::source::{SourceFile, SourceSet};
+//!
+//! let files = |rule: &str| {
+//!     let file = |path: &str, text: &str| SourceFile { path: path.to_owned(), text: text.to_owned() };
+//!     SourceSet::new(vec![
+//!         file("sonder.yaml", "name: shop"),
+//!         file("events/order.yaml", "event: order"),
+//!         file("rules/buyers.sonder", rule),
+//!     ])
+//! };
+//! let mut workspace = Workspace::default();
+//! assert!(workspace.compile(files("segment buyers { when did(order) }")).program.is_some());
+//! let edited = workspace.compile(files("segment buyers { when did(ordr) }"));
+//! assert_eq!(edited.diagnostics[0].code, "E0201");
+//! ```
+//!
+//! INVARIANT: the result is that of [`compile`](crate::compile) on the same files; the workspace only saves time. Files
+//! are known by their place in the order of paths, so that adding or removing one reads those behind it again.
+
+use crate::Compilation;
+use crate::diagnostic::{Report, Severity};
+use crate::ir;
+use crate::project::{self, Declared, Memory};
+use crate::source::SourceSet;
+use crate::syntax;
+use std::sync::Arc;
+
+/// What is known of a project's files from the last time that they were compiled.
+#[derive(Debug, Default)]
+pub struct Workspace {
+    memory: Memory,
+}
+
+impl Workspace {
+    /// Compiles all files of a project, reading only those whose text is another than the last time.
+    pub fn compile(&mut self, sources: SourceSet) -> Compilation {
+        let mut report = Report::default();
+        if !project::fits(&sources, &mut report) {
+            return Compilation { diagnostics: report.finish(), sources, program: None };
+        }
+        let Declared { declarations, rule_files } = project::declare(&sources, &mut self.memory, &mut report);
+        let mut parsed = Vec::with_capacity(rule_files.len());
+        for id in rule_files {
+            let Some(file) = sources.file(id) else { continue };
+            let (rules, found) = self.memory.rules.of(id, file, || {
+                let mut found = Vec::new();
+                (syntax::parse(id, &file.text, &mut found), found)
+            });
+            report.extend(found.iter().cloned());
+            parsed.push(rules.clone());
+        }
+        let (lowered, found) = ir::lower(&sources, parsed, &declarations);
+        report.extend(found);
+        let program = project::assemble(declarations, lowered, &mut report);
+        self.memory.end_round();
+        let diagnostics = report.finish();
+        let sound = diagnostics.iter().all(|diagnostic| diagnostic.severity != Severity::Error);
+        Compilation { sources, diagnostics, program: sound.then(|| Arc::new(program)) }
+    }
+}

@@ -17,6 +17,7 @@ pub mod workspace;
 pub mod yaml;
 
 use diagnostic::Diagnostic;
+use model::Plugins;
 use source::SourceSet;
 use std::sync::Arc;
 pub use workspace::Workspace;
@@ -47,5 +48,11 @@ pub struct Compilation {
 /// ```
 #[must_use]
 pub fn compile(sources: SourceSet) -> Compilation {
-    Workspace::default().compile(sources)
+    compile_with(sources, Plugins::default())
+}
+
+/// Compiles a project whose plugins have been asked what they are, so that what journeys send is checked too.
+#[must_use]
+pub fn compile_with(sources: SourceSet, plugins: Plugins) -> Compilation {
+    Workspace::with_plugins(plugins).compile(sources)
 }

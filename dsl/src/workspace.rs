@@ -27,6 +27,7 @@
 use crate::Compilation;
 use crate::diagnostic::{Report, Severity};
 use crate::ir;
+use crate::model::Plugins;
 use crate::project::{self, Declared, Memory};
 use crate::source::SourceSet;
 use crate::syntax;
@@ -36,9 +37,16 @@ use std::sync::Arc;
 #[derive(Debug, Default)]
 pub struct Workspace {
     memory: Memory,
+    plugins: Plugins,
 }
 
 impl Workspace {
+    /// Nothing is known yet but what plugins say of themselves.
+    #[must_use]
+    pub fn with_plugins(plugins: Plugins) -> Self {
+        Self { memory: Memory::default(), plugins }
+    }
+
     /// Compiles all files of a project, reading only those whose text is another than the last time.
     pub fn compile(&mut self, sources: SourceSet) -> Compilation {
         let mut report = Report::default();
@@ -56,7 +64,7 @@ impl Workspace {
             report.extend(found.iter().cloned());
             parsed.push(rules.clone());
         }
-        let (lowered, found) = ir::lower(&sources, parsed, &declarations);
+        let (lowered, found) = ir::lower(&sources, parsed, &declarations, &self.plugins);
         report.extend(found);
         let program = project::assemble(declarations, lowered, &mut report);
         self.memory.end_round();

@@ -5,8 +5,9 @@
 
 use sonder_dsl::diagnostic::render::human::{self, Colour};
 use sonder_dsl::diagnostic::{Severity, codes};
+use sonder_dsl::model::{PluginDescription, Plugins};
 use sonder_dsl::source::{SourceFile, SourceSet};
-use sonder_dsl::{Compilation, compile};
+use sonder_dsl::{Compilation, compile_with};
 
 #[test]
 fn wrong_examples_give_their_code_and_right_ones_no_error() {
@@ -70,7 +71,13 @@ fn compiled(page: &str, own: Vec<SourceFile>) -> Compilation {
     if !files.iter().any(|file| file.path.starts_with("sonder.y")) {
         files.push(SourceFile { path: "sonder.yaml".to_owned(), text: "name: shop\n".to_owned() });
     }
-    compile(SourceSet::new(files))
+    let (described, files): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| file.path.ends_with(".json"));
+    let described = described.iter().map(|file| {
+        let description: serde_json::Value = serde_json::from_str(&file.text).expect("JSON");
+        let actions = description["actions"].as_object().expect("actions");
+        (file.path.replace(".json", ".wasm"), PluginDescription::of_actions(actions))
+    });
+    compile_with(SourceSet::new(files), Plugins(described.collect()))
 }
 
 /// A line as often as its comment says: `wait 1h  # × 500`, with `{n}` in it counting from 0.

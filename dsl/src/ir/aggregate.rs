@@ -84,6 +84,9 @@ pub enum Window {
     Since(Moment),
     /// `this session`.
     Session,
+    /// `next w`: `now < occurred_at <= now + w`. INVARIANT: only in labels of predictions and goals of experiments, which are
+    /// asked about moments that have passed; never in what a rule reads.
+    Next(Duration),
 }
 
 /// The steps of `sequence(A then B within 30m then no C for 1h)` after the first, which is the aggregate's pattern.

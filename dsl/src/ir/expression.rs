@@ -2,6 +2,7 @@
 //!
 //! Two settings use the same tree. Inside an aggregate (`where`, or a step of a sequence) an expression is a function of
 //! one event: [`Property`](Expression::Property), [`Context`](Expression::Context), [`Step`](Expression::Step).
+//! In a journey the leaves of a rule stand beside those of the entering event, which is step 0.
 //! In a rule it is a function of a person at a moment: [`Profile`](Expression::Profile), [`Rule`](Expression::Rule),
 //! [`Aggregate`](Expression::Aggregate).
 //!
@@ -13,6 +14,7 @@
 
 use super::{AggregateId, ContextSlot, ProfileTraitId, PropertySlot, RuleId, Value};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// An expression; see the module's notes for which leaf may stand where.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -36,6 +38,9 @@ pub enum Expression {
     Rule(RuleId),
     /// The value of an aggregate over the person's events.
     Aggregate(AggregateId),
+    /// Whether the person has consented to a purpose: false as long as nothing is recorded. INVARIANT: not in segments and
+    /// traits.
+    Consented(Arc<str>),
     /// `not x`, `-x`.
     Unary {
         /// The operator.
@@ -143,7 +148,8 @@ impl Expression {
             | Self::Step { .. }
             | Self::Profile(_)
             | Self::Rule(_)
-            | Self::Aggregate(_) => [None, None, None],
+            | Self::Aggregate(_)
+            | Self::Consented(_) => [None, None, None],
         }
     }
 }

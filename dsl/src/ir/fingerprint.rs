@@ -28,9 +28,9 @@ pub trait Meanings {
 
 /// Of all but its `enough` and its fingerprint.
 pub fn of_aggregate(aggregate: &Aggregate, meanings: &dyn Meanings) -> Fingerprint {
-    let mut digest = Digest { hash: Xxh3::new(), meanings, steps: Vec::new() };
+    let mut digest = Digest::new(meanings, Vec::new());
     digest.aggregate(aggregate);
-    Fingerprint(digest.hash.digest())
+    digest.finish()
 }
 
 /// Of a rule: what it is for, and the meaning of its expression. `kind` tells a segment from traits of each type.
@@ -40,7 +40,7 @@ pub fn of_rule(
     expression: &Expression,
     meanings: &dyn Meanings,
 ) -> Fingerprint {
-    let mut digest = Digest { hash: Xxh3::new(), meanings, steps: Vec::new() };
+    let mut digest = Digest::new(meanings, Vec::new());
     match kind {
         super::RuleKind::Segment => digest.tag(b'S'),
         super::RuleKind::Trait(kind) => {
@@ -51,27 +51,46 @@ pub fn of_rule(
     digest.tag(u8::from(purpose.is_some()));
     digest.text(purpose.unwrap_or_default());
     digest.expression(expression);
-    Fingerprint(digest.hash.digest())
+    digest.finish()
 }
 
-struct Digest<'a> {
+/// A fingerprint as it is made, part by part.
+pub struct Digest<'a> {
     hash: Xxh3,
     meanings: &'a dyn Meanings,
     /// The event types of the steps so far; the last is the one at hand.
     steps: Vec<EventSelector>,
 }
 
-impl Digest<'_> {
-    fn tag(&mut self, tag: u8) {
+impl<'a> Digest<'a> {
+    /// Nothing yet. Expressions may name properties of these steps.
+    pub fn new(meanings: &'a dyn Meanings, steps: Vec<EventSelector>) -> Self {
+        Self { hash: Xxh3::new(), meanings, steps }
+    }
+
+    /// Of all parts so far.
+    pub fn finish(&self) -> Fingerprint {
+        Fingerprint(self.hash.digest())
+    }
+
+    /// One event, whose condition may name the steps before it.
+    pub fn event(&mut self, pattern: &Pattern) {
+        self.pattern(pattern);
+        self.steps.pop();
+    }
+
+    /// A kind of thing.
+    pub fn tag(&mut self, tag: u8) {
         self.hash.update(&[tag]);
     }
 
-    fn number(&mut self, number: i64) {
+    /// A whole number.
+    pub fn number(&mut self, number: i64) {
         self.hash.update(&number.to_le_bytes());
     }
 
-    /// The length first, so that no two lists of texts look the same.
-    fn text(&mut self, text: &str) {
+    /// A text: the length first, so that no two lists of texts look the same.
+    pub fn text(&mut self, text: &str) {
         self.number(text.len() as i64);
         self.hash.update(text.as_bytes());
     }
@@ -125,12 +144,14 @@ impl Digest<'_> {
             Window::Last(length) => (1, length.0),
             Window::Since(moment) => (2, moment.0),
             Window::Session => (3, 0),
+            Window::Next(length) => (4, length.0),
         };
         self.tag(tag);
         self.number(number);
     }
 
-    fn pattern(&mut self, pattern: &Pattern) {
+    /// The next step.
+    pub fn pattern(&mut self, pattern: &Pattern) {
         let name = self.meanings.event(pattern.event);
         self.tag(u8::from(name.is_some()));
         self.text(name.unwrap_or_default());
@@ -155,7 +176,8 @@ impl Digest<'_> {
         }
     }
 
-    fn kind(&mut self, kind: &Type) {
+    /// A type.
+    pub fn kind(&mut self, kind: &Type) {
         match kind {
             Type::Bool => self.tag(1),
             Type::Int => self.tag(2),
@@ -174,7 +196,8 @@ impl Digest<'_> {
         }
     }
 
-    fn expression(&mut self, expression: &Expression) {
+    /// A value.
+    pub fn expression(&mut self, expression: &Expression) {
         match expression {
             Expression::Constant(value) => {
                 self.tag(1);
@@ -214,6 +237,10 @@ impl Digest<'_> {
             Expression::Aggregate(id) => {
                 self.tag(7);
                 self.fingerprint(self.meanings.aggregate(*id));
+            }
+            Expression::Consented(purpose) => {
+                self.tag(14);
+                self.text(purpose);
             }
             Expression::Unary { operator, .. } => {
                 self.tag(8);

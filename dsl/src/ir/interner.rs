@@ -5,7 +5,7 @@
 use super::fingerprint::{self, Meanings};
 use super::{
     Aggregate, AggregateId, ContextSlot, EventId, EventSelector, Fingerprint, ProfileTraitId, PropertySlot, RuleId,
-    Type,
+    Type, Window,
 };
 use crate::limits;
 use crate::model::{ContextField, Declarations, SlotPath};
@@ -83,6 +83,16 @@ impl<'a> Interner<'a> {
     pub fn rule(&mut self, fingerprint: Fingerprint) -> RuleId {
         self.rules.push(fingerprint);
         RuleId(self.rules.len() as u32 - 1)
+    }
+
+    /// The window of an aggregate.
+    pub fn window(&self, id: AggregateId) -> Option<Window> {
+        self.aggregates.get(id.index()).map(|aggregate| aggregate.window)
+    }
+
+    /// How many aggregates have an id so far.
+    pub fn aggregates(&self) -> usize {
+        self.aggregates.len()
     }
 
     /// All that has an id.

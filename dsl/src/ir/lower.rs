@@ -11,16 +11,21 @@ use super::{
 use super::{enough, fingerprint};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::limits;
-use crate::model::Declarations;
+use crate::model::{Declarations, Plugins};
 use crate::source::{SourceSet, Span};
 use crate::syntax;
-use crate::syntax::ast::{Item, ItemKind};
+use crate::syntax::ast::{Body, Item, ItemKind};
 use crate::types::{Checker, Motion, RuleInfo, RuleState, RuleTable, Typed};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Compiles a project's rule files, as [`syntax::parse`] read them, against what its YAML declares.
 #[must_use]
-pub fn lower(sources: &SourceSet, files: Vec<syntax::File>, declarations: &Declarations) -> (Lowered, Vec<Diagnostic>) {
+pub fn lower(
+    sources: &SourceSet,
+    files: Vec<syntax::File>,
+    declarations: &Declarations,
+    plugins: &Plugins,
+) -> (Lowered, Vec<Diagnostic>) {
     let mut diagnostics = Vec::new();
     let written = gather(files, &mut diagnostics);
     let names: BTreeMap<&str, usize> =
@@ -37,7 +42,7 @@ pub fn lower(sources: &SourceSet, files: Vec<syntax::File>, declarations: &Decla
         rules: Vec::new(),
         places: Vec::new(),
         faulty: written.unreadable.clone(),
-        checker: Checker::new(sources, declarations, table(&written), &mut diagnostics),
+        checker: Checker::new(sources, declarations, plugins, table(&written), &mut diagnostics),
     };
     let circular: BTreeSet<usize> = order.circles.concat().into_iter().collect();
     for index in &order.sorted {
@@ -46,11 +51,39 @@ pub fn lower(sources: &SourceSet, files: Vec<syntax::File>, declarations: &Decla
             typist.rule(sources, item, expression, circular.contains(index));
         }
     }
-    let Typist { rules, places, faulty, checker } = typist;
-    let interned = checker.interner.finish();
-    let lowered = index(declarations, interned, rules, places, faulty);
+    let Typist { rules, places, faulty, mut checker } = typist;
+    // What only these ask comes last, so that no rule's aggregates have another id because of them.
+    let of_rules = checker.interner.aggregates();
+    let plans = plans(&mut checker, &written.items);
+    let mut interned = checker.interner.finish();
+    let asked = interned.aggregates.split_off(of_rules);
+    let lowered = Lowered { asked, ..index(declarations, interned, rules, places, faulty) };
+    let lowered = Lowered {
+        journeys: plans.journeys,
+        funnels: plans.funnels,
+        experiments: plans.experiments,
+        experiences: plans.experiences,
+        predictions: plans.predictions,
+        ..lowered
+    };
     not_run(&written.items, &mut diagnostics);
     (lowered, diagnostics)
+}
+
+/// All items that are no rules: they read rules, but none reads them. Sorted by name, as the items are.
+fn plans(checker: &mut Checker<'_>, items: &[Item]) -> Lowered {
+    let mut plans = Lowered::default();
+    for item in items {
+        match &item.body {
+            Body::Segment(_) | Body::Trait(_) => {}
+            Body::Journey(journey) => plans.journeys.extend(checker.journey(item, journey)),
+            Body::Funnel(funnel) => plans.funnels.extend(checker.funnel(item, funnel)),
+            Body::Experiment(experiment) => plans.experiments.extend(checker.experiment(item, experiment)),
+            Body::Experience(experience) => plans.experiences.extend(checker.experience(item, experience)),
+            Body::Prediction(prediction) => plans.predictions.extend(checker.prediction(item, prediction)),
+        }
+    }
+    plans
 }
 
 /// One warning for each kind of item that is checked, but that this version of the engine does nothing with.
@@ -272,6 +305,7 @@ fn index(
         aggregates_of_event,
         rules_of_aggregate,
         rules_of_profile_trait,
+        ..Lowered::default()
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the language front makes of all `.sonder` files: the part of a [`Program`](super::Program) that rules decide.
 
-use super::{Aggregate, AggregateId, Rule, RuleId};
+use super::{Aggregate, AggregateId, Experience, Experiment, Funnel, Journey, Prediction, Rule, RuleId};
 use crate::model::{ContextField, SlotPath};
 use crate::source::Span;
 
@@ -13,6 +13,18 @@ pub struct Lowered {
     pub context_slots: Vec<ContextField>,
     /// What rules ask of histories, each once.
     pub aggregates: Vec<Aggregate>,
+    /// What nothing but the following asks of histories; see [`Program::asked`](super::Program::asked).
+    pub asked: Vec<Aggregate>,
+    /// Sorted by name.
+    pub journeys: Vec<Journey>,
+    /// Sorted by name.
+    pub funnels: Vec<Funnel>,
+    /// Sorted by name.
+    pub experiments: Vec<Experiment>,
+    /// Sorted by name.
+    pub experiences: Vec<Experience>,
+    /// Sorted by name.
+    pub predictions: Vec<Prediction>,
     /// Segments and computed traits. INVARIANT: whatever a rule reads stands before it.
     pub rules: Vec<Rule>,
     /// By `RuleId`: where its name is declared.

@@ -2,25 +2,35 @@
 
 pub mod aggregate;
 mod enough;
+pub mod experience;
+pub mod experiment;
 pub mod expression;
-mod fingerprint;
+pub(crate) mod fingerprint;
+pub mod funnel;
 pub mod id;
 pub(crate) mod interner;
+pub mod journey;
 mod lower;
 pub mod lowered;
 mod order;
+pub mod prediction;
 pub mod print;
 pub mod program;
 pub mod sql;
 pub mod value;
 
 pub use aggregate::{Aggregate, EventSelector, Function, Pattern, Sequence, SequenceStep, TrailingAbsence, Window};
+pub use experience::Experience;
+pub use experiment::Experiment;
 pub use expression::{BinaryOperator, Expression, UnaryOperator};
+pub use funnel::{Breakdown, Funnel, FunnelStep};
 pub use id::{
     AggregateId, ContextSlot, DestinationId, EventId, Fingerprint, IdentifierKindId, ProfileTraitId, PropertySlot,
     RuleId, SourceId,
 };
+pub use journey::Journey;
 pub use lower::lower;
 pub use lowered::Lowered;
+pub use prediction::Prediction;
 pub use program::{Program, Rule, RuleKind};
 pub use value::{Type, Value};

@@ -4,8 +4,8 @@
 //! again.
 
 use super::{
-    Aggregate, BinaryOperator, EventSelector, Expression, Function, Pattern, Program, PropertySlot, UnaryOperator,
-    Value, Window,
+    Aggregate, BinaryOperator, EventSelector, Expression, Function, Journey, Pattern, Program, PropertySlot,
+    UnaryOperator, Value, Window, journey,
 };
 use std::fmt::{self, Display, Formatter, Write};
 
@@ -13,6 +13,20 @@ use std::fmt::{self, Display, Formatter, Write};
 #[must_use]
 pub fn expression<'a>(program: &'a Program, expression: &'a Expression) -> impl Display + 'a {
     Printed { program, what: What::Expression(expression) }
+}
+
+/// An expression of a journey, which may name its entering event.
+#[must_use]
+pub fn journey_expression<'a>(
+    program: &'a Program,
+    journey: &Journey,
+    expression: &'a Expression,
+) -> impl Display + 'a {
+    let entering = match &journey.entry {
+        journey::Entry::Event { pattern, .. } => vec![pattern.event],
+        journey::Entry::Condition(_) => Vec::new(),
+    };
+    Printed { program, what: What::Step(entering, expression) }
 }
 
 /// An aggregate, as a rule calls it.
@@ -28,14 +42,19 @@ struct Printed<'a> {
 
 enum What<'a> {
     Expression(&'a Expression),
+    Step(Vec<EventSelector>, &'a Expression),
     Aggregate(&'a Aggregate),
 }
 
 impl Display for Printed<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let mut printer = Printer { program: self.program, out: f, steps: Vec::new(), named: Vec::new() };
-        match self.what {
+        match &self.what {
             What::Expression(expression) => printer.expression(expression, LOOSEST),
+            What::Step(entering, expression) => {
+                printer.steps.clone_from(entering);
+                printer.expression(expression, LOOSEST)
+            }
             What::Aggregate(aggregate) => printer.aggregate(aggregate),
         }
     }
@@ -93,7 +112,8 @@ impl Printer<'_, '_> {
                 Some(rule) => self.out.write_str(&rule.name),
                 None => Ok(()),
             },
-            Expression::Aggregate(id) => match self.program.aggregates.get(id.index()) {
+            Expression::Consented(purpose) => write!(self.out, "consented({purpose})"),
+            Expression::Aggregate(id) => match self.program.aggregate(*id) {
                 Some(aggregate) => self.aggregate(aggregate),
                 None => Ok(()),
             },
@@ -177,6 +197,7 @@ impl Printer<'_, '_> {
             Window::Last(length) => write!(self.out, ", last {length}")?,
             Window::Since(moment) => write!(self.out, ", since {moment}")?,
             Window::Session => self.out.write_str(", this session")?,
+            Window::Next(length) => write!(self.out, ", next {length}")?,
         }
         if let Some(slot) = aggregate.per {
             self.out.write_str(", per ")?;

@@ -1,6 +1,9 @@
 //! A whole project, compiled.
 
-use super::{Aggregate, AggregateId, EventId, Expression, Fingerprint, ProfileTraitId, RuleId, Type};
+use super::{
+    Aggregate, AggregateId, EventId, Experience, Experiment, Expression, Fingerprint, Funnel, Journey, Prediction,
+    ProfileTraitId, RuleId, Type,
+};
 use crate::model::{ContextField, Destination, EventSchema, Identity, ProfileTrait, Settings, Source};
 use indexmap::IndexMap;
 
@@ -25,8 +28,21 @@ pub struct Program {
     pub context_slots: Vec<ContextField>,
     /// What rules ask of histories, each once.
     pub aggregates: Vec<Aggregate>,
+    /// What nothing but journeys, experiments, experiences and predictions asks of histories: their ids go on where those of
+    /// `aggregates` end. No state is kept of them.
+    pub asked: Vec<Aggregate>,
     /// Segments and computed traits. INVARIANT: whatever a rule reads stands before it.
     pub rules: Vec<Rule>,
+    /// Sorted by name.
+    pub journeys: Vec<Journey>,
+    /// Sorted by name.
+    pub funnels: Vec<Funnel>,
+    /// Sorted by name.
+    pub experiments: Vec<Experiment>,
+    /// Sorted by name.
+    pub experiences: Vec<Experience>,
+    /// Sorted by name.
+    pub predictions: Vec<Prediction>,
     /// For each event type, the aggregates that one of its events may change; indexed by `EventId`.
     pub aggregates_of_event: Vec<Vec<AggregateId>>,
     /// For each aggregate, all rules whose value may change with it, also through other rules; sorted.
@@ -79,6 +95,18 @@ impl Program {
     #[must_use]
     pub fn event_named(&self, name: &str) -> Option<EventId> {
         self.event_names.get(&crate::model::fold_event_name(name)).copied()
+    }
+
+    /// An aggregate, also one that no rule reads.
+    #[must_use]
+    pub fn aggregate(&self, id: AggregateId) -> Option<&Aggregate> {
+        self.aggregates.get(id.index()).or_else(|| self.asked.get(id.index().checked_sub(self.aggregates.len())?))
+    }
+
+    /// The funnel of that name.
+    #[must_use]
+    pub fn funnel_named(&self, name: &str) -> Option<&Funnel> {
+        self.funnels.iter().find(|funnel| funnel.name == name)
     }
 
     /// The rule of that name.

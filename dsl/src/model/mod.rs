@@ -9,6 +9,7 @@ pub mod declarations;
 pub mod destination;
 pub mod event;
 pub mod identity;
+pub mod plugin;
 pub mod profile;
 pub mod schema;
 pub mod settings;
@@ -18,6 +19,7 @@ pub use declarations::{Declarations, DeclaredDestination, Faulty, Places, Refere
 pub use destination::{Destination, Secret};
 pub use event::{ContextField, EventSchema, OnViolation, PiiClass, Property, SlotPath, fold_event_name};
 pub use identity::{BlockedValue, Comparison, IdentifierKind, Identity, LinkLimit, Normalizer, Probabilistic, Trust};
+pub use plugin::{PluginDescription, Plugins};
 pub use profile::{MergePolicy, ProfileTrait};
 pub use settings::{QuietHours, Rate, Settings, UndeclaredEvents};
 pub use source::{Source, SourceKind, WriteKey};

@@ -40,6 +40,9 @@ impl Digest {
         for rule in &program.rules {
             write!(self, "{:?}", (&rule.name, rule.fingerprint))?;
         }
+        for funnel in &program.funnels {
+            write!(self, "{:?}", (&funnel.name, funnel.fingerprint))?;
+        }
         Ok(())
     }
 

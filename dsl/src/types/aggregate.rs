@@ -19,6 +19,11 @@ pub(super) struct Modifiers<'c> {
 
 impl Checker<'_> {
     pub(super) fn call(&mut self, call: &Call, span: Span, scope: Scope<'_>) -> Option<Typed> {
+        if let ("consented", true) =
+            (call.function.value.first().map_or("", |name| name.value.as_str()), self.setting.consent)
+        {
+            return self.consented(call, span, scope);
+        }
         let builtin = self.function(&call.function)?;
         if let Scope::Event(_) = scope {
             self.report(
@@ -38,7 +43,7 @@ impl Checker<'_> {
             Takes::Events(function, result) => {
                 let step = self.single_step(builtin, call, span);
                 let modifiers = self.modifiers(builtin, &call.modifiers);
-                let (event, name, rest) = self.event(builtin, step?)?;
+                let (event, name, rest) = self.event(builtin.name, builtin.signature, step?)?;
                 if let Some(first) = rest.first() {
                     let diagnostic = Diagnostic::error(
                         codes::WRONG_ARGUMENT,
@@ -63,7 +68,7 @@ impl Checker<'_> {
             Takes::Property(function, result) => {
                 let step = self.single_step(builtin, call, span);
                 let modifiers = self.modifiers(builtin, &call.modifiers);
-                let (event, name, rest) = self.event(builtin, step?)?;
+                let (event, name, rest) = self.event(builtin.name, builtin.signature, step?)?;
                 let value = self.value(builtin, event, &name, rest, step?);
                 let pattern = self.pattern(event, &name, step?, &[]);
                 let ((value, slot), pattern, modifiers) = (value?, pattern?, modifiers?);
@@ -83,7 +88,10 @@ impl Checker<'_> {
         if let Some(found) = builtin::find(&written) {
             return Some(found);
         }
-        let diagnostic = if builtin::LATER.contains(&written.as_str()) {
+        let diagnostic = if written == builtin::RECOMMEND {
+            Diagnostic::error(codes::OUT_OF_PLACE, "`recommend` gives a list to be shown, not a value", path.span, "")
+                .help("write it as a field of what an experience shows: `show { products: recommend(…) }`")
+        } else if builtin::LATER.contains(&written.as_str()) {
             Diagnostic::error(
                 codes::NOT_IN_THIS_VERSION,
                 format!("`{written}(…)` is not part of this version"),
@@ -218,7 +226,8 @@ impl Checker<'_> {
     /// The event of a step, how it is written, and the path behind it.
     pub(super) fn event<'c>(
         &mut self,
-        builtin: &Builtin,
+        asker: &str,
+        signature: &str,
         step: &'c Node<Step>,
     ) -> Option<(EventSelector, String, &'c [Name])> {
         let subject = &step.value.subject;
@@ -227,11 +236,11 @@ impl Checker<'_> {
                 self.report(
                     Diagnostic::error(
                         codes::WRONG_ARGUMENT,
-                        format!("`{}` asks about events", builtin.name),
+                        format!("`{asker}` asks about events"),
                         subject.span,
                         "not the name of an event",
                     )
-                    .help(format!("write `{}`", builtin.signature)),
+                    .help(format!("write `{signature}`")),
                 );
             }
             return None;
@@ -247,13 +256,13 @@ impl Checker<'_> {
             return Some((EventSelector::One(id), first.value.clone(), rest));
         }
         if !declarations.faulty.events.contains(&fold_event_name(&first.value)) {
-            let diagnostic = self.unknown_event(builtin, first, path);
+            let diagnostic = self.unknown_event(asker, first, path);
             self.report(diagnostic);
         }
         None
     }
 
-    fn unknown_event(&self, builtin: &Builtin, name: &Name, path: &Path) -> Diagnostic {
+    fn unknown_event(&self, asker: &str, name: &Name, path: &Path) -> Diagnostic {
         let declarations = self.declarations;
         let written = name.value.as_str();
         let declared_in = |span: Option<&Span>, diagnostic: Diagnostic| match span {
@@ -263,7 +272,7 @@ impl Checker<'_> {
         let history = |what: &str, place: Option<&Span>| {
             let diagnostic = Diagnostic::error(
                 codes::TRAIT_HISTORY,
-                format!("`{}` asks about events, and `{what}` is a trait", builtin.name),
+                format!("`{asker}` asks about events, and `{what}` is a trait"),
                 path.span,
                 "a trait has no history",
             )
@@ -439,6 +448,9 @@ impl Checker<'_> {
                     sound = false;
                     continue;
                 }
+                Modifier::Next(length) if self.setting.ahead && builtin.name != "since" && length.0 > 0 => {
+                    Window::Next(*length)
+                }
                 Modifier::Next(_) => {
                     self.report(
                         Diagnostic::error(
@@ -447,7 +459,11 @@ impl Checker<'_> {
                             modifier.span,
                             "labels and goals only",
                         )
-                        .help("a rule knows what has happened: write `last`"),
+                        .help(if self.setting.ahead {
+                            "it takes a length of time, and `since` looks back only"
+                        } else {
+                            "a rule knows what has happened: write `last`"
+                        }),
                     );
                     sound = false;
                     continue;

@@ -2,14 +2,14 @@
 
 use super::operator::{self, Wording, refuse_personal};
 use super::property::{self, Found};
-use super::scope::{EventScope, RuleInfo, RuleState, RuleTable, Scope};
+use super::scope::{EventScope, RuleInfo, RuleState, RuleTable, Scope, Setting, StepScope};
 use super::value::{Typed, convert, join, noun};
 use super::{builtin, context};
 use crate::diagnostic::{Diagnostic, codes, suggest};
 use crate::ir::interner::{Full, Interner};
 use crate::ir::{EventId, EventSelector, Expression, Type, Value};
 use crate::limits;
-use crate::model::{Declarations, fold_event_name};
+use crate::model::{Declarations, Plugins, fold_event_name};
 use crate::source::{SourceSet, Span};
 use crate::syntax::ast::{self, ExpressionKind, ItemKind, Literal, Name, Path, When};
 use crate::time::Moment;
@@ -20,6 +20,9 @@ use std::sync::Arc;
 pub struct Checker<'a> {
     pub(super) sources: &'a SourceSet,
     pub(super) declarations: &'a Declarations,
+    pub(super) plugins: &'a Plugins,
+    /// What may be said where the expression at hand stands.
+    pub(super) setting: Setting,
     /// The rules that may be named.
     pub rules: RuleTable,
     /// What has an id so far.
@@ -34,12 +37,23 @@ impl<'a> Checker<'a> {
     pub fn new(
         sources: &'a SourceSet,
         declarations: &'a Declarations,
+        plugins: &'a Plugins,
         rules: RuleTable,
         diagnostics: &'a mut Vec<Diagnostic>,
     ) -> Self {
         // An unknown time zone is an error of `sonder.yaml`, reported there.
         let zone = TimeZone::get(&declarations.settings.timezone).unwrap_or(TimeZone::UTC);
-        Self { sources, declarations, rules, interner: Interner::new(declarations), zone, diagnostics }
+        let setting = Setting::default();
+        Self {
+            sources,
+            declarations,
+            plugins,
+            setting,
+            rules,
+            interner: Interner::new(declarations),
+            zone,
+            diagnostics,
+        }
     }
 
     /// The expression of a segment or trait; `None` when something in it has been reported.
@@ -186,7 +200,7 @@ impl<'a> Checker<'a> {
         None
     }
 
-    fn path(&mut self, path: &Path, scope: Scope<'_>) -> Option<Typed> {
+    pub(super) fn path(&mut self, path: &Path, scope: Scope<'_>) -> Option<Typed> {
         match scope {
             Scope::Event(event) => self.path_in_event(path, event),
             Scope::Person => self.path_in_rule(path),
@@ -198,21 +212,7 @@ impl<'a> Checker<'a> {
         if let Some((index, step)) =
             scope.earlier.iter().enumerate().find(|(_, step)| is_alias(step.alias.as_ref(), first))
         {
-            if rest.is_empty() {
-                self.report(
-                    Diagnostic::error(
-                        codes::OUT_OF_PLACE,
-                        format!("`{}` is a whole event", first.value),
-                        path.span,
-                        "one of its properties is needed",
-                    )
-                    .help(format!("name a property: `{}.…`", first.value)),
-                );
-                return None;
-            }
-            let (typed, slot) = self.property(step.event, &step.name, rest, path.span)?;
-            let step = u8::try_from(index).ok()?;
-            return Some(Typed { expression: Expression::Step { step, slot }, ..typed });
+            return self.step_property(step, index, path);
         }
         if is_alias(scope.own_alias, first) {
             self.report(
@@ -244,7 +244,27 @@ impl<'a> Checker<'a> {
         Some(Typed { expression: Expression::Property(slot), ..typed })
     }
 
-    fn context(&mut self, path: &Path, rest: &[Name]) -> Option<Typed> {
+    /// A property of a step that is named by its alias.
+    pub(super) fn step_property(&mut self, step: &StepScope, index: usize, path: &Path) -> Option<Typed> {
+        let (first, rest) = path.value.split_first()?;
+        if rest.is_empty() {
+            self.report(
+                Diagnostic::error(
+                    codes::OUT_OF_PLACE,
+                    format!("`{}` is a whole event", first.value),
+                    path.span,
+                    "one of its properties is needed",
+                )
+                .help(format!("name a property: `{}.…`", first.value)),
+            );
+            return None;
+        }
+        let (typed, slot) = self.property(step.event, &step.name, rest, path.span)?;
+        let step = u8::try_from(index).ok()?;
+        Some(Typed { expression: Expression::Step { step, slot }, ..typed })
+    }
+
+    pub(super) fn context(&mut self, path: &Path, rest: &[Name]) -> Option<Typed> {
         let written: Vec<&str> = rest.iter().map(|name| name.value.as_str()).collect();
         let joined = written.join(".");
         let Some(field) = context::find(&joined) else {
@@ -351,6 +371,12 @@ impl<'a> Checker<'a> {
 
     fn path_in_rule(&mut self, path: &Path) -> Option<Typed> {
         let (first, rest) = path.value.split_first()?;
+        if let Some(entering) = &self.setting.entering
+            && is_alias(entering.alias.as_ref(), first)
+        {
+            let entering = entering.clone();
+            return self.step_property(&entering, 0, path);
+        }
         match (first.value.as_str(), rest) {
             ("profile", [name]) => self.profile(name, path.span),
             ("profile", _) => {

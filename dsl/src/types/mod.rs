@@ -5,11 +5,17 @@
 //!
 //! A part that has been reported has no type (`None`), and nothing around it is reported because of that.
 
+mod action;
 mod aggregate;
 pub mod builtin;
 pub mod context;
+mod event;
+mod experience;
 mod expression;
+mod funnel;
+mod journey;
 mod operator;
+mod outlook;
 mod property;
 mod scope;
 mod sequence;

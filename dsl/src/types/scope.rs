@@ -38,6 +38,17 @@ pub enum RuleState {
     },
 }
 
+/// What may be said where an expression stands.
+#[derive(Clone, Debug, Default)]
+pub struct Setting {
+    /// In a journey: the event that the person entered with.
+    pub entering: Option<StepScope>,
+    /// `consented(…)` may be asked.
+    pub consent: bool,
+    /// Windows may look ahead.
+    pub ahead: bool,
+}
+
 /// What a bare name means.
 #[derive(Clone, Copy, Debug)]
 pub enum Scope<'s> {

@@ -48,7 +48,7 @@ impl Checker<'_> {
     }
 
     fn step_event(&mut self, builtin: &Builtin, step: &Node<Step>) -> Option<(EventSelector, String)> {
-        let (event, name, rest) = self.event(builtin, step)?;
+        let (event, name, rest) = self.event(builtin.name, builtin.signature, step)?;
         if let Some(first) = rest.first() {
             self.report(
                 Diagnostic::error(
@@ -95,7 +95,7 @@ impl Checker<'_> {
         }
     }
 
-    fn alias_is_free(&mut self, step: &Node<Step>, event: EventSelector, earlier: &[StepScope]) -> bool {
+    pub(super) fn alias_is_free(&mut self, step: &Node<Step>, event: EventSelector, earlier: &[StepScope]) -> bool {
         let Some(alias) = &step.value.alias else { return true };
         let taken = earlier.iter().filter_map(|step| step.alias.as_ref()).find(|other| other.value == alias.value);
         let refusal = if let Some(first) = taken {

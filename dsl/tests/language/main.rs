@@ -15,10 +15,12 @@ macro_rules! spec {
 mod enough;
 mod fingerprints;
 mod formatting;
+mod journeys;
 mod limits;
 mod lowering;
 mod mistakes;
 mod names;
+mod normative;
 mod operators;
 mod recovery;
 mod robustness;
@@ -92,7 +94,10 @@ fn compiled_files(rules: &[(&str, &str)]) -> Compilation {
 
 /// What is wrong with rules: `E0204 1:31 message`, and behind `|` what helps.
 fn errors(rules: &str) -> Vec<String> {
-    let compilation = compiled(rules);
+    errors_of(&compiled(rules))
+}
+
+fn errors_of(compilation: &Compilation) -> Vec<String> {
     let lines = compilation.diagnostics.iter().map(|diagnostic| {
         let place = diagnostic.labels[0].span;
         let position = compilation.sources.position(place.file, place.start);

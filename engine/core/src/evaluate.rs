@@ -58,6 +58,8 @@ pub trait Scene<'a> {
 pub fn evaluate<'a>(expression: &'a Expression, scene: &impl Scene<'a>, now: Moment) -> Answer<'a> {
     match expression {
         Expression::Constant(value) => Answer::constant(Datum::from(value)),
+        // No consent is recorded yet.
+        Expression::Consented(_) => Answer::constant(Datum::Bool(false)),
         Expression::Unary { operator, operand } => {
             let answer = evaluate(operand, scene, now);
             match operator {

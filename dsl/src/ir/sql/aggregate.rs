@@ -60,6 +60,10 @@ impl Lowering<'_> {
                 parts.push(format!("{occurred_at} > {start} AND {occurred_at} <= {}", self.now));
             }
             Window::Since(start) => parts.push(format!("{occurred_at} >= {}", self.dialect.moment(start))),
+            Window::Next(length) => {
+                let end = format!("{} + {}", self.now, self.dialect.interval(length));
+                parts.push(format!("{occurred_at} > {} AND {occurred_at} <= {end}", self.now));
+            }
             Window::Always | Window::Session => {}
         }
         (!parts.is_empty()).then(|| parts.join(" AND "))

@@ -93,7 +93,8 @@ fn visit(expression: &Expression, see: &mut dyn FnMut(&Expression)) {
         | Expression::Step { .. }
         | Expression::Profile(_)
         | Expression::Rule(_)
-        | Expression::Aggregate(_) => {}
+        | Expression::Aggregate(_)
+        | Expression::Consented(_) => {}
     }
 }
 
@@ -222,6 +223,8 @@ fn lower(leaves: &mut dyn Leaves, expression: &Expression) -> Typed {
         Expression::Profile(id) => leaf(leaves.profile(*id)),
         Expression::Rule(id) => leaf(leaves.rule(*id)),
         Expression::Aggregate(id) => leaf(leaves.aggregate(*id)),
+        // No consent is recorded yet.
+        Expression::Consented(_) => Typed::known("false".to_owned(), Type::Bool),
         Expression::Unary { operator: UnaryOperator::Not, operand } => {
             Typed::known(format!("NOT {}", truth(leaves, operand)), Type::Bool)
         }

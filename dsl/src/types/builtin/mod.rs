@@ -66,8 +66,11 @@ pub static ALL: [&Builtin; 13] = [
     &top::BUILTIN,
 ];
 
-/// Functions that later versions have.
-pub const LATER: [&str; 2] = ["consented", "recommend"];
+/// Functions that later versions have in rules; journeys have `consented` now.
+pub const LATER: [&str; 1] = ["consented"];
+
+/// What stands in a field of `show` only.
+pub const RECOMMEND: &str = "recommend";
 
 /// The function of that name.
 #[must_use]

@@ -84,6 +84,7 @@ impl<'a> Person<'a> {
             Expression::Profile(id) => self.profile(id.index()),
             Expression::Rule(id) => self.rule(*id),
             Expression::Aggregate(id) => self.aggregate(&self.program.aggregates[id.index()]),
+            Expression::Consented(_) => Some(Value::Bool(false)),
             Expression::Unary { operator: UnaryOperator::Not, operand } => {
                 Some(Value::Bool(!truth(self.value(operand, place).as_ref())))
             }
@@ -128,6 +129,7 @@ impl<'a> Person<'a> {
             Window::Last(width) => self.now.minus(width) < at && at <= self.now,
             Window::Since(start) => start <= at,
             Window::Session => false,
+            Window::Next(width) => self.now < at && at <= self.now.plus(width),
         }
     }
 

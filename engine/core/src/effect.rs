@@ -15,6 +15,11 @@ impl PersonId {
     pub(crate) const fn beginning(self) -> u32 {
         (self.0 >> 96) as u32
     }
+
+    /// The end of the id, which tells nearly all people apart.
+    pub(crate) const fn end(self) -> u32 {
+        self.0 as u32
+    }
 }
 
 /// The id of an effect and its idempotency key: a hash of (cause, rule, step, person); the same after any replay.

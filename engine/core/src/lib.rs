@@ -16,6 +16,7 @@ pub mod limits;
 pub mod message;
 mod names;
 mod operators;
+mod paged;
 mod person;
 mod plan;
 mod profile;

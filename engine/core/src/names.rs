@@ -47,7 +47,26 @@ impl Names {
     }
 }
 
+impl Names {
+    /// Where things stand in the program, for what never leaves this process.
+    pub fn places(program: &Program) -> Self {
+        Self {
+            kinds: Index::of_places(program.identity.identifiers.len()),
+            sources: Index::of_places(program.sources.len()),
+            profile: Index::of_places(program.profile.len()),
+            rules: Index::of_places(program.rules.len()),
+            aggregates: Index::of_places(program.aggregates.len()),
+            policies: Vec::new(),
+        }
+    }
+}
+
 impl Index {
+    /// Keys that are small: they are written many times. Zero stands for what is not there.
+    fn of_places(count: usize) -> Self {
+        Self::new((1..=count as u64).collect())
+    }
+
     fn of_names<'a>(names: impl Iterator<Item = &'a str>) -> Self {
         Self::new(names.map(|name| xxh3_64(name.as_bytes())).collect())
     }

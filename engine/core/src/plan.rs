@@ -20,6 +20,8 @@ pub struct Plan {
     pub fingerprint: Fingerprint,
     /// How checkpoints name things.
     pub names: Names,
+    /// How people who rest name things.
+    pub places: Names,
     /// How identifiers join.
     pub links: LinkRules,
     /// All aggregates, by id.
@@ -84,6 +86,7 @@ impl Plan {
         let mut plan = Self {
             fingerprint: program.fingerprint,
             names: Names::new(program),
+            places: Names::places(program),
             links: LinkRules::new(program),
             aggregates_of_event: (0..program.events.len()).map(wanted).collect(),
             rules_of_aggregate: watched(&program.rules_of_aggregate),

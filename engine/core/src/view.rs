@@ -117,7 +117,7 @@ impl Viewed<'_> {
     pub fn view(&self) -> PersonView {
         PersonView {
             id: self.component.id,
-            absorbed: self.component.ties().absorbed.clone(),
+            absorbed: self.component.ties().absorbed.to_vec(),
             identifiers: self.identifiers(),
             links: self.links(),
             traits: self.traits(),

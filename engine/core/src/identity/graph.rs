@@ -6,12 +6,17 @@
 //!
 //! Cost: look up O(1); joining O(identifiers of the absorbed), which the limits bound.
 
+use super::texts::{TextId, Texts};
 use crate::effect::PersonId;
+use crate::footprint;
+use crate::paged::Paged;
 use crate::record::{Identifier, Seq};
-use indexmap::IndexMap;
-use rustc_hash::FxHashMap;
-use sonder_dsl::ir::SourceId;
+use hashbrown::HashTable;
+use smallvec::SmallVec;
+use sonder_dsl::ir::{IdentifierKindId, SourceId};
 use sonder_dsl::time::Moment;
+use std::hash::{BuildHasher, RandomState};
+use thin_vec::ThinVec;
 
 /// A node: index into the graph's nodes. Means nothing outside this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -133,7 +138,7 @@ pub struct Component {
     /// The record that made the person.
     pub created: Seq,
     /// Their identifiers, in the order in which they joined.
-    pub nodes: Vec<NodeId>,
+    pub nodes: SmallVec<[NodeId; 4]>,
     /// What somebody with a single identifier has nothing of: most people.
     ties: Option<Box<Ties>>,
 }
@@ -142,53 +147,104 @@ pub struct Component {
 #[derive(Clone, Debug, Default)]
 pub struct Ties {
     /// Why they are one person's, in the order in which that was said; each pair once.
-    pub edges: Vec<Edge>,
+    pub edges: SmallVec<[Edge; 1]>,
     /// People who turned out to be this one.
-    pub absorbed: Vec<PersonId>,
+    pub absorbed: ThinVec<PersonId>,
     /// Identifiers that expired or turned out to be generic.
-    pub former: Vec<Former>,
+    pub former: ThinVec<Former>,
     /// Links that were refused lately; the oldest first.
-    pub refused: Vec<Refusal>,
+    pub refused: ThinVec<Refusal>,
 }
 
 /// Nothing.
-static NO_TIES: Ties = Ties { edges: Vec::new(), absorbed: Vec::new(), former: Vec::new(), refused: Vec::new() };
+static NO_TIES: Ties =
+    Ties { edges: SmallVec::new_const(), absorbed: ThinVec::new(), former: ThinVec::new(), refused: ThinVec::new() };
+
+/// An identifier, as the graph keeps it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Named<'a> {
+    /// Its kind.
+    pub kind: IdentifierKindId,
+    /// Normalised.
+    pub value: &'a str,
+}
+
+impl From<Named<'_>> for Identifier {
+    fn from(named: Named<'_>) -> Self {
+        Self { kind: named.kind, value: named.value.into() }
+    }
+}
+
+/// A node with its identifier.
+#[derive(Debug)]
+struct Entry {
+    node: Node,
+    text: TextId,
+    kind: IdentifierKindId,
+}
 
 /// All nodes and components.
 #[derive(Debug, Default)]
 pub struct Graph {
-    // Identifiers are chosen by whoever sends events, so this map's hash is the keyed one of the standard library.
-    nodes: IndexMap<Identifier, Node>,
-    components: Vec<Option<Component>>,
+    /// By [`NodeId`].
+    nodes: Paged<Entry>,
+    texts: Texts,
+    /// Nodes by the hash of their identifier, whose lower half is kept, so that growing needs no text.
+    by_identifier: HashTable<(u32, NodeId)>,
+    // Identifiers are chosen by whoever sends events, so this hash is the keyed one of the standard library.
+    hasher: RandomState,
+    /// By [`PersonIndex`]; `None` where nobody is.
+    components: Paged<Option<Component>>,
     free: Vec<PersonIndex>,
-    by_id: FxHashMap<PersonId, PersonIndex>,
+    /// People by the lower part of their ids, also of those that are aliases.
+    by_id: HashTable<(u32, PersonIndex)>,
+}
+
+/// Spreads the half of a hash that is kept over the bits that tables look at.
+fn spread(hash: u32) -> u64 {
+    u64::from(hash) << 32 | u64::from(hash)
 }
 
 impl Graph {
     /// The node of an identifier.
     pub fn find(&self, identifier: &Identifier) -> Option<NodeId> {
-        self.nodes.get_index_of(identifier).map(|index| NodeId(index as u32))
+        let hash = self.hash(identifier);
+        let is_it = |(its, node): &(u32, NodeId)| {
+            *its == hash
+                && self.node(*node).is_some_and(|(it, _)| it.kind == identifier.kind && *it.value == *identifier.value)
+        };
+        self.by_identifier.find(spread(hash), is_it).map(|(_, node)| *node)
     }
 
     /// A node; of another graph's id, none.
-    pub fn node(&self, node: NodeId) -> Option<(&Identifier, &Node)> {
-        self.nodes.get_index(node.0 as usize)
+    pub fn node(&self, node: NodeId) -> Option<(Named<'_>, &Node)> {
+        self.nodes.get(node.0 as usize).map(|entry| self.named(entry))
     }
 
     /// A node, to change.
     pub fn node_mut(&mut self, node: NodeId) -> Option<&mut Node> {
-        self.nodes.get_index_mut(node.0 as usize).map(|(_, node)| node)
+        self.nodes.get_mut(node.0 as usize).map(|entry| &mut entry.node)
     }
 
     /// All identifiers, in no order that means anything.
-    pub fn nodes(&self) -> impl Iterator<Item = (&Identifier, &Node)> {
-        self.nodes.iter()
+    pub fn nodes(&self) -> impl Iterator<Item = (Named<'_>, &Node)> {
+        self.nodes.iter().map(|entry| self.named(entry))
     }
 
     /// Adds a node that is not there yet.
-    pub fn add_node(&mut self, identifier: Identifier, node: Node) -> NodeId {
-        let (index, _) = self.nodes.insert_full(identifier, node);
-        NodeId(index as u32)
+    pub fn add_node(&mut self, identifier: &Identifier, node: Node) -> NodeId {
+        let (hash, id) = (self.hash(identifier), NodeId(self.nodes.len() as u32));
+        self.nodes.push(Entry { node, text: self.texts.add(&identifier.value), kind: identifier.kind });
+        self.by_identifier.insert_unique(spread(hash), (hash, id), |(hash, _)| spread(*hash));
+        id
+    }
+
+    fn named<'a>(&'a self, entry: &'a Entry) -> (Named<'a>, &'a Node) {
+        (Named { kind: entry.kind, value: self.texts.get(entry.text) }, &entry.node)
+    }
+
+    fn hash(&self, identifier: &Identifier) -> u32 {
+        self.hasher.hash_one(identifier) as u32
     }
 
     /// A person; `None` for one who was absorbed.
@@ -203,7 +259,11 @@ impl Graph {
 
     /// The person of that id, or whom they became.
     pub fn person(&self, id: PersonId) -> Option<PersonIndex> {
-        self.by_id.get(&id).copied()
+        let hash = id.end();
+        let is_it = |(its, person): &(u32, PersonIndex)| {
+            *its == hash && self.component(*person).is_some_and(|component| component.is_or_was(id))
+        };
+        self.by_id.find(spread(hash), is_it).map(|(_, person)| *person)
     }
 
     /// All people, in no order that means anything.
@@ -217,11 +277,6 @@ impl Graph {
         self.components.len() - self.free.len()
     }
 
-    /// How many places there are, in use or free.
-    pub fn capacity(&self) -> usize {
-        self.components.len()
-    }
-
     /// How many identifiers there are.
     pub fn node_count(&self) -> usize {
         self.nodes.len()
@@ -230,14 +285,13 @@ impl Graph {
     /// Takes in a person whose nodes carry their index already, or get it from [`attach`](Self::attach).
     pub fn add_person(&mut self, component: Component) -> PersonIndex {
         let place = self.free.pop().unwrap_or(PersonIndex(self.components.len() as u32));
-        self.by_id.insert(component.id, place);
-        for id in &component.ties().absorbed {
-            self.by_id.insert(*id, place);
+        for id in component.ties().absorbed.iter().chain([&component.id]) {
+            let hash = id.end();
+            self.by_id.insert_unique(spread(hash), (hash, place), |(hash, _)| spread(*hash));
         }
-        if place.index() == self.components.len() {
-            self.components.push(Some(component));
-        } else {
-            self.components[place.index()] = Some(component);
+        match self.components.get_mut(place.index()) {
+            Some(vacant) => *vacant = Some(component),
+            None => self.components.push(Some(component)),
         }
         place
     }
@@ -247,13 +301,23 @@ impl Graph {
         self.free.last().copied().unwrap_or(PersonIndex(self.components.len() as u32))
     }
 
+    /// Bytes of all this, but for what components have on the heap.
+    pub fn size(&self) -> usize {
+        // A table has a byte of control besides each entry.
+        let table = |capacity: usize| capacity * 8 / 7 * (size_of::<(u32, NodeId)>() + 1);
+        self.nodes.heap()
+            + self.texts.heap()
+            + table(self.by_identifier.capacity())
+            + self.components.heap()
+            + table(self.by_id.capacity())
+    }
+
     /// Makes a node that is nobody's a person's.
     pub fn attach(&mut self, node: NodeId, person: PersonIndex) {
         if let Some(it) = self.node_mut(node) {
             it.person = person;
         }
         if let Some(component) = self.component_mut(person) {
-            component.nodes.reserve_exact(1);
             component.nodes.push(node);
         }
     }
@@ -262,7 +326,7 @@ impl Graph {
     pub fn detach(&mut self, node: NodeId) {
         let Some((identifier, it)) = self.node(node) else { return };
         let former = Former {
-            identifier: identifier.clone(),
+            identifier: identifier.into(),
             first_seen: it.first_seen,
             last_seen: it.last_seen,
             source: it.source,
@@ -286,7 +350,9 @@ impl Graph {
             && !component.connects(edge.a, edge.b)
         {
             let edges = &mut component.ties_mut().edges;
-            edges.reserve_exact(1);
+            if edges.len() == edges.capacity() {
+                edges.reserve_exact(1);
+            }
             edges.push(edge);
         }
     }
@@ -304,7 +370,9 @@ impl Graph {
             }
         }
         for id in gone.ties().absorbed.iter().chain([&gone.id]) {
-            self.by_id.insert(*id, survivor);
+            // Another id of theirs that ends alike moves just as well.
+            let entry = self.by_id.find_mut(spread(id.end()), |entry| *entry == (id.end(), absorbed));
+            entry.into_iter().for_each(|(_, person)| *person = survivor);
         }
         let component = self.component_mut(survivor)?;
         component.nodes.extend(gone.nodes);
@@ -326,7 +394,7 @@ impl Graph {
     }
 
     /// How many identifiers of a kind a person has.
-    pub fn count_of_kind(&self, person: PersonIndex, kind: sonder_dsl::ir::IdentifierKindId) -> usize {
+    pub fn count_of_kind(&self, person: PersonIndex, kind: IdentifierKindId) -> usize {
         let Some(component) = self.component(person) else { return 0 };
         let is_of_kind = |node: &&NodeId| self.node(**node).is_some_and(|(identifier, _)| identifier.kind == kind);
         component.nodes.iter().filter(is_of_kind).count()
@@ -336,7 +404,7 @@ impl Graph {
 impl Component {
     /// A person without identifiers yet.
     pub fn new(id: PersonId, created: Seq) -> Self {
-        Self { id, created, nodes: Vec::new(), ties: None }
+        Self { id, created, nodes: SmallVec::new(), ties: None }
     }
 
     /// How their identifiers came together, and which did not.
@@ -354,6 +422,11 @@ impl Component {
         let none =
             ties.edges.is_empty() && ties.absorbed.is_empty() && ties.former.is_empty() && ties.refused.is_empty();
         self.ties = (!none).then(|| Box::new(ties));
+    }
+
+    /// Whether the person has that id, or it is an alias of theirs.
+    fn is_or_was(&self, id: PersonId) -> bool {
+        self.id == id || self.ties().absorbed.contains(&id)
     }
 
     /// Whether that pair of nodes was linked before.
@@ -376,13 +449,21 @@ impl Component {
 
     /// Bytes on the heap.
     pub fn heap(&self) -> usize {
-        self.nodes.capacity() * size_of::<NodeId>()
-            + self.ties.as_ref().map_or(0, |ties| {
-                size_of::<Ties>()
-                    + ties.edges.capacity() * size_of::<Edge>()
-                    + ties.absorbed.capacity() * size_of::<PersonId>()
-                    + ties.former.capacity() * size_of::<Former>()
-                    + ties.refused.capacity() * size_of::<Refusal>()
-            })
+        let nodes =
+            if self.nodes.spilled() { footprint::block(self.nodes.capacity() * size_of::<NodeId>()) } else { 0 };
+        nodes + self.ties.as_ref().map_or(0, |ties| ties.size())
+    }
+}
+
+impl Ties {
+    fn size(&self) -> usize {
+        let edges = if self.edges.spilled() { footprint::block(self.edges.capacity() * size_of::<Edge>()) } else { 0 };
+        let former = self.former.iter().map(|former| footprint::text(&former.identifier.value)).sum::<usize>();
+        footprint::block(size_of::<Self>())
+            + edges
+            + footprint::list(&self.absorbed)
+            + footprint::list(&self.former)
+            + former
+            + footprint::list(&self.refused)
     }
 }

@@ -12,6 +12,7 @@
 //! - `expires`: a value not seen for so long starts anew.
 
 pub mod graph;
+mod texts;
 
 use crate::effect::PersonId;
 use crate::limits;
@@ -226,7 +227,7 @@ impl LinkRules {
             }
             return Some(node.person);
         }
-        let id = known.unwrap_or_else(|| graph.add_node(primary.clone(), fresh_node(event)));
+        let id = known.unwrap_or_else(|| graph.add_node(primary, fresh_node(event)));
         // An identifier that is nobody's yet joins the first person whom the message names and who may have it.
         for other in event.identifiers.iter().filter(|other| *other != primary) {
             let Some(node) = graph.find(other) else { continue };
@@ -261,7 +262,7 @@ impl LinkRules {
     /// Whether a generic value has been given a person of its own.
     fn lives_apart(&self, graph: &Graph, node: NodeId) -> bool {
         let Some((_, it)) = graph.node(node) else { return false };
-        graph.component(it.person).is_some_and(|component| component.nodes == [node])
+        graph.component(it.person).is_some_and(|component| component.nodes[..] == [node])
     }
 
     /// Links a further identifier to the person, if nothing is against it. Returns who the person is then.
@@ -311,7 +312,7 @@ impl LinkRules {
             }
             return person;
         }
-        let node = known.unwrap_or_else(|| graph.add_node(identifier.clone(), fresh_node(event)));
+        let node = known.unwrap_or_else(|| graph.add_node(identifier, fresh_node(event)));
         let became_generic = self.note_sharer(graph, node, primary, identifier);
         if became_generic && owner != Some(person) {
             refuse(graph, findings, Reason::Generic);

@@ -5,12 +5,13 @@
 //! it; what that version asks and this one did not is listed in [`Differences`]. Everything is written in a fixed order:
 //! equal states give equal bytes.
 
+use super::rest::{self, Body, Resting};
 use super::{Slot, State};
 use crate::aggregate::{AggregateState, cells};
 use crate::datum::Known;
 use crate::effect::PersonId;
 use crate::identity::NOBODY;
-use crate::identity::graph::{Component, Edge, Former, Node, NodeId, PersonIndex, Reason, Refusal, Ties};
+use crate::identity::graph::{Component, Edge, Former, Named, Node, NodeId, PersonIndex, Reason, Refusal, Ties};
 use crate::names::{NameKey, Names};
 use crate::person::Person;
 use crate::plan::Plan;
@@ -126,7 +127,7 @@ struct EdgeRecord {
     explicit: bool,
 }
 
-/// The body as it is written; [`Body`] reads the same bytes.
+/// The body as it is written; [`BodyRecord`] reads the same bytes.
 #[derive(Serialize)]
 struct BodyOf<'a> {
     first_seen: Moment,
@@ -138,7 +139,7 @@ struct BodyOf<'a> {
 }
 
 #[derive(Deserialize)]
-struct Body {
+struct BodyRecord {
     first_seen: Moment,
     last_seen: Moment,
     aggregates: Vec<(NameKey, AggregateState)>,
@@ -174,6 +175,8 @@ impl State {
             self.slots[person.index()].dirty = false;
             self.measure(person);
         }
+        self.resting = Resting { next: 0, touched_before: self.kept };
+        self.kept = self.seq;
         Checkpoint { seq: self.seq, now: self.now, meta: self.write_meta(), people: people.into_iter().collect() }
     }
 
@@ -189,12 +192,13 @@ impl State {
         let meta: Meta = decode(versioned(meta)?)?;
         let mut state = Self::new(program);
         state.seq = meta.seq;
+        state.kept = meta.seq;
         state.now = meta.now;
         state.dropped = meta.dropped;
         state.differences = differences(program, &state.plan, &meta);
         for stray in meta.strays {
             if let Some((identifier, node)) = stray.into_node(&state.plan.names, NOBODY) {
-                state.graph.add_node(identifier, node);
+                state.graph.add_node(&identifier, node);
             }
         }
         for (id, bytes) in people {
@@ -215,12 +219,12 @@ impl State {
     /// When the bytes are not those of a person, or that person is not known.
     pub fn load(&mut self, id: PersonId, bytes: &[u8]) -> Result<(), RestoreError> {
         let person = self.graph.person(id).ok_or(RestoreError::Unknown(id))?;
-        if self.slots[person.index()].person.is_some() {
+        if self.slots[person.index()].body.is_here() {
             return Ok(());
         }
         let (_, body) = halves(bytes)?;
-        let it = self.plan.read_body(body)?;
-        self.slots[person.index()].person = Some(Box::new(it));
+        let it = self.plan.read_body(body, &self.plan.names)?;
+        self.slots[person.index()].body = Body::Awake(Box::new(it));
         self.measure(person);
         self.spilled -= 1;
         Ok(())
@@ -229,7 +233,7 @@ impl State {
     /// Somebody's state from their bytes, without bringing them back into memory.
     pub(super) fn peek(&self, bytes: &[u8]) -> Result<Person, RestoreError> {
         let (_, body) = halves(bytes)?;
-        self.plan.read_body(body)
+        self.plan.read_body(body, &self.plan.names)
     }
 
     /// Equal for equal states: of everything that is known of everybody, in a fixed order.
@@ -244,7 +248,7 @@ impl State {
             hash.update(&id.0.to_le_bytes());
             hash.update(&self.write_head(person).unwrap_or_default());
             let slot = &self.slots[person.index()];
-            let body = if slot.person.is_some() { self.body_digest(person) } else { slot.digest };
+            let body = if let Body::Away(digest) = slot.body { digest } else { self.body_digest(person) };
             hash.update(&body.to_le_bytes());
         }
         hash.digest128()
@@ -304,7 +308,7 @@ impl State {
             created: component.created,
             nodes: nodes.map(|(identifier, node)| NodeRecord::new(identifier, node, names)).collect(),
             edges: edges.collect(),
-            absorbed: component.ties().absorbed.clone(),
+            absorbed: component.ties().absorbed.to_vec(),
             former: component.ties().former.iter().map(|former| NodeRecord::of_former(former, names)).collect(),
             refused: refused.collect(),
             touched: slot.touched,
@@ -314,33 +318,14 @@ impl State {
     }
 
     fn write_body(&self, person: PersonIndex) -> Option<Vec<u8>> {
-        let names = &self.plan.names;
-        let it = self.slots[person.index()].person.as_ref()?;
-        let few = it.cells.iter().filter_map(|(id, words)| {
-            let state = cells::to_state(words, self.plan.aggregates.get(id.index())?);
-            Some((id, Cow::Owned(state)))
-        });
-        let many = it.aggregates.iter().map(|(id, state)| (*id, Cow::Borrowed(state)));
-        let mut aggregates: Vec<(AggregateId, Cow<'_, AggregateState>)> = few.chain(many).collect();
-        aggregates.sort_unstable_by_key(|(id, _)| *id);
-        Some(encode(&BodyOf {
-            first_seen: it.first_seen,
-            last_seen: it.last_seen,
-            aggregates: aggregates.iter().map(|(id, state)| (names.aggregate_key(*id), &**state)).collect(),
-            profile: it
-                .profile
-                .iter()
-                .map(|(id, state)| (names.profile_trait_key(*id), ObservationsRecord::new(state, names)))
-                .collect(),
-            announced: it.announced.iter().map(|(rule, value)| (names.rule_key(*rule), value)).collect(),
-            timers: it.timers.iter().map(|(rule, due)| (names.rule_key(rule), due)).collect(),
-        }))
+        let it = self.slots[person.index()].body.read(&self.plan)?;
+        Some(write_body(&self.plan, &it, &self.plan.names))
     }
 
     fn add(&mut self, id: PersonId, bytes: &[u8]) -> Result<(), RestoreError> {
         let (head, body) = halves(bytes)?;
-        let person = self.plan.read_body(body)?;
-        let mut segments: RuleTimes = self.plan.by_rule(head.segments).into_iter().collect();
+        let person = self.plan.read_body(body, &self.plan.names)?;
+        let mut segments: RuleTimes = by_rule(head.segments, &self.plan.names).into_iter().collect();
         segments.retain(|rule| self.plan.rule(rule).is_some_and(|it| it.is_segment));
         let names = &self.plan.names;
         let place = self.graph.next_place();
@@ -350,7 +335,7 @@ impl State {
             .nodes
             .into_iter()
             .map(|record| {
-                record.into_node(names, place).map(|(identifier, node)| self.graph.add_node(identifier, node))
+                record.into_node(names, place).map(|(identifier, node)| self.graph.add_node(&identifier, node))
             })
             .collect();
         component.nodes = nodes.iter().flatten().copied().collect();
@@ -363,7 +348,7 @@ impl State {
             |(identifier, code): &(u64, u8)| Some(Refusal { identifier: *identifier, reason: Reason::of_code(*code)? });
         component.tie(Ties {
             edges: edges.collect(),
-            absorbed: head.absorbed,
+            absorbed: head.absorbed.into_iter().collect(),
             former: head.former.into_iter().filter_map(|record| record.into_former(names)).collect(),
             refused: head.refused.iter().filter_map(refusal).collect(),
         });
@@ -372,14 +357,13 @@ impl State {
         }
         self.graph.add_person(component);
         let slot = Slot {
-            person: Some(Box::new(person)),
+            body: Body::Resting(rest::pack(&self.plan, &person)),
             segments,
             due: head.due,
             queued: Moment::MAX,
             dirty: false,
             touched: head.touched,
             size: 0,
-            digest: 0,
         };
         debug_assert_eq!(place.index(), self.slots.len());
         self.slots.push(slot);
@@ -390,9 +374,9 @@ impl State {
 }
 
 impl Plan {
-    fn read_body(&self, body: &[u8]) -> Result<Person, RestoreError> {
-        let names = &self.names;
-        let body: Body = decode(body)?;
+    /// A person's body, in which things are named as `names` says.
+    pub(super) fn read_body(&self, body: &[u8], names: &Names) -> Result<Person, RestoreError> {
+        let body: BodyRecord = decode(body)?;
         let mut person = Person::new(body.first_seen);
         person.last_seen = body.last_seen;
         let known = body.aggregates.into_iter().filter_map(|(key, state)| {
@@ -410,19 +394,41 @@ impl Plan {
         person.aggregates = in_order(aggregates);
         let observations = body.profile.into_iter().filter_map(|(key, record)| {
             let id = names.profile_trait(key)?;
-            Some((id, record.into_observations(self, id)?))
+            Some((id, record.into_observations(self, id, names)?))
         });
         person.profile = in_order(observations.collect());
-        person.announced = in_order(self.by_rule(body.announced));
-        person.timers = self.by_rule(body.timers).into_iter().collect();
+        person.announced = in_order(by_rule(body.announced, names));
+        person.timers = by_rule(body.timers, names).into_iter().collect();
         Ok(person)
     }
+}
 
-    fn by_rule<T>(&self, list: Vec<(NameKey, T)>) -> Vec<(RuleId, T)> {
-        let mut known: Vec<_> = list.into_iter().filter_map(|(key, it)| Some((self.names.rule(key)?, it))).collect();
-        known.sort_unstable_by_key(|(rule, _)| *rule);
-        known
-    }
+/// The body of a person, in which things are named as `names` says.
+pub(super) fn write_body(plan: &Plan, it: &Person, names: &Names) -> Vec<u8> {
+    let few = it.cells.iter().filter_map(|(id, words)| {
+        let state = cells::to_state(words, plan.aggregates.get(id.index())?);
+        Some((id, Cow::Owned(state)))
+    });
+    let many = it.aggregates.iter().map(|(id, state)| (*id, Cow::Borrowed(state)));
+    let mut aggregates: Vec<(AggregateId, Cow<'_, AggregateState>)> = few.chain(many).collect();
+    aggregates.sort_unstable_by_key(|(id, _)| *id);
+    let observed = it.profile.iter();
+    encode(&BodyOf {
+        first_seen: it.first_seen,
+        last_seen: it.last_seen,
+        aggregates: aggregates.iter().map(|(id, state)| (names.aggregate_key(*id), &**state)).collect(),
+        profile: observed
+            .map(|(id, state)| (names.profile_trait_key(*id), ObservationsRecord::new(state, names)))
+            .collect(),
+        announced: it.announced.iter().map(|(rule, value)| (names.rule_key(*rule), value)).collect(),
+        timers: it.timers.iter().map(|(rule, due)| (names.rule_key(rule), due)).collect(),
+    })
+}
+
+fn by_rule<T>(list: Vec<(NameKey, T)>, names: &Names) -> Vec<(RuleId, T)> {
+    let mut known: Vec<_> = list.into_iter().filter_map(|(key, it)| Some((names.rule(key)?, it))).collect();
+    known.sort_unstable_by_key(|(rule, _)| *rule);
+    known
 }
 
 /// A list of what is known, by id, without room to spare.
@@ -460,7 +466,7 @@ fn differences(program: &Program, plan: &Plan, meta: &Meta) -> Differences {
 }
 
 impl NodeRecord {
-    fn new(identifier: &Identifier, node: &Node, names: &Names) -> Self {
+    fn new(identifier: Named<'_>, node: &Node, names: &Names) -> Self {
         Self {
             kind: names.kind_key(identifier.kind),
             value: identifier.value.to_string(),
@@ -546,7 +552,7 @@ impl ObservationsRecord {
     }
 
     /// What the trait's policy makes of them; `None` when it keeps something else.
-    fn into_observations(self, plan: &Plan, id: ProfileTraitId) -> Option<Observations> {
+    fn into_observations(self, plan: &Plan, id: ProfileTraitId, names: &Names) -> Option<Observations> {
         let policy = plan.policies.get(id.index())?;
         let records = match self {
             Self::One(record) => vec![record],
@@ -554,7 +560,7 @@ impl ObservationsRecord {
         };
         let mut observations: Option<Observations> = None;
         for record in records {
-            let source = plan.names.source(record.source).unwrap_or(UNKNOWN_SOURCE);
+            let source = names.source(record.source).unwrap_or(UNKNOWN_SOURCE);
             let new = Observation { value: record.value, source, at: record.at, seq: record.seq };
             match &mut observations {
                 Some(observations) => {

@@ -45,7 +45,7 @@ impl State {
 
     fn judge(&self, turn: Turn, verdicts: &mut Vec<Verdict>) {
         let slot = &self.slots[turn.person.index()];
-        let Some(person) = &slot.person else { return };
+        let Some(person) = slot.body.awake() else { return };
         let mut memo = Memo::default();
         for rule in self.scratch.touched.iter() {
             let Some(plan) = self.plan.rule(rule) else { continue };
@@ -79,7 +79,7 @@ impl State {
     fn apply(&mut self, turn: Turn, verdicts: &mut [Verdict]) {
         let Some(component) = self.graph.component(turn.person) else { return };
         let slot = &mut self.slots[turn.person.index()];
-        let Some(person) = &mut slot.person else { return };
+        let Some(person) = slot.body.awake_mut() else { return };
         slot.dirty = true;
         let (mut soonest, mut first_moved) = (Moment::MAX, false);
         for verdict in verdicts {

@@ -7,6 +7,7 @@
 //! differently is decided again, and what follows from it is emitted like anything else.
 
 use super::State;
+use super::rest::Body;
 use crate::aggregate::Spec;
 use crate::effect::PersonId;
 use crate::identity::graph::PersonIndex;
@@ -20,6 +21,8 @@ impl State {
     /// Both come with their ids, as one message may join several people: the graph is at the last of these joins already,
     /// and the survivor of this one may be gone from it. Their slots are not; histories move on join by join.
     pub(super) fn join(&mut self, survivor: (PersonIndex, PersonId), (absorbed, absorbed_id): (PersonIndex, PersonId)) {
+        self.wake(survivor.0);
+        self.wake(absorbed);
         let gone = &mut self.slots[absorbed.index()];
         self.timers.cancel(absorbed, absorbed_id, gone.queued);
         self.memory = self.memory.saturating_sub(gone.size as usize);
@@ -27,21 +30,21 @@ impl State {
         gone.due = Moment::MAX;
         gone.dirty = false;
         gone.size = 0;
-        let history = gone.person.take();
+        let history = std::mem::replace(&mut gone.body, Body::Away(0));
         let segments = std::mem::take(&mut gone.segments);
         for (rule, _) in segments.iter() {
             self.members.remove(rule, absorbed, absorbed_id);
         }
         self.graph.release(absorbed);
         self.gone.push(absorbed_id);
-        if let Some(history) = history {
+        if let Body::Awake(history) = history {
             self.take_over(survivor, *history, &segments);
         }
     }
 
     fn take_over(&mut self, (survivor, survivor_id): (PersonIndex, PersonId), history: Person, segments: &RuleTimes) {
         let slot = &mut self.slots[survivor.index()];
-        let Some(person) = &mut slot.person else { return };
+        let Some(person) = slot.body.awake_mut() else { return };
         slot.dirty = true;
         person.first_seen = person.first_seen.min(history.first_seen);
         person.last_seen = person.last_seen.max(history.last_seen);

@@ -4,9 +4,11 @@
 //! and when to look at whom. Only people whose state the last checkpoint has can leave.
 
 use super::State;
+use super::rest::Body;
 use crate::effect::PersonId;
-use crate::identity::graph::{Component, Node, PersonIndex};
-use crate::record::{Event, Fact, Identifier, Record, Seq};
+use crate::footprint;
+use crate::identity::graph::{Component, PersonIndex};
+use crate::record::{Event, Fact, Record, Seq};
 use sonder_dsl::time::Moment;
 use std::collections::BTreeSet;
 
@@ -52,21 +54,18 @@ impl State {
         let mut cold: Vec<(Seq, PersonId, PersonIndex)> = self
             .graph
             .people()
-            .filter(|(person, _)| {
-                self.slots.get(person.index()).is_some_and(|slot| slot.person.is_some() && !slot.dirty)
-            })
+            .filter(|(person, _)| self.slots.get(person.index()).is_some_and(|slot| slot.body.is_here() && !slot.dirty))
             .map(|(person, component)| (self.slots[person.index()].touched, component.id, person))
             .collect();
         cold.sort_unstable();
+        let rest = self.memory_estimate() - self.memory;
         let mut gone = 0;
         for (_, _, person) in cold {
-            if self.memory_estimate() <= limit {
+            if self.memory + rest <= limit {
                 break;
             }
             let digest = self.body_digest(person);
-            let slot = &mut self.slots[person.index()];
-            slot.person = None;
-            slot.digest = digest;
+            self.slots[person.index()].body = Body::Away(digest);
             self.measure(person);
             self.spilled += 1;
             gone += 1;
@@ -83,23 +82,17 @@ impl State {
     /// Bytes that people take in memory, roughly: as of the last checkpoint for each of them.
     #[must_use]
     pub fn memory_estimate(&self) -> usize {
-        // What a map needs for an entry besides the entry itself.
-        const OVERHEAD: usize = 16;
-        // An identifier's text with the counters of its reference, as far as such texts go.
-        const TEXT: usize = 48;
-        let node = size_of::<Identifier>() + size_of::<Node>() + OVERHEAD + TEXT;
-        let person = size_of::<Component>() + size_of::<super::Slot>() + 6 * OVERHEAD;
-        self.memory
-            + self.graph.node_count() * node
-            + self.graph.capacity() * person
-            + self.members.heap()
-            + self.timers.heap()
+        self.memory + self.graph.size() + self.slots.heap() + self.members.heap() + self.timers.heap()
     }
 
     /// Corrects the estimate for a person.
     pub(super) fn measure(&mut self, person: PersonIndex) {
         let slot = &mut self.slots[person.index()];
-        let body = slot.person.as_ref().map_or(0, |person| person.size());
+        let body = match &slot.body {
+            Body::Awake(person) => person.size(),
+            Body::Resting(bytes) => footprint::block(bytes.len()),
+            Body::Away(_) => 0,
+        };
         let size = body + slot.segments.heap() + self.graph.component(person).map_or(0, Component::heap);
         self.memory = (self.memory + size).saturating_sub(slot.size as usize);
         slot.size = u32::try_from(size).unwrap_or(u32::MAX);
@@ -127,6 +120,6 @@ impl State {
 
     fn id_if_spilled(&self, person: PersonIndex) -> Option<PersonId> {
         let component = self.graph.component(person)?;
-        self.slots.get(person.index())?.person.is_none().then_some(component.id)
+        (!self.slots.get(person.index())?.body.is_here()).then_some(component.id)
     }
 }

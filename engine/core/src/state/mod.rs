@@ -12,6 +12,7 @@ mod join;
 mod members;
 mod memory;
 mod read;
+mod rest;
 
 pub use checkpoint::{Checkpoint, Differences, RestoreError};
 pub use memory::Missing;
@@ -24,6 +25,7 @@ use crate::effect::{Cause, Change, ChangeKind, Effects, PersonId};
 use crate::evaluate::EventScene;
 use crate::identity::graph::{Graph, PersonIndex};
 use crate::identity::{Finding, Sighting};
+use crate::paged::Paged;
 use crate::person::{Person, entry_after};
 use crate::plan::Plan;
 use crate::profile::{Observation, Observations};
@@ -33,6 +35,7 @@ use crate::rules::RuleSet;
 use crate::timers::Timers;
 use decide::Verdict;
 use members::Members;
+use rest::{Body, Resting};
 use sonder_dsl::ir::{ProfileTraitId, Program};
 use sonder_dsl::time::Moment;
 
@@ -42,7 +45,7 @@ pub struct State {
     plan: Plan,
     graph: Graph,
     /// By [`PersonIndex`].
-    slots: Vec<Slot>,
+    slots: Paged<Slot>,
     timers: Timers,
     /// Who is in a segment.
     members: Members,
@@ -54,6 +57,9 @@ pub struct State {
     gone: Vec<PersonId>,
     differences: Differences,
     spilled: usize,
+    resting: Resting,
+    /// The last record of the last checkpoint.
+    kept: Seq,
     memory: usize,
     scratch: Scratch,
 }
@@ -61,8 +67,7 @@ pub struct State {
 /// A person's place.
 #[derive(Debug)]
 struct Slot {
-    /// `None` while spilled, and where nobody is.
-    person: Option<Box<Person>>,
+    body: Body,
     /// The segments they are in, and since when: known also while spilled.
     segments: RuleTimes,
     /// The earliest moment at which a rule may change by itself.
@@ -75,8 +80,6 @@ struct Slot {
     touched: Seq,
     /// Bytes, as of the last time somebody looked.
     size: u32,
-    /// A digest of what was spilled.
-    digest: u64,
 }
 
 /// Room that is used again with every record, so that the main path does not allocate.
@@ -105,7 +108,7 @@ impl State {
         Self {
             plan: Plan::new(program),
             graph: Graph::default(),
-            slots: Vec::new(),
+            slots: Paged::default(),
             timers: Timers::default(),
             members: Members::new(program.rules.len()),
             seq: Seq(0),
@@ -114,6 +117,8 @@ impl State {
             gone: Vec::new(),
             differences: Differences::default(),
             spilled: 0,
+            resting: Resting::default(),
+            kept: Seq(0),
             memory: 0,
             scratch: Scratch::default(),
         }
@@ -182,7 +187,8 @@ impl State {
 
     /// Looks at the rules of a person whose time has come.
     fn fire(&mut self, program: &Program, person: PersonIndex, moment: Moment, effects: &mut Effects) {
-        let Some(it) = &self.slots[person.index()].person else { return };
+        self.wake(person);
+        let Some(it) = self.slots[person.index()].body.awake() else { return };
         for (rule, due) in it.timers.iter() {
             if due <= moment {
                 self.scratch.touched.insert(rule);
@@ -219,10 +225,11 @@ impl State {
         }
         self.scratch.findings = findings;
         if let Some(person) = person {
+            self.wake(person);
             let slot = &mut self.slots[person.index()];
             slot.dirty = true;
             slot.touched = seq;
-            if let Some(it) = &mut slot.person {
+            if let Some(it) = slot.body.awake_mut() {
                 it.first_seen = it.first_seen.min(event.occurred_at);
                 it.last_seen = it.last_seen.max(event.occurred_at);
             }
@@ -234,14 +241,13 @@ impl State {
         let fresh = Person::new(seen);
         let size = fresh.size();
         let slot = Slot {
-            person: Some(Box::new(fresh)),
+            body: Body::Awake(Box::new(fresh)),
             segments: RuleTimes::default(),
             due: Moment::MAX,
             queued: Moment::MAX,
             dirty: true,
             touched: self.seq,
             size: size as u32,
-            digest: 0,
         };
         self.memory += size;
         if person.index() < self.slots.len() {
@@ -253,7 +259,7 @@ impl State {
 
     /// Takes what the event says about the person into the golden record.
     fn observe(&mut self, event: &Event, seq: Seq, turn: Turn) {
-        let Some(person) = &mut self.slots[turn.person.index()].person else { return };
+        let Some(person) = self.slots[turn.person.index()].body.awake_mut() else { return };
         for (id, value) in &event.traits {
             let Some(policy) = self.plan.policies.get(id.index()) else { continue };
             let new = Observation { value: Known(value.clone()), source: event.source, at: event.occurred_at, seq };
@@ -276,7 +282,7 @@ impl State {
     fn aggregate(&mut self, event: &Event, seq: Seq, turn: Turn) {
         let Some(kind) = event.event else { return };
         let Some(aggregates) = self.plan.aggregates_of_event.get(kind.index()) else { return };
-        let Some(person) = &mut self.slots[turn.person.index()].person else { return };
+        let Some(person) = self.slots[turn.person.index()].body.awake_mut() else { return };
         let scene = EventScene { event };
         let property = |slot: Option<sonder_dsl::ir::PropertySlot>| event.properties.get(slot?.index())?.as_ref();
         let (mut place, mut cell) = (0, 0);
@@ -329,7 +335,7 @@ impl State {
             plan: &self.plan,
             graph: &self.graph,
             component: self.graph.component(turn.person)?,
-            person: self.slots.get(turn.person.index())?.person.as_deref()?,
+            person: self.slots.get(turn.person.index())?.body.awake()?,
             at: turn.at,
             cause: turn.cause,
         })

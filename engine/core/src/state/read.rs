@@ -29,7 +29,8 @@ impl State {
     #[must_use]
     pub fn person(&self, program: &Program, id: PersonId) -> Option<PersonView> {
         let index = self.graph.person(id)?;
-        self.view(program, index, self.slots.get(index.index())?.person.as_deref()?)
+        let person = self.slots.get(index.index())?.body.read(&self.plan)?;
+        self.view(program, index, &person)
     }
 
     /// What is known of somebody who is spilled, from their bytes in the last checkpoint.
@@ -102,6 +103,7 @@ impl State {
             }
         }
         for (_, person) in people {
+            self.wake(person);
             self.scratch.touched.extend(&watched);
             let turn = Turn { person, at: self.now, cause: Cause::Timer(self.now), deliver: true };
             self.decide(program, turn, effects);

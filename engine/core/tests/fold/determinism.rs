@@ -66,6 +66,7 @@ enum Interruption {
     Glance(i64),
     Checkpoint,
     Restart,
+    Rest,
     Spill,
 }
 
@@ -75,6 +76,7 @@ fn interruption() -> impl Strategy<Value = Interruption> {
         2 => (0..2 * SECOND).prop_map(Interruption::Glance),
         1 => Just(Interruption::Checkpoint),
         1 => Just(Interruption::Restart),
+        2 => Just(Interruption::Rest),
         2 => Just(Interruption::Spill),
     ]
 }
@@ -111,6 +113,14 @@ fn interrupted(
                 state = kept.restore(program);
                 assert!(state.differences().is_empty());
                 assert_eq!(state.digest(), before, "a restart changes nothing");
+            }
+            Interruption::Rest => {
+                kept.take(state.checkpoint());
+                kept.take(state.checkpoint());
+                let (before, taken) = (state.digest(), state.memory_estimate());
+                assert!(state.rest(usize::MAX));
+                assert_eq!(state.digest(), before, "resting changes nothing");
+                assert!(state.memory_estimate() <= taken, "it takes no more room");
             }
             Interruption::Spill => {
                 kept.take(state.checkpoint());

@@ -47,6 +47,10 @@ pub(super) struct Fold {
     pub since_checkpoint: u64,
     pub checkpoint_at: Instant,
     pub has_moved: bool,
+    /// Whether everybody rests who may.
+    pub is_rested: bool,
+    /// Whether nothing has happened since the last checkpoint, and not for a while.
+    pub is_settled: bool,
 }
 
 impl Fold {
@@ -64,6 +68,7 @@ impl Fold {
             self.let_time_pass();
             self.hand_over();
             self.checkpoint_if_due();
+            self.let_rest();
         }
         self.hand_over();
         self.checkpoint();
@@ -77,6 +82,9 @@ impl Fold {
 
     /// Until the next timer, or until it is time to look around.
     fn patience(&self) -> Duration {
+        if !self.is_rested {
+            return Duration::ZERO;
+        }
         let next = self.shared.live.read().state.next_timer();
         let idle = Duration::from_millis(250);
         next.map_or(idle, |next| until(next, wall()).min(idle))
@@ -190,6 +198,21 @@ impl Fold {
         if (is_full || is_old) && !self.keeping.load(Ordering::Acquire) {
             self.checkpoint();
         }
+        if !self.has_moved && !self.is_settled && self.checkpoint_at.elapsed() >= limits::CHECKPOINT_INTERVAL {
+            self.shared.live.write().state.settle();
+            self.is_settled = true;
+            self.is_rested = false;
+        }
+    }
+
+    /// Packs people to whom nothing happens, a few at a time: readers and records get their turn.
+    fn let_rest(&mut self) {
+        let begin = Instant::now();
+        while !self.is_rested && begin.elapsed() < limits::REST_SLICE {
+            let mut live = self.shared.live.write();
+            self.is_rested = live.state.rest(limits::REST_CHUNK);
+            RwLockWriteGuard::unlock_fair(live);
+        }
     }
 
     fn checkpoint(&mut self) {
@@ -206,6 +229,8 @@ impl Fold {
         self.since_checkpoint = 0;
         self.checkpoint_at = Instant::now();
         self.has_moved = false;
+        self.is_settled = false;
+        self.is_rested = false;
         drop(self.keeper.send(KeeperWork::Keep(Box::new(checkpoint), fingerprint)));
     }
 

@@ -34,6 +34,10 @@ pub const GOVERN_AGAIN: Duration = Duration::from_secs(30);
 pub const CAUGHT_UP: u64 = 2_000;
 /// How long the fold may hold the state while timers fire, before readers get their turn.
 pub const CLOCK_SLICE: Duration = Duration::from_micros(400);
+/// People whom the fold looks at under one write lock for whether they may rest …
+pub const REST_CHUNK: usize = 64;
+/// … and how long it does that before it looks for records.
+pub const REST_SLICE: Duration = Duration::from_millis(2);
 /// People whose rows for SQL are made under one read lock.
 pub const ROWS_CHUNK: usize = 64;
 /// After a failed write, the next attempt waits so long at first …

@@ -106,6 +106,8 @@ impl Pipeline {
             since_checkpoint: shared.recovery.records,
             checkpoint_at: Instant::now(),
             has_moved: shared.recovery.records > 0,
+            is_rested: true,
+            is_settled: true,
         };
         let keeper = Keeper {
             shared: Arc::clone(&shared),

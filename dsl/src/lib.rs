@@ -31,6 +31,9 @@ pub struct Compilation {
     pub diagnostics: Vec<Diagnostic>,
     /// There when no diagnostic is an error.
     pub program: Option<Arc<ir::Program>>,
+    /// What `plugin:` names where journeys send something with a plugin that was not asked what it takes: whoever can ask
+    /// these compiles again, [with](compile_with) what they say.
+    pub undescribed: Vec<String>,
 }
 
 /// Compiles a project: all its files at once, so that all errors of all files come in one run.

@@ -51,7 +51,7 @@ impl Workspace {
     pub fn compile(&mut self, sources: SourceSet) -> Compilation {
         let mut report = Report::default();
         if !project::fits(&sources, &mut report) {
-            return Compilation { diagnostics: report.finish(), sources, program: None };
+            return Compilation { diagnostics: report.finish(), sources, program: None, undescribed: Vec::new() };
         }
         let Declared { declarations, rule_files } = project::declare(&sources, &mut self.memory, &mut report);
         let mut parsed = Vec::with_capacity(rule_files.len());
@@ -66,10 +66,11 @@ impl Workspace {
         }
         let (lowered, found) = ir::lower(&sources, parsed, &declarations, &self.plugins);
         report.extend(found);
+        let undescribed = lowered.undescribed.iter().cloned().collect();
         let program = project::assemble(declarations, lowered, &mut report);
         self.memory.end_round();
         let diagnostics = report.finish();
         let sound = diagnostics.iter().all(|diagnostic| diagnostic.severity != Severity::Error);
-        Compilation { sources, diagnostics, program: sound.then(|| Arc::new(program)) }
+        Compilation { sources, diagnostics, program: sound.then(|| Arc::new(program)), undescribed }
     }
 }

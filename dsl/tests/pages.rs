@@ -72,12 +72,16 @@ fn compiled(page: &str, own: Vec<SourceFile>) -> Compilation {
         files.push(SourceFile { path: "sonder.yaml".to_owned(), text: "name: shop\n".to_owned() });
     }
     let (described, files): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| file.path.ends_with(".json"));
-    let described = described.iter().map(|file| {
-        let description: serde_json::Value = serde_json::from_str(&file.text).expect("JSON");
-        let actions = description["actions"].as_object().expect("actions");
-        (file.path.replace(".json", ".wasm"), PluginDescription::of_actions(actions))
-    });
-    compile_with(SourceSet::new(files), Plugins(described.collect()))
+    let mut plugins = Plugins::default();
+    for file in described {
+        let name = file.path.replace(".json", ".wasm");
+        let said: serde_json::Value = serde_json::from_str(&file.text).expect("JSON");
+        match said["actions"].as_object() {
+            Some(actions) => _ = plugins.described.insert(name, PluginDescription::of_actions(actions)),
+            None => _ = plugins.silent.insert(name, said["error"].as_str().expect("an error").to_owned()),
+        }
+    }
+    compile_with(SourceSet::new(files), plugins)
 }
 
 /// A line as often as its comment says: `wait 1h  # × 500`, with `{n}` in it counting from 0.

@@ -133,6 +133,7 @@ codes! {
     "E0642" TOO_MANY_PARTS "too many branches, variants, goals or features";
     "W0601" NOT_RUN "something that is checked, but not run yet";
     "W0602" NEVER_REACHED "a statement that nobody comes to";
+    "W0603" NOT_ASKED "a plugin that did not say what it takes";
     "W0901" UNKNOWN_SCHEMA_KEYWORD "a schema keyword that is not known";
     "W0902" NO_EFFECT "something that has no effect in this version";
     "W0903" STRAY_FILE "a file that is not part of the project";

@@ -55,9 +55,10 @@ pub fn lower(
     // What only these ask comes last, so that no rule's aggregates have another id because of them.
     let of_rules = checker.interner.aggregates();
     let plans = plans(&mut checker, &written.items);
+    let undescribed = std::mem::take(&mut checker.undescribed);
     let mut interned = checker.interner.finish();
     let asked = interned.aggregates.split_off(of_rules);
-    let lowered = Lowered { asked, ..index(declarations, interned, rules, places, faulty) };
+    let lowered = Lowered { asked, undescribed, ..index(declarations, interned, rules, places, faulty) };
     let lowered = Lowered {
         journeys: plans.journeys,
         funnels: plans.funnels,

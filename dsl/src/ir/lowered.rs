@@ -3,6 +3,7 @@
 use super::{Aggregate, AggregateId, Experience, Experiment, Funnel, Journey, Prediction, Rule, RuleId};
 use crate::model::{ContextField, SlotPath};
 use crate::source::Span;
+use std::collections::BTreeSet;
 
 /// Rules, resolved and typed. Made by `lower`, joined with the YAML declarations by [`compile`](crate::compile).
 #[derive(Clone, Debug, Default)]
@@ -15,6 +16,8 @@ pub struct Lowered {
     pub aggregates: Vec<Aggregate>,
     /// What nothing but the following asks of histories; see [`Program::asked`](super::Program::asked).
     pub asked: Vec<Aggregate>,
+    /// Plugins that journeys send with, and that have not said what they take.
+    pub undescribed: BTreeSet<String>,
     /// Sorted by name.
     pub journeys: Vec<Journey>,
     /// Sorted by name.

@@ -3,10 +3,15 @@
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
 
-/// Descriptions by what `plugin:` of a destination names: `sonder/webhook@1`, `plugins/mine.wasm`. Of a plugin that is not
-/// among them, `send` is only checked to name a destination.
+/// What is known of plugins, by what `plugin:` of a destination names: `sonder/webhook@1`, `plugins/mine.wasm`. Of a plugin
+/// that nothing is known of, `send` is only checked to name a destination.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Plugins(pub BTreeMap<String, PluginDescription>);
+pub struct Plugins {
+    /// What they say of themselves.
+    pub described: BTreeMap<String, PluginDescription>,
+    /// Why the others could not be asked.
+    pub silent: BTreeMap<String, String>,
+}
 
 /// What one plugin says of itself.
 #[derive(Clone, Debug, Default, PartialEq)]

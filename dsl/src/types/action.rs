@@ -47,8 +47,22 @@ impl Checker<'_> {
             return None;
         };
         let plugin = declared[index].destination.plugin.as_str();
-        let schema = match self.plugins.0.get(plugin) {
-            None => None,
+        let schema = match self.plugins.described.get(plugin) {
+            None => {
+                let first = self.undescribed.insert(plugin.to_owned());
+                if let (true, Some(why)) = (first, self.plugins.silent.get(plugin)) {
+                    self.report(
+                        Diagnostic::warning(
+                            codes::NOT_ASKED,
+                            format!("what is sent to `{}` is not checked", destination.value),
+                            destination.span,
+                            "its plugin could not be asked what it takes",
+                        )
+                        .note(why.clone()),
+                    );
+                }
+                None
+            }
             Some(description) => match description.actions.get(&action.value) {
                 Some(schema) => Some(schema.clone()),
                 None => {

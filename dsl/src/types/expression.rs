@@ -14,6 +14,7 @@ use crate::source::{SourceSet, Span};
 use crate::syntax::ast::{self, ExpressionKind, ItemKind, Literal, Name, Path, When};
 use crate::time::Moment;
 use jiff::tz::TimeZone;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Types the expressions of a project's rules.
@@ -21,6 +22,8 @@ pub struct Checker<'a> {
     pub(super) sources: &'a SourceSet,
     pub(super) declarations: &'a Declarations,
     pub(super) plugins: &'a Plugins,
+    /// Plugins that something is sent with, and that have not said what they take.
+    pub undescribed: BTreeSet<String>,
     /// What may be said where the expression at hand stands.
     pub(super) setting: Setting,
     /// The rules that may be named.
@@ -48,6 +51,7 @@ impl<'a> Checker<'a> {
             sources,
             declarations,
             plugins,
+            undescribed: BTreeSet::new(),
             setting,
             rules,
             interner: Interner::new(declarations),

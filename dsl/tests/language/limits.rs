@@ -4,7 +4,8 @@ use super::{compiled, errors};
 use sonder_dsl::limits;
 
 fn codes(rules: &str) -> Vec<&'static str> {
-    compiled(rules).diagnostics.iter().map(|diagnostic| diagnostic.code).collect()
+    let found = compiled(rules).diagnostics;
+    found.iter().map(|diagnostic| diagnostic.code).filter(|code| !code.starts_with('W')).collect()
 }
 
 fn check(what: &str, code: &str, sound: &str, refused: &str) {
@@ -53,6 +54,83 @@ fn steps_of_a_sequence() {
     let n = limits::SEQUENCE_STEPS;
     let steps = |n: usize| format!("segment s {{ when sequence({}) }}", vec!["view"; n].join(" then "));
     check("steps", "E0323", &steps(n), &steps(n + 1));
+}
+
+#[test]
+fn statements_and_levels_of_a_journey() {
+    let n = limits::STATEMENTS;
+    let waits = |n: usize| format!("journey j {{ enter on view {} }}", "wait 1h ".repeat(n));
+    check("statements", "E0640", &waits(n), &waits(n + 1));
+    // Those inside of others count.
+    let inside = |n: usize| format!("journey j {{ enter on view if true {{ {} }} }}", "exit ".repeat(n));
+    check("statements inside", "E0640", &inside(n - 1), &inside(n));
+    // The braces of the journey count, and so does each `if`.
+    let levels = limits::RULE_NESTING;
+    let nested = |n: usize| {
+        format!("journey j {{ enter on view {} {} }}", "split { 50% a {} 50% b { ".repeat(n), "} }".repeat(n))
+    };
+    check("levels", "E0320", &nested((levels - 1) / 2), &nested(levels / 2 + 1));
+    let ifs = |n: usize| format!("journey j {{ enter on view {} }}", "if did(view) { exit } ".repeat(n));
+    assert_eq!(codes(&ifs(200)), [""; 0], "`if`s beside each other are not nested");
+}
+
+#[test]
+fn fields_branches_and_lists() {
+    let list =
+        |n: usize, part: &dyn Fn(usize) -> String, between: &str| (0..n).map(part).collect::<Vec<_>>().join(between);
+    let fields =
+        |n: usize| format!("experience x {{ otherwise show {{ {} }} }}", list(n, &|n| format!("f{n}: {n}"), ", "));
+    check("fields", "E0641", &fields(limits::FIELDS), &fields(limits::FIELDS + 1));
+    // The last takes what is left of everybody.
+    let rest = |of: usize| 10_000 - 10 * (of - 1);
+    let part = |n: usize, of: usize| {
+        if n + 1 == of { format!("{}.{:02}%", rest(of) / 100, rest(of) % 100) } else { "0.1%".to_owned() }
+    };
+    let arms = |of: usize| {
+        format!(
+            "journey j {{ enter on view split {{ {} }} }}",
+            list(of, &|n| format!("{} a{n} {{}}", part(n, of)), " ")
+        )
+    };
+    check("branches", "E0642", &arms(limits::PARTS), &arms(limits::PARTS + 1));
+    let variants = |of: usize| {
+        let variants = list(of, &|n| format!("a{n} {}", part(n, of)), ", ");
+        format!("experiment e {{ variants {variants} on view goal did(order, next 1d) }}")
+    };
+    check("variants", "E0642", &variants(limits::PARTS), &variants(limits::PARTS + 1));
+    let shows = |n: usize| format!("experience x {{ {} otherwise show {{}} }}", "when true show {} ".repeat(n));
+    check("arms", "E0642", &shows(limits::PARTS), &shows(limits::PARTS + 1));
+    let goals = |n: usize| {
+        format!(
+            "experiment e {{ variants a 50%, b 50% on view goal {} }}",
+            list(n, &|_| "did(order, next 1d)".to_owned(), ", ")
+        )
+    };
+    check("goals", "E0642", &goals(limits::LIST), &goals(limits::LIST + 1));
+    let features = |n: usize| {
+        format!(
+            "predict p {{ label did(order, next 1d) for true from {} }}",
+            list(n, &|_| "count(view)".to_owned(), ", ")
+        )
+    };
+    check("features", "E0642", &features(limits::LIST), &features(limits::LIST + 1));
+    let exits = |n: usize| format!("journey j {{ enter on view {} }}", "exit when did(order) ".repeat(n));
+    check("exits", "E0642", &exits(limits::LIST), &exits(limits::LIST + 1));
+    let by = |n: usize| {
+        format!("funnel f {{ view then order within 1d by {} }}", list(n, &|_| "profile.plan".to_owned(), ", "))
+    };
+    check("breakdowns", "E0642", &by(limits::BREAKDOWNS), &by(limits::BREAKDOWNS + 1));
+    let steps = |n: usize| format!("funnel f {{ {} within 1d }}", list(n, &|_| "view".to_owned(), " then "));
+    check("steps", "E0323", &steps(limits::SEQUENCE_STEPS), &steps(limits::SEQUENCE_STEPS + 1));
+}
+
+#[test]
+fn clauses_that_cannot_be_read() {
+    let n = limits::FAULTY_CLAUSES;
+    let lines = |n: usize| format!("journey j {{\n{}\ngoal viw\n}}", "wait\n".repeat(n));
+    // As long as the item is read at all, what is sound in it is checked.
+    assert!(codes(&lines(n - 1)).contains(&"E0201"));
+    assert_eq!(codes(&lines(n)).len(), n);
 }
 
 #[test]

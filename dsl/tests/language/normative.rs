@@ -28,7 +28,7 @@ pub fn plugins() -> Plugins {
         let actions = described["actions"].as_object().unwrap();
         (format!("plugins/{name}.wasm"), PluginDescription::of_actions(actions))
     };
-    Plugins([of("email"), of("onsite")].into())
+    Plugins { described: [of("email"), of("onsite")].into(), ..Plugins::default() }
 }
 
 /// Compiles the project with one more file of rules, its own journeys and others left out.

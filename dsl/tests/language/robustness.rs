@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use sonder_dsl::ir::print;
 
 /// Pieces of the language, and of what is not: put together at random they come near to sense now and then.
-const PIECES: [&str; 72] = [
+const PIECES: [&str; 102] = [
     "segment ",
     "trait ",
     "journey ",
@@ -78,6 +78,36 @@ const PIECES: [&str; 72] = [
     "\n",
     "\nsegment z { when ",
     "é€😀 ",
+    "enter on ",
+    "goal ",
+    "exit ",
+    "wait ",
+    "until ",
+    "up to ",
+    "split ",
+    "send ",
+    "set trait ",
+    "hours 08:00 to 20:00 ",
+    "10% ",
+    "50% ",
+    "a: ",
+    "show ",
+    "otherwise ",
+    "variants ",
+    "label ",
+    "from ",
+    "by ",
+    "next ",
+    "funnel ",
+    "experiment ",
+    "experience ",
+    "predict ",
+    "email.message ",
+    "} else ",
+    "\nwait ",
+    "consented(",
+    "recommend(",
+    "\u{1}",
 ];
 
 fn soup() -> impl Strategy<Value = String> {
@@ -182,6 +212,37 @@ proptest! {
     }
 }
 
+/// Sound items with a piece put in, taken from anywhere: what is told is told at places that exist, and never twice.
+const ITEMS: [&str; 5] = [
+    "journey j \"d\" {\n  purpose p\n  enter on view as v\n  goal order\n  exit when did(order)\n  wait 1d\n  if did(add) {\n    send email.message { to: \"x\", n: 1 }\n  } else {\n    wait for order up to 1d {\n      exit\n    } else {}\n  }\n  split {\n    50% a {}\n    50% b { wait 2d }\n  }\n}",
+    "funnel f {\n  view as v then add within 1h then order\n  within 7d\n  by v.category, profile.plan\n}",
+    "experiment e {\n  variants a 50%, b 50%\n  on view\n  goal did(order, next 7d), sum(order.total, next 7d)\n}",
+    "experience x {\n  when did(view) show { a: 1, b: recommend(similar, last(view.product), 4) }\n  otherwise show { a: 2 }\n}",
+    "predict p {\n  label did(order, next 7d)\n  for did(view)\n  from count(view), since(order)\n}",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(600) })]
+
+    #[test]
+    fn an_item_with_a_slip_hides_nothing_of_the_next(item in prop::sample::select(ITEMS.to_vec()), piece in prop::sample::select(PIECES.to_vec()), cut in 0..12_usize, at in any::<prop::sample::Index>()) {
+        let places: Vec<usize> = item.char_indices().map(|(place, _)| place).collect();
+        let at = places[at.index(places.len())];
+        let end = item.char_indices().map(|(place, _)| place).find(|place| *place >= at + cut).unwrap_or(item.len());
+        let text = format!("{}{piece}{}\nsegment after {{ when did(viw) }}", &item[..at], &item[end..]);
+        let compilation = compiled(&text);
+        for diagnostic in &compilation.diagnostics {
+            for label in &diagnostic.labels {
+                let file = compilation.sources.file(label.span.file).unwrap();
+                prop_assert!(file.text.get(label.span.start as usize..label.span.end as usize).is_some(), "{:?} in {:?}", diagnostic, text);
+            }
+        }
+        let quoted = piece.contains('"') || piece.contains('\'') || text.matches('"').count() % 2 == 1;
+        let told = compilation.diagnostics.iter().any(|found| found.message.contains("`viw`"));
+        prop_assert!(told || quoted, "{}\n{:#?}", text, compilation.diagnostics);
+    }
+}
+
 #[test]
 fn endless_openings_end() {
     for piece in [
@@ -206,6 +267,11 @@ fn endless_openings_end() {
         "\n",
         "in(",
         "1d ",
+        "split { 50% a { ",
+        "wait for x up to 1d { ",
+        "\nwait ",
+        "{ a: ",
+        "\n} else {",
     ] {
         let text = format!("segment s {{ when {}", piece.repeat(100_000 / piece.len()));
         let compilation = compiled(&text);

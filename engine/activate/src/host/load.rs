@@ -129,39 +129,43 @@ fn bind(
     })
 }
 
+/// What a plugin says of itself, by its name as destinations write it.
+///
+/// # Errors
+/// Why it can't be asked.
+pub fn describe(host: &Host, name: &str, project: &Path) -> Result<Description, String> {
+    named(host, name, project).map(|plugin| plugin.description().clone()).map_err(|(message, _)| message)
+}
+
 fn find(host: &Host, destination: &Destination, project: &Path, found: &mut Found<'_>) -> Option<Arc<Plugin>> {
-    let name = &destination.plugin;
+    match named(host, &destination.plugin, project) {
+        Ok(plugin) => Some(plugin),
+        Err((message, help)) => {
+            found.add("/plugin", message, help);
+            None
+        }
+    }
+}
+
+/// The plugin of that name: what is wrong, and what helps, where there is none.
+fn named(host: &Host, name: &str, project: &Path) -> Result<Arc<Plugin>, (String, Option<String>)> {
     let loaded = if let Some(bundled) = bundled::find(name) {
         host.plugin(bundled.wasm)
     } else if name.starts_with("sonder/") {
         let all = BUNDLED.map(|plugin| format!("`{}`", plugin.name)).join(", ");
-        found.add("/plugin", format!("there is no bundled plugin `{name}`"), Some(format!("there are {all}")));
-        return None;
+        return Err((format!("there is no bundled plugin `{name}`"), Some(format!("there are {all}"))));
     } else {
         let path = Path::new(name);
         if !path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {
-            found.add(
-                "/plugin",
-                format!("`{name}` is not within the project"),
-                Some("put the component under `plugins/`".to_owned()),
-            );
-            return None;
+            let help = "put the component under `plugins/`".to_owned();
+            return Err((format!("`{name}` is not within the project"), Some(help)));
         }
         match read(&project.join(path)) {
             Ok(wasm) => host.plugin(&wasm),
-            Err(error) => {
-                found.add("/plugin", format!("`{name}` cannot be read: {error}"), None);
-                return None;
-            }
+            Err(error) => return Err((format!("`{name}` cannot be read: {error}"), None)),
         }
     };
-    match loaded {
-        Ok(plugin) => Some(plugin),
-        Err(error) => {
-            found.add("/plugin", format!("`{name}`: {error}"), None);
-            None
-        }
-    }
+    loaded.map_err(|error| (format!("`{name}`: {error}"), None))
 }
 
 /// Reads a component, but never more than the limit and one byte, by which the host sees that it is too large.

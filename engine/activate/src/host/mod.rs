@@ -30,7 +30,7 @@ pub mod storage;
 
 pub use bindings::host::{Response, SendError};
 pub use describe::Description;
-pub use load::{PluginProblem, Plugins};
+pub use load::{PluginProblem, Plugins, describe};
 pub use plugin::{Plugin, PluginError};
 
 use crate::limits;

@@ -41,7 +41,7 @@ pub(super) fn run(args: &Args, output: &mut Output<'_>) -> Result<(), Failure> {
         return explain(code, output);
     }
     let scan = scan(&args.project).map_err(|error| failure(&error))?;
-    let compilation = compile(scan.sources);
+    let compilation = compile(scan.sources, &scan.root);
     let (sources, diagnostics) = (&compilation.sources, &compilation.diagnostics);
     let text = match args.format {
         Format::Human => human::render(sources, diagnostics, colour(output.out_is_terminal)),
@@ -58,14 +58,23 @@ pub(super) fn run(args: &Args, output: &mut Output<'_>) -> Result<(), Failure> {
     };
     if args.format == Format::Human {
         let segments = program.segments().count();
-        let parts = [
+        let mut parts = vec![
             (program.events.len(), "event"),
             (segments, "segment"),
             (program.rules.len() - segments, "computed trait"),
             (program.sources.len(), "source"),
             (program.destinations.len(), "destination"),
         ];
-        let parts = parts.map(|(count, name)| format!("{count} {name}{}", if count == 1 { "" } else { "s" }));
+        let others = [
+            (program.journeys.len(), "journey"),
+            (program.funnels.len(), "funnel"),
+            (program.experiments.len(), "experiment"),
+            (program.experiences.len(), "experience"),
+            (program.predictions.len(), "prediction"),
+        ];
+        parts.extend(others.into_iter().filter(|(count, _)| *count > 0));
+        let parts = parts.iter().map(|(count, name)| format!("{count} {name}{}", if *count == 1 { "" } else { "s" }));
+        let parts: Vec<String> = parts.collect();
         output.line(format!("`{}` is fine: {}", program.settings.name, parts.join(", ")))?;
     }
     Ok(())

@@ -18,7 +18,7 @@ pub struct Project {
 /// Reads and compiles a project. Its errors go to standard error; its warnings, too.
 pub fn load(root: &Path, output: &mut Output<'_>) -> Result<Project, Failure> {
     let scan = scan(root).map_err(|error| failure(&error))?;
-    let compilation = compile(scan.sources.clone());
+    let compilation = compile(scan.sources.clone(), &scan.root);
     if !compilation.diagnostics.is_empty() {
         let text = human::render(&compilation.sources, &compilation.diagnostics, colour(output.err_is_terminal));
         output.err.write_all(text.as_bytes())?;

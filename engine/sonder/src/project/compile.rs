@@ -3,17 +3,25 @@
 //!
 //! So what `sonder check` accepts is what runs, and nothing else.
 
+use sonder_activate::host::{Host, HostConfig, describe};
 use sonder_core::govern::{SchemaProblem, schema_problems};
-use sonder_dsl::Compilation;
 use sonder_dsl::diagnostic::{Diagnostic, Report, codes};
+use sonder_dsl::model::{PluginDescription, Plugins};
 use sonder_dsl::project::FileKind;
 use sonder_dsl::source::{FileId, SourceSet, Span};
 use sonder_dsl::yaml::{self, Node};
+use sonder_dsl::{Compilation, compile_with};
+use std::path::Path;
 
-/// Compiles a project. An event schema that no validator takes, or whose examples it refuses, is an error.
+/// Compiles the project in `root`. Plugins that its journeys send something with are asked what they take. An event schema
+/// that no validator takes, or whose examples it refuses, is an error.
 #[must_use]
-pub fn compile(sources: SourceSet) -> Compilation {
+pub fn compile(sources: SourceSet, root: &Path) -> Compilation {
     let mut compilation = sonder_dsl::compile(sources);
+    if !compilation.undescribed.is_empty() {
+        let plugins = asked(std::mem::take(&mut compilation.undescribed), root);
+        compilation = compile_with(compilation.sources, plugins);
+    }
     let Some(program) = &compilation.program else { return compilation };
     let problems = schema_problems(program);
     if problems.is_empty() {
@@ -24,6 +32,21 @@ pub fn compile(sources: SourceSet) -> Compilation {
     let files = event_files(&compilation.sources);
     report.extend(problems.iter().map(|problem| diagnostic(problem, &files)));
     Compilation { diagnostics: report.finish(), program: None, ..compilation }
+}
+
+/// What plugins say of themselves. One that can't be asked keeps nothing from compiling: starting the engine with it is an
+/// error of its own.
+fn asked(names: Vec<String>, root: &Path) -> Plugins {
+    crate::cli::install_crypto();
+    let host = Host::new(HostConfig::default()).map_err(|error| error.to_string());
+    let mut plugins = Plugins::default();
+    for name in names {
+        match host.as_ref().map_err(Clone::clone).and_then(|host| describe(host, &name, root)) {
+            Ok(said) => _ = plugins.described.insert(name, PluginDescription::of_actions(&said.actions)),
+            Err(why) => _ = plugins.silent.insert(name, why),
+        }
+    }
+    plugins
 }
 
 /// The files that declare events, as they are written.
@@ -68,13 +91,45 @@ mod tests {
 
     fn compiled(event: &str) -> Compilation {
         let file = |path: &str, text: &str| SourceFile { path: path.to_owned(), text: text.to_owned() };
-        compile(SourceSet::new(vec![file("sonder.yaml", "name: shop"), file("events/order.yaml", event)]))
+        let files = vec![file("sonder.yaml", "name: shop"), file("events/order.yaml", event)];
+        compile(SourceSet::new(files), Path::new("."))
+    }
+
+    /// A project whose journey sends something with a plugin.
+    fn sending(plugin: &str) -> Compilation {
+        let file = |path: &str, text: &str| SourceFile { path: path.to_owned(), text: text.to_owned() };
+        let files = vec![
+            file("sonder.yaml", "name: shop"),
+            file("events/order.yaml", "event: order"),
+            file("destinations/hook.yaml", &format!("destination: hook\nplugin: {plugin}\n")),
+            file("rules/j.sonder", "journey j {\n  enter on order\n  send hook.call { a: 1 }\n}"),
+        ];
+        compile(SourceSet::new(files), Path::new("."))
+    }
+
+    #[test]
+    fn a_plugin_is_asked_what_journeys_can_send_with_it() {
+        let compilation = sending("sonder/webhook@1");
+        assert!(compilation.program.is_none() && compilation.undescribed.is_empty());
+        let error = compilation.diagnostics.iter().find(|found| found.code == codes::UNKNOWN_ACTION);
+        assert_eq!(error.map(|error| error.message.as_str()), Some("`hook` has no action `call`"));
+    }
+
+    #[test]
+    fn a_plugin_that_cannot_be_asked_is_named() {
+        let compilation = sending("plugins/nowhere.wasm");
+        assert!(compilation.program.is_some());
+        let warning = compilation.diagnostics.iter().find(|found| found.code == codes::NOT_ASKED).unwrap();
+        let place = warning.labels[0].span;
+        let position = compilation.sources.position(place.file, place.start);
+        assert_eq!((compilation.sources.path(place.file), position.line), ("rules/j.sonder", 3));
+        assert!(warning.notes[0].contains("nowhere.wasm"), "{warning:?}");
     }
 
     #[test]
     fn an_example_that_its_schema_refuses_is_an_error_at_its_place() {
         let event = "event: order\nproperties:\n  total:\n    type: number\n    examples: [9.95, free]\n";
-        let Compilation { sources, diagnostics, program } = compiled(event);
+        let Compilation { sources, diagnostics, program, .. } = compiled(event);
         assert!(program.is_none());
         assert_eq!(diagnostics.len(), 1, "{diagnostics:#?}");
         assert_eq!(diagnostics[0].message, "an example in event `order` is not what its schema says");

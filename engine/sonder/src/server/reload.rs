@@ -61,7 +61,7 @@ pub(super) async fn follow(scan: Scan, pipeline: Weak<Pipeline>, host: Host) {
 }
 
 fn apply(pipeline: &Pipeline, host: &Host, scan: Scan) -> Outcome {
-    let compilation = compile(scan.sources);
+    let compilation = compile(scan.sources, &scan.root);
     let Some(program) = compilation.program else {
         let errors = compilation.diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error);
         let line = |diagnostic: &sonder_dsl::diagnostic::Diagnostic| match diagnostic.labels.first() {

@@ -130,7 +130,7 @@ fn check(path: &str, text: &str) {
     if path != "sonder.yaml" {
         files.push(SourceFile { path: "sonder.yaml".to_owned(), text: "name: shop\n".to_owned() });
     }
-    let Compilation { sources, diagnostics, program } = compile(SourceSet::new(files));
+    let Compilation { sources, diagnostics, program, .. } = compile(SourceSet::new(files));
     let errors = diagnostics.iter().filter(|found| found.severity == Severity::Error).count();
     assert_eq!(program.is_some(), errors == 0);
     for found in &diagnostics {

@@ -155,3 +155,15 @@ fn what_only_others_than_rules_ask_is_kept_apart() {
     assert_eq!(print::expression(&program, label).to_string(), "not did(session_started, next 30d)");
     assert_eq!(program.rules_of_aggregate.len(), program.aggregates.len());
 }
+
+#[test]
+fn the_journey_of_the_reference_compiles() {
+    let reference = include_str!("../../grammar/README.md");
+    let mut examples = 0;
+    for block in reference.split("```sonder\n").skip(1) {
+        let rules = block.split("```").next().unwrap();
+        program_with(rules);
+        examples += 1;
+    }
+    assert!(examples > 0);
+}

@@ -83,10 +83,25 @@ pub enum Window {
     /// `since 2026-01-01`: `occurred_at >= start`, which is local midnight in the project's time zone.
     Since(Moment),
     /// `this session`.
-    Session,
+    Session(SessionBounds),
     /// `next w`: `now < occurred_at <= now + w`. INVARIANT: only in labels of predictions and goals of experiments, which are
     /// asked about moments that have passed; never in what a rule reads.
     Next(Duration),
+}
+
+/// What ends a session, as `sonder.yaml` says.
+///
+/// A person's events of every declared type, in their order, make sessions: an event starts a new one when it happened
+/// more than `idle` after the one before it, or when it carries another client session id than its session had so far.
+/// Looking back from the latest event, nothing of more than `max` before it counts, neither as an event of the session
+/// nor to tell where that began. The session of the latest event is the current one as long as `now` is no more than
+/// `idle` after it; then there is none until the next event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct SessionBounds {
+    /// A longer pause ends it.
+    pub idle: Duration,
+    /// It is no longer than this.
+    pub max: Duration,
 }
 
 /// The steps of `sequence(A then B within 30m then no C for 1h)` after the first, which is the aggregate's pattern.

@@ -143,11 +143,14 @@ impl<'a> Digest<'a> {
             Window::Always => (0, 0),
             Window::Last(length) => (1, length.0),
             Window::Since(moment) => (2, moment.0),
-            Window::Session => (3, 0),
+            Window::Session(bounds) => (3, bounds.idle.0),
             Window::Next(length) => (4, length.0),
         };
         self.tag(tag);
         self.number(number);
+        if let Window::Session(bounds) = window {
+            self.number(bounds.max.0);
+        }
     }
 
     /// The next step.

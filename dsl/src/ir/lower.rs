@@ -7,6 +7,7 @@ use super::interner::Interned;
 use super::order::{Order, order, references};
 use super::{
     Aggregate, AggregateId, EventSelector, Expression, Function, Lowered, ProfileTraitId, Rule, RuleId, RuleKind,
+    Window,
 };
 use super::{enough, fingerprint};
 use crate::diagnostic::{Diagnostic, codes};
@@ -312,6 +313,10 @@ fn index(
 
 /// The indices of the event types that an aggregate looks at, each once.
 fn events_of(aggregate: &Aggregate, all: usize) -> BTreeSet<usize> {
+    if let Window::Session(_) = aggregate.window {
+        // Whatever somebody does goes on with their session, or begins another.
+        return (0..all).collect();
+    }
     let mut selectors = vec![aggregate.pattern.event];
     if let Function::Sequence(sequence) = &aggregate.function {
         selectors.extend(sequence.then.iter().map(|step| step.pattern.event));

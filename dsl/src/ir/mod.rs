@@ -19,7 +19,9 @@ pub mod program;
 pub mod sql;
 pub mod value;
 
-pub use aggregate::{Aggregate, EventSelector, Function, Pattern, Sequence, SequenceStep, TrailingAbsence, Window};
+pub use aggregate::{
+    Aggregate, EventSelector, Function, Pattern, Sequence, SequenceStep, SessionBounds, TrailingAbsence, Window,
+};
 pub use experience::Experience;
 pub use experiment::Experiment;
 pub use expression::{BinaryOperator, Expression, UnaryOperator};

@@ -196,7 +196,7 @@ impl Printer<'_, '_> {
             Window::Always => {}
             Window::Last(length) => write!(self.out, ", last {length}")?,
             Window::Since(moment) => write!(self.out, ", since {moment}")?,
-            Window::Session => self.out.write_str(", this session")?,
+            Window::Session(_) => self.out.write_str(", this session")?,
             Window::Next(length) => write!(self.out, ", next {length}")?,
         }
         if let Some(slot) = aggregate.per {

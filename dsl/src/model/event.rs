@@ -108,6 +108,15 @@ pub struct ContextField {
     pub kind: Type,
 }
 
+impl ContextField {
+    /// Whether this is where clients say which of their sessions an event is of.
+    #[must_use]
+    pub fn is_client_session_id(&self) -> bool {
+        let mut paths = crate::types::context::CLIENT_SESSION_IDS.iter();
+        paths.any(|path| path.split('.').eq(self.path.iter().map(String::as_str)))
+    }
+}
+
 /// The one spelling of an event name: `Product Viewed`, `productViewed`, `product-viewed` fold to `product_viewed`.
 #[must_use]
 pub fn fold_event_name(name: &str) -> String {

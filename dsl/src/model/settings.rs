@@ -103,7 +103,7 @@ pub const KEYS: &[Key] = &[
         Shape::Text(Format::Address),
         "the address the engine listens on, unless the command line says otherwise",
     ),
-    Key::optional("session", Shape::Object(SESSION), "when a session ends").later(),
+    Key::optional("session", Shape::Object(SESSION), "when a session ends"),
     Key::optional("dedup", Shape::DURATION, "a message id seen again within this time is a duplicate; default 48h"),
     Key::optional(
         "undeclared_events",

@@ -1,12 +1,15 @@
 //! Typing of calls: `count(view where price > 10, last 7d)`, `sum(order.total)`, `in(keen)`.
 
 use super::builtin::{self, Builtin, Takes};
+use super::context;
 use super::expression::{Checker, place_text};
 use super::operator::refuse_personal;
 use super::scope::{EventScope, RuleInfo, RuleState, Scope, StepScope};
 use super::value::{Motion, Typed, noun};
 use crate::diagnostic::{Diagnostic, codes, suggest};
-use crate::ir::{Aggregate, EventSelector, Expression, Fingerprint, Function, Pattern, PropertySlot, Type, Window};
+use crate::ir::{
+    Aggregate, EventSelector, Expression, Fingerprint, Function, Pattern, PropertySlot, SessionBounds, Type, Window,
+};
 use crate::model::fold_event_name;
 use crate::source::Span;
 use crate::syntax::ast::{Argument, Call, ExpressionKind, ItemKind, Modifier, Name, Node, Path, Step};
@@ -436,17 +439,11 @@ impl Checker<'_> {
                     continue;
                 }
                 Modifier::ThisSession => {
-                    self.report(
-                        Diagnostic::error(
-                            codes::NOT_IN_THIS_VERSION,
-                            "`this session` is not part of this version",
-                            modifier.span,
-                            "",
-                        )
-                        .help("use a window such as `last 30m`"),
-                    );
-                    sound = false;
-                    continue;
+                    let Some(window) = self.session(modifier.span) else {
+                        sound = false;
+                        continue;
+                    };
+                    window
                 }
                 Modifier::Next(length) if self.setting.ahead && builtin.name != "since" && length.0 > 0 => {
                     Window::Next(*length)
@@ -491,6 +488,17 @@ impl Checker<'_> {
             window = Some((next, modifier.span));
         }
         sound.then(|| Modifiers { window: window.map_or(Window::Always, |(window, _)| window), per })
+    }
+
+    /// `this session`: events must be read with the client's session ids then.
+    fn session(&mut self, span: Span) -> Option<Window> {
+        for path in context::CLIENT_SESSION_IDS {
+            let keys = path.split('.').map(str::to_owned).collect();
+            let slot = self.interner.context(keys, Type::String { one_of: None });
+            self.fits(slot, span)?;
+        }
+        let settings = &self.declarations.settings;
+        Some(Window::Session(SessionBounds { idle: settings.session_idle, max: settings.session_max }))
     }
 
     /// Gives an aggregate its id.

@@ -39,6 +39,10 @@ impl FieldKind {
     }
 }
 
+/// Where clients say which of their sessions an event is of; the first that is there counts. They are read as text also
+/// where they are whole numbers.
+pub const CLIENT_SESSION_IDS: [&str; 2] = ["sessionId", "session.id"];
+
 /// The field of that path, keys joined by dots.
 #[must_use]
 pub fn find(path: &str) -> Option<&'static Field> {
@@ -107,6 +111,8 @@ fields! {
     "screen.width" Whole "width in points";
     "screen.height" Whole "height in points";
     "screen.density" Number "pixels a point";
+    "session.id" Text "the client's session";
+    "sessionId" Text "the client's session, as other SDKs send it";
     "timezone" Text "the time zone, such as Europe/Amsterdam";
     "userAgent" Text "the browser, as it names itself";
     "userAgentData.mobile" Flag "whether the browser says that it is mobile";

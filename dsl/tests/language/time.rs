@@ -14,7 +14,7 @@ fn windows_that_are_none() {
             "count(any, per product) > 1",
             "count(view, last 0d) > 1",
             "count(view, next 7d) > 1",
-            "count(view, this session) > 1",
+            "count(view, this session, last 1d) > 1",
             "top(view.product, per category) == \"a\"",
             "count(view last 7d) > 1",
             "profile.age > 3 last 7d",

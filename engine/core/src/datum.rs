@@ -240,6 +240,11 @@ impl Hash for Known {
 pub struct Key([u64; 2]);
 
 impl Key {
+    /// Half of it.
+    pub fn short(self) -> u64 {
+        self.0[0]
+    }
+
     pub fn of(value: &Value) -> Self {
         let seed = u64::from(rank(value));
         let hash = match value {

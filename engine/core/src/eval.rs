@@ -42,7 +42,7 @@ pub struct Evaluation<'p> {
     effects: Effects,
     trace: Vec<String>,
     /// The events taken in, where another evaluator wants them.
-    kept: Option<Vec<(Seq, Event)>>,
+    kept: Option<Vec<(Seq, Event, PersonId)>>,
 }
 
 /// What another evaluator starts from: the events that count, and whose they are. Identity and golden record are the
@@ -152,13 +152,16 @@ impl<'p> Evaluation<'p> {
             return Ok(Taken::Duplicate);
         }
         self.seq = Seq(self.seq.0 + 1);
-        if let Some(kept) = &mut self.kept {
-            kept.push((self.seq, event.clone()));
-        }
         let record = Record { seq: self.seq, received_at, fact: Fact::Event(event) };
         // Nobody is ever spilled here, so nobody can be missing.
         let taken = self.state.step(self.program, &record, &mut self.effects);
         debug_assert!(taken.is_ok());
+        let Fact::Event(event) = record.fact;
+        // Now, because an identifier may be somebody else's later.
+        let person = event.identifiers.first().and_then(|it| self.state.resolve(it));
+        if let (Some(kept), Some(person)) = (&mut self.kept, person) {
+            kept.push((self.seq, event, person));
+        }
         self.note(&message.message_id);
         Ok(Taken::In)
     }
@@ -166,17 +169,27 @@ impl<'p> Evaluation<'p> {
     /// Lets the clock go on to the moment asked for, and gives one line a person, or the trace.
     #[must_use]
     pub fn finish(mut self) -> Vec<String> {
-        let advanced = self.state.advance(self.program, self.request.at, &mut self.effects);
-        debug_assert!(advanced.is_ok());
-        self.note("");
-        if self.request.trace { self.trace } else { self.people() }
+        let lines = self.look(self.request.at);
+        if self.request.trace { self.trace } else { lines }
     }
 
-    /// Lets the clock go on to the moment asked for, and hands over what happened to whom.
-    #[must_use]
-    pub fn history(mut self) -> History {
-        let advanced = self.state.advance(self.program, self.request.at, &mut self.effects);
+    /// Lets the clock go on to a moment, and gives one line a person; then more can be taken in.
+    pub fn look(&mut self, at: Moment) -> Vec<String> {
+        let advanced = self.state.advance(self.program, at, &mut self.effects);
         debug_assert!(advanced.is_ok());
+        self.note("");
+        self.people()
+    }
+
+    /// The entries and exits so far, if they were asked for.
+    #[must_use]
+    pub fn trace(&self) -> &[String] {
+        &self.trace
+    }
+
+    /// What happened so far, and to whom; the clock stands where it was last.
+    #[must_use]
+    pub fn history(&self) -> History {
         let views = self.state.people().into_iter().filter_map(|id| self.state.person(self.program, id));
         let mut people: Vec<(PersonId, HistoricPerson)> = views
             .map(|view| {
@@ -184,12 +197,12 @@ impl<'p> Evaluation<'p> {
                 (view.id, HistoricPerson { identifiers: identifiers(&view), profile: sorted(profile) })
             })
             .collect();
-        people.sort_unstable_by(|(_, a), (_, b)| a.identifiers.cmp(&b.identifiers));
+        people.sort_by(|(_, a), (_, b)| a.identifiers.cmp(&b.identifiers));
         let places: FxHashMap<PersonId, usize> =
             people.iter().enumerate().map(|(place, (id, _))| (*id, place)).collect();
-        let events = self.kept.unwrap_or_default().into_iter().filter_map(|(seq, event)| {
-            let person = self.state.resolve(event.identifiers.first()?)?;
-            Some(HistoricEvent { person: *places.get(&person)?, seq, event })
+        let events = self.kept.iter().flatten().filter_map(|(seq, event, person)| {
+            let person = self.state.canonical(*person);
+            Some(HistoricEvent { person: *places.get(&person)?, seq: *seq, event: event.clone() })
         });
         let events = events.collect();
         History { people: people.into_iter().map(|(_, person)| person).collect(), events }
@@ -262,7 +275,7 @@ impl<'p> Evaluation<'p> {
     fn people(&self) -> Vec<String> {
         let views = self.state.people().into_iter().filter_map(|id| self.state.person(self.program, id));
         let mut lines: Vec<PersonLine> = views.map(|view| self.line(&view)).collect();
-        lines.sort_unstable_by(|a, b| a.person.cmp(&b.person));
+        lines.sort_by(|a, b| a.person.cmp(&b.person));
         lines.iter().filter_map(|line| serde_json::to_string(line).ok()).collect()
     }
 

@@ -21,6 +21,9 @@ pub const SEQUENCE_EVENTS: usize = 1_000;
 /// Events kept by one sequence whose steps do: each start is followed by itself there, which is quadratic.
 pub const CORRELATED_SEQUENCE_EVENTS: usize = 256;
 
+/// Events of one person kept by one aggregate over `this session`.
+pub const SESSION_EVENTS: usize = 2_000;
+
 /// Steps of a sequence, its final absence included; more are a compile error long before.
 pub const SEQUENCE_STEPS: usize = 32;
 

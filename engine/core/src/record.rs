@@ -38,6 +38,27 @@ pub enum Fact {
     Event(Event),
 }
 
+impl Event {
+    /// An event that says nothing, for where only its values count.
+    pub(crate) fn nothing() -> Self {
+        Self {
+            call: Call::Track,
+            event: None,
+            source: SourceId(0),
+            occurred_at: Moment(0),
+            identifiers: Vec::new(),
+            traits: Vec::new(),
+            properties: Box::default(),
+            context: Box::default(),
+            forward: None,
+            withheld: Vec::new(),
+            stripped: Vec::new(),
+            labels: Vec::new(),
+            historical: false,
+        }
+    }
+}
+
 /// An accepted message, reduced to what the fold needs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {

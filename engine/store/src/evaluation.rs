@@ -9,26 +9,9 @@ use duckdb::{Connection, ToSql};
 use rust_decimal::Decimal;
 use serde_json::Value as Json;
 use sonder_core::eval::History;
-use sonder_dsl::ir::sql::{Clock, Dialect, DuckDb, Unsupported, lower};
+use sonder_dsl::ir::sql::{Clock, Dialect, DuckDb, lower};
 use sonder_dsl::ir::{EventId, Program, RuleId, RuleKind, Type, Value};
 use sonder_dsl::time::{Duration, Moment};
-
-/// Why rules could not be evaluated in SQL.
-#[derive(Debug, thiserror::Error)]
-pub enum EvaluationError {
-    /// A rule says what SQL can't.
-    #[error(transparent)]
-    Unsupported(#[from] Unsupported),
-    /// The database failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-impl From<duckdb::Error> for EvaluationError {
-    fn from(error: duckdb::Error) -> Self {
-        Self::Store(error.into())
-    }
-}
 
 /// A history in tables.
 pub struct SqlEvaluation<'p> {
@@ -41,7 +24,7 @@ impl<'p> SqlEvaluation<'p> {
     ///
     /// # Errors
     /// When the database fails.
-    pub fn new(program: &'p Program, history: &History) -> Result<Self, EvaluationError> {
+    pub fn new(program: &'p Program, history: &History) -> Result<Self, StoreError> {
         let connection = Connection::open_in_memory()?;
         let evaluation = Self { program, connection };
         evaluation.people(history)?;
@@ -54,9 +37,9 @@ impl<'p> SqlEvaluation<'p> {
     /// The value of each rule at a moment, for each person of the history, in its order; `null` is unknown.
     ///
     /// # Errors
-    /// When a rule can't be expressed in SQL, or the database fails.
-    pub fn values(&self, rules: &[RuleId], at: Moment) -> Result<Vec<Vec<Json>>, EvaluationError> {
-        let query = lower(self.program, rules, Clock::At(at), &DuckDb)?;
+    /// When the database fails.
+    pub fn values(&self, rules: &[RuleId], at: Moment) -> Result<Vec<Vec<Json>>, StoreError> {
+        let query = lower(self.program, rules, Clock::At(at), &DuckDb);
         let sql = format!("SELECT * FROM (\n{query}\n) ORDER BY person");
         let mut statement = self.connection.prepare(&sql)?;
         let batches = statement.query_arrow([])?;
@@ -79,7 +62,7 @@ impl<'p> SqlEvaluation<'p> {
         Ok(rows)
     }
 
-    fn people(&self, history: &History) -> Result<(), EvaluationError> {
+    fn people(&self, history: &History) -> Result<(), StoreError> {
         let traits = &self.program.profile;
         let columns: String = traits.iter().map(|it| format!(", {} VARCHAR", DuckDb.quote(&it.name))).collect();
         self.connection.execute_batch(&format!("CREATE TABLE observed (person BIGINT{columns})"))?;
@@ -101,7 +84,7 @@ impl<'p> SqlEvaluation<'p> {
         Ok(())
     }
 
-    fn events(&self, event: EventId, history: &History) -> Result<(), EvaluationError> {
+    fn events(&self, event: EventId, history: &History) -> Result<(), StoreError> {
         let Some(schema) = self.program.events.get(event.index()) else { return Ok(()) };
         let properties = schema.slots.iter().map(|slot| (slot.path.join("."), &slot.kind));
         let context =
@@ -131,7 +114,7 @@ fn append(
     rows: &mut duckdb::Appender<'_>,
     key: &[i64],
     values: impl Iterator<Item = Option<String>>,
-) -> Result<(), EvaluationError> {
+) -> Result<(), StoreError> {
     let values: Vec<Option<String>> = values.collect();
     let row: Vec<&dyn ToSql> =
         key.iter().map(|part| part as &dyn ToSql).chain(values.iter().map(|value| value as &dyn ToSql)).collect();

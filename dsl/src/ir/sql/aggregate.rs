@@ -1,31 +1,39 @@
 //! Aggregates as SQL: one scan for all plain ones over an event type, a CTE each for those with a grouping of their own.
 
 use super::expression::{Row, property_column};
-use super::{Column, Lowering, Unsupported};
+use super::{Column, Lowering};
 use crate::ir::{Aggregate, AggregateId, EventSelector, Function, Type, Window};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Lowering<'_> {
     /// Makes the relations that hold the aggregates' values.
-    pub(super) fn lower_aggregates(&mut self, wanted: &BTreeSet<AggregateId>) -> Result<(), Unsupported> {
+    pub(super) fn lower_aggregates(&mut self, wanted: &BTreeSet<AggregateId>) {
         let program = self.program;
         let mut scans: BTreeMap<String, Vec<(AggregateId, &Aggregate)>> = BTreeMap::new();
         for id in wanted.iter().copied() {
             let Some(aggregate) = program.aggregates.get(id.index()) else { continue };
-            if aggregate.window == Window::Session {
-                return Err(Unsupported::Session);
-            }
             match (&aggregate.function, aggregate.per) {
                 (Function::Sequence(sequence), _) => self.lower_sequence(id, aggregate, sequence),
                 (Function::Top, _) => self.lower_top(id, aggregate),
                 (_, Some(_)) => self.lower_keyed(id, aggregate),
-                _ => scans.entry(self.relation(aggregate.pattern.event)).or_default().push((id, aggregate)),
+                _ => scans.entry(self.counted(aggregate)).or_default().push((id, aggregate)),
             }
         }
         for (relation, aggregates) in scans {
             self.lower_scan(&relation, &aggregates);
         }
-        Ok(())
+    }
+
+    /// The relation that holds the events that an aggregate counts, or those where a sequence may start.
+    pub(super) fn counted(&mut self, aggregate: &Aggregate) -> String {
+        let events = self.relation(aggregate.pattern.event);
+        match aggregate.window {
+            Window::Session(bounds) => {
+                let session = self.this_session(bounds);
+                format!("{events}\nJOIN {session} USING (person)")
+            }
+            _ => events,
+        }
     }
 
     /// The relation that holds the events a selector stands for.
@@ -46,46 +54,60 @@ impl Lowering<'_> {
         }
     }
 
-    /// The condition on one event of `aggregate`: its filter and its window; `None` where every event counts.
-    pub(super) fn event_condition(&self, aggregate: &Aggregate, alias: &str) -> Option<String> {
+    /// The conditions on one event of `aggregate`, its filter's and its window's; none where every event counts.
+    pub(super) fn event_conditions(&self, aggregate: &Aggregate) -> Vec<String> {
         let mut parts = Vec::new();
         if let Some(filter) = &aggregate.pattern.filter {
             let event = aggregate.pattern.event;
-            parts.push(Row { lowering: self, event, alias, steps: &[], steps_alias: "" }.condition(filter));
+            parts.extend(Row { lowering: self, event, alias: "", steps: &[], steps_alias: "" }.conditions(filter));
         }
-        let occurred_at = if alias.is_empty() { "occurred_at".to_owned() } else { format!("{alias}.occurred_at") };
         match aggregate.window {
             Window::Last(length) => {
-                let start = format!("{} - {}", self.now, self.dialect.interval(length));
-                parts.push(format!("{occurred_at} > {start} AND {occurred_at} <= {}", self.now));
+                parts.push(format!("occurred_at > {} - {}", self.now, self.dialect.interval(length)));
+                parts.push(format!("occurred_at <= {}", self.now));
             }
-            Window::Since(start) => parts.push(format!("{occurred_at} >= {}", self.dialect.moment(start))),
+            Window::Since(start) => parts.push(format!("occurred_at >= {}", self.dialect.moment(start))),
+            Window::Session(_) => parts.push(super::session::inside().to_owned()),
+            Window::Always => {}
             Window::Next(length) => {
-                let end = format!("{} + {}", self.now, self.dialect.interval(length));
-                parts.push(format!("{occurred_at} > {} AND {occurred_at} <= {end}", self.now));
+                parts.push(format!("occurred_at > {}", self.now));
+                parts.push(format!("occurred_at <= {} + {}", self.now, self.dialect.interval(length)));
             }
-            Window::Always | Window::Session => {}
         }
-        (!parts.is_empty()).then(|| parts.join(" AND "))
+        parts
     }
 
     /// All plain aggregates over one relation: `GROUP BY person` once, a FILTER each.
     fn lower_scan(&mut self, relation: &str, aggregates: &[(AggregateId, &Aggregate)]) {
         let Some((_, first)) = aggregates.first() else { return };
-        let name = self.query.unique_name(&format!("{}_facts", self.event_name(first.pattern.event)));
-        // A condition that all share belongs into WHERE, where it saves reading the rows.
-        let conditions: Vec<Option<String>> =
-            aggregates.iter().map(|(_, aggregate)| self.event_condition(aggregate, "")).collect();
-        let shared =
-            conditions.first().cloned().flatten().filter(|one| conditions.iter().all(|c| c.as_ref() == Some(one)));
+        let event = self.event_name(first.pattern.event);
+        let (wanted, comment) = match first.window {
+            Window::Session(_) => {
+                (format!("{event}_this_session"), format!("what the rules ask of {event} in this session"))
+            }
+            _ => (format!("{event}_facts"), format!("what the rules ask of {event}")),
+        };
+        let name = self.query.unique_name(&wanted);
+        // A condition that all share belongs into WHERE, where it saves reading the rows; so does the longest window.
+        let mut conditions: Vec<Vec<String>> =
+            aggregates.iter().map(|(_, aggregate)| self.event_conditions(aggregate)).collect();
+        let mut shared: Vec<String> = conditions.first().cloned().unwrap_or_default();
+        shared.retain(|one| conditions.iter().all(|all| all.contains(one)));
+        for all in &mut conditions {
+            all.retain(|one| !shared.contains(one));
+        }
+        if let Some(longest) = self.longest_window(aggregates)
+            && !shared.contains(&longest)
+        {
+            for all in &mut conditions {
+                all.retain(|one| *one != longest);
+            }
+            shared.insert(0, longest);
+        }
         let mut names = BTreeSet::new();
         let mut columns = Vec::with_capacity(aggregates.len());
-        for ((id, aggregate), condition) in aggregates.iter().zip(&conditions) {
+        for ((id, aggregate), mut filters) in aggregates.iter().zip(conditions) {
             let value = self.value_column(aggregate);
-            let mut filters = Vec::new();
-            if shared.is_none() {
-                filters.extend(condition.clone());
-            }
             if matches!(aggregate.function, Function::First | Function::Last)
                 && let Some(value) = &value
             {
@@ -99,21 +121,30 @@ impl Lowering<'_> {
             self.aggregates.insert(*id, Column { relation: name.clone(), name: column, of_nothing, known: false });
         }
         let mut body = format!("SELECT\n  person,\n  {}\nFROM {relation}", columns.join(",\n  "));
-        if let Some(shared) = shared {
-            body.push_str(&format!("\nWHERE {shared}"));
+        if !shared.is_empty() {
+            body.push_str(&format!("\nWHERE {}", shared.join("\n  AND ")));
         }
         body.push_str("\nGROUP BY person");
-        let comment = format!("what the rules ask of {}", self.event_name(first.pattern.event));
         self.query.push(name, comment, body);
+    }
+
+    /// Where all aggregates look back so far and no further: the condition of the one that looks back furthest.
+    fn longest_window(&self, aggregates: &[(AggregateId, &Aggregate)]) -> Option<String> {
+        let widths = aggregates.iter().map(|(_, aggregate)| match aggregate.window {
+            Window::Last(width) => Some(width),
+            _ => None,
+        });
+        let longest = widths.collect::<Option<Vec<_>>>()?.into_iter().max()?;
+        Some(format!("occurred_at > {} - {}", self.now, self.dialect.interval(longest)))
     }
 
     /// `per p`: the largest value over the groups of `p`.
     fn lower_keyed(&mut self, id: AggregateId, aggregate: &Aggregate) {
         let Some(key) = aggregate.per.and_then(|slot| self.property(aggregate, slot)) else { return };
-        let relation = self.relation(aggregate.pattern.event);
+        let relation = self.counted(aggregate).replace('\n', "\n  ");
         let value = self.value_column(aggregate);
         let mut conditions = vec![format!("{key} IS NOT NULL")];
-        conditions.extend(self.event_condition(aggregate, ""));
+        conditions.extend(self.event_conditions(aggregate));
         if let (Function::First | Function::Last, Some(value)) = (&aggregate.function, &value) {
             conditions.push(format!("{value} IS NOT NULL"));
         }
@@ -132,9 +163,9 @@ impl Lowering<'_> {
     /// The most frequent value; ties go to the most recent.
     fn lower_top(&mut self, id: AggregateId, aggregate: &Aggregate) {
         let Some(value) = self.value_column(aggregate) else { return };
-        let relation = self.relation(aggregate.pattern.event);
+        let relation = self.counted(aggregate).replace('\n', "\n  ");
         let mut conditions = vec![format!("{value} IS NOT NULL")];
-        conditions.extend(self.event_condition(aggregate, ""));
+        conditions.extend(self.event_conditions(aggregate));
         let newest_seq = self.dialect.latest("seq");
         let top = self.dialect.largest_by("value", &["times", "newest_at", "newest_seq"]);
         let body = format!(
@@ -221,7 +252,7 @@ impl Lowering<'_> {
     }
 
     /// Every event of every type, once for the statement.
-    fn any_event(&mut self) -> String {
+    pub(super) fn any_event(&mut self) -> String {
         let name = "any_event";
         if self.query.ctes.iter().all(|cte| cte.name != name) {
             let context: String = self

@@ -26,6 +26,11 @@ impl Typed {
     fn maybe(sql: String, kind: Type) -> Self {
         Self { sql, kind, known: false }
     }
+
+    /// The text as a side of a comparison: SQL's `NOT` would take all of that.
+    fn operand(self) -> String {
+        if self.sql.starts_with("NOT ") { format!("({})", self.sql) } else { self.sql }
+    }
 }
 
 /// Where the leaves of an expression are found.
@@ -167,9 +172,16 @@ pub(super) struct Row<'a, 'p> {
 }
 
 impl Row<'_, '_> {
-    /// The condition as SQL; never NULL.
-    pub(super) fn condition(&mut self, expression: &Expression) -> String {
-        truth(self, expression)
+    /// The parts of a condition, all of which must be true, for where NULL is as good as false.
+    pub(super) fn conditions(&mut self, expression: &Expression) -> Vec<String> {
+        match expression {
+            Expression::Binary { operator: BinaryOperator::And, left, right } => {
+                let mut parts = self.conditions(left);
+                parts.extend(self.conditions(right));
+                parts
+            }
+            _ => vec![filter(self, expression)],
+        }
     }
 
     fn qualified(&self, alias: &str, column: &str) -> String {
@@ -271,6 +283,37 @@ fn truth(leaves: &mut dyn Leaves, expression: &Expression) -> String {
     if condition.known { condition.sql } else { format!("coalesce({}, false)", condition.sql) }
 }
 
+/// A condition where NULL is as good as false. `AND` and `OR` of such are true exactly when those of [`truth`] are, and
+/// a bare comparison is what a database can look up.
+fn filter(leaves: &mut dyn Leaves, expression: &Expression) -> String {
+    use BinaryOperator as B;
+    match expression {
+        Expression::Binary { operator: operator @ (B::And | B::Or), left, right } => {
+            let word = if *operator == B::And { "AND" } else { "OR" };
+            format!("({} {word} {})", filter(leaves, left), filter(leaves, right))
+        }
+        Expression::Binary { operator, left, right } => match sign(*operator) {
+            Some(sign) => format!("{} {sign} {}", lower(leaves, left).operand(), lower(leaves, right).operand()),
+            None => lower(leaves, expression).sql,
+        },
+        _ => lower(leaves, expression).sql,
+    }
+}
+
+/// How a comparison is spelled.
+fn sign(operator: BinaryOperator) -> Option<&'static str> {
+    use BinaryOperator as B;
+    Some(match operator {
+        B::Equal => "=",
+        B::NotEqual => "<>",
+        B::Less => "<",
+        B::LessOrEqual => "<=",
+        B::Greater => ">",
+        B::GreaterOrEqual => ">=",
+        B::And | B::Or | B::Add | B::Subtract | B::Multiply | B::Divide => return None,
+    })
+}
+
 fn binary(leaves: &mut dyn Leaves, operator: BinaryOperator, left: &Expression, right: &Expression) -> Typed {
     use BinaryOperator as B;
     if let B::And | B::Or = operator {
@@ -279,29 +322,16 @@ fn binary(leaves: &mut dyn Leaves, operator: BinaryOperator, left: &Expression, 
     }
     let left = lower(leaves, left);
     let right = lower(leaves, right);
-    let sign = match operator {
-        B::Equal => "=",
-        B::NotEqual => "<>",
-        B::Less => "<",
-        B::LessOrEqual => "<=",
-        B::Greater => ">",
-        B::GreaterOrEqual => ">=",
-        B::Add => "+",
-        B::Subtract => "-",
-        B::Multiply => "*",
-        B::Divide => "/",
-        B::And | B::Or => "",
-    };
-    if !matches!(operator, B::Add | B::Subtract | B::Multiply | B::Divide) {
-        let comparison = format!("{} {sign} {}", left.sql, right.sql);
+    if let Some(sign) = sign(operator) {
         let known = left.known && right.known;
+        let comparison = format!("{} {sign} {}", left.operand(), right.operand());
         let sql = if known { format!("({comparison})") } else { format!("coalesce({comparison}, false)") };
         return Typed::known(sql, Type::Bool);
     }
-    arithmetic(leaves.dialect(), operator, sign, left, right)
+    arithmetic(leaves.dialect(), operator, left, right)
 }
 
-fn arithmetic(dialect: &dyn Dialect, operator: BinaryOperator, sign: &str, left: Typed, right: Typed) -> Typed {
+fn arithmetic(dialect: &dyn Dialect, operator: BinaryOperator, left: Typed, right: Typed) -> Typed {
     use BinaryOperator as B;
     match (operator, &left.kind, &right.kind) {
         (B::Add, Type::Time, Type::Duration) => Typed::maybe(dialect.moved(&left.sql, &right.sql), Type::Time),
@@ -330,6 +360,11 @@ fn arithmetic(dialect: &dyn Dialect, operator: BinaryOperator, sign: &str, left:
                 (_, Type::Decimal { scale: a }, Type::Decimal { scale: b }) => Type::Decimal { scale: *a.max(b) },
                 (B::Multiply, _, Type::Duration) => Type::Duration,
                 _ => left.kind.clone(),
+            };
+            let sign = match operator {
+                B::Add => "+",
+                B::Subtract => "-",
+                _ => "*",
             };
             Typed::maybe(dialect.checked(&format!("{} {sign} {}", left.sql, right.sql)), kind)
         }

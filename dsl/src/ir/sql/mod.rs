@@ -19,6 +19,7 @@ mod duckdb;
 mod expression;
 mod query;
 mod sequence;
+mod session;
 
 pub use dialect::Dialect;
 pub use duckdb::DuckDb;
@@ -37,19 +38,9 @@ pub enum Clock {
     Now,
 }
 
-/// What this evaluator cannot express.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unsupported {
-    /// Sessions need state that SQL over single events lacks.
-    #[error("`this session` can't be evaluated in SQL yet")]
-    Session,
-}
-
 /// Lowers rules to one statement.
-///
-/// # Errors
-/// When a rule uses what SQL can't express yet.
-pub fn lower(program: &Program, rules: &[RuleId], clock: Clock, dialect: &dyn Dialect) -> Result<Query, Unsupported> {
+#[must_use]
+pub fn lower(program: &Program, rules: &[RuleId], clock: Clock, dialect: &dyn Dialect) -> Query {
     let mut lowering = Lowering::new(program, clock, dialect);
     let needed = lowering.rules_needed(rules);
     let aggregates: BTreeSet<AggregateId> = rules
@@ -57,10 +48,10 @@ pub fn lower(program: &Program, rules: &[RuleId], clock: Clock, dialect: &dyn Di
         .filter_map(|id| program.rules.get(id.index()))
         .flat_map(|rule| rule.aggregates.iter().copied())
         .collect();
-    lowering.lower_aggregates(&aggregates)?;
+    lowering.lower_aggregates(&aggregates);
     lowering.lower_rules(&needed, rules);
     lowering.query.quote_names(dialect);
-    Ok(lowering.query)
+    lowering.query
 }
 
 /// Where a value of a person is found: a column of a relation with one row a person.

@@ -66,15 +66,16 @@ impl Lowering<'_> {
     }
 
     fn first_step(&mut self, label: &str, aggregate: &Aggregate, carried: &BTreeSet<(u8, PropertySlot)>) -> String {
-        let relation = self.relation(aggregate.pattern.event);
+        let relation = self.counted(aggregate);
         let mut columns =
             vec!["person".to_owned(), "seq AS start".to_owned(), "seq".to_owned(), "occurred_at".to_owned()];
         for (of, slot) in carried.iter().filter(|(of, _)| *of == 0) {
             columns.extend(self.carry("", aggregate.pattern.event, *of, *slot));
         }
         let mut body = format!("SELECT {}\nFROM {relation}", columns.join(", "));
-        if let Some(condition) = self.event_condition(aggregate, "") {
-            body.push_str(&format!("\nWHERE {condition}"));
+        let conditions = self.event_conditions(aggregate);
+        if !conditions.is_empty() {
+            body.push_str(&format!("\nWHERE {}", conditions.join("\n  AND ")));
         }
         let name = self.query.unique_name(&format!("{label}_step_1"));
         self.query.push(name.clone(), format!("every {}", self.event_name(aggregate.pattern.event)), body);
@@ -86,9 +87,9 @@ impl Lowering<'_> {
         event: EventSelector,
         filter: Option<&Expression>,
         steps: &[EventSelector],
-    ) -> Option<String> {
+    ) -> Vec<String> {
         let mut row = Row { lowering: self, event, alias: "candidate", steps, steps_alias: "matched" };
-        filter.map(|filter| row.condition(filter))
+        filter.map(|filter| row.conditions(filter)).unwrap_or_default()
     }
 
     /// `column AS step_0_3`: takes a value along for the filters of later steps.

@@ -26,7 +26,7 @@ fn project(rules: &str) -> Arc<Program> {
 fn sql(rules: &str, asked: &[&str]) -> String {
     let program = project(rules);
     let ids: Vec<RuleId> = asked.iter().map(|name| program.rule_named(name).unwrap().0).collect();
-    lower(&program, &ids, Clock::At(NOW), &DuckDb).unwrap().to_string()
+    lower(&program, &ids, Clock::At(NOW), &DuckDb).to_string()
 }
 
 #[test]
@@ -58,6 +58,22 @@ fn a_sequence_finds_the_earliest_fit_and_looks_for_what_must_not_come() {
     insta::assert_snapshot!(sql(
         "segment left \"l\" { when sequence(view as v then add where product == v.product within 1h then no order for 30m, last 7d) }",
         &["left"]
+    ));
+}
+
+#[test]
+fn the_current_session_is_found_once() {
+    insta::assert_snapshot!(sql(
+        "segment browsing \"b\" { when count(view where category == \"a\", this session) >= 3 and not did(order, this session) }\ntrait looked_at = top(view.category, this session)\nsegment left \"l\" { when sequence(add then no order for 10m, this session) }",
+        &["browsing", "looked_at", "left"]
+    ));
+}
+
+#[test]
+fn the_longest_window_bounds_the_scan() {
+    insta::assert_snapshot!(sql(
+        "segment often \"o\" { when count(view, last 7d) > 5 and did(view where price > 10.00 or category == \"b\", last 30d) }",
+        &["often"]
     ));
 }
 

@@ -34,7 +34,7 @@ pub enum Form {
 impl Spec {
     /// How this aggregate's state stands in cells; `None` when it needs a state of its own.
     pub fn form(&self) -> Option<Form> {
-        if self.keyed || self.window == Window::Session {
+        if self.keyed || matches!(self.window, Window::Session(_)) {
             return None;
         }
         match self.kind {

@@ -16,6 +16,7 @@ mod first_last;
 mod keyed;
 mod moments;
 mod sequence;
+mod session;
 mod since;
 pub mod spec;
 mod sum;
@@ -34,6 +35,7 @@ use first_last::Boundary;
 use keyed::Keyed;
 use sequence::Sequence;
 use serde::{Deserialize, Serialize};
+use session::Session;
 use since::Since;
 use sonder_dsl::ir::Value;
 use sonder_dsl::time::Moment;
@@ -63,9 +65,11 @@ pub enum AggregateState {
     Sequence(Sequence),
     /// Any of these, `per` something.
     Keyed(Keyed),
+    /// Any of these, over `this session`.
+    Session(Session),
 }
 
-/// An event that the aggregate's pattern fits, as the states see it.
+/// An event, as the states see it.
 #[derive(Clone, Copy, Debug)]
 pub struct Occurrence<'e> {
     /// When it happened.
@@ -78,6 +82,8 @@ pub struct Occurrence<'e> {
     pub value: Option<&'e Value>,
     /// The property that it groups by.
     pub group: Option<&'e Value>,
+    /// Whether the aggregate's pattern fits it; sessions hear of other events too, and sequences look for themselves.
+    pub counts: bool,
     /// All of it: sequences look at the whole event.
     pub event: &'e Event,
 }
@@ -85,6 +91,11 @@ pub struct Occurrence<'e> {
 impl AggregateState {
     /// No history.
     pub fn new(spec: &Spec) -> Self {
+        if spec.session.is_some() { Self::Session(Session::default()) } else { Self::of_all_time(spec) }
+    }
+
+    /// No history, where sessions play no part.
+    fn of_all_time(spec: &Spec) -> Self {
         if spec.keyed { Self::Keyed(Keyed::default()) } else { Self::ungrouped(spec) }
     }
 
@@ -106,6 +117,8 @@ impl AggregateState {
     /// which more of it mattered.
     pub fn adapt(self, spec: &Spec) -> Option<Self> {
         match self {
+            Self::Session(session) => spec.session.is_some().then_some(Self::Session(session)),
+            _ if spec.session.is_some() => None,
             Self::Keyed(keyed) if spec.keyed => keyed.adapt(spec).map(Self::Keyed),
             other if !spec.keyed => other.adapt_ungrouped(spec),
             _ => None,
@@ -128,8 +141,8 @@ impl AggregateState {
             Self::Top(_) => spec.kind == Kind::Top,
             Self::Since(_) => spec.kind == Kind::Since,
             Self::Sequence(_) => spec.kind == Kind::Sequence,
-            // Counts adapt, groups are asked one by one.
-            Self::Count(_) | Self::Keyed(_) => false,
+            // Counts adapt, groups are asked one by one, sessions were seen to before.
+            Self::Count(_) | Self::Keyed(_) | Self::Session(_) => false,
         }
     }
 
@@ -145,6 +158,7 @@ impl AggregateState {
             Self::Since(state) => state.insert(it),
             Self::Sequence(state) => state.insert(it, spec, dropped),
             Self::Keyed(state) => state.insert(it, spec, dropped),
+            Self::Session(state) => state.insert(it, spec, dropped),
         }
     }
 
@@ -160,6 +174,7 @@ impl AggregateState {
             (Self::Since(state), Self::Since(other)) => state.merge(&other),
             (Self::Sequence(state), Self::Sequence(other)) => state.merge(other, spec, dropped),
             (Self::Keyed(state), Self::Keyed(other)) => state.merge(other, spec, dropped),
+            (Self::Session(state), Self::Session(other)) => state.merge(other, spec, dropped),
             // INVARIANT: both were made for `spec`.
             _ => debug_assert!(false, "states of two kinds"),
         }
@@ -177,6 +192,7 @@ impl AggregateState {
             Self::Since(state) => state.read(now, spec),
             Self::Sequence(state) => state.read(now, spec),
             Self::Keyed(state) => state.read(now, spec),
+            Self::Session(state) => state.read(now, spec),
         }
     }
 
@@ -205,6 +221,7 @@ impl AggregateState {
             Self::Since(_) => 0,
             Self::Sequence(state) => state.heap(),
             Self::Keyed(state) => state.heap(),
+            Self::Session(state) => state.heap(),
         }
     }
 }

@@ -28,7 +28,7 @@ pub struct Sequence {
 
 /// An event, reduced to what the steps ask of it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct Mark {
+pub(super) struct Mark {
     seq: Seq,
     /// Bit `i`: step `i` may take it; the bit after the last step: it breaks the trailing absence. For a correlated
     /// filter the bit says that the type is right, and the filter is asked together with a start.
@@ -43,15 +43,27 @@ impl Tie for Mark {
     }
 }
 
+impl Mark {
+    pub(super) fn heap(&self) -> usize {
+        self.kept.as_ref().map_or(0, |kept| footprint::block(size_of_val(&**kept)))
+    }
+}
+
 impl Sequence {
+    /// Of these events, in their order.
+    pub(super) fn of(marks: impl Iterator<Item = (Moment, Mark)>) -> Self {
+        let mut timeline = Timeline::default();
+        for (at, mark) in marks {
+            timeline.insert(at, mark);
+        }
+        Self { marks: timeline }
+    }
+
     pub fn insert(&mut self, it: &Occurrence<'_>, spec: &Spec, dropped: &mut u64) {
         let Some(sequence) = &spec.sequence else { return };
-        let steps = sequence.steps_of(it);
-        if steps == 0 {
-            return;
-        }
+        let Some(mark) = sequence.mark(it) else { return };
         self.marks.drop_stale(it.now, spec, |_| {});
-        self.marks.insert(it.at, Mark { seq: it.seq, steps, kept: sequence.keep(it) });
+        self.marks.insert(it.at, mark);
         self.bound(sequence, dropped);
     }
 
@@ -83,8 +95,7 @@ impl Sequence {
     }
 
     pub fn heap(&self) -> usize {
-        let kept = |mark: &Mark| mark.kept.as_ref().map_or(0, |kept| footprint::block(size_of_val(&**kept)));
-        self.marks.heap() + self.marks.all().iter().map(|(_, mark)| kept(mark)).sum::<usize>()
+        self.marks.heap() + self.marks.all().iter().map(|(_, mark)| mark.heap()).sum::<usize>()
     }
 }
 
@@ -245,6 +256,12 @@ fn kept(mark: &Mark, place: usize) -> Option<&Known> {
 }
 
 impl SequenceSpec {
+    /// What is kept of an event; `None` when no step asks for it.
+    pub(super) fn mark(&self, it: &Occurrence<'_>) -> Option<Mark> {
+        let steps = self.steps_of(it);
+        (steps != 0).then(|| Mark { seq: it.seq, steps, kept: self.keep(it) })
+    }
+
     /// The steps that may take this event, as bits.
     fn steps_of(&self, it: &Occurrence<'_>) -> u32 {
         let scene = EventScene { event: it.event };

@@ -4,9 +4,11 @@ use crate::datum::Datum;
 use crate::evaluate::Answer;
 use rust_decimal::Decimal;
 use sonder_dsl::ir::{
-    Aggregate, ContextSlot, EventId, EventSelector, Expression, Function, Pattern, Program, PropertySlot, Type, Window,
+    Aggregate, ContextSlot, EventId, EventSelector, Expression, Function, Pattern, Program, PropertySlot,
+    SessionBounds, Type, Window,
 };
 use sonder_dsl::time::{Duration, Moment};
+use sonder_dsl::types::context::CLIENT_SESSION_IDS;
 
 /// One aggregate, ready to run.
 #[derive(Clone, Debug)]
@@ -29,6 +31,17 @@ pub struct Spec {
     pub unit: Unit,
     /// The steps, for a sequence.
     pub sequence: Option<Box<SequenceSpec>>,
+    /// What makes a session, where only the current one counts.
+    pub session: Option<Box<SessionSpec>>,
+}
+
+/// What makes a session.
+#[derive(Clone, Debug)]
+pub struct SessionSpec {
+    /// When it ends.
+    pub bounds: SessionBounds,
+    /// Where events carry the client's session id; the first that is known counts.
+    pub client: Vec<ContextSlot>,
 }
 
 /// [`Function`] without its data.
@@ -117,18 +130,18 @@ impl Spec {
             keyed: aggregate.per.is_some(),
             unit: unit(aggregate, program),
             sequence: SequenceSpec::new(aggregate, program).map(Box::new),
+            session: SessionSpec::new(aggregate, program).map(Box::new),
         }
     }
 
-    /// Whether an event of that moment is inside the window, or will still be: `last w` never takes it back in.
+    /// Whether an event of that moment is inside the window, or will still be: `last w` never takes it back in. Where a
+    /// session began is its own state's to know.
     pub fn admits(&self, at: Moment, now: Moment) -> bool {
         match self.window {
-            Window::Always => true,
+            Window::Always | Window::Session(_) => true,
             Window::Last(_) => at > self.begin(now),
             Window::Since(start) => at >= start,
-            // Sessions come with their own state; until then the compiler lets no rule ask for one.
-            Window::Session => false,
-            // Nor for what is still to come.
+            // What is still to come is asked about moments that have passed, never by the fold.
             Window::Next(_) => false,
         }
     }
@@ -162,8 +175,11 @@ impl Spec {
         })
     }
 
-    /// Whether an event of this type is one that the pattern, or any step, asks for.
+    /// Whether an event of this type is one that the pattern, or any step, asks for. All are part of sessions.
     pub fn wants(&self, event: EventId) -> bool {
+        if self.session.is_some() {
+            return true;
+        }
         let fits = |pattern: &Pattern| selects(pattern.event, event);
         match &self.sequence {
             None => fits(&self.pattern),
@@ -193,6 +209,18 @@ fn unit(aggregate: &Aggregate, program: &Program) -> Unit {
         Type::Decimal { scale } => Unit::Exact { scale, decimal: true },
         Type::Float => Unit::Float,
         _ => Unit::Exact { scale: 0, decimal: false },
+    }
+}
+
+impl SessionSpec {
+    fn new(aggregate: &Aggregate, program: &Program) -> Option<Self> {
+        let Window::Session(bounds) = aggregate.window else { return None };
+        let slots = || program.context_slots.iter().zip(0u16..);
+        let client = CLIENT_SESSION_IDS.iter().filter_map(|path| {
+            let (_, slot) = slots().find(|(field, _)| field.path.iter().map(String::as_str).eq(path.split('.')))?;
+            Some(ContextSlot(slot))
+        });
+        Some(Self { bounds, client: client.collect() })
     }
 }
 

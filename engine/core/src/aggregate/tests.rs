@@ -1,35 +1,16 @@
 //! What every kind of state promises, tried on all of them: no order of arrival and no merge changes a value, and a value
 //! holds until it says.
 
-use super::spec::{Kind, Spec, Unit};
+use super::spec::{Kind, SessionSpec, Spec, Unit};
 use super::{AggregateState, Occurrence};
-use crate::message::Call;
 use crate::record::{Event, Seq};
 use proptest::prelude::*;
 use rust_decimal::Decimal;
-use sonder_dsl::ir::{EventId, EventSelector, Pattern, SourceId, Value, Window};
+use sonder_dsl::ir::{ContextSlot, EventSelector, Pattern, SessionBounds, Value, Window};
 use sonder_dsl::time::{Duration, Moment};
 
 /// When, what, of which group.
 type Happening = (i64, Option<i64>, Option<i64>);
-
-fn event() -> Event {
-    Event {
-        call: Call::Track,
-        event: Some(EventId(0)),
-        source: SourceId(0),
-        occurred_at: Moment(0),
-        identifiers: Vec::new(),
-        traits: Vec::new(),
-        properties: Box::default(),
-        context: Box::default(),
-        forward: None,
-        withheld: Vec::new(),
-        stripped: Vec::new(),
-        labels: Vec::new(),
-        historical: false,
-    }
-}
 
 fn spec() -> impl Strategy<Value = Spec> {
     let kinds = [
@@ -49,6 +30,10 @@ fn spec() -> impl Strategy<Value = Spec> {
         3 => (1..25_i64).prop_map(|width| Window::Last(Duration(width))),
         1 => Just(Window::Always),
         1 => (0..25_i64).prop_map(|start| Window::Since(Moment(start))),
+        2 => (0..9_i64, 0..15_i64).prop_map(|(idle, more)| Window::Session(SessionBounds {
+            idle: Duration(idle),
+            max: Duration(idle + more),
+        })),
     ];
     let unit = prop::sample::select(vec![Unit::Exact { scale: 1, decimal: true }, Unit::Float]);
     (prop::sample::select(kinds.to_vec()), window, any::<bool>(), unit).prop_map(|(kind, window, keyed, unit)| Spec {
@@ -61,7 +46,17 @@ fn spec() -> impl Strategy<Value = Spec> {
         keyed,
         unit,
         sequence: None,
+        session: match window {
+            Window::Session(bounds) => Some(Box::new(SessionSpec { bounds, client: vec![ContextSlot(0)] })),
+            _ => None,
+        },
     })
+}
+
+/// Of the client's session that its value stands for, if any.
+fn event_of(value: Option<i64>) -> Event {
+    let client = value.filter(|it| *it < 0).map(Value::Int);
+    Event { context: Box::new([client]), ..Event::nothing() }
 }
 
 fn happenings() -> impl Strategy<Value = Vec<Happening>> {
@@ -70,7 +65,6 @@ fn happenings() -> impl Strategy<Value = Vec<Happening>> {
 
 /// All of them, arrived in that order; their place in the log is their place in `all`.
 fn state<'a>(order: impl Iterator<Item = (usize, &'a Happening)>, spec: &Spec) -> AggregateState {
-    let event = event();
     let mut state = AggregateState::new(spec);
     let mut dropped = 0;
     // The fold's moment never goes back, and nothing happens after it.
@@ -80,15 +74,16 @@ fn state<'a>(order: impl Iterator<Item = (usize, &'a Happening)>, spec: &Spec) -
         if !spec.admits(Moment(*at), now) {
             continue;
         }
+        let event = event_of(*value);
+        let counts = spec.session.is_none() || *value != Some(2);
         let value = value.map(|it| match spec.unit {
             Unit::Float => Value::Float(it as f64 / 3.0),
             Unit::Exact { .. } => Value::Decimal(Decimal::new(it, 1)),
         });
         let group = group.map(Value::Int);
         let seq = Seq(seq as u64);
-        let occurrence =
-            Occurrence { at: Moment(*at), seq, now, value: value.as_ref(), group: group.as_ref(), event: &event };
-        state.insert(&occurrence, spec, &mut dropped);
+        let (at, value, group) = (Moment(*at), value.as_ref(), group.as_ref());
+        state.insert(&Occurrence { at, seq, now, value, group, counts, event: &event }, spec, &mut dropped);
     }
     assert_eq!(dropped, 0);
     state
@@ -137,7 +132,8 @@ proptest! {
             prop_assert!(rate != 0 || later_value == value, "{} until {} became {} at {}", value, until, later_value, later);
         }
         // Counts fall, and flags fall with the last event: no sooner than they say, and no later.
-        let exact = matches!(spec.kind, Kind::Count | Kind::Did | Kind::Distinct) && !spec.keyed;
+        let counts = matches!(spec.kind, Kind::Count | Kind::Did);
+        let exact = (counts || spec.kind == Kind::Distinct && spec.session.is_none()) && !spec.keyed;
         if exact && until != Moment::MAX {
             prop_assert_ne!(&read(&state, until.0, &spec).0, &value);
         }
@@ -173,6 +169,7 @@ fn limits_hold_at_n_and_are_counted_at_n_plus_one() {
         keyed: false,
         unit: Unit::Exact { scale: 0, decimal: false },
         sequence: None,
+        session: None,
     };
     let keyed = Spec { keyed: true, ..base(Kind::Count) };
     for (spec, limit) in [
@@ -184,14 +181,15 @@ fn limits_hold_at_n_and_are_counted_at_n_plus_one() {
         (base(Kind::Top), crate::limits::TOP_VALUES),
         (keyed, crate::limits::GROUPS),
     ] {
-        let event = event();
+        let event = Event::nothing();
         let mut state = AggregateState::new(&spec);
         let mut dropped = 0;
         for index in 0..=limit {
             assert_eq!(dropped, 0, "{:?} at {index} of {limit}", spec.kind);
             let (at, value) = (Moment(index as i64), Value::Int(index as i64));
             let seq = Seq(index as u64);
-            let occurrence = Occurrence { at, seq, now: at, value: Some(&value), group: Some(&value), event: &event };
+            let occurrence =
+                Occurrence { at, seq, now: at, value: Some(&value), group: Some(&value), counts: true, event: &event };
             state.insert(&occurrence, &spec, &mut dropped);
         }
         assert_eq!(dropped, 1, "{:?} beyond {limit}", spec.kind);
@@ -211,13 +209,21 @@ fn a_count_that_is_only_compared_is_bounded_by_the_constant() {
         keyed: false,
         unit: Unit::Exact { scale: 0, decimal: false },
         sequence: None,
+        session: None,
     };
-    let event = event();
+    let event = Event::nothing();
     let mut state = AggregateState::new(&spec);
     let mut dropped = 0;
     for at in 0..500 {
-        let occurrence =
-            Occurrence { at: Moment(at), seq: Seq(1), now: Moment(at), value: None, group: None, event: &event };
+        let occurrence = Occurrence {
+            at: Moment(at),
+            seq: Seq(1),
+            now: Moment(at),
+            value: None,
+            group: None,
+            counts: true,
+            event: &event,
+        };
         state.insert(&occurrence, &spec, &mut dropped);
     }
     assert!(state.heap() <= 8 * size_of::<Moment>(), "{} bytes", state.heap());

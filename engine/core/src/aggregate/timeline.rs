@@ -66,6 +66,14 @@ impl<T: Tie> Timeline<T> {
         }
     }
 
+    /// Drops what happened before a moment.
+    pub fn drop_before(&mut self, begin: Moment) {
+        if self.entries.first().is_some_and(|(at, _)| *at < begin) {
+            let stale = self.entries.partition_point(|(at, _)| *at < begin);
+            self.entries.drain(..stale);
+        }
+    }
+
     /// Keeps the `limit` latest; returns how many had to go.
     pub fn keep_latest(&mut self, limit: usize, mut forget: impl FnMut(&T)) -> usize {
         let surplus = self.entries.len().saturating_sub(limit);

@@ -164,7 +164,10 @@ impl Governor {
     fn context(&self, context: &Map<String, Json>) -> Box<[Option<Value>]> {
         self.context
             .iter()
-            .map(|field| path::get(context, &field.path).and_then(|json| value::read(json, &field.kind)))
+            .map(|field| {
+                let json = path::get(context, &field.path)?;
+                if field.is_client_session_id() { value::read_id(json) } else { value::read(json, &field.kind) }
+            })
             .collect()
     }
 }

@@ -34,6 +34,15 @@ pub(super) fn read(json: &Json, kind: &Type) -> Option<Value> {
     })
 }
 
+/// An id, as text; some SDKs send the moment at which something began, as a whole number.
+pub(super) fn read_id(json: &Json) -> Option<Value> {
+    match json {
+        Json::Number(number) => Some(Value::String(whole(number)?.to_string().into())),
+        Json::String(text) if !text.is_empty() => Some(Value::String(text.as_str().into())),
+        _ => None,
+    }
+}
+
 /// As [`read`], but text outside an enum is of another type.
 pub(super) fn read_strictly(json: &Json, kind: &Type) -> Option<Value> {
     let value = read(json, kind)?;

@@ -291,10 +291,10 @@ impl State {
             if !spec.admits(event.occurred_at, turn.at) {
                 continue;
             }
-            if spec.sequence.is_none()
-                && (!selects(spec.pattern.event, kind)
-                    || spec.pattern.filter.as_ref().is_some_and(|filter| !scene.holds(filter)))
-            {
+            let counts = spec.sequence.is_some()
+                || (selects(spec.pattern.event, kind)
+                    && spec.pattern.filter.as_ref().is_none_or(|filter| scene.holds(filter)));
+            if !counts && spec.session.is_none() {
                 continue;
             }
             match spec.form() {
@@ -306,6 +306,7 @@ impl State {
                         now: turn.at,
                         value: property(spec.value),
                         group: property(spec.per),
+                        counts,
                         event,
                     };
                     let state = entry_after(&mut person.aggregates, &mut place, *id, || AggregateState::new(spec));

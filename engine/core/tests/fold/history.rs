@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use sonder_core::message::Call;
 use sonder_core::record::{Event, Fact, Identifier, Record, Seq};
-use sonder_dsl::ir::{ContextSlot, EventId, IdentifierKindId, ProfileTraitId, Program, SourceId, Value};
+use sonder_dsl::ir::{EventId, IdentifierKindId, ProfileTraitId, Program, SourceId, Value};
 use sonder_dsl::source::{SourceFile, SourceSet};
 use sonder_dsl::time::Moment;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ pub fn program(rules: &str) -> Arc<Program> {
 pub fn project(rules: &str, identity: &str, destination: &str) -> Arc<Program> {
     let file = |path: &str, text: &str| SourceFile { path: path.to_owned(), text: text.to_owned() };
     let mut files = vec![
-        file("sonder.yaml", "name: random"),
+        file("sonder.yaml", "name: random\nsession: {idle: 5s, max: 14s}\n"),
         file(
             "events/view.yaml",
             "event: view\nproperties:\n  category: {type: string, enum: [a, b, c]}\n  product: {type: string}\n  \
@@ -68,6 +68,8 @@ pub struct Happening {
     pub stars: Option<i64>,
     pub country: Option<&'static str>,
     pub age: Option<i64>,
+    /// The client's session, as one or the other SDK spells it.
+    pub session: Option<(&'static str, &'static str)>,
 }
 
 /// An identify call of somebody, received at a second.
@@ -84,6 +86,7 @@ pub fn identify(program: &Program, seq: u64, second: i64, who: &[(&'static str, 
         stars: None,
         country: None,
         age: None,
+        session: None,
     };
     record(program, seq, second, &nothing)
 }
@@ -101,6 +104,7 @@ pub fn track(program: &Program, seq: u64, second: i64, who: &str, kind: &'static
         stars: Some(2),
         country: None,
         age: None,
+        session: None,
     };
     record(program, seq, second, &happening)
 }
@@ -136,24 +140,20 @@ pub fn happening() -> impl Strategy<Value = Happening> {
     let late = prop_oneof![5 => Just(0), 2 => 0..6_i64, 1 => 0..25_i64];
     let kind = prop::sample::select(vec![Some("view"), Some("view"), Some("add"), Some("order"), None]);
     let maybe = |items: &'static [&'static str]| prop::option::weighted(0.8, prop::sample::select(items));
+    let session = prop::option::weighted(
+        0.4,
+        (prop::sample::select(vec!["sessionId", "session.id"]), prop::sample::select(vec!["s0", "s1"])),
+    );
     let numbers = (prop::option::weighted(0.8, -200..900_i64), prop::option::weighted(0.8, -3..6_i64));
     (
         (kind, who(), gap, late),
         (maybe(&["a", "b", "c"]), maybe(&["p0", "p1", "p2"])),
         numbers,
         (maybe(&["NL", "BE"]), prop::option::weighted(0.5, 0..5_i64)),
+        session,
     )
-        .prop_map(|((kind, who, gap, late), (category, product), (cents, stars), (country, age))| Happening {
-            kind,
-            who,
-            gap,
-            late,
-            category,
-            product,
-            cents,
-            stars,
-            country,
-            age,
+        .prop_map(|((kind, who, gap, late), (category, product), (cents, stars), (country, age), session)| {
+            Happening { kind, who, gap, late, category, product, cents, stars, country, age, session }
         })
 }
 
@@ -216,7 +216,7 @@ fn event(program: &Program, it: &Happening, at: Moment) -> Event {
         identifiers,
         traits,
         properties: kind.map(slots).unwrap_or_default(),
-        context: (0..program.context_slots.len()).map(|slot| context(ContextSlot(slot as u16))).collect(),
+        context: program.context_slots.iter().map(|field| context(it, &field.path.join("."))).collect(),
         forward: kind
             .filter(|kind| program.destinations.iter().any(|it| it.events.contains(kind)))
             .map(|_| Arc::from(r#"{"product":"p0"}"#)),
@@ -227,8 +227,8 @@ fn event(program: &Program, it: &Happening, at: Moment) -> Event {
     }
 }
 
-fn context(_: ContextSlot) -> Option<Value> {
-    None
+fn context(it: &Happening, path: &str) -> Option<Value> {
+    it.session.filter(|(named, _)| *named == path).map(|(_, id)| Value::String(id.into()))
 }
 
 /// One random rule; `number` makes its name. Later rules may read earlier ones.
@@ -242,6 +242,7 @@ fn rule(number: usize) -> impl Strategy<Value = String> {
             4 => (1..14_u8).prop_map(|n| format!(", last {n}s")),
             1 => Just(String::new()),
             1 => Just(", since 1970-01-01T00:16:45Z".to_owned()),
+            2 => Just(", this session".to_owned()),
         ]
     };
     let filter = || {
@@ -346,6 +347,10 @@ pub fn rules() -> impl Strategy<Value = String> {
                trait share = sum(order.total) / count(any)\n\
                trait doubled = 2 * sum(view.price) - sum(order.total)\n\
                trait dear_per_star = max(view.price) / sum(view.stars)\n\
-               trait pause = since(view)\n"
+               trait pause = since(view)\n\
+               trait visit_length = since(any, this session)\n\
+               trait visit_top = top(view.category, this session)\n\
+               trait visit_first = first(view.product, this session)\n\
+               trait visit_spent = sum(order.total, this session)\n"
     })
 }

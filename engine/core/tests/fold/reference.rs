@@ -5,8 +5,8 @@ use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive as _;
 use sonder_core::record::{Event, Fact, Identifier, Record, Seq};
 use sonder_dsl::ir::{
-    Aggregate, BinaryOperator, EventSelector, Expression, Function, Pattern, Program, PropertySlot, RuleId, Type,
-    UnaryOperator, Value, Window,
+    Aggregate, BinaryOperator, EventSelector, Expression, Function, Pattern, Program, PropertySlot, RuleId,
+    SessionBounds, Type, UnaryOperator, Value, Window,
 };
 use sonder_dsl::model::MergePolicy;
 use sonder_dsl::time::{Duration, Moment};
@@ -123,14 +123,41 @@ impl<'a> Person<'a> {
                 .is_none_or(|filter| truth(self.value(filter, Place::Event(it.event, chain)).as_ref()))
     }
 
-    fn inside(&self, window: Window, at: Moment) -> bool {
+    fn inside(&self, window: Window, it: &Happened<'_>) -> bool {
         match window {
             Window::Always => true,
-            Window::Last(width) => self.now.minus(width) < at && at <= self.now,
-            Window::Since(start) => start <= at,
-            Window::Session => false,
-            Window::Next(width) => self.now < at && at <= self.now.plus(width),
+            Window::Last(width) => self.now.minus(width) < it.at && it.at <= self.now,
+            Window::Since(start) => start <= it.at,
+            Window::Session(bounds) => self.session(bounds).iter().any(|other| other.seq == it.seq),
+            Window::Next(width) => self.now < it.at && it.at <= self.now.plus(width),
         }
+    }
+
+    /// The events of the current session.
+    fn session(&self, bounds: SessionBounds) -> Vec<Happened<'a>> {
+        let typed = || self.events.iter().filter(|it| it.event.event.is_some());
+        let Some(latest) = typed().last().filter(|it| self.now.since(it.at) <= bounds.idle) else { return Vec::new() };
+        let mut sessions: Vec<Vec<Happened<'a>>> = Vec::new();
+        for it in typed().filter(|it| latest.at.since(it.at) <= bounds.max) {
+            let goes_on = sessions.last().is_some_and(|session| {
+                let paused = it.at.since(session[session.len() - 1].at) > bounds.idle;
+                let mut known = session.iter().filter_map(|it| self.client_session(it));
+                !paused && known.all(|known| self.client_session(it).is_none_or(|mine| mine == known))
+            });
+            match sessions.last_mut().filter(|_| goes_on) {
+                Some(session) => session.push(*it),
+                None => sessions.push(vec![*it]),
+            }
+        }
+        sessions.pop().unwrap_or_default()
+    }
+
+    fn client_session(&self, it: &Happened<'a>) -> Option<&'a Value> {
+        let said = |path: &[&str]| {
+            let slot = self.program.context_slots.iter().position(|field| field.path == path)?;
+            it.event.context.get(slot)?.as_ref()
+        };
+        said(&["sessionId"]).or_else(|| said(&["session", "id"]))
     }
 
     fn aggregate(&self, aggregate: &Aggregate) -> Option<Value> {
@@ -140,7 +167,7 @@ impl<'a> Person<'a> {
         let counted: Vec<Happened<'_>> = self
             .events
             .iter()
-            .filter(|it| self.inside(aggregate.window, it.at) && self.fits(&aggregate.pattern, it, &[]))
+            .filter(|it| self.inside(aggregate.window, it) && self.fits(&aggregate.pattern, it, &[]))
             .copied()
             .collect();
         let Some(per) = aggregate.per else { return self.function(aggregate, &counted) };
@@ -207,7 +234,7 @@ impl<'a> Person<'a> {
     fn sequence(&self, aggregate: &Aggregate) -> bool {
         let starts = (0..self.events.len()).filter(|index| {
             let it = &self.events[*index];
-            self.inside(aggregate.window, it.at) && self.fits(&aggregate.pattern, it, &[])
+            self.inside(aggregate.window, it) && self.fits(&aggregate.pattern, it, &[])
         });
         starts.into_iter().any(|start| self.chain_from(aggregate, start))
     }

@@ -89,7 +89,10 @@ pub(super) fn run(args: &Args, output: &mut Output<'_>) -> Result<(), Failure> {
     }
     let lines = match args.engine {
         Engine::Incremental | Engine::Spark => evaluation.finish(),
-        Engine::Sql => by_sql(&program, &evaluation.history(), rules, args.at)?,
+        Engine::Sql => {
+            evaluation.look(args.at);
+            by_sql(&program, &evaluation.history(), rules, args.at)?
+        }
     };
     for line in lines {
         output.line(line)?;

@@ -42,6 +42,6 @@ pub(super) fn run(args: &Args, output: &mut Output<'_>) -> Result<(), Failure> {
         Database::Duckdb => &DuckDb,
     };
     let clock = args.at.map_or(Clock::Now, Clock::At);
-    let query = lower(&program, &rules, clock, dialect).map_err(|error| Failure::user(error.to_string()))?;
+    let query = lower(&program, &rules, clock, dialect);
     output.line(format_args!("{query};"))
 }

@@ -1,0 +1,189 @@
+//! Random histories: messages of a handful of people, in which ties, late events, merges and odd values are common.
+
+use proptest::prelude::*;
+use proptest::sample::Index;
+use serde_json::{Map, Value as Json, json};
+use sonder_dsl::time::Moment;
+
+/// A second, in microseconds: the grain of the histories, but for some that miss it by one.
+pub const SECOND: i64 = 1_000_000;
+
+/// What happened, and at which of its moments to look.
+#[derive(Clone, Debug)]
+pub struct History {
+    pub messages: Vec<Happening>,
+    pub looks: Vec<(Index, i64)>,
+}
+
+/// A message before it has a time.
+#[derive(Clone, Debug)]
+pub struct Happening {
+    pub call: Call,
+    /// Microseconds since the message before.
+    pub gap: i64,
+    /// Microseconds between happening and arriving.
+    pub late: i64,
+    /// Of the call: identifiers, properties, traits, context.
+    pub says: Map<String, Json>,
+}
+
+/// What was called. Undoing a link gets its variant here when identity can do that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Call {
+    Track(&'static str),
+    Identify,
+    Alias,
+}
+
+impl Happening {
+    /// The message, arrived at a moment.
+    pub fn message(&self, number: usize, received_at: Moment) -> String {
+        let mut message = self.says.clone();
+        let (kind, event) = match self.call {
+            Call::Track(event) => ("track", Some(event)),
+            Call::Identify => ("identify", None),
+            Call::Alias => ("alias", None),
+        };
+        message.insert("type".into(), kind.into());
+        message.extend(event.map(|event| ("event".to_owned(), event.into())));
+        message.insert("messageId".into(), format!("m{number}").into());
+        message.insert("timestamp".into(), Moment(received_at.0 - self.late).to_string().into());
+        message.insert("receivedAt".into(), received_at.to_string().into());
+        Json::Object(message).to_string()
+    }
+}
+
+/// Identifiers of a handful of people; sometimes some that join two of them, or three at once.
+fn who() -> impl Strategy<Value = Vec<(&'static str, String)>> {
+    let anonymous = (0..4_u8).prop_map(|n| ("anonymousId", format!("a{n}")));
+    let user = (0..3_u8).prop_map(|n| ("userId", format!("u{n}")));
+    let email = (0..3_u8).prop_map(|n| ("email", format!("e{n}@example.org")));
+    prop_oneof![
+        8 => anonymous.clone().prop_map(|it| vec![it]),
+        2 => user.clone().prop_map(|it| vec![it]),
+        1 => (user.clone(), anonymous.clone()).prop_map(|(a, b)| vec![a, b]),
+        1 => (email.clone(), anonymous.clone()).prop_map(|(a, b)| vec![a, b]),
+        1 => (user, email, anonymous).prop_map(|(a, b, c)| vec![a, b, c]),
+    ]
+}
+
+fn one_of(items: Vec<Json>) -> impl Strategy<Value = Option<Json>> {
+    prop::option::weighted(0.8, prop::sample::select(items))
+}
+
+/// Values of properties: known, missing, and of the wrong type.
+fn properties(event: &'static str) -> BoxedStrategy<Map<String, Json>> {
+    let product = one_of(vec![json!("p0"), json!("p1"), json!("é"), json!("e\u{301}"), json!("😀"), json!("")]);
+    let stars = prop::option::weighted(0.8, (-3..6_i64).prop_map(Json::from));
+    let cents = prop_oneof![
+        9 => (-200..900_i64).prop_map(|cents| cents as f64 / 100.0),
+        1 => Just(123_456_789_012.34),
+    ];
+    let money = prop::option::weighted(0.8, cents.prop_map(Json::from));
+    match event {
+        "view" => {
+            let category = one_of(vec![json!("a"), json!("b"), json!("žluť")]);
+            let weight = prop_oneof![
+                4 => (-200..900_i64).prop_map(|it| it as f64 / 700.0),
+                1 => Just(0.1),
+                1 => Just(-0.0),
+                1 => Just(3.0e10),
+            ];
+            let weight = prop::option::weighted(0.8, weight.prop_map(Json::from));
+            let gift = one_of(vec![json!(true), json!(false)]);
+            let seen_at = one_of(vec![
+                json!("2026-03-29T00:00:00+01:00"),
+                json!("2026-03-28T22:59:59.999999Z"),
+                json!("2026-03-28T23:00:01Z"),
+                json!("2026-03-29T03:00:00+02:00"),
+            ]);
+            (category, product, money, weight, stars, gift, seen_at)
+                .prop_map(|(category, product, price, weight, stars, gift, seen_at)| {
+                    let all = [
+                        ("category", category),
+                        ("product", product),
+                        ("price", price),
+                        ("weight", weight),
+                        ("stars", stars),
+                        ("gift", gift),
+                        ("seen_at", seen_at),
+                    ];
+                    known(all)
+                })
+                .boxed()
+        }
+        "add" => (product, stars).prop_map(|(product, stars)| known([("product", product), ("stars", stars)])).boxed(),
+        _ => (product, money).prop_map(|(product, total)| known([("product", product), ("total", total)])).boxed(),
+    }
+}
+
+fn known<const N: usize>(all: [(&str, Option<Json>); N]) -> Map<String, Json> {
+    all.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+}
+
+fn context() -> impl Strategy<Value = Map<String, Json>> {
+    let session = prop_oneof![
+        4 => Just(Json::Null),
+        2 => prop::sample::select(vec![json!({"sessionId": 1_774_738_800_000_i64}), json!({"sessionId": "1774738800000"})]),
+        2 => prop::sample::select(vec![json!({"session": {"id": "s1"}}), json!({"session": {"id": "s2"}})]),
+    ];
+    (session, one_of(vec![json!("mobile"), json!("desktop")])).prop_map(|(session, device)| {
+        let mut context = session.as_object().cloned().unwrap_or_default();
+        context.extend(device.map(|it| ("device".to_owned(), json!({"type": it}))));
+        context
+    })
+}
+
+fn happening() -> impl Strategy<Value = Happening> {
+    let exact = |seconds: std::ops::Range<i64>| seconds.prop_map(|it| it * SECOND);
+    let near = |seconds: std::ops::Range<i64>| (seconds, -1..=1_i64).prop_map(|(it, by)| (it * SECOND + by).max(0));
+    let gap = prop_oneof![3 => Just(0), 4 => exact(0..4), 1 => near(0..8), 1 => exact(0..15)];
+    let late = prop_oneof![6 => Just(0), 2 => exact(0..6), 1 => near(0..8), 1 => exact(0..25)];
+    let track =
+        |event: &'static str| (Just(Call::Track(event)), properties(event).prop_map(|it| ("properties", it))).boxed();
+    let traits = (
+        one_of(vec![json!("NL"), json!("BE")]),
+        one_of(vec![json!("jan"), json!("éva"), json!("😀")]),
+        prop::option::weighted(0.5, (0..5_i64).prop_map(Json::from)),
+    );
+    let traits = traits.prop_map(|(country, nickname, age)| {
+        ("traits", known([("country", country), ("nickname", nickname), ("age", age)]))
+    });
+    let call = prop_oneof![
+        4 => track("view"),
+        2 => track("add"),
+        2 => track("order"),
+        2 => (Just(Call::Identify), traits),
+        1 => Just((Call::Alias, ("", Map::new()))),
+    ];
+    (call, who(), context(), gap, late).prop_map(|((call, (key, values)), who, context, gap, late)| {
+        let mut says = Map::new();
+        let mut context = context;
+        for (kind, value) in who {
+            match (call, kind) {
+                (_, "email") => _ = context.insert("traits".into(), json!({"email": value})),
+                (Call::Alias, "anonymousId") => _ = says.insert("previousId".into(), value.into()),
+                _ => _ = says.insert(kind.into(), value.into()),
+            }
+        }
+        if call == Call::Alias {
+            says.entry("userId").or_insert_with(|| "u0".into());
+            says.entry("previousId").or_insert_with(|| "a0".into());
+        }
+        if !key.is_empty() {
+            says.insert(key.into(), Json::Object(values));
+        }
+        says.insert("context".into(), Json::Object(context));
+        Happening { call, gap, late, says }
+    })
+}
+
+/// Messages, and moments to look at them.
+pub fn history() -> impl Strategy<Value = History> {
+    let look = (any::<Index>(), prop_oneof![3 => Just(0), 1 => -1..=1_i64, 1 => 0..9 * SECOND]);
+    (prop::collection::vec(happening(), 1..26), prop::collection::vec(look, LOOKS))
+        .prop_map(|(messages, looks)| History { messages, looks })
+}
+
+/// How often each history is looked at.
+const LOOKS: usize = 8;

@@ -1,72 +1,190 @@
-//! Events a second through identity and twenty rules, in memory, on one core: `cargo bench -p sonder-core`.
+//! What the fold costs, in memory, on one core: `cargo bench -p sonder-core`.
 //!
-//! Prints one line a mix of people and rules; ratios are against the first line of the same run. Times are those that the
-//! thread ran, where the system tells, so that a busy machine does not count.
+//! Prints one line a mix of people and rules; ratios are against a line of the same run. Times are those that the thread
+//! ran, where the system tells, so that a busy machine does not count. Records are made before the clock starts.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a benchmark whose project does not compile has nothing to say")]
+
+#[path = "../tests/footprint/shop.rs"]
+mod shop;
+#[path = "../tests/footprint/views.rs"]
+mod views;
 
 use sonder_core::State;
 use sonder_core::effect::Effects;
-use sonder_core::message::Call;
-use sonder_core::record::{Event, Fact, Identifier, Record, Seq};
-use sonder_dsl::ir::{IdentifierKindId, Program, SourceId, Value};
-use sonder_dsl::source::{SourceFile, SourceSet};
-use sonder_dsl::time::Moment;
-use std::sync::{Arc, OnceLock};
+use sonder_core::record::Record;
+use sonder_dsl::ir::{EventId, Program};
 use std::time::Instant;
-
-const EVENTS: u64 = 1_000_000;
+use views::Views;
 
 fn main() {
+    let chosen: Vec<String> = std::env::args().skip(1).filter(|it| !it.starts_with('-')).collect();
+    let runs = |part: &str| chosen.is_empty() || chosen.iter().any(|it| it == part);
+    if runs("speed") {
+        speed();
+    }
+    if runs("segments") {
+        segments();
+    }
+    if runs("memory") {
+        memory();
+    }
+}
+
+/// Events a second, with rules that all are touched.
+fn speed() {
     let alone = run("identity alone", "", 20_000, None);
-    let base = Some(alone);
-    run("twenty counting rules, each touched", &counting(20), 20_000, base);
-    run("twenty mixed rules", &mixed(), 20_000, base);
-    run("twenty mixed rules, 500,000 people", &mixed(), 500_000, base);
+    let counting = run("twenty counting rules, each touched", &counting(20), 20_000, Some(alone));
+    println!(
+        "  at least 400,000 events/s: {}; {:.0} ns for each rule touched (under 300)",
+        if counting <= 2_500.0 { "yes" } else { "no" },
+        (counting - alone) / 20.0
+    );
+    run("twenty mixed rules", &mixed(), 20_000, Some(alone));
+    run("twenty mixed rules, 500,000 people", &mixed(), 500_000, Some(alone));
 }
 
-/// Nanoseconds that this thread has run, or that have passed since the first call.
-fn clock() -> f64 {
-    static START: OnceLock<Instant> = OnceLock::new();
-    let ran = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
-    let ran = ran.and_then(|text| text.split_whitespace().next()?.parse().ok());
-    ran.unwrap_or_else(|| START.get_or_init(Instant::now).elapsed().as_nanos() as f64)
+/// A thousand segments, of which an event touches as many as when there are ten.
+fn segments() {
+    const TYPES: usize = 100;
+    let alone = spread(&views::project(""), 1, "identity alone");
+    let ten = spread(&views::project(&of_types(1)), 1, "10 segments, all of them touched");
+    let all = spread(&views::project(&of_types(TYPES)), TYPES, "1,000 segments, 10 of them touched");
+    println!(
+        "  1,000 segments cost {:.2} times what 10 do (at most 2); {:.0} ns for each rule touched (under 300)",
+        all / ten,
+        (all - alone) / 10.0
+    );
 }
 
-/// Folds the log and prints its speed; returns nanoseconds an event.
-fn run(title: &str, rules: &str, people: u64, base: Option<f64>) -> f64 {
-    let Some(program) = program(rules) else {
-        println!("{title}: the project does not compile");
-        return 1.0;
-    };
+/// What people take.
+fn memory() {
+    let program = shop::project().unwrap();
+    let shoppers = 100_000;
+    let history = shop::history(shoppers);
+    let before = resident();
     let mut state = State::new(&program);
     let mut effects = Effects::default();
-    // Everybody once first: what is measured is the steady path.
-    let warm_up = people * 2;
-    let mut record = record(&program);
-    for seq in 1..=warm_up {
-        next(&mut record, seq, people);
-        let _ = state.step(&program, &record, &mut effects);
-        effects.changes.clear();
-        effects.deliveries.clear();
+    for (record, number) in shop::records(&program, &history).zip(1..) {
+        fold(&mut state, &program, &record, &mut effects);
+        if number % 10_000 == 0 {
+            drop(state.checkpoint());
+            state.rest(usize::MAX);
+        }
     }
-    let start = clock();
-    let mut changes = 0;
+    report("shop", &state, shoppers, before);
+    println!("  ({:.1} events a person, under 1,024 bytes)", history.len() as f64 / shoppers as f64);
+    drop((state, history));
+
+    // All of them awake: nobody has time to rest between two events.
+    let program = views::project(&counting(20));
+    let people = 1_000_000;
+    let mut views = Views::new(&program, people);
+    let before = resident();
+    let mut state = State::new(&program);
+    for seq in 1..=4 * people {
+        fold(&mut state, &program, views.next(seq), &mut effects);
+    }
+    drop(state.checkpoint());
+    report("a million people and twenty windowed rules, four events each, none at rest", &state, people, before);
+    println!("  (under 2 GiB)");
+}
+
+fn fold(state: &mut State, program: &Program, record: &Record, effects: &mut Effects) {
+    state.step(program, record, effects).unwrap();
+    effects.changes.clear();
+    effects.deliveries.clear();
+}
+
+fn report(title: &str, state: &State, people: u64, before: u64) {
+    let (estimate, really) = (state.memory_estimate() as u64, resident().saturating_sub(before));
+    println!(
+        "{title}: {} bytes a person by the estimate, {} resident; {:.2} GiB",
+        estimate / people,
+        really / people,
+        really as f64 / (1_u64 << 30) as f64
+    );
+}
+
+/// Bytes of this process that are in memory.
+fn resident() -> u64 {
+    let pages = std::fs::read_to_string("/proc/self/statm").ok();
+    let pages = pages.and_then(|text| text.split_whitespace().nth(1)?.parse::<u64>().ok());
+    pages.unwrap_or_default() * 4_096
+}
+
+/// Nanoseconds that this thread has run.
+fn clock(start: Instant) -> f64 {
+    let ran = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
+    let ran = ran.and_then(|text| text.split_whitespace().next()?.parse().ok());
+    ran.unwrap_or_else(|| start.elapsed().as_nanos() as f64)
+}
+
+/// Folds views of people at random and prints the speed; returns nanoseconds an event.
+fn run(title: &str, rules: &str, people: u64, base: Option<f64>) -> f64 {
+    const EVENTS: u64 = 1_000_000;
+    let program = views::project(rules);
+    let mut views = Views::new(&program, people);
+    let mut state = State::new(&program);
+    let mut effects = Effects::default();
+    // Everybody a few times first: what is measured is the steady path.
+    let warm_up = people * 4;
+    for seq in 1..=warm_up {
+        fold(&mut state, &program, views.next(seq), &mut effects);
+    }
+    let (start, mut changes) = (Instant::now(), 0);
+    let began = clock(start);
     for seq in warm_up + 1..=warm_up + EVENTS {
-        next(&mut record, seq, people);
-        let _ = state.step(&program, &record, &mut effects);
+        state.step(&program, views.next(seq), &mut effects).unwrap();
         changes += effects.changes.len();
         effects.changes.clear();
-        effects.deliveries.clear();
     }
-    let nanos = (clock() - start) / EVENTS as f64;
+    let nanos = (clock(start) - began) / EVENTS as f64;
     state.checkpoint();
     println!(
-        "{title}: {:.0} events/s, {nanos:.0} ns each, {:.1} times the first, {changes} changes, {} bytes a person",
+        "{title}: {:.0} events/s, {nanos:.0} ns each, {:.1} times the first, {changes} changes, {} bytes a person awake",
         1e9 / nanos,
         nanos / base.unwrap_or(nanos),
         state.memory_estimate() / people as usize
     );
+    nanos
+}
+
+/// The same, of people each of whom has eight of the event types; returns nanoseconds an event.
+fn spread(program: &Program, types: usize, title: &str) -> f64 {
+    const EVENTS: usize = 400_000;
+    const PEOPLE: usize = 2_000;
+    let mut state = State::new(program);
+    let mut effects = Effects::default();
+    let mut of_type: Vec<Views> = (0..types)
+        .map(|number| {
+            let mut views = Views::new(program, PEOPLE as u64);
+            let kind: EventId = program.event_named(&format!("e{number}")).unwrap();
+            views.of_type(program, kind);
+            views
+        })
+        .collect();
+    let who = |seq: usize| {
+        let mixed = (seq ^ seq >> 7).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20;
+        let person = mixed % PEOPLE;
+        (person, (person * 7 + mixed / PEOPLE % 8 * 13) % types)
+    };
+    let mut seq = 0;
+    let mut go = |state: &mut State, events: usize| {
+        for _ in 0..events {
+            seq += 1;
+            let (person, kind) = who(seq);
+            state.step(program, of_type[kind].of(seq as u64, person), &mut effects).unwrap();
+            effects.changes.clear();
+        }
+    };
+    go(&mut state, EVENTS / 2);
+    let start = Instant::now();
+    let began = clock(start);
+    go(&mut state, EVENTS);
+    let nanos = (clock(start) - began) / EVENTS as f64;
+    println!("{title}: {:.0} events/s, {nanos:.0} ns each", 1e9 / nanos);
     nanos
 }
 
@@ -76,12 +194,33 @@ fn counting(count: usize) -> String {
         .collect()
 }
 
+/// Ten segments for each of so many event types.
+fn of_types(types: usize) -> String {
+    let one = |kind: usize| {
+        let whens = [
+            format!("count(e{kind}, last 1d) >= 3"),
+            format!("count(e{kind}, last 7d) >= 5"),
+            format!("count(e{kind}, last 30d) >= 2 and not did(order, last 30d)"),
+            format!("count(e{kind} where category == \"a\", last 20d) >= 3"),
+            format!("did(e{kind}, last 90d)"),
+            format!("count(e{kind}) >= 10"),
+            format!("since(e{kind}) > 30d"),
+            format!("last(e{kind}.category) == \"b\""),
+            format!("max(e{kind}.price) > 90"),
+            format!("sum(e{kind}.price) > 1000"),
+        ];
+        let numbered = whens.into_iter().enumerate();
+        numbered.map(|(number, when)| format!("segment s{kind}_{number} \"\" {{ when {when} }}\n")).collect::<String>()
+    };
+    (0..types).map(one).collect()
+}
+
 fn mixed() -> String {
     let mut rules = counting(8);
     for (number, when) in [
         "count(view where category == \"a\", last 20d) >= 3 and not did(order, last 20d)",
         "count(view, per product, last 7d) >= 2",
-        "sum(order.total, last 30d) > 100",
+        "sum(order.price, last 30d) > 100",
         "since(view) > 30d",
         "sequence(view then order within 9d)",
         "distinct(view.product, last 9d) >= 5",
@@ -90,7 +229,7 @@ fn mixed() -> String {
         "top(view.category, last 9d) == \"b\"",
         "profile.country == \"NL\" and did(view)",
         "in(s1) and not in(s2)",
-        "avg(order.total) > 20",
+        "avg(order.price) > 20",
     ]
     .into_iter()
     .enumerate()
@@ -98,68 +237,4 @@ fn mixed() -> String {
         rules += &format!("segment m{number} \"\" {{ when {when} }}\n");
     }
     rules
-}
-
-fn program(rules: &str) -> Option<Arc<Program>> {
-    let file = |path: &str, text: &str| SourceFile { path: path.to_owned(), text: text.to_owned() };
-    let compilation = sonder_dsl::compile(SourceSet::new(vec![
-        file("sonder.yaml", "name: bench"),
-        file(
-            "events/view.yaml",
-            "event: view\nproperties:\n  category: {type: string}\n  product: {type: string}\n  price: {type: number, multipleOf: 0.01}\n",
-        ),
-        file("events/order.yaml", "event: order\nproperties:\n  total: {type: number, multipleOf: 0.01}\n"),
-        file("profile.yaml", "traits:\n  country: {type: string}\n"),
-        file("sources/web.yaml", "source: web\nkind: server\nwrite_keys: [wk]\n"),
-        file("identity.yaml", "identifiers:\n  user_id: {unique: true}\n  anonymous_id: {limit: 200}\n"),
-        file("rules/all.sonder", rules),
-    ]));
-    for diagnostic in &compilation.diagnostics {
-        println!("{}", diagnostic.message);
-    }
-    compilation.program
-}
-
-fn record(program: &Program) -> Record {
-    let Some(view) = program.event_named("view") else { std::process::exit(1) };
-    let slots = &program.events[view.index()].slots;
-    let properties = slots.iter().map(|slot| match slot.path[0].as_str() {
-        "price" => Some(Value::Decimal(rust_decimal::Decimal::new(1_999, 2))),
-        _ => Some(Value::String("a".into())),
-    });
-    Record {
-        seq: Seq(0),
-        received_at: Moment(0),
-        fact: Fact::Event(Event {
-            call: Call::Track,
-            event: Some(view),
-            source: SourceId(0),
-            occurred_at: Moment(0),
-            identifiers: vec![
-                Identifier { kind: IdentifierKindId(0), value: "".into() },
-                Identifier { kind: IdentifierKindId(1), value: "".into() },
-            ],
-            traits: Vec::new(),
-            properties: properties.collect(),
-            context: Box::default(),
-            forward: None,
-            withheld: Vec::new(),
-            stripped: Vec::new(),
-            labels: Vec::new(),
-            historical: false,
-        }),
-    }
-}
-
-/// The next view, of somebody at random, a tenth of a second after the one before.
-fn next(record: &mut Record, seq: u64, people: u64) {
-    let mixed = (seq ^ seq >> 7).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33;
-    let person = if seq <= people { seq } else { mixed % people };
-    let at = Moment::from_millis(1_767_225_600_000 + seq as i64 * 100);
-    record.seq = Seq(seq);
-    record.received_at = at;
-    let Fact::Event(event) = &mut record.fact;
-    event.occurred_at = at;
-    event.identifiers[0].value = format!("user-{person}").into();
-    event.identifiers[1].value = format!("visitor-{person:024}").into();
 }

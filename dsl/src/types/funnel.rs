@@ -14,7 +14,7 @@ use crate::syntax::ast::{self, Item, Node, Path, Step};
 impl Checker<'_> {
     /// A funnel; `None` when something in it has been reported.
     pub fn funnel(&mut self, item: &Item, funnel: &ast::Funnel) -> Option<Funnel> {
-        let mut sound = self.is_funnel(item, funnel);
+        let mut sound = self.is_funnel(funnel);
         let mut scopes: Vec<StepScope> = Vec::new();
         let mut steps = Vec::new();
         for step in &funnel.steps {
@@ -81,7 +81,7 @@ impl Checker<'_> {
     }
 
     /// Whether the steps can be a funnel, whatever they name.
-    fn is_funnel(&mut self, item: &Item, funnel: &ast::Funnel) -> bool {
+    fn is_funnel(&mut self, funnel: &ast::Funnel) -> bool {
         let wrong = |message: &str, span: Span, help: &str| {
             Diagnostic::error(codes::WRONG_FUNNEL, message, span, "").help(help)
         };
@@ -96,7 +96,7 @@ impl Checker<'_> {
         } else {
             funnel.steps.iter().enumerate().find_map(|(index, step)| misplaced(index, step))
         };
-        let Some(refusal) = refusal else { return !funnel.steps.is_empty() && !item.name.value.is_empty() };
+        let Some(refusal) = refusal else { return !funnel.steps.is_empty() };
         self.report(refusal);
         false
     }

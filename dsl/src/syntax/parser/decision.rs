@@ -88,7 +88,7 @@ impl Builder<'_> {
                     let own = own.filter(|part| part.as_rule() == Rule::within);
                     let step = match &own {
                         // All but the last part.
-                        Some(of_all) => self.step_without(child, of_all),
+                        Some(_) => self.step_without_last(child),
                         None => self.step(child).0,
                     };
                     within = own.map(|own| own.into_inner().nth(1).and_then(|length| self.length(&length)));

@@ -241,12 +241,11 @@ impl Builder<'_> {
     }
 
     /// A step without its last part, which belongs to what is around it.
-    pub(super) fn step_without(&mut self, pair: Pair<'_, Rule>, last: &Pair<'_, Rule>) -> Option<Node<Step>> {
+    pub(super) fn step_without_last(&mut self, pair: Pair<'_, Rule>) -> Option<Node<Step>> {
         let whole = self.span(&pair);
         let mut parts = pair.into_inner();
         parts.next_back();
         let end = parts.clone().next_back().map_or(whole.end, |part| self.span(&part).end);
-        debug_assert!(end <= self.span(last).start, "parts stand one after the other");
         self.step_of(parts, Span { end, ..whole }).0
     }
 

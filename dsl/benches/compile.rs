@@ -3,6 +3,8 @@
 //! `cargo bench -p sonder-dsl --bench compile` prints the best of several runs and what share of a whole compilation a
 //! re-check costs.
 
+#![expect(clippy::print_stdout, reason = "what a bench is for")]
+
 use sonder_dsl::source::{SourceFile, SourceSet};
 use sonder_dsl::{Workspace, compile};
 use std::time::{Duration, Instant};
@@ -61,7 +63,7 @@ fn project(rules_a_file: usize, rule_edition: usize, event_edition: usize) -> Ve
     let rule = |n: usize| {
         let (a, b) = (n % EVENTS, (n * 7 + 1) % EVENTS);
         let more = if n == 3 { n + rule_edition } else { n };
-        let before = if n % 50 > 0 { format!(" or in(s{})", n - 1) } else { String::new() };
+        let before = if n.is_multiple_of(50) { String::new() } else { format!(" or in(s{})", n - 1) };
         format!(
             "segment s{n} \"number {n}\" {{\n  when count(e{a} where p{p} > {more} and s{p} == \"x{n}\", last 7d) >= 3\n   and not did(e{b}, last 24h){before}\n}}\n",
             p = n % 20

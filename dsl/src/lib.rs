@@ -29,7 +29,8 @@ pub struct Compilation {
     pub sources: SourceSet,
     /// All errors and warnings of all files, by file and place.
     pub diagnostics: Vec<Diagnostic>,
-    /// There when no diagnostic is an error.
+    /// There when everything has a meaning: also when the only errors are that something can
+    /// [never be true](diagnostic::codes::NEVER_TRUE). Who runs a project refuses all errors.
     pub program: Option<Arc<ir::Program>>,
     /// What `plugin:` names where journeys send something with a plugin that was not asked what it takes: whoever can ask
     /// these compiles again, [with](compile_with) what they say.

@@ -44,6 +44,9 @@ pub const RULE_NESTING: usize = 64;
 /// Levels of the tree that an expression makes; `a + b + c` has as many as it has operators.
 pub const EXPRESSION_DEPTH: usize = 128;
 
+/// Steps that looking for conditions which never hold may take in one rule; after them nothing more is said.
+pub const SATISFIABLE_STEPS: u32 = 20_000;
+
 /// Steps of a `sequence`, with the final `no X for d`.
 pub const SEQUENCE_STEPS: usize = 16;
 

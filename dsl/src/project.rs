@@ -18,8 +18,8 @@ use crate::ir::EventId;
 use crate::limits;
 use crate::model::event::DecodedEvent;
 use crate::model::{
-    Declarations, DeclaredDestination, Faulty, Identity, Places, ProfileTrait, Settings, Source, destination, event,
-    fold_event_name, identity, profile, settings, source,
+    Declarations, DeclaredDestination, Faulty, Identity, Places, ProfileTrait, Purposes, Reference, Settings, Source,
+    destination, event, fold_event_name, identity, profile, purposes, settings, source,
 };
 use crate::source::{FileId, SourceSet, Span};
 use crate::yaml::Node;
@@ -40,11 +40,12 @@ pub(crate) fn declare(sources: &SourceSet, memory: &mut Memory, report: &mut Rep
     let (source_list, source_places) = files.sources(report);
     let (identity, identifier_places) = files.identity(report);
     let mut faulty = Faulty::default();
-    let (profile, profile_places) = files.profile(&source_list, &mut faulty, report);
+    let (profile, profile_places, profile_purposes) = files.profile(&source_list, &mut faulty, report);
     let events = files.events(&identity, &mut faulty, report);
     let (event_names, event_name_places) = names::of_events(&events, report);
     let lookup = names::EventLookup { names: &event_names, faulty: &faulty };
     let (destinations, destination_places) = files.destinations(lookup, &identity, report);
+    let purposes = files.consent(report);
     let places = Places {
         events: events.iter().map(|event| event.name_span).collect(),
         properties: events.iter().map(|event| event.property_spans.clone()).collect(),
@@ -53,6 +54,9 @@ pub(crate) fn declare(sources: &SourceSet, memory: &mut Memory, report: &mut Rep
         profile: profile_places,
         destinations: destination_places,
         event_names: event_name_places,
+        event_purposes: events.iter().map(|event| event.purposes.clone()).collect(),
+        profile_purposes,
+        purposes,
     };
     let declarations = Declarations {
         settings,
@@ -99,8 +103,8 @@ impl<'s> Files<'s> {
         for (id, kind) in &kinds {
             let place = Span { file: *id, start: 0, end: 0 };
             let path = sources.path(*id);
-            match kind {
-                FileKind::Stray { meant } => report.push(
+            if let FileKind::Stray { meant } = kind {
+                report.push(
                     Diagnostic::warning(
                         codes::STRAY_FILE,
                         format!("`{path}` is not part of the project"),
@@ -108,9 +112,7 @@ impl<'s> Files<'s> {
                         "nothing reads this file",
                     )
                     .help(format!("did you mean `{meant}`?")),
-                ),
-                FileKind::Consent => report.without_effect("`consent.yaml`", place),
-                _ => {}
+                );
             }
         }
         Self { sources, kinds, memory }
@@ -180,22 +182,31 @@ impl<'s> Files<'s> {
         node.map_or_else(|| (Identity::default(), Vec::new()), |node| identity::decode(&node, report))
     }
 
-    fn profile(
-        &mut self,
-        sources: &[Source],
-        faulty: &mut Faulty,
-        report: &mut Report,
-    ) -> (Vec<ProfileTrait>, Vec<Span>) {
-        let Some(id) = self.first(&FileKind::Profile) else { return (Vec::new(), Vec::new()) };
+    fn profile(&mut self, sources: &[Source], faulty: &mut Faulty, report: &mut Report) -> ReadProfile {
+        let Some(id) = self.first(&FileKind::Profile) else { return ReadProfile::default() };
         let Some(node) = self.read(id, &FileKind::Profile, report) else {
             faulty.all_profile = true;
-            return (Vec::new(), Vec::new());
+            return ReadProfile::default();
         };
         faulty.all_profile = node.get("traits").is_none();
         let source = |name: &str, span: Span, report: &mut Report| names::source(name, span, sources, report);
         let (traits, places, wrong) = profile::decode(&node, source, report);
         faulty.profile.extend(wrong);
-        (traits, places)
+        (traits, places, profile::purposes(&node))
+    }
+
+    /// The purposes that `consent.yaml` declares; the rest of it is for later.
+    fn consent(&mut self, report: &mut Report) -> Option<Vec<Reference>> {
+        let id = self.first(&FileKind::Consent)?;
+        let node = self.read(id, &FileKind::Consent, report)?;
+        if let Some(entry) = node.entry("purposes") {
+            crate::shape::check_value(entry, &purposes::CONSENT, "consent", report);
+        }
+        if purposes::says_more(&node) {
+            let place = Span { file: id, start: 0, end: 0 };
+            report.without_effect("`consent.yaml`, but for the names of its purposes,", place);
+        }
+        purposes::of_consent(&node)
     }
 
     /// Sorted by name; an `EventId` is an index into this list.
@@ -251,10 +262,14 @@ impl<'s> Files<'s> {
     }
 }
 
+/// The traits of the golden record, where each is declared, and what each may be used for.
+type ReadProfile = (Vec<ProfileTrait>, Vec<Span>, Vec<Option<Purposes>>);
+
 fn read(id: FileId, text: &str, kind: &FileKind, report: &mut Report) -> Option<Node> {
     let node = crate::yaml::read(id, text, report)?;
-    let form = kind.form()?;
-    crate::shape::check(&node, form.keys, form.what, report);
+    if let Some(form) = kind.form() {
+        crate::shape::check(&node, form.keys, form.what, report);
+    }
     Some(node)
 }
 

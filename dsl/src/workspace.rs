@@ -25,12 +25,13 @@
 //! are known by their place in the order of paths, so that adding or removing one reads those behind it again.
 
 use crate::Compilation;
-use crate::diagnostic::{Report, Severity};
+use crate::diagnostic::{Report, Severity, codes};
 use crate::ir;
 use crate::model::Plugins;
 use crate::project::{self, Declared, Memory};
 use crate::source::SourceSet;
 use crate::syntax;
+use crate::types::purposes;
 use std::sync::Arc;
 
 /// What is known of a project's files from the last time that they were compiled.
@@ -66,11 +67,14 @@ impl Workspace {
         }
         let (lowered, found) = ir::lower(&sources, parsed, &declarations, &self.plugins);
         report.extend(found);
+        purposes::check(&sources, &declarations, &lowered, &mut report);
         let undescribed = lowered.undescribed.iter().cloned().collect();
         let program = project::assemble(declarations, lowered, &mut report);
         self.memory.end_round();
         let diagnostics = report.finish();
-        let sound = diagnostics.iter().all(|diagnostic| diagnostic.severity != Severity::Error);
+        let sound = diagnostics
+            .iter()
+            .all(|found| found.severity != Severity::Error || codes::NEVER_TRUE.contains(&found.code));
         Compilation { sources, diagnostics, program: sound.then(|| Arc::new(program)), undescribed }
     }
 }

@@ -1,7 +1,8 @@
 //! The registry: every code, its title, and its page (`sonder check --explain E0401` prints it).
 //!
 //! A code never changes its meaning; one that is no longer given stays reserved. By range: E01 reading YAML and its
-//! limits, E02 names and types of the language, E03 its syntax, E04 files of a project and what they refer to, E06
+//! limits, E02 names and types of the language, E03 its syntax, E04 files of a project and what they refer to,
+//! E05 and W05 conditions that decide nothing and purposes, E06
 //! journeys, funnels, experiments, experiences and predictions, W09 warnings. Each page holds a wrong and a right example; the tests compile both.
 
 /// A row of the registry.
@@ -14,6 +15,9 @@ pub struct Code {
     /// Markdown: what it means, a wrong and a right example.
     pub page: &'static str,
 }
+
+/// Errors of projects that mean something, but nothing that anybody can have meant.
+pub const NEVER_TRUE: [&str; 4] = [NEVER, CONTRADICTION, BEYOND_SCHEMA, ABSENCE_OUTSIDE];
 
 /// The row of a code; letters in any case.
 #[must_use]
@@ -105,6 +109,13 @@ codes! {
     "E0440" BAD_SCHEMA "a schema keyword with a value it cannot have";
     "E0441" ENUM_TYPE "a value in `enum` that the type does not allow";
     "E0442" UNKNOWN_REF "a `$ref` that leads nowhere";
+    "E0501" NEVER "a condition that can never hold";
+    "E0502" CONTRADICTION "conditions that exclude each other";
+    "E0503" BEYOND_SCHEMA "a comparison with a value that the schema never lets through";
+    "E0504" ABSENCE_OUTSIDE "an absence that lasts as long as the window";
+    "E0510" PURPOSE "data that a rule uses outside of its purposes";
+    "E0511" DESTINATION_PURPOSE "data that a destination gets outside of its purposes";
+    "E0512" UNKNOWN_PURPOSE "a purpose that consent.yaml does not declare";
     "E0601" MISSING_CLAUSE "a clause that is missing";
     "E0602" SECOND_CLAUSE "a clause that is there twice";
     "E0603" MISPLACED_CLAUSE "a clause of the whole journey inside a block";
@@ -131,6 +142,14 @@ codes! {
     "E0640" JOURNEY_TOO_LONG "a journey with too many statements";
     "E0641" TOO_MANY_FIELDS "too many fields";
     "E0642" TOO_MANY_PARTS "too many branches, variants, goals or features";
+    "W0501" ALWAYS "a condition that always holds";
+    "W0502" DUPLICATE_CONDITION "a condition that is there twice";
+    "W0503" DEAD_BRANCH "a branch that is never taken";
+    "W0504" BEYOND_RETENTION "a window longer than events are kept";
+    "W0505" NEVER_IN "a rule that reads another one that never holds";
+    "W0506" DECIDED_TEST "a test for a value that is always known, or never";
+    "W0510" NO_PURPOSES "data that does not say what it may be used for";
+    "W0511" LONELY_PURPOSE "a purpose that one rule uses and nobody declares";
     "W0601" NOT_RUN "something that is checked, but not run yet";
     "W0602" NEVER_REACHED "a statement that nobody comes to";
     "W0603" NOT_ASKED "a plugin that did not say what it takes";

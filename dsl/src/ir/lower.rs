@@ -15,7 +15,8 @@ use crate::limits;
 use crate::model::{Declarations, Plugins};
 use crate::source::{SourceSet, Span};
 use crate::syntax;
-use crate::syntax::ast::{Body, Item, ItemKind};
+use crate::syntax::ast::{Body, Item, ItemKind, Name};
+use crate::types::satisfiable;
 use crate::types::{Checker, Motion, RuleInfo, RuleState, RuleTable, Typed};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -42,6 +43,7 @@ pub fn lower(
     let mut typist = Typist {
         rules: Vec::new(),
         places: Vec::new(),
+        purposes: Vec::new(),
         faulty: written.unreadable.clone(),
         checker: Checker::new(sources, declarations, plugins, table(&written), &mut diagnostics),
     };
@@ -52,7 +54,7 @@ pub fn lower(
             typist.rule(sources, item, expression, circular.contains(index));
         }
     }
-    let Typist { rules, places, faulty, mut checker } = typist;
+    let Typist { rules, places, purposes, faulty, mut checker } = typist;
     // What only these ask comes last, so that no rule's aggregates have another id because of them.
     let of_rules = checker.interner.aggregates();
     let plans = plans(&mut checker, &written.items);
@@ -66,8 +68,11 @@ pub fn lower(
         experiments: plans.experiments,
         experiences: plans.experiences,
         predictions: plans.predictions,
+        rule_purposes: purposes,
         ..lowered
     };
+    let text = |name: &str| written.items.get(*names.get(name)?)?.expression();
+    diagnostics.extend(satisfiable::check(sources, declarations, &lowered, text));
     not_run(&written.items, &mut diagnostics);
     (lowered, diagnostics)
 }
@@ -194,6 +199,7 @@ fn report_circles(sources: &SourceSet, items: &[Item], order: &Order, diagnostic
 struct Typist<'a> {
     rules: Vec<Rule>,
     places: Vec<Span>,
+    purposes: Vec<Option<Name>>,
     faulty: Vec<(String, Span)>,
     checker: Checker<'a>,
 }
@@ -230,6 +236,7 @@ impl Typist<'_> {
         let position = sources.position(item.name.span.file, item.name.span.start);
         let source = sources.file(span.file).and_then(|file| file.text.get(span.start as usize..span.end as usize));
         self.places.push(item.name.span);
+        self.purposes.push(item.purpose.clone());
         self.rules.push(Rule {
             name: item.name.value.clone(),
             description: item.description.as_ref().map(|text| text.value.clone()),
@@ -303,6 +310,7 @@ fn index(
         aggregates,
         rules,
         rule_places,
+        rule_purposes: Vec::new(),
         faulty_rules,
         aggregates_of_event,
         rules_of_aggregate,

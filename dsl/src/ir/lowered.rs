@@ -3,6 +3,7 @@
 use super::{Aggregate, AggregateId, Experience, Experiment, Funnel, Journey, Prediction, Rule, RuleId};
 use crate::model::{ContextField, SlotPath};
 use crate::source::Span;
+use crate::syntax::ast::Name;
 use std::collections::BTreeSet;
 
 /// Rules, resolved and typed. Made by `lower`, joined with the YAML declarations by [`compile`](crate::compile).
@@ -32,6 +33,8 @@ pub struct Lowered {
     pub rules: Vec<Rule>,
     /// By `RuleId`: where its name is declared.
     pub rule_places: Vec<Span>,
+    /// By `RuleId`: what its `purpose` clause names.
+    pub rule_purposes: Vec<Option<Name>>,
     /// Names of rules that are declared but have errors, with their places: a reference to one is not a second error.
     pub faulty_rules: Vec<(String, Span)>,
     /// By `EventId`: the aggregates that one of its events may change.

@@ -6,7 +6,7 @@
 //! A file with errors still declares as much as could be read, so that one run finds the errors of all files. What is
 //! known to be declared wrongly is in [`Faulty`]: whoever meets such a name must not report it a second time.
 
-use super::{Destination, EventSchema, Identity, ProfileTrait, Settings, Source, fold_event_name};
+use super::{Destination, EventSchema, Identity, ProfileTrait, Purposes, Settings, Source, fold_event_name};
 use crate::ir::{EventId, ProfileTraitId, SourceId};
 use crate::source::Span;
 use indexmap::IndexMap;
@@ -52,6 +52,12 @@ pub struct Places {
     pub destinations: Vec<Span>,
     /// Parallel to `Declarations::event_names`: the name or alias as written.
     pub event_names: Vec<Span>,
+    /// By `EventId`: what its data may be used for; `None` where its file says nothing.
+    pub event_purposes: Vec<Option<Purposes>>,
+    /// By `ProfileTraitId`: the same.
+    pub profile_purposes: Vec<Option<Purposes>>,
+    /// The purposes of `consent.yaml`; `None` where it does not declare any.
+    pub purposes: Option<Vec<Reference>>,
 }
 
 /// Names that are declared, but with errors: a reference to one of them is not an error of its own.
@@ -78,6 +84,10 @@ pub struct DeclaredDestination {
     pub segments: Vec<Reference>,
     /// `receives.traits`: of the golden record, or computed.
     pub traits: Vec<Reference>,
+    /// Where each of its events is named.
+    pub event_places: Vec<Span>,
+    /// `purposes`, as written.
+    pub purposes: Option<Purposes>,
 }
 
 /// A name as written somewhere, to be resolved.

@@ -1,6 +1,6 @@
 //! `destinations/*.yaml`: where decisions go.
 
-use super::{DeclaredDestination, Rate, Reference, WriteKey, source};
+use super::{DeclaredDestination, Purposes, Rate, Reference, WriteKey, source};
 use crate::diagnostic::{Diagnostic, Report, codes};
 use crate::ir::{EventId, IdentifierKindId, ProfileTraitId, RuleId};
 use crate::shape::{Fields, Filled, Format, Key, Shape, scalar};
@@ -82,7 +82,7 @@ pub const KEYS: &[Key] = &[
         Shape::Map(Format::Any, &Shape::Json),
         "what the plugin is configured with; the plugin checks it",
     ),
-    Key::optional("purposes", Shape::NAMES, "for which purposes it may get data").later(),
+    Key::optional("purposes", Shape::NAMES, "for which purposes it uses what it gets; default any that is allowed"),
     Key::optional("receives", Shape::Object(RECEIVES), "what it gets"),
     Key::optional("rate", Shape::Text(Format::Rate), "how often it may be called"),
     Key::optional("cap", Shape::Text(Format::Cap), "how many items one person may get").later(),
@@ -123,7 +123,10 @@ pub fn decode(
     };
     let limits = fields.object("limits", LIMITS);
     let secrets = fields.get("secrets").map_or(&[][..], Node::entries).iter();
-    let events = references("events", report);
+    let (events, event_places) = references("events", report)
+        .iter()
+        .filter_map(|reference| Some((event(reference, report)?, reference.span)))
+        .unzip();
     let identifiers = references("identifiers", report);
     let destination = Destination {
         name,
@@ -138,7 +141,7 @@ pub fn decode(
         segments: Vec::new(),
         profile_traits: Vec::new(),
         computed_traits: Vec::new(),
-        events: events.iter().filter_map(|reference| event(reference, report)).collect(),
+        events,
         identifiers: identifiers.iter().filter_map(|reference| identifier(reference, report)).collect(),
         rate: rate(&fields, "rate"),
         cap_per_person: rate(&fields, "cap"),
@@ -150,6 +153,8 @@ pub fn decode(
         destination,
         segments: references("segments", report),
         traits: references("traits", report),
+        event_places,
+        purposes: Purposes::decode(fields.get("purposes")),
     })
 }
 

@@ -1,6 +1,6 @@
 //! `events/*.yaml`: event schemas.
 
-use super::schema;
+use super::{Purposes, schema};
 use crate::diagnostic::{Diagnostic, Report, codes};
 use crate::ir::Type;
 use crate::shape::{Fields, Filled, Format, Key, Shape, Word};
@@ -26,7 +26,8 @@ pub struct EventSchema {
     pub version: String,
     /// Other names that it is sent under, as written.
     pub aliases: Vec<String>,
-    /// For which purposes its data may be used.
+    /// For which purposes its data may be used. What rules are checked against, and where nothing is said, stands in
+    /// [`Places::event_purposes`](super::Places::event_purposes).
     pub purposes: Vec<String>,
     /// Its top-level properties, in the order of the file.
     pub properties: Vec<Property>,
@@ -155,7 +156,7 @@ pub const KEYS: &[Key] = &[
         Shape::List(&Shape::TEXT, Filled::MayBeEmpty),
         "other names that it is sent under; other spellings of its own name are known by themselves",
     ),
-    Key::optional("purposes", Shape::NAMES, "for which purposes its data may be used").later(),
+    Key::optional("purposes", Shape::NAMES, "for which purposes its data may be used; default any"),
     Key::optional("retention", Shape::DURATION, "how long events of this type are kept").later(),
     Key::optional("properties", Shape::Map(Format::Any, &Shape::Schema), "its properties: JSON Schema 2020-12"),
     Key::optional("required", Shape::List(&Shape::TEXT, Filled::MayBeEmpty), "properties that must be there"),
@@ -183,6 +184,7 @@ pub(crate) struct DecodedEvent {
     pub property_spans: Vec<Span>,
     /// Where `identifier:` is written, by property.
     pub identifier_spans: Vec<Option<Span>>,
+    pub purposes: Option<Purposes>,
 }
 
 /// Reads a checked file; `None` when it has no name.
@@ -237,6 +239,7 @@ pub(crate) fn decode(root: &Node, report: &mut Report) -> Option<DecodedEvent> {
         alias_spans,
         property_spans: entries.iter().map(|entry| entry.key_span).collect(),
         identifier_spans: entries.iter().map(|entry| Some(entry.value.get("identifier")?.span)).collect(),
+        purposes: Purposes::decode(fields.get("purposes")),
     })
 }
 

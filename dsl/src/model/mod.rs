@@ -11,6 +11,7 @@ pub mod event;
 pub mod identity;
 pub mod plugin;
 pub mod profile;
+pub mod purposes;
 pub mod schema;
 pub mod settings;
 pub mod source;
@@ -21,6 +22,7 @@ pub use event::{ContextField, EventSchema, OnViolation, PiiClass, Property, Slot
 pub use identity::{BlockedValue, Comparison, IdentifierKind, Identity, LinkLimit, Normalizer, Probabilistic, Trust};
 pub use plugin::{PluginDescription, Plugins};
 pub use profile::{MergePolicy, ProfileTrait};
+pub use purposes::Purposes;
 pub use settings::{QuietHours, Rate, Settings, UndeclaredEvents};
 pub use source::{Source, SourceKind, WriteKey};
 

@@ -1,6 +1,6 @@
 //! `profile.yaml`: the golden record.
 
-use super::{PiiClass, schema};
+use super::{PiiClass, Purposes, schema};
 use crate::diagnostic::{Diagnostic, Report, codes};
 use crate::ir::{SourceId, Type};
 use crate::shape::{Filled, Format, Key, Shape, Word};
@@ -54,7 +54,7 @@ pub const KEYS: &[Key] =
 
 /// The keys of a trait that no property has.
 pub const TRAIT: &[Key] = &[
-    Key::optional("purposes", Shape::NAMES, "for which purposes it may be used").later(),
+    Key::optional("purposes", Shape::NAMES, "for which purposes it may be used; default any"),
     Key::optional(
         "from",
         Shape::List(&Shape::Text(Format::Path), Filled::AtLeastOne),
@@ -78,6 +78,12 @@ const POLICIES: &[Word] = &[
     Word { word: "min", doc: "the smallest" },
     Word { word: "max", doc: "the largest" },
 ];
+
+/// What each trait of a `profile.yaml` may be used for, in their order.
+pub(crate) fn purposes(root: &Node) -> Vec<Option<Purposes>> {
+    let entries = root.get("traits").map_or(&[][..], Node::entries);
+    entries.iter().map(|entry| Purposes::decode(entry.value.get("purposes"))).collect()
+}
 
 /// The traits of a checked `profile.yaml`, where each is declared, and the names of those that have errors. `source`
 /// looks a source up and reports what it does not know.

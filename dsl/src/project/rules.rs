@@ -71,7 +71,7 @@ impl<'a> Names<'a> {
 
     fn resolve(&self, declared: DeclaredDestination, report: &mut Report) -> Destination {
         report.begin_file();
-        let DeclaredDestination { mut destination, segments, traits } = declared;
+        let DeclaredDestination { mut destination, segments, traits, .. } = declared;
         destination.segments = segments.iter().filter_map(|reference| self.segment(reference, report)).collect();
         for reference in &traits {
             match self.any_trait(reference, report) {

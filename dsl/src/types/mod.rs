@@ -17,6 +17,8 @@ mod journey;
 mod operator;
 mod outlook;
 mod property;
+pub(crate) mod purposes;
+pub(crate) mod satisfiable;
 mod scope;
 mod sequence;
 mod value;

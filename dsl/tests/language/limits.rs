@@ -1,11 +1,10 @@
 //! Every limit of the language: fine at n, refused at n + 1.
 
-use super::{compiled, errors};
+use super::{compiled, errors, without_meaning};
 use sonder_dsl::limits;
 
 fn codes(rules: &str) -> Vec<&'static str> {
-    let found = compiled(rules).diagnostics;
-    found.iter().map(|diagnostic| diagnostic.code).filter(|code| !code.starts_with('W')).collect()
+    without_meaning(&compiled(rules)).into_iter().filter(|code| !code.starts_with('W')).collect()
 }
 
 fn check(what: &str, code: &str, sound: &str, refused: &str) {
@@ -28,7 +27,7 @@ fn ifs_beside_each_other_are_not_nested() {
     let sum = vec!["(if did(view) then 1 else 0)"; 100].join(" + ");
     assert_eq!(errors(&format!("trait t = {sum}")), [""; 0]);
     let chain = format!("trait t = {} 0", "if did(view) then 1 else ".repeat(100));
-    assert_eq!(errors(&chain), [""; 0]);
+    assert_eq!(codes(&chain), [""; 0]);
 }
 
 #[test]

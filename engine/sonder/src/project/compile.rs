@@ -5,7 +5,7 @@
 
 use sonder_activate::host::{Host, HostConfig, describe};
 use sonder_core::govern::{SchemaProblem, schema_problems};
-use sonder_dsl::diagnostic::{Diagnostic, Report, codes};
+use sonder_dsl::diagnostic::{Diagnostic, Report, Severity, codes};
 use sonder_dsl::model::{PluginDescription, Plugins};
 use sonder_dsl::project::FileKind;
 use sonder_dsl::source::{FileId, SourceSet, Span};
@@ -21,6 +21,9 @@ pub fn compile(sources: SourceSet, root: &Path) -> Compilation {
     if !compilation.undescribed.is_empty() {
         let plugins = asked(std::mem::take(&mut compilation.undescribed), root);
         compilation = compile_with(compilation.sources, plugins);
+    }
+    if compilation.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
+        compilation.program = None;
     }
     let Some(program) = &compilation.program else { return compilation };
     let problems = schema_problems(program);

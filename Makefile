@@ -53,10 +53,8 @@ audit: ## Known vulnerabilities of dependencies (needs the advisory database, so
 	$(CACHE)/tools/bin/cargo-deny check advisories
 
 .PHONY: examples
-examples: build ## Checks every example project
-	@for project in examples/*/sonder.yaml; do \
-		echo "sonder check $$(dirname $$project)"; $(BIN) check "$$(dirname $$project)"; \
-	done
+examples: build ## Checks every example project, and who enters and leaves its segments when
+	@tests/examples/run.sh
 
 .PHONY: plugins
 plugins: ## Builds the bundled plugins into plugins/dist (installs a wasm toolchain where there is none)

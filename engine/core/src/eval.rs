@@ -4,6 +4,7 @@
 //! moment asked for. What it prints is a function of its input.
 
 use crate::effect::{Cause, ChangeKind, Effects, PersonId};
+use crate::funnel::{self, FunnelGroup};
 use crate::govern::Governor;
 use crate::message::{Envelope, Message, Quarantined, Timing, read_text};
 use crate::record::{Event, Fact, Record, Seq};
@@ -12,7 +13,7 @@ use crate::view::PersonView;
 use rustc_hash::FxHashMap;
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
-use sonder_dsl::ir::{Program, RuleId, RuleKind, SourceId};
+use sonder_dsl::ir::{Breakdown, Expression, Funnel, Program, RuleId, RuleKind, SourceId};
 use sonder_dsl::time::Moment;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -179,6 +180,39 @@ impl<'p> Evaluation<'p> {
         debug_assert!(advanced.is_ok());
         self.note("");
         self.people()
+    }
+
+    /// How many people came how far through a funnel, as of the moment of the last look.
+    #[must_use]
+    pub fn funnel(&self, funnel: &Funnel) -> Vec<FunnelGroup> {
+        let mut of_people: FxHashMap<PersonId, Vec<(Seq, &Event)>> = FxHashMap::default();
+        for (seq, event, person) in self.kept.iter().flatten() {
+            of_people.entry(self.state.canonical(*person)).or_default().push((*seq, event));
+        }
+        let mut groups = Vec::new();
+        for (person, mut events) in of_people {
+            events.sort_by_key(|(seq, event)| (event.occurred_at, *seq));
+            let chain = funnel::furthest(funnel, &events);
+            let Some(view) = self.state.person(self.program, person).filter(|_| !chain.is_empty()) else { continue };
+            let by = funnel.breakdowns.iter().map(|it| self.breakdown(it, &chain, &view)).collect();
+            funnel::count(&mut groups, funnel, by, chain.len());
+        }
+        groups
+    }
+
+    fn breakdown(&self, it: &Breakdown, chain: &[&Event], view: &PersonView) -> Json {
+        let found = match &it.value {
+            Expression::Profile(id) => {
+                let name = self.program.profile.get(id.index()).map(|it| &it.name);
+                view.traits.iter().find(|it| Some(&it.name) == name).map(|it| it.value.clone())
+            }
+            Expression::Rule(id) => match self.program.rules.get(id.index()).map(|rule| &rule.kind) {
+                Some(RuleKind::Segment) => Some(view.segments.iter().any(|it| it.rule == *id).into()),
+                _ => view.computed.iter().find(|it| it.rule == *id).map(|it| it.value.clone()),
+            },
+            value => Some(funnel::value_of_events(value, chain).to_json(&it.kind)),
+        };
+        found.unwrap_or(Json::Null)
     }
 
     /// The entries and exits so far, if they were asked for.

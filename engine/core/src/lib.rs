@@ -10,6 +10,7 @@ pub mod effect;
 pub mod eval;
 mod evaluate;
 mod footprint;
+pub mod funnel;
 pub mod govern;
 mod identity;
 pub mod limits;

@@ -9,8 +9,9 @@ use duckdb::{Connection, ToSql};
 use rust_decimal::Decimal;
 use serde_json::Value as Json;
 use sonder_core::eval::History;
-use sonder_dsl::ir::sql::{Clock, Dialect, DuckDb, lower};
-use sonder_dsl::ir::{EventId, Program, RuleId, RuleKind, Type, Value};
+use sonder_core::funnel::FunnelGroup;
+use sonder_dsl::ir::sql::{Clock, Dialect, DuckDb, lower, lower_funnel};
+use sonder_dsl::ir::{EventId, Funnel, Program, RuleId, RuleKind, Type, Value};
 use sonder_dsl::time::{Duration, Moment};
 
 /// A history in tables.
@@ -60,6 +61,33 @@ impl<'p> SqlEvaluation<'p> {
             }
         }
         Ok(rows)
+    }
+
+    /// How many people came how far through a funnel as of a moment.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn funnel(&self, funnel: &Funnel, at: Moment) -> Result<Vec<FunnelGroup>, StoreError> {
+        let query = lower_funnel(self.program, funnel, Clock::At(at), &DuckDb).to_string();
+        let mut statement = self.connection.prepare(&query)?;
+        let mut groups: Vec<FunnelGroup> = Vec::new();
+        for batch in statement.query_arrow([])? {
+            let column = |index: usize, row: usize| cell(batch.column(index), row, "");
+            for row in 0..batch.num_rows() {
+                let values = funnel.breakdowns.iter().enumerate();
+                let by: Result<Vec<Json>, StoreError> =
+                    values.map(|(index, it)| Ok(shown(column(index, row)?, &it.kind))).collect();
+                let (by, figures) = (by?, funnel.breakdowns.len() + 2);
+                let count = |index: usize| Ok::<u64, StoreError>(column(index, row)?.as_u64().unwrap_or_default());
+                let step = (count(figures)?, count(figures + 1)?);
+                // Rows come sorted: those of one group stand together, its steps in their order.
+                match groups.last_mut().filter(|group| group.by == by) {
+                    Some(group) => group.steps.push(step),
+                    None => groups.push(FunnelGroup { by, steps: vec![step] }),
+                }
+            }
+        }
+        Ok(groups)
     }
 
     fn people(&self, history: &History) -> Result<(), StoreError> {

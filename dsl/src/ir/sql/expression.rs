@@ -172,6 +172,11 @@ pub(super) struct Row<'a, 'p> {
 }
 
 impl Row<'_, '_> {
+    /// The expression as SQL.
+    pub(super) fn value(&mut self, expression: &Expression) -> String {
+        lower(self, expression).sql
+    }
+
     /// The parts of a condition, all of which must be true, for where NULL is as good as false.
     pub(super) fn conditions(&mut self, expression: &Expression) -> Vec<String> {
         match expression {

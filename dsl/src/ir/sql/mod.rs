@@ -17,12 +17,14 @@ mod aggregate;
 mod dialect;
 mod duckdb;
 mod expression;
+mod funnel;
 mod query;
 mod sequence;
 mod session;
 
 pub use dialect::Dialect;
 pub use duckdb::DuckDb;
+pub use funnel::lower_funnel;
 pub use query::{Cte, Query};
 
 use super::{AggregateId, Program, RuleId};
@@ -100,7 +102,24 @@ impl<'a> Lowering<'a> {
 
     /// One common table expression for each rule that others read, and the outer SELECT for those asked for.
     fn lower_rules(&mut self, needed: &BTreeSet<RuleId>, asked: &[RuleId]) {
-        let mut read = BTreeSet::new();
+        self.lower_rules_read(needed, BTreeSet::new());
+        let mut columns = Vec::with_capacity(asked.len());
+        let mut relations = BTreeSet::new();
+        for id in asked {
+            let Some(rule) = self.program.rules.get(id.index()) else { continue };
+            let mut person = expression::Person::new(self);
+            let (value, _) = match self.rules.get(id) {
+                Some(_) => person.value(&super::Expression::Rule(*id)),
+                None => person.value(&rule.expression),
+            };
+            relations.extend(person.relations());
+            columns.push((value, rule.name.clone()));
+        }
+        self.query.select = self.select_people(&columns, &relations);
+    }
+
+    /// The common table expressions of the rules that others read, and of those in `read`.
+    fn lower_rules_read(&mut self, needed: &BTreeSet<RuleId>, mut read: BTreeSet<RuleId>) {
         for rule in needed.iter().filter_map(|id| self.program.rules.get(id.index())) {
             expression::rules_read(&rule.expression, &mut read);
         }
@@ -116,19 +135,6 @@ impl<'a> Lowering<'a> {
             self.query.push(name.clone(), comment, body);
             self.rules.insert(id, Column { relation: name, name: "value".to_owned(), of_nothing: None, known });
         }
-        let mut columns = Vec::with_capacity(asked.len());
-        let mut relations = BTreeSet::new();
-        for id in asked {
-            let Some(rule) = self.program.rules.get(id.index()) else { continue };
-            let mut person = expression::Person::new(self);
-            let (value, _) = match self.rules.get(id) {
-                Some(_) => person.value(&super::Expression::Rule(*id)),
-                None => person.value(&rule.expression),
-            };
-            relations.extend(person.relations());
-            columns.push((value, rule.name.clone()));
-        }
-        self.query.select = self.select_people(&columns, &relations);
     }
 
     fn select_people(&self, columns: &[(String, String)], relations: &BTreeSet<String>) -> String {

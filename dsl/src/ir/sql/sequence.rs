@@ -101,7 +101,7 @@ impl Lowering<'_> {
 }
 
 /// After the step before, in the order of events.
-fn after_matched() -> &'static str {
+pub(super) fn after_matched() -> &'static str {
     "(candidate.occurred_at > matched.occurred_at OR (candidate.occurred_at = matched.occurred_at AND candidate.seq > matched.seq))"
 }
 

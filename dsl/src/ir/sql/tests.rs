@@ -78,6 +78,15 @@ fn the_longest_window_bounds_the_scan() {
 }
 
 #[test]
+fn a_funnel_counts_people_by_how_far_they_came() {
+    let program = project(
+        "funnel checkout \"c\" {\n  view as v then add where product == v.product within 1h then order\n  within 7d\n  by context.device.type, profile.country, v.category\n}",
+    );
+    let funnel = program.funnel_named("checkout").unwrap();
+    insta::assert_snapshot!(super::lower_funnel(&program, funnel, Clock::At(NOW), &DuckDb).to_string());
+}
+
+#[test]
 fn a_rule_that_others_read_is_named_once() {
     insta::assert_snapshot!(sql(
         "trait engagement = count(view, last 7d) + 5 * count(add, last 7d)\ntrait level = if engagement >= 50 then \"high\" else \"low\"\nsegment far \"f\" { when in(home) or level == \"high\" }\nsegment home \"h\" { when not (profile.country == \"NL\") }",

@@ -136,7 +136,9 @@ impl<'a> Person<'a> {
     /// The events of the current session.
     fn session(&self, bounds: SessionBounds) -> Vec<Happened<'a>> {
         let typed = || self.events.iter().filter(|it| it.event.event.is_some());
-        let Some(latest) = typed().next_back().filter(|it| self.now.since(it.at) <= bounds.idle) else { return Vec::new() };
+        let Some(latest) = typed().next_back().filter(|it| self.now.since(it.at) <= bounds.idle) else {
+            return Vec::new();
+        };
         let mut sessions: Vec<Vec<Happened<'a>>> = Vec::new();
         for it in typed().filter(|it| latest.at.since(it.at) <= bounds.max) {
             let goes_on = sessions.last().is_some_and(|session| {

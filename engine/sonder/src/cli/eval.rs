@@ -15,7 +15,8 @@ use std::path::PathBuf;
 /// Evaluate a project's rules over files of events at a moment
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  sonder eval shop --events events.ndjson --at 2026-03-01T12:00:00Z\n  \
-    sonder eval shop --events events.ndjson --at 2026-03-01T12:00:00Z --rules abandoned_cart --trace")]
+    sonder eval shop --events events.ndjson --at 2026-03-01T12:00:00Z --rules abandoned_cart --trace\n  \
+    sonder eval shop --events events.ndjson --at 2026-03-01T12:00:00Z --funnel checkout")]
 pub struct Args {
     /// The project's folder
     project: PathBuf,
@@ -31,6 +32,9 @@ pub struct Args {
     /// Only these segments and traits
     #[arg(long, value_delimiter = ',', value_name = "NAME")]
     rules: Option<Vec<String>>,
+    /// Print how many people came how far through this funnel instead
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["rules", "trace"])]
+    funnel: Option<String>,
     /// Print each entry and exit with its exact time and cause instead
     #[arg(long)]
     trace: bool,
@@ -64,10 +68,15 @@ pub(super) fn run(args: &Args, output: &mut Output<'_>) -> Result<(), Failure> {
     }
     let program = load(&args.project, output)?.program;
     let rules = args.rules.as_deref().map(|names| rules(&program, names)).transpose()?;
+    let funnel = args
+        .funnel
+        .as_deref()
+        .map(|name| program.funnel_named(name).ok_or_else(|| Failure::user(format!("there is no funnel `{name}`"))));
+    let funnel = funnel.transpose()?;
     let source = source(&program, args.source.as_deref())?;
     let request = Request { at: args.at, source, rules: rules.clone(), trace: args.trace };
     let mut evaluation = Evaluation::new(&program, request);
-    if args.engine == Engine::Sql {
+    if args.engine == Engine::Sql || funnel.is_some() {
         evaluation = evaluation.keeping_history();
     }
     let mut refused = 0;
@@ -87,9 +96,20 @@ pub(super) fn run(args: &Args, output: &mut Output<'_>) -> Result<(), Failure> {
     if refused > TOLD {
         output.note(format!("{} more messages were kept aside", refused - TOLD))?;
     }
-    let lines = match args.engine {
-        Engine::Incremental | Engine::Spark => evaluation.finish(),
-        Engine::Sql => {
+    let lines = match (args.engine, funnel) {
+        (Engine::Incremental | Engine::Spark, None) => evaluation.finish(),
+        (engine, Some(funnel)) => {
+            evaluation.look(args.at);
+            let groups = if engine == Engine::Sql {
+                SqlEvaluation::new(&program, &evaluation.history())
+                    .and_then(|sql| sql.funnel(funnel, args.at))
+                    .map_err(|error| Failure::engine(error.to_string()))?
+            } else {
+                evaluation.funnel(funnel)
+            };
+            sonder_core::funnel::lines(funnel, groups)
+        }
+        (Engine::Sql, None) => {
             evaluation.look(args.at);
             by_sql(&program, &evaluation.history(), rules, args.at)?
         }

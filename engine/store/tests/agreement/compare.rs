@@ -8,6 +8,7 @@ use crate::history::History;
 use proptest::sample::Index;
 use serde_json::Value as Json;
 use sonder_core::eval::{self, Evaluation, HistoricEvent, HistoricPerson, Request, Taken};
+use sonder_core::funnel::{self, FunnelGroup};
 use sonder_core::record::Seq;
 use sonder_dsl::ir::{Program, RuleId, SourceId};
 use sonder_dsl::time::{Duration, Moment};
@@ -43,6 +44,8 @@ struct Copy {
     /// Of the first of its people in the tables.
     place: usize,
     now: Vec<String>,
+    /// What the fold says of each funnel.
+    funnels: Vec<Vec<FunnelGroup>>,
     /// Nothing if a message arrived at the very moment: then the tables know more than was known before.
     just_before: Option<Vec<String>>,
 }
@@ -78,7 +81,50 @@ pub fn compare(program: &Program, histories: &[History]) -> Result<usize, Disagr
             }
         }
     }
+    funnels(program, &sql, &tables, &copies)?;
     Ok(compared)
+}
+
+/// Figures of funnels are of everybody in the tables, so they are compared for all copies together, and one by one only
+/// to see where they differ.
+fn funnels(
+    program: &Program,
+    sql: &SqlEvaluation<'_>,
+    tables: &eval::History,
+    copies: &[Copy],
+) -> Result<(), Disagreement> {
+    for (index, it) in program.funnels.iter().enumerate() {
+        let mut total = Vec::new();
+        copies.iter().flat_map(|copy| &copy.funnels[index]).for_each(|group| add(&mut total, group));
+        if funnel::lines(it, total) == funnel::lines(it, sql.funnel(it, NOW).unwrap()) {
+            continue;
+        }
+        for copy in copies {
+            let people = copy.place..copy.place + copy.people.len();
+            let mut alone = eval::History { people: tables.people[people.clone()].to_vec(), events: Vec::new() };
+            for event in tables.events.iter().filter(|event| people.contains(&event.person)) {
+                alone.events.push(HistoricEvent { person: event.person - copy.place, ..event.clone() });
+            }
+            let by_sql = SqlEvaluation::new(program, &alone).unwrap().funnel(it, NOW).unwrap();
+            let (by_fold, by_sql) = (funnel::lines(it, copy.funnels[index].clone()), funnel::lines(it, by_sql));
+            if by_fold != by_sql {
+                let what = difference(&by_fold, &by_sql);
+                return Err(Disagreement { history: copy.history, look: copy.look, what });
+            }
+        }
+        let what = format!("`{}` differs for all histories together only", it.name);
+        return Err(Disagreement { history: 0, look: Look { messages: 0, after: 0 }, what });
+    }
+    Ok(())
+}
+
+fn add(total: &mut Vec<FunnelGroup>, group: &FunnelGroup) {
+    match total.iter_mut().find(|it| it.by == group.by) {
+        Some(it) => {
+            it.steps.iter_mut().zip(&group.steps).for_each(|(all, more)| *all = (all.0 + more.0, all.1 + more.1))
+        }
+        None => total.push(group.clone()),
+    }
 }
 
 fn difference(by_fold: &[String], by_sql: &[String]) -> String {
@@ -159,6 +205,7 @@ fn fold(
     let arrived = take(&mut evaluation, NOW);
     let now = evaluation.look(NOW);
     trace_is_exact(&just_before, &now, evaluation.trace())?;
+    let funnels = program.funnels.iter().map(|it| evaluation.funnel(it)).collect();
 
     let seen = evaluation.history();
     let place = tables.people.len();
@@ -168,7 +215,7 @@ fn fold(
         tables.events.push(HistoricEvent { person: place + it.person, seq, event: it.event });
     }
     let just_before = (!arrived).then_some(just_before);
-    Ok(Copy { history: index, look, people: seen.people, place, now, just_before })
+    Ok(Copy { history: index, look, people: seen.people, place, now, funnels, just_before })
 }
 
 /// What the trace says of the very moment is the difference between the lines of then and of a microsecond before. Of

@@ -41,7 +41,7 @@ mod tests {
     /// Comparisons until `wanted` are done by all together; the smallest disagreement, if there is one.
     fn work(seed: u64, wanted: usize, done: &AtomicUsize) -> Result<(), String> {
         let mut runner = runner(seed);
-        let (mut refused, mut rules_made) = (0, 0);
+        let (mut refused, mut rules_made, mut without_funnel) = (0, 0, 0);
         while done.load(Ordering::Relaxed) < wanted {
             let rules = program::rules().new_tree(&mut runner).unwrap();
             let trees: Vec<_> = (0..HISTORIES).map(|_| history::history().new_tree(&mut runner).unwrap()).collect();
@@ -49,7 +49,9 @@ mod tests {
             let asked = rules.current();
             let (compiled, lines) = program::compile(&asked);
             rules_made += asked.lines.len();
-            refused += asked.lines.len() - lines.len();
+            let left_out = asked.lines.len() - lines.len();
+            refused += left_out;
+            without_funnel += if compiled.funnels.is_empty() { asked.lines.len() } else { 0 };
             match compare(&compiled, &histories) {
                 Ok(compared) => _ = done.fetch_add(compared, Ordering::Relaxed),
                 Err(found) => {
@@ -59,6 +61,7 @@ mod tests {
             }
         }
         assert!(refused * 4 <= rules_made, "{refused} of {rules_made} rules do not compile: these are no random rules");
+        assert!(without_funnel * 4 <= rules_made, "most funnels do not compile");
         Ok(())
     }
 

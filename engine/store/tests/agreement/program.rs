@@ -288,6 +288,26 @@ fn traits() -> impl Strategy<Value = Vec<String>> {
     })
 }
 
+/// A funnel, broken down by whatever there is.
+fn funnel() -> impl Strategy<Value = String> {
+    let steps = prop_oneof![
+        (filter(), length()).prop_map(|(filter, gap)| format!("view{filter} then add within {gap} then order")),
+        length().prop_map(|gap| format!(
+            "view as v then add as w where product == v.product then view where stars > w.stars within {gap}"
+        )),
+        filter().prop_map(|filter| format!("any then view{filter}")),
+        Just("view as v then view as w then view then order where product == w.product".to_owned()),
+    ];
+    let by = pick(&[
+        "",
+        " by context.device.type",
+        " by level, profile.country",
+        " by context.device.type, busy",
+        " by spent",
+    ]);
+    (steps, length(), by).prop_map(|(steps, within, by)| format!("funnel path {{ {steps} within {within}{by} }}"))
+}
+
 /// All of that.
 pub fn rules() -> impl Strategy<Value = Rules> {
     let segments: Vec<BoxedStrategy<String>> = (0..8)
@@ -296,8 +316,11 @@ pub fn rules() -> impl Strategy<Value = Rules> {
             condition(number).prop_map(segment).boxed()
         })
         .collect();
-    (segments, traits(), prop::sample::select(&IDENTITIES)).prop_map(|(mut lines, traits, identity)| {
-        lines.extend(traits);
-        Rules { lines, identity }
-    })
+    (segments, traits(), funnel(), prop::sample::select(&IDENTITIES)).prop_map(
+        |(mut lines, traits, funnel, identity)| {
+            lines.extend(traits);
+            lines.push(funnel);
+            Rules { lines, identity }
+        },
+    )
 }

@@ -15,6 +15,7 @@ use serde::Serialize;
 use serde_json::{Map, Value as Json};
 use sonder_dsl::ir::{Breakdown, Expression, Funnel, Program, RuleId, RuleKind, SourceId};
 use sonder_dsl::time::Moment;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What to evaluate.
@@ -185,7 +186,7 @@ impl<'p> Evaluation<'p> {
     /// How many people came how far through a funnel, as of the moment of the last look.
     #[must_use]
     pub fn funnel(&self, funnel: &Funnel) -> Vec<FunnelGroup> {
-        let mut of_people: FxHashMap<PersonId, Vec<(Seq, &Event)>> = FxHashMap::default();
+        let mut of_people: BTreeMap<PersonId, Vec<(Seq, &Event)>> = BTreeMap::new();
         for (seq, event, person) in self.kept.iter().flatten() {
             of_people.entry(self.state.canonical(*person)).or_default().push((*seq, event));
         }

@@ -51,14 +51,23 @@ impl RuleTimes {
 
     /// Sets the moment of a rule; says what it was.
     pub fn set(&mut self, rule: RuleId, moment: Moment) -> Option<Moment> {
-        match self.place(rule) {
-            Ok(place) => Some(std::mem::replace(&mut self.entries[place], Entry::new(rule, moment)).moment()),
-            Err(place) => {
-                self.entries.reserve_exact(1);
-                self.entries.insert(place, Entry::new(rule, moment));
-                None
-            }
+        self.set_after(&mut 0, rule, moment)
+    }
+
+    /// The same, for rules that rise from call to call: looks from `from` on, and leaves there where the rule stands.
+    pub fn set_after(&mut self, from: &mut usize, rule: RuleId, moment: Moment) -> Option<Moment> {
+        let rest = &self.entries[*from..];
+        // Rules that one event touches stand side by side as a rule.
+        let near = rest.iter().take(2).position(|entry| u32::from(entry.rule) == rule.0);
+        let found = near.map_or_else(|| rest.binary_search_by(|entry| u32::from(entry.rule).cmp(&rule.0)), Ok);
+        *from += found.unwrap_or_else(|place| place);
+        let entry = Entry::new(rule, moment);
+        if found.is_ok() {
+            return Some(std::mem::replace(&mut self.entries[*from], entry).moment());
         }
+        self.entries.reserve_exact(1);
+        self.entries.insert(*from, entry);
+        None
     }
 
     /// Forgets a rule; says what its moment was. The room stays: what goes comes back as a rule.

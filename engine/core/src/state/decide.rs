@@ -81,11 +81,11 @@ impl State {
         let slot = &mut self.slots[turn.person.index()];
         let Some(person) = slot.body.awake_mut() else { return };
         slot.dirty = true;
-        let (mut soonest, mut first_moved) = (Moment::MAX, false);
+        let (mut soonest, mut first_moved, mut place) = (Moment::MAX, false, 0);
         for verdict in verdicts {
             let before = match verdict.until {
                 Moment::MAX => person.timers.remove(verdict.rule),
-                until => person.timers.set(verdict.rule, until),
+                until => person.timers.set_after(&mut place, verdict.rule, until),
             };
             first_moved |= before == Some(slot.due);
             soonest = soonest.min(verdict.until);

@@ -26,28 +26,24 @@ pub fn project(rules: &str) -> Arc<Program> {
     compilation.program.unwrap_or_else(|| panic!("{rules}\n{:#?}", compilation.diagnostics))
 }
 
-/// Views of people at random, a tenth of a second after one another. All is made before it is asked for, so that who
-/// measures a step measures nothing else.
+/// Views of people at random, a tenth of a second after one another. Identifiers are made anew for each, as those of
+/// requests are.
 pub struct Views {
     record: Record,
-    /// The identifiers of each person.
-    people: Vec<[Identifier; 2]>,
+    people: u64,
 }
 
 impl Views {
     /// Of so many people.
     pub fn new(program: &Program, people: u64) -> Self {
         let view = program.event_named("view").unwrap();
-        let who = |kind, value: String| Identifier { kind: IdentifierKindId(kind), value: value.into() };
-        let people = (0..people)
-            .map(|person| [who(0, format!("user-{person}")), who(1, format!("visitor-{person:024}"))])
-            .collect();
+        let who = |kind| Identifier { kind: IdentifierKindId(kind), value: "".into() };
         let event = Event {
             call: Call::Track,
             event: Some(view),
             source: SourceId(0),
             occurred_at: Moment(0),
-            identifiers: vec![who(0, "nobody".to_owned()), who(1, "nobody".to_owned())],
+            identifiers: vec![who(0), who(1)],
             traits: Vec::new(),
             properties: Box::default(),
             context: Box::default(),
@@ -79,19 +75,19 @@ impl Views {
     /// The next event: everybody's first, then of anybody.
     pub fn next(&mut self, seq: u64) -> &Record {
         let mixed = (seq ^ seq >> 7).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33;
-        let count = self.people.len() as u64;
-        let person = if seq <= count { seq - 1 } else { mixed % count };
-        self.of(seq, person as usize)
+        let person = if seq <= self.people { seq - 1 } else { mixed % self.people };
+        self.of(seq, person)
     }
 
     /// The next event, of somebody.
-    pub fn of(&mut self, seq: u64, person: usize) -> &Record {
+    pub fn of(&mut self, seq: u64, person: u64) -> &Record {
         let at = Moment::from_millis(1_767_225_600_000 + seq as i64 * 100);
         self.record.seq = Seq(seq);
         self.record.received_at = at;
         let Fact::Event(event) = &mut self.record.fact;
         event.occurred_at = at;
-        event.identifiers.clone_from_slice(&self.people[person]);
+        event.identifiers[0].value = format!("user-{person}").into();
+        event.identifiers[1].value = format!("visitor-{person:024}").into();
         &self.record
     }
 }

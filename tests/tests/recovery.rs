@@ -230,6 +230,66 @@ fn a_changed_project_takes_over_while_events_go_on() {
     assert_eq!(recovered, digest(&setting.data, &setting.shop, &["--refold"]));
 }
 
+/// What the version before decided stays as it was decided, though no checkpoint has it when the engine is killed.
+#[test]
+fn a_crash_after_a_change_of_the_project_decides_nothing_again() {
+    let setting = Setting::new();
+    let engine = setting.start();
+    send(&engine, "order", "u1", &json!({"total": 5}));
+    eventually("the entry is heard of", || setting.entries_heard("buyer").len() == 1);
+    engine.settle(Duration::from_secs(30)).unwrap();
+    // Under the new version they would never have been in it.
+    let rules = setting.shop.join("rules/new.sonder");
+    fs::write(&rules, "segment once \"ordered\" { when count(order) >= 1 }\n").unwrap();
+    let before = setting.receiver.calls().len();
+    eventually("the new version takes over", || {
+        engine.get("/api/v1/status").unwrap()["reload"]["outcome"] == "applied"
+    });
+    let decided = "select kind, name, person, changed_at from changes order by id";
+    let changes = engine.query(decided).unwrap();
+    engine.kill().unwrap();
+    let engine = setting.start();
+    engine.settle(Duration::from_secs(30)).unwrap();
+    assert_eq!(engine.query(decided).unwrap(), changes);
+    let takeovers = engine.query("select as_of_seq from takeovers").unwrap();
+    assert_eq!(takeovers, [json!([1])]);
+    send(&engine, "order", "u2", &json!({"total": 5}));
+    eventually("the new version decides", || setting.entries_heard("buyer").len() == 2);
+    assert_eq!(setting.receiver.calls().len(), before + 1, "nobody hears of anything twice");
+    assert!(engine.stop().unwrap().success());
+}
+
+/// No record of the log brings it about, so a start refolds the tail without it, and the clock decides it again.
+#[test]
+fn what_time_brought_about_is_not_sent_again_after_a_crash() {
+    let setting = Setting::new();
+    let mut destinations = fs::read_dir(setting.shop.join("destinations")).unwrap();
+    let destination = destinations.next().unwrap().unwrap().path();
+    let text = fs::read_to_string(&destination).unwrap().replace("segments: [", "segments: [recent, ");
+    assert!(text.contains("recent"), "{text}");
+    fs::write(&destination, text).unwrap();
+    let recent = "segment recent \"viewed just now\" { when did(view, last 1s) }\n";
+    fs::write(setting.shop.join("rules/recent.sonder"), recent).unwrap();
+    let exits = || setting.receiver.calls().iter().filter(|call| call.body["type"] == "segment.left").count();
+    let engine = setting.start();
+    send(&engine, "view", "u1", &json!({"product": "p"}));
+    eventually("the exit is heard of", || exits() == 1);
+    eventually("its outcome is stored", || {
+        engine
+            .count("select count(*) from delivery_states where kind = 'segment_left' and state = 'delivered'")
+            .unwrap()
+            == 1
+    });
+    engine.kill().unwrap();
+    let engine = setting.start();
+    // The same person again, in order behind whatever would be sent again.
+    send(&engine, "view", "u1", &json!({"product": "p"}));
+    eventually("the second exit is heard of", || exits() >= 2);
+    engine.settle(Duration::from_secs(30)).unwrap();
+    assert_eq!(exits(), 2);
+    assert!(engine.stop().unwrap().success());
+}
+
 #[test]
 fn a_hostile_plugin_harms_nobody_but_its_own_destination() {
     let setting = Setting::new();

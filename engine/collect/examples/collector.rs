@@ -7,6 +7,7 @@ use axum::routing::get;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use sonder_collect::{BoxFuture, Collector, CollectorConfig, Intake, Received, Refused, ServeOptions};
+use sonder_dsl::ir::Program;
 use sonder_dsl::source::{SourceFile, SourceSet};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -20,7 +21,7 @@ use tokio::sync::watch;
 struct Memory(Mutex<BTreeMap<String, Value>>);
 
 impl Intake for Memory {
-    fn submit(&self, batch: Vec<Received>) -> BoxFuture<'_, Result<(), Refused>> {
+    fn submit(&self, _: &Arc<Program>, batch: Vec<Received>) -> BoxFuture<'_, Result<(), Refused>> {
         Box::pin(async move {
             let mut messages = self.0.lock();
             for received in batch {

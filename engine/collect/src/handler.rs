@@ -296,7 +296,7 @@ impl<'s> Exchange<'s> {
     async fn submit(&self, received: Vec<Received>) -> Result<(), Rejection> {
         let count = received.len() as u64;
         if count > 0 {
-            self.shared.config.intake.submit(received).await?;
+            self.shared.config.intake.submit(&self.generation.program, received).await?;
         }
         metrics::counter!("sonder_collect_received_total").increment(count);
         Ok(())

@@ -2,8 +2,10 @@
 
 use sonder_core::message::{Message, Quarantined};
 use sonder_core::record::Event;
+use sonder_dsl::ir::Program;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 /// A future in a box, as [`Intake::submit`] returns it.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -11,7 +13,8 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// Takes messages in durably.
 pub trait Intake: Send + Sync + 'static {
     /// Takes in all or none of a batch. When it says yes, the batch is committed: a crash loses nothing of it.
-    fn submit(&self, batch: Vec<Received>) -> BoxFuture<'_, Result<(), Refused>>;
+    /// It was governed by `program`, which may be another one by the time that it is written.
+    fn submit(&self, program: &Arc<Program>, batch: Vec<Received>) -> BoxFuture<'_, Result<(), Refused>>;
 }
 
 /// What came of a message that was received.

@@ -6,6 +6,9 @@ use sonder_dsl::ir::{DestinationId, EventId, IdentifierKindId, ProfileTraitId, S
 use sonder_dsl::time::Moment;
 use std::sync::Arc;
 
+/// Stands for a source that is not in the project any more.
+pub const UNKNOWN_SOURCE: SourceId = SourceId(u32::MAX);
+
 /// A place in the log: dense, from 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -3,6 +3,7 @@
 use sonder_core::effect::{Change, Delivery, EffectId};
 use sonder_core::message::{Message, Quarantined};
 use sonder_core::record::{Record, Seq};
+use sonder_dsl::ir::Fingerprint;
 use sonder_dsl::time::Moment;
 
 /// All that is written in one transaction. Any part may be empty; ids in it are those of the program it is appended with.
@@ -18,6 +19,19 @@ pub struct LogBatch {
     pub deliveries: Vec<RecordedDelivery>,
     /// What became of deliveries.
     pub outcomes: Vec<DeliveryOutcome>,
+    /// Another version of the project takes over; what was decided before was decided under the one before.
+    pub takeover: Option<Takeover>,
+}
+
+/// The place at which another version of the project took over: whatever is decided up to it stays as it was decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Takeover {
+    /// The last record that was folded under the version before.
+    pub as_of: Seq,
+    /// The moment that its timers were fired up to.
+    pub now: Moment,
+    /// Of the new version.
+    pub fingerprint: Fingerprint,
 }
 
 /// An accepted message and the record it became.
@@ -111,5 +125,6 @@ impl LogBatch {
             && self.changes.is_empty()
             && self.deliveries.is_empty()
             && self.outcomes.is_empty()
+            && self.takeover.is_none()
     }
 }

@@ -1,13 +1,13 @@
 //! Checkpoints of the fold: people's state as of a place in the log, as versions that are appended.
 //!
 //! A checkpoint writes the people that changed since the last one, never all of them. Superseded versions lie about until
-//! there are more of them than people; then the tables are written anew in bulk, in the same transaction.
+//! there are more of them than people; then they are deleted in bulk, in the same transaction.
 //!
 //! INVARIANT: a checkpoint is there entirely or not at all: the row in `checkpoints` and the people's versions are one
-//! transaction. It runs on a connection of its own, so that appends go on meanwhile.
+//! transaction, however many slices it is written in. It goes to a file of its own, so that appends never wait for it.
 
 use crate::append::{append, effects};
-use crate::database::Role;
+use crate::database::{Role, STATE, says};
 use crate::recovery::uuid;
 use crate::{Store, StoreError, limits};
 use arrow::array::{
@@ -16,27 +16,24 @@ use arrow::array::{
 };
 use arrow::datatypes::{DataType, Field, Fields};
 use duckdb::{Connection, params};
+use parking_lot::MutexGuard;
 use sonder_core::effect::{Delivery, PersonId};
 use sonder_core::record::Seq;
 use sonder_dsl::ir::Fingerprint;
 use sonder_dsl::time::Moment;
 use std::sync::Arc;
 
-/// What the pipeline hands over to be kept.
+/// What a checkpoint is as of, and what is of no person.
 #[derive(Clone, Copy, Debug)]
 pub struct StateCheckpoint<'a> {
     /// The last record that the state has taken in.
     pub seq: Seq,
     /// The moment that its timers were fired up to.
     pub now: Moment,
-    /// Of the program that the state belongs to.
-    pub fingerprint: Fingerprint,
     /// What is not about one person.
     pub meta: &'a [u8],
-    /// The people that changed since the last checkpoint; `None` for those who are gone.
-    pub people: &'a [(PersonId, Option<Vec<u8>>)],
-    /// What SQL may know of people who changed. Those who are gone need no row.
-    pub rows: &'a [PersonRow],
+    /// How many people there are.
+    pub people: u64,
     /// Deliveries that were decided and have not ended.
     pub pending: &'a [Delivery],
 }
@@ -88,23 +85,26 @@ pub struct LoadedCheckpoint {
 #[derive(Debug)]
 pub(crate) struct Keeper {
     version: u64,
-    /// Rows of `state_people`.
+    /// Rows of the people.
     rows: u64,
+    /// Not known after a failure that may have been none: read again then.
+    doubtful: bool,
 }
 
 impl Keeper {
     pub fn load(connection: &Connection) -> Result<Self, StoreError> {
         let version =
-            connection.query_row("SELECT coalesce(max(version), 0) FROM checkpoints", [], |row| row.get(0))?;
-        let rows = connection.query_row("SELECT count(*) FROM state_people", [], |row| row.get(0))?;
-        Ok(Self { version, rows })
+            connection.query_row("SELECT coalesce(max(version), 0) FROM state.checkpoints", [], |row| row.get(0))?;
+        let rows = connection.query_row("SELECT count(*) FROM state.people", [], |row| row.get(0))?;
+        Ok(Self { version, rows, doubtful: false })
     }
 }
 
 impl SavedCheckpoint {
     pub(crate) fn last(connection: &Connection) -> Result<Option<Self>, StoreError> {
         let mut statement = connection.prepare(
-            "SELECT version, seq, epoch_us(now), fingerprint, people FROM checkpoints ORDER BY version DESC LIMIT 1",
+            "SELECT version, seq, epoch_us(now), fingerprint, people FROM state.checkpoints
+             ORDER BY version DESC LIMIT 1",
         )?;
         let mut rows = statement.query([])?;
         let Some(row) = rows.next()? else { return Ok(None) };
@@ -118,66 +118,144 @@ impl SavedCheckpoint {
     }
 }
 
-impl Store {
-    /// Keeps a checkpoint; it is on the disk when this returns. Appends go on meanwhile. The first one of a program
-    /// replaces what was kept for another.
+/// A checkpoint that is being written. Dropped before [`finish`](Self::finish), it never was.
+#[derive(Debug)]
+pub struct Saving<'a> {
+    store: &'a Store,
+    keeper: MutexGuard<'a, Keeper>,
+    /// Of the database that the transaction is in.
+    generation: u64,
+    fingerprint: Fingerprint,
+    is_anew: bool,
+    added: u64,
+    open: bool,
+}
+
+impl Saving<'_> {
+    /// Adds people who changed since the last checkpoint, `None` for those who are gone, each once; and what SQL may know
+    /// of those who are there.
+    ///
+    /// # Errors
+    /// [`StoreError::Full`] when there is no room; the checkpoint is lost then.
+    pub fn add(&mut self, people: &[(PersonId, Option<Vec<u8>>)], rows: &[PersonRow]) -> Result<(), StoreError> {
+        let version = self.keeper.version + 1;
+        let (state, rows) = (state_columns(people, version)?, people_columns(people, rows, version)?);
+        self.added += people.len() as u64;
+        self.run(|connection| {
+            append(connection, STATE, "people", state)?;
+            append(connection, STATE, "people_rows", rows)?;
+            Ok(())
+        })
+    }
+
+    /// Makes it the last checkpoint; it is on the disk when this returns.
     ///
     /// # Errors
     /// [`StoreError::Full`] when there is no room; the checkpoint before it stands.
-    pub fn save_checkpoint(&self, checkpoint: &StateCheckpoint<'_>) -> Result<SavedCheckpoint, StoreError> {
-        let mut keeper = self.keeper.lock();
-        let version = keeper.version + 1;
-        let state = state_columns(checkpoint, version)?;
-        let rows = people_columns(checkpoint, version)?;
+    pub fn finish(mut self, checkpoint: &StateCheckpoint<'_>) -> Result<SavedCheckpoint, StoreError> {
+        let version = self.keeper.version + 1;
         let pending = serde_json::to_string(checkpoint.pending)
             .map_err(|error| StoreError::Damaged(format!("a delivery cannot be written: {error}")))?;
-        let added = state.num_rows() as u64;
-        let write = |connection: &Connection| -> Result<(u64, u64), StoreError> {
-            connection.execute_batch("BEGIN TRANSACTION")?;
-            // The state of another program began with nobody, so this is all of it: whom the old one knew is no more.
-            let is_anew =
-                SavedCheckpoint::last(connection)?.is_some_and(|last| last.fingerprint != checkpoint.fingerprint);
-            if is_anew {
-                connection.execute_batch("DELETE FROM state_people; DELETE FROM people_rows")?;
-            }
-            append(connection, "state_people", state)?;
-            append(connection, "people_rows", rows)?;
-            let people: u64 = connection.query_row(LIVE, [], |row| row.get(0))?;
-            let mut total = if is_anew { added } else { keeper.rows + added };
-            if total > people.saturating_mul(2) + limits::STALE_VERSIONS {
-                compact(connection)?;
-                total = people;
+        let mut total = if self.is_anew { self.added } else { self.keeper.rows + self.added };
+        let surplus = total > checkpoint.people.saturating_mul(2) + limits::STALE_VERSIONS;
+        let fingerprint = self.fingerprint;
+        let done = self.run(|connection| {
+            if surplus {
+                connection.execute_batch(DELETE_SUPERSEDED)?;
             }
             connection.execute(
-                "INSERT INTO checkpoints VALUES (?, ?, make_timestamp(?), ?, ?, ?, ?)",
+                "INSERT INTO state.checkpoints VALUES (?, ?, make_timestamp(?), ?, ?, ?, ?)",
                 params![
                     version,
                     checkpoint.seq.0,
                     checkpoint.now.0,
-                    checkpoint.fingerprint.0,
-                    people,
+                    fingerprint.0,
+                    checkpoint.people,
                     checkpoint.meta,
                     pending
                 ],
             )?;
-            connection.execute("DELETE FROM checkpoints WHERE version < ?", params![version])?;
-            connection.execute_batch("COMMIT")?;
-            Ok((people, total))
-        };
-        let (people, total) = self.database.run(Role::Keeper, |connection| {
-            write(connection).inspect_err(|_| {
-                // The transaction may be gone already; what counts is the first error.
+            connection.execute("DELETE FROM state.checkpoints WHERE version < ?", params![version])?;
+            Ok(())
+        });
+        done?;
+        // From here on it may be there even if DuckDB says otherwise.
+        self.keeper.doubtful = true;
+        self.run(|connection| Ok(connection.execute_batch("COMMIT")?))?;
+        self.open = false;
+        if surplus {
+            total = checkpoint.people;
+        }
+        *self.keeper = Keeper { version, rows: total, doubtful: false };
+        let StateCheckpoint { seq, now, people, .. } = *checkpoint;
+        Ok(SavedCheckpoint { version, seq, now, fingerprint, people })
+    }
+
+    fn run<T>(&self, work: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        self.store.database.run(Role::Keeper, |connection| {
+            if self.store.database.generation() != self.generation {
+                return Err(StoreError::Damaged("the database was opened again while a checkpoint was saved".into()));
+            }
+            work(connection)
+        })
+    }
+}
+
+impl Drop for Saving<'_> {
+    fn drop(&mut self) {
+        if self.open {
+            // The transaction may be gone already.
+            let _ = self.run(|connection| Ok(connection.execute_batch("ROLLBACK")?));
+        }
+    }
+}
+
+impl Store {
+    /// Begins to write a checkpoint of the program with this fingerprint. The first one of a program replaces what was
+    /// kept for another. Appends go on meanwhile; another checkpoint waits.
+    ///
+    /// # Errors
+    /// Whatever the database may say; the checkpoint before it stands.
+    pub fn begin_checkpoint(&self, fingerprint: Fingerprint) -> Result<Saving<'_>, StoreError> {
+        let mut keeper = self.keeper.lock();
+        let generation = self.database.generation();
+        let is_anew = self.database.run(Role::Keeper, |connection| {
+            if keeper.doubtful {
+                *keeper = Keeper::load(connection)?;
+            }
+            connection.execute_batch("BEGIN TRANSACTION")?;
+            let begun = || -> Result<bool, StoreError> {
+                // The state of another program began with nobody, so this is all of it: whom the old one knew is no more.
+                let is_anew = SavedCheckpoint::last(connection)?.is_some_and(|last| last.fingerprint != fingerprint);
+                if is_anew {
+                    connection.execute_batch("DELETE FROM state.people; DELETE FROM state.people_rows")?;
+                }
+                Ok(is_anew)
+            };
+            begun().inspect_err(|_| {
                 let _ = connection.execute_batch("ROLLBACK");
             })
         })?;
-        keeper.version = version;
-        keeper.rows = total;
-        Ok(SavedCheckpoint {
-            version,
-            seq: checkpoint.seq,
-            now: checkpoint.now,
-            fingerprint: checkpoint.fingerprint,
-            people,
+        Ok(Saving { store: self, keeper, generation, fingerprint, is_anew, added: 0, open: true })
+    }
+
+    /// Whether the write-ahead log of people's state should be folded into its file.
+    #[must_use]
+    pub fn wants_state_checkpoint(&self) -> bool {
+        self.database.wal_bytes(STATE) >= limits::STATE_WAL_BYTES
+    }
+
+    /// Folds the write-ahead log of people's state into its file. No append waits for that. Returns false when a
+    /// checkpoint is being saved.
+    ///
+    /// # Errors
+    /// [`StoreError::Full`] when there is no room for it; nothing is lost.
+    pub fn checkpoint_state_wal(&self) -> Result<bool, StoreError> {
+        let Some(_keeper) = self.keeper.try_lock() else { return Ok(false) };
+        self.database.run(Role::Keeper, |connection| match connection.execute_batch("CHECKPOINT state") {
+            Ok(()) => Ok(true),
+            Err(error) if says(&error, &["other write transactions active"]) => Ok(false),
+            Err(error) => Err(error.into()),
         })
     }
 
@@ -189,7 +267,7 @@ impl Store {
         self.database.run(Role::Reader, |connection| {
             let Some(saved) = SavedCheckpoint::last(connection)? else { return Ok(None) };
             let (meta, pending): (Vec<u8>, String) = connection.query_row(
-                "SELECT meta, pending FROM checkpoints WHERE version = ?",
+                "SELECT meta, pending FROM state.checkpoints WHERE version = ?",
                 params![saved.version],
                 |row| Ok((row.get(0)?, row.get(1)?)),
             )?;
@@ -246,25 +324,11 @@ impl Store {
     }
 }
 
-const LIVE: &str = "SELECT count(*) FROM (
-    SELECT person FROM state_people GROUP BY person HAVING arg_max(state IS NOT NULL, version))";
-
-/// Writes both tables anew with nothing but the latest version of each person who is there.
-fn compact(connection: &Connection) -> Result<(), StoreError> {
-    let latest = |table: &str, there: &str| {
-        format!(
-            "CREATE OR REPLACE TEMP TABLE sonder_latest AS SELECT * FROM {table}
-                SEMI JOIN (SELECT person, max(version) AS version FROM {table} GROUP BY person) USING (person, version)
-                WHERE {there};
-             DELETE FROM {table};
-             INSERT INTO {table} FROM temp.sonder_latest;
-             DROP TABLE temp.sonder_latest;"
-        )
-    };
-    connection.execute_batch(&latest("state_people", "state IS NOT NULL"))?;
-    connection.execute_batch(&latest("people_rows", "NOT gone"))?;
-    Ok(())
-}
+/// Leaves nothing but the latest version of each person who is there.
+const DELETE_SUPERSEDED: &str = "
+    DELETE FROM state.people WHERE gone OR rowid NOT IN (SELECT arg_max(rowid, version) FROM state.people GROUP BY person);
+    DELETE FROM state.people_rows
+        WHERE gone OR rowid NOT IN (SELECT arg_max(rowid, version) FROM state.people_rows GROUP BY person);";
 
 fn people(
     connection: &Connection,
@@ -272,10 +336,10 @@ fn people(
     visit: &mut dyn FnMut(Vec<(PersonId, Vec<u8>)>),
 ) -> Result<(), StoreError> {
     let mut statement = connection.prepare(&format!(
-        "SELECT person::VARCHAR, state FROM state_people
-         SEMI JOIN (SELECT person, max(version) AS version FROM state_people {wanted} GROUP BY person)
+        "SELECT person::VARCHAR, bytes FROM state.people
+         SEMI JOIN (SELECT person, max(version) AS version FROM state.people {wanted} GROUP BY person)
              USING (person, version)
-         WHERE state IS NOT NULL ORDER BY person"
+         WHERE NOT gone ORDER BY person"
     ))?;
     drop(statement.stream_arrow([])?);
     while let Some(chunk) = statement.step()? {
@@ -291,33 +355,37 @@ fn people(
 }
 
 fn state_columns(
-    checkpoint: &StateCheckpoint<'_>,
+    people: &[(PersonId, Option<Vec<u8>>)],
     version: u64,
 ) -> Result<arrow::record_batch::RecordBatch, StoreError> {
     let mut person = effects::Uuids::default();
     let mut versions = UInt64Builder::new();
+    let mut gone = BooleanBuilder::new();
     let mut state = BinaryBuilder::new();
-    for (id, bytes) in checkpoint.people {
+    for (id, bytes) in people {
         person.push(id.0)?;
         versions.append_value(version);
+        gone.append_value(bytes.is_none());
         state.append_option(bytes.as_deref());
     }
     effects::batch(vec![
         person.finish("person"),
         (Field::new("version", DataType::UInt64, true), Arc::new(versions.finish())),
-        (Field::new("state", DataType::Binary, true), Arc::new(state.finish())),
+        (Field::new("gone", DataType::Boolean, true), Arc::new(gone.finish())),
+        (Field::new("bytes", DataType::Binary, true), Arc::new(state.finish())),
     ])
 }
 
 fn people_columns(
-    checkpoint: &StateCheckpoint<'_>,
+    people: &[(PersonId, Option<Vec<u8>>)],
+    rows: &[PersonRow],
     version: u64,
 ) -> Result<arrow::record_batch::RecordBatch, StoreError> {
     let mut columns = PeopleColumns::new();
-    for row in checkpoint.rows {
+    for row in rows {
         columns.push(row, version)?;
     }
-    for (id, state) in checkpoint.people {
+    for (id, state) in people {
         if state.is_none() {
             columns.push_gone(*id, version)?;
         }

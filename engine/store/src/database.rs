@@ -1,11 +1,15 @@
-//! The only place that opens DuckDB: one file, its settings, its connections, and opening it again when it gave up.
+//! The only place that opens DuckDB: its files, settings and connections, and opening it again when it gave up.
 //!
 //! DuckDB declares a whole database invalid when it fails half-way through folding the write-ahead log into the file (a
 //! full disk does that). Nothing committed is lost then, but every connection is dead. So all work goes through
 //! [`Database::run`], which hands out connections of the present instance, and [`Database::reopen`] replaces it.
 //!
-//! The file is attached to an in-memory database rather than opened directly, because only `ATTACH` lets us choose the
-//! size of row groups. Small ones keep checkpoints short: what a checkpoint rewrites is the last row group of each table.
+//! There are two files, each with a write-ahead log of its own: the log with all that came and was decided, and the state
+//! of people. A commit waits for whatever is written to the same file, so the writer of the log never waits for people to
+//! be saved.
+//!
+//! They are attached to an in-memory database rather than opened directly, because only `ATTACH` lets us choose the size
+//! of row groups. Small ones keep checkpoints short: what a checkpoint rewrites is the last row group of each table.
 
 use crate::{StoreError, StoreOptions};
 use duckdb::{Config, Connection, InterruptHandle};
@@ -13,11 +17,12 @@ use parking_lot::{Condvar, Mutex, RwLock};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Instant;
 
-/// The catalog's name in SQL.
-pub(crate) const CATALOG: &str = "sonder";
-const FILE: &str = "sonder.duckdb";
+/// The catalogs' names in SQL: the log and all that hangs on it, and the state of people.
+pub(crate) const LOG: &str = "sonder";
+pub(crate) const STATE: &str = "state";
 /// Rows that one row group holds; a multiple of DuckDB's vector of 2,048.
 const ROW_GROUP: u64 = 16_384;
 
@@ -38,13 +43,16 @@ pub(crate) struct Database {
     instance: RwLock<Option<Instance>>,
     /// Set by the first error that says so.
     broken: AtomicBool,
+    /// Counts the times that it was opened.
+    generation: AtomicU64,
     readers: Readers,
+    queries: Readers,
 }
 
 struct Instance {
-    /// For `append`, `evolve` and folding the write-ahead log.
+    /// For `append`, `evolve` and folding the log's write-ahead log.
     writer: Mutex<Connection>,
-    /// For checkpoints of the fold, which must not hold up `append`.
+    /// For the state of people, which must not hold up `append`.
     keeper: Mutex<Connection>,
     /// Never busy: what further connections are made from.
     template: Mutex<Connection>,
@@ -60,6 +68,8 @@ pub(crate) enum Role {
     Writer,
     Keeper,
     Reader,
+    /// SQL of users, which may take long, and must not keep the engine's own reads waiting. Until then it may wait for others.
+    Query(Instant),
 }
 
 /// Counts the reads that run, so that they are bounded.
@@ -72,20 +82,27 @@ struct Readers {
 impl Database {
     pub fn open(dir: &Path, options: StoreOptions, access: Access) -> Result<Self, StoreError> {
         let instance = Instance::open(dir, &options, access)?;
-        let readers = Readers { free: Mutex::new(options.readers.max(1)), freed: Condvar::new() };
+        let readers = Readers::new(options.readers);
+        let queries = Readers::new(options.queries);
         Ok(Self {
             dir: dir.to_owned(),
             options,
             access,
             instance: RwLock::new(Some(instance)),
             broken: AtomicBool::new(false),
+            generation: AtomicU64::new(0),
             readers,
+            queries,
         })
     }
 
     /// Runs `work` on a connection for `role`; waits for one.
     pub fn run<T>(&self, role: Role, work: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        let _permit = (role == Role::Reader).then(|| self.readers.enter());
+        let _permit = match role {
+            Role::Reader => self.readers.enter(None),
+            Role::Query(deadline) => Some(self.queries.enter(Some(deadline)).ok_or(StoreError::TimedOut)?),
+            Role::Writer | Role::Keeper => None,
+        };
         let guard = self.instance.read();
         let Some(instance) = guard.as_ref() else {
             return Err(StoreError::Full { path: self.dir.clone() });
@@ -93,7 +110,7 @@ impl Database {
         let outcome = match role {
             Role::Writer => work(&instance.writer.lock()),
             Role::Keeper => work(&instance.keeper.lock()),
-            Role::Reader => instance.read(work),
+            Role::Reader | Role::Query(_) => instance.read(work),
         };
         outcome.map_err(|error| self.classify(error))
     }
@@ -101,6 +118,12 @@ impl Database {
     /// Whether the database has to be opened again before anything works.
     pub fn is_broken(&self) -> bool {
         self.broken.load(Ordering::Acquire)
+    }
+
+    /// As an error of DuckDB that says so.
+    #[cfg(test)]
+    pub fn declare_broken(&self) {
+        self.broken.store(true, Ordering::Release);
     }
 
     /// Closes the database and opens it again; reads that run are interrupted.
@@ -114,8 +137,14 @@ impl Database {
         *guard = None;
         let opened = Instance::open(&self.dir, &self.options, self.access).map_err(|error| self.classify(error))?;
         *guard = Some(opened);
+        self.generation.fetch_add(1, Ordering::AcqRel);
         self.broken.store(false, Ordering::Release);
         Ok(())
+    }
+
+    /// Another number when it was opened again: a transaction that began before is no more.
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
     }
 
     pub fn dir(&self) -> &Path {
@@ -126,14 +155,14 @@ impl Database {
         &self.options
     }
 
-    /// Bytes of the write-ahead log.
-    pub fn wal_bytes(&self) -> u64 {
-        bytes_of(&self.dir.join(format!("{FILE}.wal")))
+    /// Bytes of a catalog's write-ahead log.
+    pub fn wal_bytes(&self, catalog: &str) -> u64 {
+        bytes_of(&self.dir.join(format!("{catalog}.duckdb.wal")))
     }
 
-    /// Bytes of the file.
+    /// Bytes of the files.
     pub fn file_bytes(&self) -> u64 {
-        bytes_of(&self.dir.join(FILE))
+        [LOG, STATE].iter().map(|catalog| bytes_of(&self.dir.join(file(catalog)))).sum()
     }
 
     fn classify(&self, error: StoreError) -> StoreError {
@@ -181,8 +210,8 @@ impl fmt::Debug for Instance {
 
 impl Instance {
     fn open(dir: &Path, options: &StoreOptions, access: Access) -> Result<Self, StoreError> {
-        let file = dir.join(FILE);
-        if access == Access::Read && !file.exists() {
+        let files = [LOG, STATE].map(|catalog| (catalog, dir.join(file(catalog))));
+        if access == Access::Read && files.iter().any(|(_, file)| !file.exists()) {
             return Err(StoreError::Missing { path: dir.to_owned() });
         }
         let text = |path: &Path| path.to_str().map(str::to_owned).ok_or_else(|| unreadable(path));
@@ -199,11 +228,14 @@ impl Instance {
             Access::Write => format!("ROW_GROUP_SIZE {ROW_GROUP}"),
             Access::Read => "READ_ONLY".to_owned(),
         };
-        writer.execute_batch(&format!("ATTACH {} AS {CATALOG} ({mode}); USE {CATALOG};", quoted(&text(&file)?)))?;
-        // From here on SQL reaches this file and the spill directory only, and no setting can be changed any more.
+        for (catalog, file) in &files {
+            writer.execute_batch(&format!("ATTACH {} AS {catalog} ({mode})", quoted(&text(file)?)))?;
+        }
+        writer.execute_batch(&format!("USE {LOG}"))?;
+        // From here on SQL reaches these files and the spill directory only, and no setting can be changed any more.
         writer.execute_batch("SET enable_external_access = false; SET lock_configuration = true;")?;
-        let keeper = Mutex::new(sibling(&writer)?);
-        let template = Mutex::new(sibling(&writer)?);
+        let keeper = Mutex::new(sibling(&writer, STATE)?);
+        let template = Mutex::new(sibling(&writer, LOG)?);
         Ok(Self { writer: Mutex::new(writer), keeper, template, idle: Mutex::default(), busy: Mutex::default() })
     }
 
@@ -211,7 +243,7 @@ impl Instance {
         let idle = self.idle.lock().pop();
         let connection = match idle {
             Some(connection) => connection,
-            None => sibling(&self.template.lock())?,
+            None => sibling(&self.template.lock(), LOG)?,
         };
         let handle = connection.interrupt_handle();
         self.busy.lock().push(Arc::clone(&handle));
@@ -225,9 +257,9 @@ impl Instance {
     }
 }
 
-fn sibling(connection: &Connection) -> Result<Connection, StoreError> {
+fn sibling(connection: &Connection, catalog: &str) -> Result<Connection, StoreError> {
     let sibling = connection.try_clone()?;
-    sibling.execute_batch(&format!("USE {CATALOG}"))?;
+    sibling.execute_batch(&format!("USE {catalog}"))?;
     Ok(sibling)
 }
 
@@ -236,18 +268,31 @@ fn unreadable(path: &Path) -> StoreError {
     StoreError::Io { action: "open", path: path.to_owned(), error }
 }
 
+fn file(catalog: &str) -> String {
+    format!("{catalog}.duckdb")
+}
+
 fn bytes_of(path: &Path) -> u64 {
     std::fs::metadata(path).map_or(0, |meta| meta.len())
 }
 
 impl Readers {
-    fn enter(&self) -> Permit<'_> {
+    fn new(limit: usize) -> Self {
+        Self { free: Mutex::new(limit.max(1)), freed: Condvar::new() }
+    }
+
+    /// Waits for its turn; `None` when that had not come by `deadline`.
+    fn enter(&self, deadline: Option<Instant>) -> Option<Permit<'_>> {
         let mut free = self.free.lock();
         while *free == 0 {
-            self.freed.wait(&mut free);
+            match deadline {
+                None => self.freed.wait(&mut free),
+                Some(deadline) if self.freed.wait_until(&mut free, deadline).timed_out() && *free == 0 => return None,
+                Some(_) => {}
+            }
         }
         *free -= 1;
-        Permit { readers: self }
+        Some(Permit { readers: self })
     }
 }
 

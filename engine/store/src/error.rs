@@ -20,6 +20,13 @@ pub enum StoreError {
         /// The data directory.
         path: PathBuf,
     },
+    /// The disk is full or failed while a batch was committed, and whether the batch is there cannot be found out now.
+    /// [`Store::resolve`](crate::Store::resolve) tells; until then nothing else can be appended.
+    #[error("it is not known whether the last batch is on the disk that holds `{}`", path.display())]
+    InDoubt {
+        /// The data directory.
+        path: PathBuf,
+    },
     /// The files were written by a newer Sonder.
     #[error("the data in `{}` has format {found}, and this version of sonder reads up to format {supported}", path.display())]
     NewerFormat {
@@ -82,7 +89,9 @@ impl StoreError {
     pub fn help(&self) -> Option<String> {
         Some(match self {
             Self::Locked { .. } => "stop the other one, or give this one a directory of its own with `--data`".into(),
-            Self::Full { .. } => "make room; sonder goes on by itself as soon as there is some".into(),
+            Self::Full { .. } | Self::InDoubt { .. } => {
+                "make room; sonder goes on by itself as soon as there is some".into()
+            }
             Self::NewerFormat { .. } => "run the version of sonder that wrote it, or a newer one".into(),
             Self::Missing { .. } => "give the directory that `sonder run` writes to with `--data`".into(),
             Self::Refused { help, .. } => help.clone(),

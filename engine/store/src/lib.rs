@@ -1,6 +1,6 @@
 //! DuckDB: the log, the typed event tables, checkpoints of the fold, and read-only SQL.
 //!
-//! One file, `sonder.duckdb`, in one directory that one engine holds. Everything Sonder knows is in it:
+//! Two files in one directory that one engine holds: `sonder.duckdb` is the truth, `state.duckdb` could be made of it again.
 //!
 //! | table | one row for | written |
 //! |---|---|---|
@@ -10,8 +10,9 @@
 //! | `quarantine` | a message that was kept aside, and why | with `log` |
 //! | `changes`, `deliveries` | what the fold decided | with `log`; rewritten when the tail is refolded |
 //! | `delivery_outcomes` | one attempt at a delivery | with `log`, never changed |
-//! | `checkpoints`, `state_people` | the fold's state as of a place in the log | by [`Store::save_checkpoint`] |
-//! | `people_rows` | what SQL may know of a person as of a checkpoint; views `people`, `identifiers`, `memberships` | with it |
+//! | `takeovers` | a place at which another version of the project took over | with `log` |
+//! | `state.checkpoints`, `state.people` | the fold's state as of a place in the log | by [`Store::begin_checkpoint`] |
+//! | `state.people_rows` | what SQL may know of a person as of a checkpoint; views `people`, `identifiers`, `memberships` | with it |
 //!
 //! Invariants:
 //! - A batch is there entirely or not at all, and is on the disk when `append` returns.
@@ -40,8 +41,8 @@ mod sql;
 mod store;
 mod typed;
 
-pub use batch::{DeliveryOutcome, LogBatch, LogRow, OutcomeState, RecordedChange, RecordedDelivery};
-pub use checkpoint::{LoadedCheckpoint, PersonRow, SavedCheckpoint, StateCheckpoint};
+pub use batch::{DeliveryOutcome, LogBatch, LogRow, OutcomeState, RecordedChange, RecordedDelivery, Takeover};
+pub use checkpoint::{LoadedCheckpoint, PersonRow, SavedCheckpoint, Saving, StateCheckpoint};
 pub use dedup::DedupSet;
 pub use error::StoreError;
 pub use options::StoreOptions;

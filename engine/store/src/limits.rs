@@ -8,12 +8,16 @@ pub const DEFAULT_MEMORY_BYTES: u64 = 256 << 20;
 pub const DEFAULT_THREADS: usize = 2;
 /// Connections that answer reads at the same time; more readers wait.
 pub const MAX_READERS: usize = 8;
+/// Connections that answer users' statements at the same time; more of them wait, for no longer than they may run.
+pub const MAX_QUERIES: usize = 8;
 /// A write-ahead log smaller than this is left alone.
 pub const WAL_SOFT_BYTES: u64 = 4 << 20;
 /// A larger one is folded into the file at once, however long the last folding took.
 pub const WAL_HARD_BYTES: u64 = 64 << 20;
 /// Folding takes at most one part in so many of the time: it stalls writers.
 pub const WAL_REST: u32 = 10;
+/// The write-ahead log of people's state is folded into its file when it is this large: nobody waits for that.
+pub const STATE_WAL_BYTES: u64 = 32 << 20;
 /// Message ids that are remembered; beyond it the oldest are forgotten before their time.
 pub const MAX_DEDUP_IDS: usize = 32_000_000;
 /// Rows that one call of [`Reader::log_after`](crate::Reader::log_after) returns at the most.

@@ -9,8 +9,10 @@ pub struct StoreOptions {
     pub memory_bytes: u64,
     /// Threads of DuckDB.
     pub threads: usize,
-    /// Reads that run at the same time; more of them wait.
+    /// Reads of the engine itself that run at the same time; more of them wait.
     pub readers: usize,
+    /// Statements of users that run at the same time; more of them wait.
+    pub queries: usize,
     /// Message ids that are remembered at the most.
     pub dedup_ids: usize,
 }
@@ -21,6 +23,7 @@ impl Default for StoreOptions {
             memory_bytes: limits::DEFAULT_MEMORY_BYTES,
             threads: limits::DEFAULT_THREADS,
             readers: limits::MAX_READERS,
+            queries: limits::MAX_QUERIES,
             dedup_ids: limits::MAX_DEDUP_IDS,
         }
     }

@@ -2,13 +2,13 @@
 
 use crate::checkpoint::SavedCheckpoint;
 use crate::dedup::DedupSet;
-use crate::{OutcomeState, StoreError, StoreOptions};
+use crate::{OutcomeState, StoreError, StoreOptions, Takeover};
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::TimestampMicrosecondType;
 use duckdb::{Connection, params};
 use sonder_core::effect::EffectId;
 use sonder_core::record::Seq;
-use sonder_dsl::ir::Program;
+use sonder_dsl::ir::{Fingerprint, Program};
 use sonder_dsl::time::Moment;
 use std::collections::BTreeMap;
 use xxhash_rust::xxh3::xxh3_64;
@@ -24,6 +24,8 @@ pub struct Recovered {
     pub dedup: DedupSet,
     /// The last checkpoint of the fold. [`Store::load_checkpoint`](crate::Store::load_checkpoint) reads it.
     pub checkpoint: Option<SavedCheckpoint>,
+    /// Where a version of the project last took over while an engine ran.
+    pub takeover: Option<Takeover>,
     /// Deliveries that ended since that checkpoint (or ever, where there is none): refolding the tail decides them again,
     /// and they must not be sent again.
     pub ended: BTreeMap<EffectId, OutcomeState>,
@@ -41,6 +43,7 @@ impl Recovered {
             last_received_at: Moment(last.unwrap_or(0)),
             dedup: message_ids(connection, program, options)?,
             ended: ended(connection, checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.seq.0))?,
+            takeover: takeover(connection)?,
             checkpoint,
         })
     }
@@ -87,6 +90,16 @@ fn ids(connection: &Connection, table: &str, from: i64, mut visit: impl FnMut(i6
         }
     }
     Ok(())
+}
+
+fn takeover(connection: &Connection) -> Result<Option<Takeover>, StoreError> {
+    let mut statement = connection.prepare(
+        "SELECT as_of_seq, epoch_us(now), fingerprint FROM takeovers ORDER BY as_of_seq DESC, now DESC, rowid DESC LIMIT 1",
+    )?;
+    let mut rows = statement.query([])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let (as_of, now) = (Seq(row.get(0)?), Moment(row.get(1)?));
+    Ok(Some(Takeover { as_of, now, fingerprint: Fingerprint(row.get(2)?) }))
 }
 
 fn ended(connection: &Connection, since: u64) -> Result<BTreeMap<EffectId, OutcomeState>, StoreError> {

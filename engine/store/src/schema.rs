@@ -7,7 +7,7 @@ use duckdb::Connection;
 use std::path::Path;
 
 /// The format that this version writes. Raised when a table's meaning changes; older ones are then migrated here.
-pub(crate) const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 2;
 
 const TABLES: &str = "
 CREATE TABLE IF NOT EXISTS sonder_format(version UINTEGER NOT NULL);
@@ -46,17 +46,13 @@ CREATE TABLE IF NOT EXISTS delivery_outcomes(
     detail VARCHAR);
 COMMENT ON TABLE delivery_outcomes IS 'attempts at deliveries: delivered, retry, dead, cancelled';
 
-CREATE TABLE IF NOT EXISTS checkpoints(
-    version UBIGINT, seq UBIGINT, now TIMESTAMP, fingerprint UBIGINT, people UBIGINT, meta BLOB, pending VARCHAR);
-CREATE TABLE IF NOT EXISTS state_people(person UUID, version UBIGINT, state BLOB);
-CREATE TABLE IF NOT EXISTS people_rows(
-    person UUID, version UBIGINT, gone BOOLEAN, first_seen TIMESTAMP, last_seen TIMESTAMP,
-    identifiers STRUCT(kind VARCHAR, \"value\" VARCHAR)[], segments STRUCT(segment VARCHAR, since TIMESTAMP)[],
-    traits VARCHAR);
+CREATE TABLE IF NOT EXISTS takeovers(as_of_seq UBIGINT, now TIMESTAMP, fingerprint UBIGINT);
+COMMENT ON TABLE takeovers IS 'where in the log another version of the project took over while the engine ran';
 
 CREATE VIEW IF NOT EXISTS people AS
-    SELECT person, first_seen, last_seen, identifiers, segments, traits FROM people_rows
-    SEMI JOIN (SELECT person, max(version) AS version FROM people_rows GROUP BY person) USING (person, version)
+    SELECT person, first_seen, last_seen, identifiers, segments, traits FROM state.main.people_rows
+    SEMI JOIN (SELECT person, max(version) AS version FROM state.main.people_rows GROUP BY person)
+        USING (person, version)
     WHERE NOT gone;
 COMMENT ON VIEW people IS 'people as of the last checkpoint; traits as JSON';
 CREATE VIEW IF NOT EXISTS identifiers AS
@@ -72,20 +68,47 @@ CREATE VIEW IF NOT EXISTS delivery_states AS
 COMMENT ON VIEW delivery_states IS 'deliveries with their last outcome';
 ";
 
+/// In the file of people's state.
+const STATE_TABLES: &str = "
+CREATE TABLE IF NOT EXISTS state.checkpoints(
+    version UBIGINT, seq UBIGINT, now TIMESTAMP, fingerprint UBIGINT, people UBIGINT, meta BLOB, pending VARCHAR);
+CREATE TABLE IF NOT EXISTS state.people(person UUID, version UBIGINT, gone BOOLEAN, bytes BLOB);
+CREATE TABLE IF NOT EXISTS state.people_rows(
+    person UUID, version UBIGINT, gone BOOLEAN, first_seen TIMESTAMP, last_seen TIMESTAMP,
+    identifiers STRUCT(kind VARCHAR, \"value\" VARCHAR)[], segments STRUCT(segment VARCHAR, since TIMESTAMP)[],
+    traits VARCHAR);
+";
+
+/// Format 1 had people's state in the file of the log. A transaction changes one file only: first it is copied, then left.
+const COPY_FROM_1: &str = "
+DELETE FROM state.checkpoints; DELETE FROM state.people; DELETE FROM state.people_rows;
+INSERT INTO state.checkpoints FROM sonder.checkpoints;
+INSERT INTO state.people SELECT person, version, state IS NULL, state FROM sonder.state_people;
+INSERT INTO state.people_rows FROM sonder.people_rows;
+";
+const LEAVE_1: &str = "
+DROP VIEW IF EXISTS memberships; DROP VIEW IF EXISTS identifiers; DROP VIEW IF EXISTS people;
+DROP TABLE IF EXISTS checkpoints; DROP TABLE IF EXISTS state_people; DROP TABLE IF EXISTS people_rows;
+UPDATE sonder_format SET version = 2;
+";
+
 /// Makes what is missing; refuses what a newer version wrote.
 pub(crate) fn prepare(connection: &Connection, dir: &Path) -> Result<(), StoreError> {
-    check_format(connection, dir)?;
+    let found = check_format(connection, dir)?;
+    transaction(connection, &[STATE_TABLES])?;
+    if found == Some(1) {
+        tracing::info!("the data has the format of an older version of sonder; it gets the present one");
+        transaction(connection, &[COPY_FROM_1])?;
+        transaction(connection, &[LEAVE_1])?;
+    }
+    let format = format!("INSERT INTO sonder_format SELECT {FORMAT} WHERE NOT EXISTS (FROM sonder_format)");
+    transaction(connection, &[TABLES, typed::TABLES, &format])
+}
+
+fn transaction(connection: &Connection, statements: &[&str]) -> Result<(), StoreError> {
     connection.execute_batch("BEGIN TRANSACTION")?;
-    let made = connection
-        .execute_batch(TABLES)
-        .and_then(|()| connection.execute_batch(typed::TABLES))
-        .and_then(|()| {
-            connection.execute_batch(&format!(
-                "INSERT INTO sonder_format SELECT {FORMAT} WHERE NOT EXISTS (FROM sonder_format)"
-            ))
-        })
-        .and_then(|()| connection.execute_batch("COMMIT"));
-    if let Err(error) = made {
+    let done = statements.iter().try_for_each(|sql| connection.execute_batch(sql));
+    if let Err(error) = done.and_then(|()| connection.execute_batch("COMMIT")) {
         // The transaction may be gone already; what counts is the first error.
         let _ = connection.execute_batch("ROLLBACK");
         return Err(error.into());
@@ -93,21 +116,21 @@ pub(crate) fn prepare(connection: &Connection, dir: &Path) -> Result<(), StoreEr
     Ok(())
 }
 
-/// Refuses a file that a newer version wrote.
-pub(crate) fn check_format(connection: &Connection, dir: &Path) -> Result<(), StoreError> {
+/// The format of the file, where it has one; refuses what a newer version wrote.
+pub(crate) fn check_format(connection: &Connection, dir: &Path) -> Result<Option<u32>, StoreError> {
     let known: u64 = connection.query_row(
         "SELECT count(*) FROM duckdb_tables() WHERE database_name = 'sonder' AND table_name = 'sonder_format'",
         [],
         |row| row.get(0),
     )?;
     if known == 0 {
-        return Ok(());
+        return Ok(None);
     }
     let found: Option<u32> = connection.query_row("SELECT max(version) FROM sonder_format", [], |row| row.get(0))?;
     match found {
         Some(found) if found > FORMAT => {
             Err(StoreError::NewerFormat { path: dir.to_owned(), found, supported: FORMAT })
         }
-        _ => Ok(()),
+        _ => Ok(found),
     }
 }

@@ -1,14 +1,14 @@
 //! The writing side: one [`Store`] for each data directory.
 
 use crate::append::{Counters, Prepared};
-use crate::batch::LogBatch;
-use crate::database::{Access, Database, Role, says};
+use crate::batch::{DeliveryOutcome, LogBatch, Takeover};
+use crate::database::{Access, Database, LOG, Role, STATE, says};
 use crate::lock::DirectoryLock;
 use crate::reader::Reader;
 use crate::recovery::Recovered;
 use crate::typed::{Catalog, Layout};
 use crate::{StoreError, StoreOptions, limits, schema};
-use duckdb::Connection;
+use duckdb::{Connection, params};
 use parking_lot::Mutex;
 use sonder_core::record::Seq;
 use sonder_dsl::ir::Program;
@@ -34,8 +34,19 @@ struct Writer {
     catalog: Catalog,
     /// The programs that batches came with lately, and where their events go.
     layouts: Vec<(Arc<Program>, Layout)>,
+    /// A batch that may or may not have been committed.
+    doubt: Option<Doubt>,
     /// How long the last folding of the write-ahead log took, and when it ended.
     last_fold: Option<(Duration, Instant)>,
+}
+
+/// What tells whether a batch was committed.
+#[derive(Debug)]
+struct Doubt {
+    before: Counters,
+    after: Counters,
+    outcome: Option<DeliveryOutcome>,
+    takeover: Option<Takeover>,
 }
 
 /// How many programs' layouts are kept: the running one, and the one before whose batches may still be on their way.
@@ -74,7 +85,8 @@ impl Store {
             Ok((Counters::load(connection)?, catalog))
         })?;
         let layout = catalog.layout(program);
-        let writer = Writer { counters, catalog, layouts: vec![(Arc::clone(program), layout)], last_fold: None };
+        let writer =
+            Writer { counters, catalog, layouts: vec![(Arc::clone(program), layout)], doubt: None, last_fold: None };
         let recovered =
             database.run(Role::Writer, |connection| Recovered::load(connection, program, database.options()))?;
         let keeper = database.run(Role::Keeper, crate::checkpoint::Keeper::load)?;
@@ -83,29 +95,52 @@ impl Store {
     }
 
     /// Writes a batch, whose ids are those of `program`, in one transaction. When it returns `Ok`, everything in it is on
-    /// the disk; when it returns an error, nothing of it is there, and the same batch may be appended again.
+    /// the disk; when it returns an error but [`StoreError::InDoubt`], nothing of it is there, and the same batch may be
+    /// appended again.
     ///
     /// A `program` that was not seen before is evolved to first; see [`evolve`](Self::evolve).
     ///
     /// # Errors
-    /// [`StoreError::Full`] when there is no room, [`StoreError::OutOfOrder`] when the rows do not continue the log.
+    /// [`StoreError::Full`] when there is no room, [`StoreError::OutOfOrder`] when the rows do not continue the log,
+    /// [`StoreError::InDoubt`] when it may be there: [`resolve`](Self::resolve) must say before anything else is written.
     pub fn append(&self, program: &Arc<Program>, batch: &LogBatch) -> Result<(), StoreError> {
         if batch.is_empty() {
             return Ok(());
         }
         let mut writer = self.writer.lock();
+        if writer.doubt.is_some() {
+            return Err(StoreError::InDoubt { path: self.database.dir().to_owned() });
+        }
         self.revive(&mut writer)?;
         let place = self.place_of(&mut writer, program)?;
         let layout = &writer.layouts[place].1;
         let prepared = Prepared::new(program, &writer.catalog, layout, writer.counters, batch)?;
-        let after = prepared.counters;
+        let (before, after) = (writer.counters, prepared.counters);
         match self.database.run(Role::Writer, |connection| prepared.write(connection)) {
             Ok(()) => {
                 writer.counters = after;
                 Ok(())
             }
-            Err(error) => self.settle(&mut writer, batch, error),
+            Err(error) if !self.database.is_broken() => Err(error),
+            Err(error) => {
+                let (outcome, takeover) = (batch.outcomes.last().cloned(), batch.takeover);
+                writer.doubt = Some(Doubt { before, after, outcome, takeover });
+                match self.settle(&mut writer) {
+                    Ok(true) => Ok(()),
+                    Ok(false) => Err(error),
+                    Err(_) => Err(StoreError::InDoubt { path: self.database.dir().to_owned() }),
+                }
+            }
         }
+    }
+
+    /// Whether the batch that [`append`](Self::append) left in doubt is there. After an answer appends go on: behind it,
+    /// or with the same batch again.
+    ///
+    /// # Errors
+    /// When that cannot be found out yet.
+    pub fn resolve(&self) -> Result<bool, StoreError> {
+        self.settle(&mut self.writer.lock())
     }
 
     /// Makes the typed tables and columns that `program` declares, and fills new ones from the log. Call it before a new
@@ -135,7 +170,7 @@ impl Store {
     /// time since the last folding.
     #[must_use]
     pub fn wants_checkpoint(&self) -> bool {
-        let bytes = self.database.wal_bytes();
+        let bytes = self.database.wal_bytes(LOG);
         if bytes < limits::WAL_SOFT_BYTES {
             return false;
         }
@@ -153,8 +188,6 @@ impl Store {
     pub fn checkpoint_wal(&self) -> Result<bool, StoreError> {
         let mut writer = self.writer.lock();
         self.revive(&mut writer)?;
-        // The keeper's transactions write, too, and DuckDB folds only while nothing else does.
-        let Some(_keeper) = self.keeper.try_lock() else { return Ok(false) };
         let started = Instant::now();
         let folded =
             self.database.run(Role::Writer, |connection| match connection.execute_batch("CHECKPOINT sonder") {
@@ -170,10 +203,10 @@ impl Store {
         folded
     }
 
-    /// Bytes of the file and of the write-ahead log.
+    /// Bytes of the files and of their write-ahead logs.
     #[must_use]
     pub fn bytes(&self) -> (u64, u64) {
-        (self.database.file_bytes(), self.database.wal_bytes())
+        (self.database.file_bytes(), self.database.wal_bytes(LOG) + self.database.wal_bytes(STATE))
     }
 
     /// Runs `work`, which changes how far the tables' counters have come, while no append does.
@@ -194,15 +227,18 @@ impl Store {
         Ok(())
     }
 
-    /// Decides what a failed write came to, and makes the database usable again.
-    fn settle(&self, writer: &mut Writer, batch: &LogBatch, error: StoreError) -> Result<(), StoreError> {
-        if !self.database.is_broken() {
-            return Err(error);
-        }
+    /// Makes the database usable again, and decides what a failed write came to: the commit may have reached the disk
+    /// before DuckDB gave up. Then the batch is there, all of it.
+    fn settle(&self, writer: &mut Writer) -> Result<bool, StoreError> {
         self.revive(writer)?;
-        // The commit may have reached the disk before DuckDB gave up: then the batch is there, all of it.
-        let last = batch.rows.last().map(|row| row.record.seq.0);
-        if last.is_some_and(|last| last == writer.counters.seq) { Ok(()) } else { Err(error) }
+        let Some(doubt) = &writer.doubt else { return Ok(false) };
+        let is_there = if doubt.after != doubt.before {
+            writer.counters == doubt.after
+        } else {
+            self.database.run(Role::Writer, |connection| doubt.is_written(connection))?
+        };
+        writer.doubt = None;
+        Ok(is_there)
     }
 
     /// Opens the database again if DuckDB gave up on it.
@@ -243,5 +279,103 @@ impl Store {
             *layout = writer.catalog.layout(known);
         }
         Ok(())
+    }
+}
+
+impl Doubt {
+    /// Whether a batch without rows that are counted is there.
+    fn is_written(&self, connection: &Connection) -> Result<bool, StoreError> {
+        if let Some(outcome) = &self.outcome {
+            return Ok(connection.query_row(
+                "SELECT count(*) > 0 FROM delivery_outcomes
+                 WHERE delivery = ?::UUID AND attempt = ? AND epoch_us(ended_at) = ? AND state = ?",
+                params![format!("{:032x}", outcome.delivery.0), outcome.attempt, outcome.at.0, outcome.state.name()],
+                |row| row.get(0),
+            )?);
+        }
+        let Some(Takeover { as_of, now, fingerprint }) = self.takeover else { return Ok(false) };
+        Ok(connection.query_row(
+            "SELECT count(*) > 0 FROM takeovers WHERE as_of_seq = ? AND epoch_us(now) = ? AND fingerprint = ?",
+            params![as_of.0, now.0, fingerprint.0],
+            |row| row.get(0),
+        )?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::OutcomeState;
+    use sonder_core::effect::EffectId;
+    use sonder_dsl::ir::Fingerprint;
+    use sonder_dsl::source::{SourceFile, SourceSet};
+    use sonder_dsl::time::Moment;
+
+    fn open(dir: &Path) -> (Store, Arc<Program>) {
+        let file = SourceFile { path: "sonder.yaml".to_owned(), text: "name: shop".to_owned() };
+        let program = sonder_dsl::compile(SourceSet::new(vec![file])).program.unwrap();
+        (Store::open(dir, &program).unwrap().0, program)
+    }
+
+    fn outcome(attempt: u32) -> DeliveryOutcome {
+        let state = OutcomeState::Retry;
+        DeliveryOutcome { delivery: EffectId(7), state, attempt, at: Moment(5), status: None, detail: None }
+    }
+
+    /// Batches without log rows: what was decided, what became of deliveries, a version that takes over.
+    fn batches() -> [LogBatch; 2] {
+        let takeover = Takeover { as_of: Seq(0), now: Moment(9), fingerprint: Fingerprint(u64::MAX) };
+        [
+            LogBatch { outcomes: vec![outcome(1)], ..LogBatch::default() },
+            LogBatch { takeover: Some(takeover), ..LogBatch::default() },
+        ]
+    }
+
+    /// As `append` leaves it when DuckDB gives up during the commit; `committed` is what the disk says later.
+    fn give_up(store: &Store, program: &Arc<Program>, batch: &LogBatch, committed: bool) {
+        let mut writer = store.writer.lock();
+        let place = store.place_of(&mut writer, program).unwrap();
+        let prepared =
+            Prepared::new(program, &writer.catalog, &writer.layouts[place].1, writer.counters, batch).unwrap();
+        let (before, after) = (writer.counters, prepared.counters);
+        if committed {
+            store.database.run(Role::Writer, |connection| prepared.write(connection)).unwrap();
+        }
+        let (outcome, takeover) = (batch.outcomes.last().cloned(), batch.takeover);
+        writer.doubt = Some(Doubt { before, after, outcome, takeover });
+        store.database.declare_broken();
+    }
+
+    #[test]
+    fn a_batch_without_rows_that_was_committed_is_known_and_not_written_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let (store, program) = open(dir.path());
+        for batch in batches() {
+            give_up(&store, &program, &batch, false);
+            assert!(!store.resolve().unwrap());
+            give_up(&store, &program, &batch, true);
+            assert!(store.resolve().unwrap());
+        }
+        let next = LogBatch { outcomes: vec![outcome(2)], ..LogBatch::default() };
+        give_up(&store, &program, &next, false);
+        assert!(!store.resolve().unwrap(), "another attempt is another outcome");
+    }
+
+    #[test]
+    fn nothing_is_appended_while_a_batch_is_in_doubt() {
+        let dir = tempfile::tempdir().unwrap();
+        let (store, program) = open(dir.path());
+        let [batch, other] = batches();
+        give_up(&store, &program, &batch, true);
+        // The file cannot be opened again for now.
+        let (file, aside) = (dir.path().join("sonder.duckdb"), dir.path().join("aside"));
+        std::fs::rename(&file, &aside).unwrap();
+        std::fs::create_dir(&file).unwrap();
+        store.resolve().unwrap_err();
+        assert!(matches!(store.append(&program, &other), Err(StoreError::InDoubt { .. })));
+        std::fs::remove_dir(&file).unwrap();
+        std::fs::rename(&aside, &file).unwrap();
+        assert!(store.resolve().unwrap());
+        store.append(&program, &other).unwrap();
     }
 }

@@ -52,7 +52,7 @@ pub struct Memory {
 }
 
 impl Intake for Memory {
-    fn submit(&self, batch: Vec<Received>) -> BoxFuture<'_, Result<(), Refused>> {
+    fn submit(&self, _: &Arc<Program>, batch: Vec<Received>) -> BoxFuture<'_, Result<(), Refused>> {
         Box::pin(async move {
             if let Some(refused) = self.refuse.lock().clone() {
                 return Err(refused);

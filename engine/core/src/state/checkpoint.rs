@@ -5,8 +5,8 @@
 //! it; what that version asks and this one did not is listed in [`Differences`]. Everything is written in a fixed order:
 //! equal states give equal bytes.
 
-use super::rest::{self, Body, Resting};
-use super::{Slot, State};
+use super::rest::{self, Body};
+use super::{CLEAN, Slot, State};
 use crate::aggregate::{AggregateState, cells};
 use crate::datum::Known;
 use crate::effect::PersonId;
@@ -16,7 +16,7 @@ use crate::names::{NameKey, Names};
 use crate::person::Person;
 use crate::plan::Plan;
 use crate::profile::{Observation, Observations};
-use crate::record::{Identifier, Seq};
+use crate::record::{Identifier, Seq, UNKNOWN_SOURCE};
 use crate::rule_times::RuleTimes;
 use serde::{Deserialize, Serialize};
 use sonder_dsl::ir::{AggregateId, ProfileTraitId, Program, RuleId};
@@ -164,22 +164,6 @@ struct ObservationRecord {
 }
 
 impl State {
-    /// What changed since the last checkpoint. It is the caller's to keep: the next one starts from here.
-    pub fn checkpoint(&mut self) -> Checkpoint {
-        let mut people: BTreeMap<PersonId, Option<Vec<u8>>> = self.gone.drain(..).map(|id| (id, None)).collect();
-        let dirty: Vec<PersonIndex> =
-            self.graph.people().map(|(person, _)| person).filter(|person| self.slots[person.index()].dirty).collect();
-        for person in dirty {
-            let (Some(component), Some(bytes)) = (self.graph.component(person), self.write(person)) else { continue };
-            people.insert(component.id, Some(bytes));
-            self.slots[person.index()].dirty = false;
-            self.measure(person);
-        }
-        self.resting = Resting { next: 0, touched_before: self.kept };
-        self.kept = self.seq;
-        Checkpoint { seq: self.seq, now: self.now, meta: self.write_meta(), people: people.into_iter().collect() }
-    }
-
     /// A state from the meta part of the last checkpoint and the latest bytes of everybody who is not gone.
     ///
     /// # Errors
@@ -258,7 +242,7 @@ impl State {
         xxh3_64(&self.write_body(person).unwrap_or_default())
     }
 
-    fn write_meta(&self) -> Vec<u8> {
+    pub(super) fn write_meta(&self) -> Vec<u8> {
         let names = &self.plan.names;
         let enough = |index: usize| u32::try_from(self.plan.aggregates[index].enough).unwrap_or(u32::MAX);
         let mut strays: Vec<NodeRecord> = self
@@ -282,7 +266,7 @@ impl State {
         bytes
     }
 
-    fn write(&self, person: PersonIndex) -> Option<Vec<u8>> {
+    pub(super) fn write(&self, person: PersonIndex) -> Option<Vec<u8>> {
         let (head, body) = (self.write_head(person)?, self.write_body(person)?);
         let mut bytes = Vec::with_capacity(5 + head.len() + body.len());
         bytes.push(VERSION);
@@ -361,7 +345,7 @@ impl State {
             segments,
             due: head.due,
             queued: Moment::MAX,
-            dirty: false,
+            changed: CLEAN,
             touched: head.touched,
             size: 0,
         };
@@ -514,9 +498,6 @@ impl NodeRecord {
         })
     }
 }
-
-/// A source that the project no longer has.
-const UNKNOWN_SOURCE: sonder_dsl::ir::SourceId = sonder_dsl::ir::SourceId(u32::MAX);
 
 impl Reason {
     fn code(self) -> u8 {

@@ -80,7 +80,8 @@ impl State {
         let Some(component) = self.graph.component(turn.person) else { return };
         let slot = &mut self.slots[turn.person.index()];
         let Some(person) = slot.body.awake_mut() else { return };
-        slot.dirty = true;
+        // INVARIANT: they were touched before: by the record, or when their time came.
+        debug_assert_eq!(slot.changed, self.epoch, "somebody changes whom a checkpoint does not know of");
         let (mut soonest, mut first_moved, mut place) = (Moment::MAX, false, 0);
         for verdict in verdicts {
             let before = match verdict.until {

@@ -6,8 +6,8 @@
 //! change [`Merged`](crate::effect::ChangeKind::Merged) says both. Then every rule that the joined history may decide
 //! differently is decided again, and what follows from it is emitted like anything else.
 
-use super::State;
 use super::rest::Body;
+use super::{CLEAN, State};
 use crate::aggregate::Spec;
 use crate::effect::PersonId;
 use crate::identity::graph::PersonIndex;
@@ -28,7 +28,7 @@ impl State {
         self.memory = self.memory.saturating_sub(gone.size as usize);
         gone.queued = Moment::MAX;
         gone.due = Moment::MAX;
-        gone.dirty = false;
+        gone.changed = CLEAN;
         gone.size = 0;
         let history = std::mem::replace(&mut gone.body, Body::Away(0));
         let segments = std::mem::take(&mut gone.segments);
@@ -45,7 +45,6 @@ impl State {
     fn take_over(&mut self, (survivor, survivor_id): (PersonIndex, PersonId), history: Person, segments: &RuleTimes) {
         let slot = &mut self.slots[survivor.index()];
         let Some(person) = slot.body.awake_mut() else { return };
-        slot.dirty = true;
         person.first_seen = person.first_seen.min(history.first_seen);
         person.last_seen = person.last_seen.max(history.last_seen);
         for (aggregate, theirs) in history.cells.iter() {

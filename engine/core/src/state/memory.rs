@@ -3,8 +3,8 @@
 //! What stays is the identity graph, memberships and timers: enough to know who a record concerns, who is in a segment,
 //! and when to look at whom. Only people whose state the last checkpoint has can leave.
 
-use super::State;
 use super::rest::Body;
+use super::{CLEAN, State};
 use crate::effect::PersonId;
 use crate::footprint;
 use crate::identity::graph::{Component, PersonIndex};
@@ -54,7 +54,9 @@ impl State {
         let mut cold: Vec<(Seq, PersonId, PersonIndex)> = self
             .graph
             .people()
-            .filter(|(person, _)| self.slots.get(person.index()).is_some_and(|slot| slot.body.is_here() && !slot.dirty))
+            .filter(|(person, _)| {
+                self.slots.get(person.index()).is_some_and(|slot| slot.body.is_here() && slot.changed == CLEAN)
+            })
             .map(|(person, component)| (self.slots[person.index()].touched, component.id, person))
             .collect();
         cold.sort_unstable();

@@ -13,9 +13,11 @@ mod members;
 mod memory;
 mod read;
 mod rest;
+mod snapshot;
 
 pub use checkpoint::{Checkpoint, Differences, RestoreError};
 pub use memory::Missing;
+pub use snapshot::{CheckpointHead, CheckpointSlice};
 
 use crate::aggregate::spec::selects;
 use crate::aggregate::{AggregateState, Occurrence};
@@ -36,6 +38,7 @@ use crate::timers::Timers;
 use decide::Verdict;
 use members::Members;
 use rest::{Body, Resting};
+use snapshot::Snapshot;
 use sonder_dsl::ir::{ProfileTraitId, Program};
 use sonder_dsl::time::Moment;
 
@@ -55,6 +58,12 @@ pub struct State {
     dropped: u64,
     /// People who were absorbed since the last checkpoint.
     gone: Vec<PersonId>,
+    /// Who changed since the last checkpoint; may name somebody twice, or a place that is free again.
+    changed: Vec<PersonIndex>,
+    /// Counts checkpoints: what is marked with an earlier number belongs to the one that is being taken.
+    epoch: u32,
+    /// A checkpoint that is being taken.
+    snapshot: Option<Snapshot>,
     differences: Differences,
     spilled: usize,
     resting: Resting,
@@ -74,13 +83,16 @@ struct Slot {
     due: Moment,
     /// Where the entry in the timers is; never later than `due`.
     queued: Moment,
-    /// Changed since the last checkpoint.
-    dirty: bool,
+    /// The [`epoch`](State::epoch) of the first change that no checkpoint has; [`CLEAN`] when there is none.
+    changed: u32,
     /// The record that touched them last.
     touched: Seq,
     /// Bytes, as of the last time somebody looked.
     size: u32,
 }
+
+/// Not changed since it was last written.
+const CLEAN: u32 = 0;
 
 /// Room that is used again with every record, so that the main path does not allocate.
 #[derive(Debug, Default)]
@@ -115,6 +127,9 @@ impl State {
             now: Moment::MIN,
             dropped: 0,
             gone: Vec::new(),
+            changed: Vec::new(),
+            epoch: CLEAN + 1,
+            snapshot: None,
             differences: Differences::default(),
             spilled: 0,
             resting: Resting::default(),
@@ -133,6 +148,7 @@ impl State {
         let Fact::Event(event) = &record.fact;
         self.require_loaded(event)?;
         self.advance(program, record.received_at, effects)?;
+        self.touch_all(event);
         self.seq = record.seq;
         self.scratch.changed_traits.clear();
         let cause = Cause::Record(record.seq);
@@ -187,6 +203,7 @@ impl State {
 
     /// Looks at the rules of a person whose time has come.
     fn fire(&mut self, program: &Program, person: PersonIndex, moment: Moment, effects: &mut Effects) {
+        self.touch(person);
         self.wake(person);
         let Some(it) = self.slots[person.index()].body.awake() else { return };
         for (rule, due) in it.timers.iter() {
@@ -214,7 +231,7 @@ impl State {
                     (survivor_id, ChangeKind::Merged { absorbed: absorbed_id })
                 }
                 Finding::Touched(person) => {
-                    self.slots[person.index()].dirty = true;
+                    self.touch(person);
                     continue;
                 }
                 Finding::Refused { person, identifier, reason } => {
@@ -225,9 +242,9 @@ impl State {
         }
         self.scratch.findings = findings;
         if let Some(person) = person {
+            self.touch(person);
             self.wake(person);
             let slot = &mut self.slots[person.index()];
-            slot.dirty = true;
             slot.touched = seq;
             if let Some(it) = slot.body.awake_mut() {
                 it.first_seen = it.first_seen.min(event.occurred_at);
@@ -245,10 +262,11 @@ impl State {
             segments: RuleTimes::default(),
             due: Moment::MAX,
             queued: Moment::MAX,
-            dirty: true,
+            changed: self.epoch,
             touched: self.seq,
             size: size as u32,
         };
+        self.changed.push(person);
         self.memory += size;
         if person.index() < self.slots.len() {
             self.slots[person.index()] = slot;

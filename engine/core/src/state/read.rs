@@ -103,6 +103,7 @@ impl State {
             }
         }
         for (_, person) in people {
+            self.touch(person);
             self.wake(person);
             self.scratch.touched.extend(&watched);
             let turn = Turn { person, at: self.now, cause: Cause::Timer(self.now), deliver: true };

@@ -3,7 +3,7 @@
 //! Nearly everybody rests at any time. Being packed is not observable: it is memory only, and no part of a checkpoint or
 //! a digest. Whoever is needed is unpacked first; whoever is only looked at is read from a copy.
 
-use super::{State, checkpoint};
+use super::{CLEAN, State, checkpoint};
 use crate::identity::graph::PersonIndex;
 use crate::person::Person;
 use crate::plan::Plan;
@@ -54,7 +54,7 @@ impl State {
         let end = all.min(self.resting.next.saturating_add(places));
         for index in self.resting.next..end {
             let slot = &mut self.slots[index];
-            if slot.dirty || slot.touched > self.resting.touched_before {
+            if slot.changed != CLEAN || slot.touched > self.resting.touched_before {
                 continue;
             }
             if let Body::Awake(person) = &slot.body {

@@ -6,10 +6,10 @@ use proptest::prelude::*;
 use sonder_core::State;
 use sonder_core::effect::{Effects, PersonId};
 use sonder_core::record::Record;
-use sonder_core::state::{Checkpoint, RestoreError};
+use sonder_core::state::{Checkpoint, CheckpointHead, RestoreError};
 use sonder_dsl::ir::Program;
 use sonder_dsl::time::{Duration, Moment};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 const IDENTITY: &str = "identifiers:\n  user_id: {unique: true}\n  email: {limit: 2, expires: 20s}\n  \
@@ -189,6 +189,55 @@ proptest! {
         prop_assert_eq!(&effects.deliveries, &other_effects.deliveries);
         prop_assert_eq!(digest, other_digest);
         prop_assert_eq!(kept, other_kept, "checkpoints are equal byte for byte");
+    }
+
+    /// Taken bit by bit while the fold goes on, a checkpoint is what it would have been at its beginning; and the next one
+    /// has all the rest, even of one that was given up.
+    #[test]
+    fn a_checkpoint_in_slices_is_as_of_its_beginning(
+        rules in rules(),
+        happenings in prop::collection::vec(happening(), 1..50),
+        begin in 0..50_usize,
+        slices in prop::collection::vec((0..4_usize, any::<bool>()), 50),
+        given_up in any::<bool>(),
+    ) {
+        let program = random_project(&rules);
+        let records = log(&program, &happenings);
+        let (before, after) = records.split_at(begin.min(records.len()));
+        let mut effects = Effects::default();
+        let mut state = State::new(&program);
+        let mut kept = Kept::default();
+        for (place, record) in before.iter().enumerate() {
+            if place == before.len() / 2 {
+                kept.take(state.checkpoint());
+            }
+            state.step(&program, record, &mut effects).unwrap();
+        }
+        let digest = state.digest();
+        let CheckpointHead { seq, now, meta, people: count } = state.begin_checkpoint();
+        prop_assert_eq!(state.digest(), digest, "beginning a checkpoint changes nothing");
+        let mut people = Vec::new();
+        for (record, (limit, is_given)) in after.iter().zip(slices) {
+            if is_given {
+                people.extend(state.checkpoint_slice(limit).unwrap());
+            }
+            state.step(&program, record, &mut effects).unwrap();
+        }
+        if given_up {
+            state.changed_again(people.into_iter().map(|(id, _)| id));
+        } else {
+            people.extend(state.checkpoint_slice(usize::MAX).unwrap());
+            prop_assert_eq!(state.checkpoint_slice(usize::MAX), Some(Vec::new()));
+            let ids: BTreeSet<PersonId> = people.iter().map(|(id, _)| *id).collect();
+            prop_assert_eq!(ids.len(), people.len(), "nobody is in it twice");
+            kept.take(Checkpoint { seq, now, meta, people });
+            let restored = kept.restore(&program);
+            prop_assert_eq!(restored.people_count() as u64, count);
+            prop_assert_eq!(restored.digest(), digest);
+        }
+        kept.take(state.checkpoint());
+        prop_assert_eq!(kept.restore(&program).digest(), state.digest());
+        prop_assert_eq!(State::new(&program).checkpoint_slice(1), None);
     }
 
     /// Every delivery has a key of its own, and keeps it in every replay.

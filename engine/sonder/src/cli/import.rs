@@ -283,7 +283,9 @@ impl Direct<'_> {
         let read = file.each(before.rows, |first, batch| {
             let count = batch.len() as u64;
             let batch = self.batcher.govern(batch, |place, row| messages.of(row, first + place as u64));
-            under_way.push_back(Box::pin(self.runtime.block_on(entrance.enter_when_there_is_room(batch))));
+            under_way.push_back(Box::pin(
+                self.runtime.block_on(entrance.enter_when_there_is_room(self.batcher.program(), batch)),
+            ));
             let mut result = shown.add(count, output);
             while result.is_ok()
                 && under_way.len() > AHEAD

@@ -48,6 +48,12 @@ impl Batcher {
         Self { program, governor, source, historical, unnamed: Arc::default() }
     }
 
+    /// What it governs by.
+    #[must_use]
+    pub const fn program(&self) -> &Arc<Program> {
+        &self.program
+    }
+
     /// Governs a batch, on more than one thread; the order stays.
     pub fn govern<M: Send, R: Raw>(&self, rows: Vec<M>, raw: impl Fn(usize, M) -> R + Sync) -> Vec<Received> {
         let half = rows.len().div_ceil(GOVERNORS);

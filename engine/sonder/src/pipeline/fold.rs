@@ -5,23 +5,25 @@
 
 use super::clock::{until, wall};
 use super::decided::Decided;
-use super::keeper::KeeperWork;
+use super::keeper::{KeeperWork, Keeping};
 use super::limits;
 use super::reload::Generation;
 use super::shared::{Live, Shared};
-use super::writer::Work;
+use super::writer::{Adoption, Work};
 use metrics::{gauge, histogram};
 use parking_lot::RwLockWriteGuard;
 use sonder_activate::outbox::Outbox;
-use sonder_core::effect::Effects;
+use sonder_core::effect::{EffectId, Effects, PersonId};
 use sonder_core::record::Record;
-use sonder_core::state::Missing;
+use sonder_core::state::{Missing, State};
 use sonder_dsl::time::Moment;
-use sonder_store::Store;
+use sonder_store::{OutcomeState, Store, Takeover};
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
 
 /// What the fold is asked to do, in order.
 pub(super) enum FoldWork {
@@ -40,8 +42,7 @@ pub(super) struct Fold {
     pub writer: Sender<Work>,
     pub keeper: Sender<KeeperWork>,
     pub outbox: Option<Outbox>,
-    /// Set while a checkpoint is on its way to the store: the next one waits for it.
-    pub keeping: Arc<AtomicBool>,
+    pub keeping: Arc<Keeping>,
     pub decided: Decided,
     pub effects: Effects,
     pub since_checkpoint: u64,
@@ -51,6 +52,8 @@ pub(super) struct Fold {
     pub is_rested: bool,
     /// Whether nothing has happened since the last checkpoint, and not for a while.
     pub is_settled: bool,
+    /// Deliveries that had ended before the start, after the last checkpoint.
+    pub ended: BTreeMap<EffectId, OutcomeState>,
 }
 
 impl Fold {
@@ -71,11 +74,11 @@ impl Fold {
             self.let_rest();
         }
         self.hand_over();
-        self.checkpoint();
-        // The checkpoint needs the writer once more.
-        let patience = Instant::now() + limits::DRAIN;
-        while self.keeping.load(Ordering::Acquire) && Instant::now() < patience {
-            std::thread::sleep(Duration::from_millis(1));
+        self.await_keeper();
+        if self.has_moved || self.keeping.has_failed.load(Ordering::Acquire) {
+            self.checkpoint();
+            // The checkpoint needs the writer once more.
+            self.await_keeper();
         }
         drop(self.writer.send(Work::FoldStopped));
     }
@@ -92,25 +95,36 @@ impl Fold {
 
     fn fold(&mut self, records: &[Record]) {
         for chunk in records.chunks(limits::FOLD_CHUNK) {
-            self.load_missing(chunk, Moment::MIN);
+            let missing = self.shared.live.read().state.missing(chunk, Moment::MIN);
+            self.bring_back(&missing);
             let begin = Instant::now();
-            let mut guard = self.shared.live.write();
-            let live = &mut *guard;
-            for record in chunk {
-                let mut stepped = live.state.step(&live.program, record, &mut self.effects);
-                while let Err(missing) = stepped {
-                    load(&self.store, live, &missing);
-                    stepped = live.state.step(&live.program, record, &mut self.effects);
-                }
-                self.decided.take(&mut self.effects, record.seq);
+            let mut rest = chunk;
+            while let Err(missing) = self.take_in(&mut rest) {
+                self.bring_back(&missing.people);
             }
-            RwLockWriteGuard::unlock_fair(guard);
             histogram!("sonder_fold_seconds").record(begin.elapsed().as_secs_f64());
             self.since_checkpoint += chunk.len() as u64;
             self.hand_over_deliveries();
         }
         self.has_moved = true;
         self.note_place();
+    }
+
+    /// Takes the records in under the lock, up to the one that needs somebody who is not in memory.
+    fn take_in(&mut self, rest: &mut &[Record]) -> Result<(), Missing> {
+        let mut guard = self.shared.live.write();
+        let live = &mut *guard;
+        let mut outcome = Ok(());
+        while let [record, later @ ..] = *rest {
+            outcome = live.state.step(&live.program, record, &mut self.effects);
+            if outcome.is_err() {
+                break;
+            }
+            self.decided.take(&mut self.effects, record.seq);
+            *rest = later;
+        }
+        RwLockWriteGuard::unlock_fair(guard);
+        outcome
     }
 
     /// Fires what is due by now, while no record is under way that could be earlier.
@@ -120,47 +134,77 @@ impl Fold {
             return;
         }
         let Some(now) = self.shared.horizon.advance(wall()) else { return };
-        self.load_missing(&[], now);
-        let mut is_done = false;
-        while !is_done {
-            let begin = Instant::now();
-            let mut guard = self.shared.live.write();
-            let live = &mut *guard;
-            while !is_done && begin.elapsed() < limits::CLOCK_SLICE {
-                // One moment at a time, so that readers get their turn when thousands of windows slide at once.
-                let moment = live.state.next_timer().filter(|next| *next <= now);
-                is_done = moment.is_none();
-                let mut advanced = live.state.advance(&live.program, moment.unwrap_or(now), &mut self.effects);
-                while let Err(missing) = advanced {
-                    load(&self.store, live, &missing);
-                    advanced = live.state.advance(&live.program, moment.unwrap_or(now), &mut self.effects);
-                }
-                self.decided.take(&mut self.effects, live.state.as_of().0);
+        let missing = self.shared.live.read().state.missing(&[], now);
+        self.bring_back(&missing);
+        loop {
+            match self.fire_some(now) {
+                Ok(true) => break,
+                Ok(false) => {}
+                Err(missing) => self.bring_back(&missing.people),
             }
-            RwLockWriteGuard::unlock_fair(guard);
             self.hand_over_deliveries();
         }
+        self.hand_over_deliveries();
         self.has_moved = true;
         self.note_place();
     }
 
-    /// Brings back people that the next records or timers need, without holding up readers while the store is read.
-    fn load_missing(&self, records: &[Record], until: Moment) {
-        let missing = self.shared.live.read().state.missing(records, until);
-        if missing.is_empty() {
-            return;
+    /// Fires timers under the lock for a while; whether all up to `now` have fired.
+    fn fire_some(&mut self, now: Moment) -> Result<bool, Missing> {
+        let begin = Instant::now();
+        let mut guard = self.shared.live.write();
+        let live = &mut *guard;
+        let mut outcome = Ok(false);
+        while matches!(outcome, Ok(false)) && begin.elapsed() < limits::CLOCK_SLICE {
+            // One moment at a time, so that readers get their turn when thousands of windows slide at once.
+            let moment = live.state.next_timer().filter(|next| *next <= now);
+            let advanced = live.state.advance(&live.program, moment.unwrap_or(now), &mut self.effects);
+            outcome = advanced.map(|()| moment.is_none());
+            self.decided.take(&mut self.effects, live.state.as_of().0);
         }
-        match self.store.load_people(&missing) {
-            Ok(people) => {
-                let mut live = self.shared.live.write();
-                for (id, bytes) in people {
-                    if let Err(error) = live.state.load(id, &bytes) {
-                        tracing::error!(person = format!("{:032x}", id.0), %error, "a person's state cannot be read");
-                    }
-                }
+        RwLockWriteGuard::unlock_fair(guard);
+        outcome
+    }
+
+    /// Brings people back into memory. The store is read without holding anybody up. Where it has no use for them, the
+    /// state is made again from the log, which has everything.
+    fn bring_back(&mut self, missing: &[PersonId]) {
+        let mut pause = limits::RETRY_FIRST;
+        while !missing.is_empty() {
+            match self.store.load_people(missing) {
+                Ok(people) if self.take_back(missing, &people) => return,
+                Ok(_) => match self.rebuild() {
+                    Ok(()) => return,
+                    Err(error) => tracing::error!(%error, "the log cannot be folded again; trying once more"),
+                },
+                Err(error) => tracing::error!(%error, "people's state cannot be read; trying again"),
             }
-            Err(error) => tracing::error!(%error, "people's state cannot be read"),
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(limits::RETRY_LONGEST);
         }
+    }
+
+    fn take_back(&self, missing: &[PersonId], people: &[(PersonId, Vec<u8>)]) -> bool {
+        let mut live = self.shared.live.write();
+        for (id, bytes) in people {
+            if let Err(error) = live.state.load(*id, bytes) {
+                tracing::error!(person = format!("{:032x}", id.0), %error, "a person's state cannot be read");
+            }
+        }
+        let lost = missing.iter().filter(|id| live.state.is_spilled(**id)).count();
+        if lost > 0 {
+            tracing::error!(people = lost, "the store has lost people; the log is folded again");
+        }
+        lost == 0
+    }
+
+    /// The same state, made from the log.
+    fn rebuild(&mut self) -> Result<(), String> {
+        let program = Arc::clone(&self.shared.live.read().program);
+        let mut live = Live { state: State::new(&program), program };
+        self.catch_up(&mut live)?;
+        self.replace(live);
+        Ok(())
     }
 
     fn note_place(&self) {
@@ -175,8 +219,9 @@ impl Fold {
     fn hand_over_deliveries(&mut self) {
         let Some(outbox) = &self.outbox else { return };
         let begin = self.decided.handed_over;
-        let new: Vec<_> =
-            self.decided.deliveries.get(begin..).unwrap_or_default().iter().map(|it| it.delivery.clone()).collect();
+        let decided = self.decided.deliveries.get(begin..).unwrap_or_default().iter().map(|it| &it.delivery);
+        // What ended before a crash may be decided once more: by the clock, which no record of the log moved on.
+        let new = decided.filter(|delivery| self.ended.remove(&delivery.id).is_none()).cloned().collect();
         self.decided.handed_over = self.decided.deliveries.len();
         outbox.enqueue(new);
     }
@@ -193,9 +238,13 @@ impl Fold {
     }
 
     fn checkpoint_if_due(&mut self) {
+        if self.keeping.is_busy.load(Ordering::Acquire) {
+            return;
+        }
+        let has_failed = self.keeping.has_failed.swap(false, Ordering::AcqRel);
         let is_full = self.since_checkpoint >= limits::CHECKPOINT_RECORDS;
         let is_old = self.has_moved && self.checkpoint_at.elapsed() >= limits::CHECKPOINT_INTERVAL;
-        if (is_full || is_old) && !self.keeping.load(Ordering::Acquire) {
+        if has_failed || is_full || is_old {
             self.checkpoint();
         }
         if !self.has_moved && !self.is_settled && self.checkpoint_at.elapsed() >= limits::CHECKPOINT_INTERVAL {
@@ -215,23 +264,29 @@ impl Fold {
         }
     }
 
+    /// Begins a checkpoint; the keeper takes it, slice by slice.
     fn checkpoint(&mut self) {
-        if !self.has_moved {
-            return;
-        }
         let begin = Instant::now();
         let mut live = self.shared.live.write();
-        let checkpoint = live.state.checkpoint();
+        let head = live.state.begin_checkpoint();
         let fingerprint = live.program.fingerprint;
         drop(live);
         histogram!("sonder_checkpoint_pause_seconds").record(begin.elapsed().as_secs_f64());
-        self.keeping.store(true, Ordering::Release);
+        self.keeping.is_busy.store(true, Ordering::Release);
         self.since_checkpoint = 0;
         self.checkpoint_at = Instant::now();
         self.has_moved = false;
         self.is_settled = false;
         self.is_rested = false;
-        drop(self.keeper.send(KeeperWork::Keep(Box::new(checkpoint), fingerprint)));
+        drop(self.keeper.send(KeeperWork::Keep(head, fingerprint)));
+    }
+
+    /// Waits for the checkpoint that is being kept, but not for ever.
+    fn await_keeper(&self) {
+        let patience = Instant::now() + limits::DRAIN;
+        while self.keeping.is_busy.load(Ordering::Acquire) && Instant::now() < patience {
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// Catches up with the log, and changes state and program together.
@@ -239,47 +294,42 @@ impl Fold {
         self.hand_over();
         let Generation { program, state, transports, done } = generation;
         let mut live = Live { program, state };
-        let (seq, now) = self.shared.live.read().state.as_of();
-        let outcome = super::refold::refold(&self.store.reader(), &mut live, Some(seq), &mut |_, _| {})
-            .map_err(|error| error.to_string())
-            .and_then(|_| {
-                live.state.advance(&live.program, now, &mut Effects::default()).map_err(|error| error.to_string())
-            });
-        let program = match outcome {
-            Ok(()) => {
-                let program = Arc::clone(&live.program);
-                if let Some(outbox) = &self.outbox {
-                    outbox.reconfigure(&program.destinations, transports);
-                }
-                let old = std::mem::replace(&mut *self.shared.live.write(), live);
-                // Dropping a large state takes a while; nobody has to wait for that.
-                std::thread::spawn(move || drop(old));
-                self.has_moved = true;
-                program
-            }
-            Err(ref error) => {
-                tracing::error!(error, "the new version could not catch up; the old one runs on");
-                Arc::clone(&self.shared.live.read().program)
-            }
-        };
-        drop(self.writer.send(Work::Adopted(program)));
-        drop(done.send(outcome));
+        let outcome = self.catch_up(&mut live);
+        if let Err(error) = &outcome {
+            tracing::error!(error, "the new version could not catch up; the old one runs on");
+            let running = Arc::clone(&self.shared.live.read().program);
+            drop(self.writer.send(Work::Adopted(Adoption { program: running, takeover: None, told: None })));
+            drop(done.send(outcome));
+            return;
+        }
+        let program = Arc::clone(&live.program);
+        let (as_of, now) = live.state.as_of();
+        if let Some(outbox) = &self.outbox {
+            outbox.reconfigure(&program.destinations, transports);
+        }
+        self.replace(live);
+        let takeover = Some(Takeover { as_of, now, fingerprint: program.fingerprint });
+        let (told, is_on_record) = oneshot::channel();
+        drop(self.writer.send(Work::Adopted(Adoption { program, takeover, told: Some(told) })));
+        // A crash must not find decisions of the new version without knowing since when it decides.
+        drop(is_on_record.blocking_recv());
+        drop(done.send(Ok(())));
     }
-}
 
-/// Brings people back while the state is held: only where looking ahead did not see that they would be needed.
-fn load(store: &Store, live: &mut Live, missing: &Missing) {
-    match store.load_people(&missing.people) {
-        Ok(people) => {
-            for (id, bytes) in people {
-                if let Err(error) = live.state.load(id, &bytes) {
-                    tracing::error!(person = format!("{:032x}", id.0), %error, "a person's state cannot be read");
-                }
-            }
-        }
-        Err(error) => {
-            tracing::error!(%error, "people's state cannot be read; trying again");
-            std::thread::sleep(limits::RETRY_FIRST);
-        }
+    /// Folds the log up to where the running state is. What comes of it was decided before.
+    fn catch_up(&self, live: &mut Live) -> Result<(), String> {
+        let (seq, now) = self.shared.live.read().state.as_of();
+        super::refold::refold(&self.store.reader(), live, Some(seq), &mut |effects, _| *effects = Effects::default())
+            .map_err(|error| error.to_string())?;
+        live.state.advance(&live.program, now, &mut Effects::default()).map_err(|error| error.to_string())
+    }
+
+    fn replace(&mut self, live: Live) {
+        let old = std::mem::replace(&mut *self.shared.live.write(), live);
+        // Dropping a large state takes a while; nobody has to wait for that.
+        std::thread::spawn(move || drop(old));
+        // No checkpoint has anything of it.
+        self.has_moved = true;
+        self.since_checkpoint = limits::CHECKPOINT_RECORDS;
     }
 }

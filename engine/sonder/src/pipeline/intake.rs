@@ -5,12 +5,15 @@ use super::writer::Work;
 use super::{budget::Permit, limits};
 use crate::observe::Health;
 use sonder_collect::{BoxFuture, Intake, Received, Refused};
+use sonder_dsl::ir::Program;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use tokio::sync::oneshot;
 
 /// Messages of one client that wait for the log.
 pub(super) struct Submission {
+    /// What they were governed by.
+    pub program: Arc<Program>,
     pub messages: Vec<Received>,
     pub answer: oneshot::Sender<Result<(), Refused>>,
     // Held for as long as the messages wait.
@@ -45,6 +48,7 @@ impl Entrance {
     /// When the log cannot be written, or the engine stops.
     pub async fn enter_when_there_is_room(
         &self,
+        program: &Arc<Program>,
         batch: Vec<Received>,
     ) -> impl Future<Output = Result<Submitted, Refused>> + Send + use<> {
         while self.shared.budget.waiting() >= limits::MAX_QUEUED_MESSAGES / 2 {
@@ -52,7 +56,7 @@ impl Entrance {
         }
         let quarantined = batch.iter().filter(|received| matches!(received, Received::Quarantined(_))).count() as u64;
         let submitted = Submitted { messages: batch.len() as u64, quarantined };
-        let entered = if batch.is_empty() { None } else { Some(self.enter(batch)) };
+        let entered = if batch.is_empty() { None } else { Some(self.enter(program, batch)) };
         async move {
             if let Some(entered) = entered {
                 entered?.await.unwrap_or(Err(Refused::ShuttingDown))?;
@@ -61,7 +65,11 @@ impl Entrance {
         }
     }
 
-    fn enter(&self, messages: Vec<Received>) -> Result<oneshot::Receiver<Result<(), Refused>>, Refused> {
+    fn enter(
+        &self,
+        program: &Arc<Program>,
+        messages: Vec<Received>,
+    ) -> Result<oneshot::Receiver<Result<(), Refused>>, Refused> {
         if self.shared.gauges.health() == Health::Stopping {
             return Err(Refused::ShuttingDown);
         }
@@ -70,18 +78,18 @@ impl Entrance {
             return Err(Refused::Overloaded { retry_after_s: limits::OVERLOAD_RETRY_S });
         };
         let (answer, answered) = oneshot::channel();
-        let submission = Submission { messages, answer, _permit: permit };
+        let submission = Submission { program: Arc::clone(program), messages, answer, _permit: permit };
         self.work.send(Work::Submit(submission)).map_err(|_| Refused::ShuttingDown)?;
         Ok(answered)
     }
 }
 
 impl Intake for Entrance {
-    fn submit(&self, batch: Vec<Received>) -> BoxFuture<'_, Result<(), Refused>> {
+    fn submit(&self, program: &Arc<Program>, batch: Vec<Received>) -> BoxFuture<'_, Result<(), Refused>> {
         if batch.is_empty() {
             return Box::pin(async { Ok(()) });
         }
-        let entered = self.enter(batch);
+        let entered = self.enter(program, batch);
         Box::pin(async move { entered?.await.unwrap_or(Err(Refused::ShuttingDown)) })
     }
 }

@@ -1,19 +1,20 @@
-//! The thread that keeps checkpoints: writes them beside the log, and folds the write-ahead log into the file early and
-//! often.
+//! The thread that keeps checkpoints: writes them beside the log, slice by slice, and folds the write-ahead logs into their
+//! files early and often.
 //!
-//! A checkpoint holds what changed since the last one. So one that cannot be written is not given up: the next one is
-//! laid over it.
+//! A checkpoint holds what changed since the last one. When it cannot be written, those who were in it count as changed
+//! again, and the fold begins another one.
 
 use super::limits;
 use super::shared::Shared;
 use super::writer::Work;
+use crate::observe::Health;
 use metrics::histogram;
+use parking_lot::RwLockWriteGuard;
 use sonder_core::effect::PersonId;
-use sonder_core::state::Checkpoint;
+use sonder_core::state::{CheckpointHead, CheckpointSlice};
 use sonder_core::view::PersonView;
 use sonder_dsl::ir::Fingerprint;
 use sonder_store::{PersonRow, StateCheckpoint, Store, StoreError};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
@@ -22,8 +23,17 @@ use tokio::sync::oneshot;
 
 /// What the keeper is asked to do.
 pub(super) enum KeeperWork {
-    /// Keep this, which is the state of the program with that fingerprint.
-    Keep(Box<Checkpoint>, Fingerprint),
+    /// Keep the checkpoint that was begun, of the program with that fingerprint.
+    Keep(CheckpointHead, Fingerprint),
+}
+
+/// What fold and keeper know of each other.
+#[derive(Debug, Default)]
+pub(super) struct Keeping {
+    /// A checkpoint is on its way to the store: the next one waits for it.
+    pub is_busy: AtomicBool,
+    /// The last one was not kept: another one is due.
+    pub has_failed: AtomicBool,
 }
 
 pub(super) struct Keeper {
@@ -31,94 +41,117 @@ pub(super) struct Keeper {
     pub store: Arc<Store>,
     pub work: Receiver<KeeperWork>,
     pub writer: Sender<Work>,
-    pub keeping: Arc<AtomicBool>,
-    pub unsaved: Option<(Checkpoint, Fingerprint)>,
+    pub keeping: Arc<Keeping>,
     pub pause: Duration,
+}
+
+/// Why a checkpoint was not kept.
+#[derive(Debug, thiserror::Error)]
+enum NotKept {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("what was decided before it could not be written")]
+    Undecided,
+    #[error("another version of the project took over meanwhile")]
+    Replaced,
 }
 
 impl Keeper {
     pub fn run(mut self) {
         loop {
-            let patience = if self.unsaved.is_some() { self.pause } else { limits::WAL_WATCH };
-            match self.work.recv_timeout(patience) {
-                Ok(KeeperWork::Keep(checkpoint, fingerprint)) => {
-                    self.unsaved = Some((self.over(*checkpoint, fingerprint), fingerprint))
-                }
+            match self.work.recv_timeout(limits::WAL_WATCH) {
+                Ok(KeeperWork::Keep(head, fingerprint)) => self.keep(&head, fingerprint),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
-            self.save();
             self.fold_wal();
+            self.fold_state_wal();
         }
-        self.save();
-        if let Err(error) = self.store.checkpoint_wal() {
+        if let Err(error) = self.store.checkpoint_wal().and_then(|_| self.store.checkpoint_state_wal()) {
             tracing::warn!(%error, "the write-ahead log stays; the next start reads it");
         }
     }
 
-    /// Lays a checkpoint over one of the same program that is not saved yet; one of another program starts anew.
-    fn over(&mut self, later: Checkpoint, fingerprint: Fingerprint) -> Checkpoint {
-        let Some((earlier, of)) = self.unsaved.take() else { return later };
-        if of != fingerprint {
-            return later;
-        }
-        let mut people: BTreeMap<PersonId, Option<Vec<u8>>> = earlier.people.into_iter().collect();
-        people.extend(later.people);
-        Checkpoint { people: people.into_iter().collect(), ..later }
-    }
-
-    fn save(&mut self) {
-        let Some((checkpoint, fingerprint)) = self.unsaved.take() else { return };
+    fn keep(&mut self, head: &CheckpointHead, fingerprint: Fingerprint) {
         let begin = Instant::now();
-        match self.try_save(&checkpoint, fingerprint) {
+        let mut given = Vec::new();
+        match self.try_keep(head, fingerprint, &mut given) {
             Ok(()) => {
                 histogram!("sonder_checkpoint_seconds").record(begin.elapsed().as_secs_f64());
-                self.shared.gauges.checkpoint_seq.store(checkpoint.seq.0, Ordering::Release);
+                tracing::debug!(seq = head.seq.0, people = given.len(), took = ?begin.elapsed(), "a checkpoint is kept");
+                self.shared.gauges.checkpoint_seq.store(head.seq.0, Ordering::Release);
                 self.pause = limits::RETRY_FIRST;
                 self.spill();
-                self.keeping.store(false, Ordering::Release);
             }
             Err(error) => {
-                tracing::warn!(%error, "a checkpoint could not be written; the one before it stands");
-                self.pause = (self.pause * 2).min(limits::RETRY_LONGEST);
-                self.unsaved = Some((checkpoint, fingerprint));
+                self.shared.live.write().state.changed_again(given);
+                if !matches!(error, NotKept::Replaced) {
+                    tracing::warn!(%error, "a checkpoint could not be written; the one before it stands");
+                    std::thread::sleep(self.pause);
+                    self.pause = (self.pause * 2).min(limits::RETRY_LONGEST);
+                }
+                self.keeping.has_failed.store(true, Ordering::Release);
             }
         }
+        self.keeping.is_busy.store(false, Ordering::Release);
     }
 
-    fn try_save(&self, checkpoint: &Checkpoint, fingerprint: Fingerprint) -> Result<(), StoreError> {
+    /// Saves it slice by slice; notes in `given` who was taken from the state for it.
+    fn try_keep(
+        &self,
+        head: &CheckpointHead,
+        fingerprint: Fingerprint,
+        given: &mut Vec<PersonId>,
+    ) -> Result<(), NotKept> {
         // What was decided up to the checkpoint must be in the store before it: nobody will decide that again.
         let (answer, answered) = oneshot::channel();
-        let is_flushed = self.writer.send(Work::Flush(answer)).is_ok() && answered.blocking_recv().is_ok();
-        if !is_flushed {
-            return Err(StoreError::Damaged("what was decided before it could not be written".to_owned()));
+        if self.writer.send(Work::Flush(answer)).is_err() || answered.blocking_recv().is_err() {
+            return Err(NotKept::Undecided);
         }
-        let rows = self.rows(checkpoint);
-        self.store.save_checkpoint(&StateCheckpoint {
-            seq: checkpoint.seq,
-            now: checkpoint.now,
-            fingerprint,
-            meta: &checkpoint.meta,
-            people: &checkpoint.people,
-            rows: &rows,
+        let mut saving = self.store.begin_checkpoint(fingerprint)?;
+        loop {
+            let begin = Instant::now();
+            let (people, rows) = self.slice(given)?;
+            if people.is_empty() {
+                break;
+            }
+            saving.add(&people, &rows)?;
+            self.fold_wal();
+            if self.shared.gauges.health() != Health::Stopping {
+                std::thread::sleep(begin.elapsed().min(limits::SLICE_REST));
+            }
+        }
+        saving.finish(&StateCheckpoint {
+            seq: head.seq,
+            now: head.now,
+            meta: &head.meta,
+            people: head.people,
             // They are in the table of deliveries, without an outcome.
             pending: &[],
         })?;
         Ok(())
     }
 
-    /// What SQL may know of those who changed, as they are now.
-    fn rows(&self, checkpoint: &Checkpoint) -> Vec<PersonRow> {
-        let present: Vec<PersonId> =
-            checkpoint.people.iter().filter(|(_, state)| state.is_some()).map(|(id, _)| *id).collect();
-        let mut rows = Vec::with_capacity(present.len());
-        for chunk in present.chunks(limits::ROWS_CHUNK) {
-            let live = self.shared.live.read();
-            let views =
-                chunk.iter().filter_map(|id| live.state.person(&live.program, *id).filter(|view| view.id == *id));
+    /// The next people of the checkpoint, and what SQL may know of them: as they are now.
+    fn slice(&self, given: &mut Vec<PersonId>) -> Result<(CheckpointSlice, Vec<PersonRow>), NotKept> {
+        let (mut people, mut rows) = (Vec::new(), Vec::new());
+        while people.len() < limits::CHECKPOINT_SLICE {
+            let begin = Instant::now();
+            let mut live = self.shared.live.write();
+            let chunk = live.state.checkpoint_slice(limits::PEOPLE_CHUNK).ok_or(NotKept::Replaced)?;
+            let live = RwLockWriteGuard::downgrade(live);
+            histogram!("sonder_checkpoint_pause_seconds").record(begin.elapsed().as_secs_f64());
+            if chunk.is_empty() {
+                break;
+            }
+            given.extend(chunk.iter().map(|(id, _)| *id));
+            let present = chunk.iter().filter(|(_, state)| state.is_some()).map(|(id, _)| *id);
+            let views = present.filter_map(|id| live.state.person(&live.program, id).filter(|view| view.id == id));
             rows.extend(views.map(row));
+            drop(live);
+            people.extend(chunk);
         }
-        rows
+        Ok((people, rows))
     }
 
     /// Lets cold people go, now that the store has them.
@@ -135,8 +168,18 @@ impl Keeper {
         if !self.store.wants_checkpoint() {
             return;
         }
-        if let Err(error) = self.store.checkpoint_wal() {
-            tracing::warn!(%error, "the write-ahead log could not be folded into the file");
+        let begin = Instant::now();
+        match self.store.checkpoint_wal() {
+            Ok(_) => histogram!("sonder_wal_fold_seconds").record(begin.elapsed().as_secs_f64()),
+            Err(error) => tracing::warn!(%error, "the write-ahead log could not be folded into the file"),
+        }
+    }
+
+    fn fold_state_wal(&self) {
+        if self.store.wants_state_checkpoint()
+            && let Err(error) = self.store.checkpoint_state_wal()
+        {
+            tracing::warn!(%error, "people's state could not be folded into its file");
         }
     }
 }

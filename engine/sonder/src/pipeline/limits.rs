@@ -27,9 +27,6 @@ pub const IMPORT_PAUSE: Duration = Duration::from_millis(2);
 /// How often the size of the write-ahead log is looked at: folding a large one into the file stalls writers for seconds,
 /// a small one for a tenth.
 pub const WAL_WATCH: Duration = Duration::from_millis(100);
-/// After a new version of the project took over, messages that are still on their way from the collector are governed
-/// again for so long: far longer than a request takes.
-pub const GOVERN_AGAIN: Duration = Duration::from_secs(30);
 /// A new version's state is handed over when it is this many records behind, and catches up while messages wait.
 pub const CAUGHT_UP: u64 = 2_000;
 /// How long the fold may hold the state while timers fire, before readers get their turn.
@@ -38,8 +35,13 @@ pub const CLOCK_SLICE: Duration = Duration::from_micros(400);
 pub const REST_CHUNK: usize = 64;
 /// … and how long it does that before it looks for records.
 pub const REST_SLICE: Duration = Duration::from_millis(2);
-/// People whose rows for SQL are made under one read lock.
-pub const ROWS_CHUNK: usize = 64;
+/// People who are written for a checkpoint under one lock, so that readers wait less than a millisecond.
+pub const PEOPLE_CHUNK: usize = 32;
+/// People of a checkpoint that are handed to the store at a time.
+pub const CHECKPOINT_SLICE: usize = 512;
+/// The longest pause between two slices of a checkpoint. Each is as long as the slice took, so that saving people takes no
+/// more than half of one processor.
+pub const SLICE_REST: Duration = Duration::from_millis(50);
 /// After a failed write, the next attempt waits so long at first …
 pub const RETRY_FIRST: Duration = Duration::from_millis(100);
 /// … and no longer than this.

@@ -39,7 +39,7 @@ pub use shared::{Live, RecoveryReport, Shared};
 
 use crate::observe::Health;
 use fold::Fold;
-use keeper::Keeper;
+use keeper::{Keeper, Keeping};
 use outbox::{OutcomeSink, StoredBacklog};
 use parking_lot::Mutex;
 use sonder_activate::outbox::{Outbox, OutboxConfig, Policy, Transports};
@@ -48,7 +48,6 @@ use sonder_dsl::ir::Program;
 use sonder_store::{Reader, Store};
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Sender, channel, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -70,11 +69,11 @@ impl Pipeline {
     /// # Errors
     /// When the system gives no threads.
     pub fn start(opened: Opened, transports: Option<Transports>) -> io::Result<Self> {
-        let Opened { data, store, shared, dedup } = opened;
+        let Opened { data, store, shared, dedup, ended } = opened;
         let (work, to_writer) = channel();
         let (to_fold, fold_work) = sync_channel(limits::MAX_UNFOLDED_BATCHES);
         let (to_keeper, keeper_work) = channel();
-        let keeping = Arc::new(AtomicBool::new(false));
+        let keeping = Arc::new(Keeping::default());
         let outbox = transports.map(|transports| {
             Outbox::start(OutboxConfig {
                 destinations: shared.live.read().program.destinations.clone(),
@@ -108,6 +107,7 @@ impl Pipeline {
             has_moved: shared.recovery.records > 0,
             is_rested: true,
             is_settled: true,
+            ended,
         };
         let keeper = Keeper {
             shared: Arc::clone(&shared),
@@ -115,7 +115,6 @@ impl Pipeline {
             work: keeper_work,
             writer: work.clone(),
             keeping,
-            unsaved: None,
             pause: limits::RETRY_FIRST,
         };
         let threads = Mutex::new(vec![

@@ -2,24 +2,29 @@
 //!
 //! The last checkpoint is loaded and the tail of the log after it is folded again. What the tail decided is written anew
 //! and replaces what the last run wrote of it: the same decisions with the same ids, so that nothing is sent twice with
-//! another key. Under another version of the project the whole log is folded again; what was decided up to the checkpoint
-//! stays as it was decided then.
+//! another key. Under another version of the project the whole log is folded again; what was decided up to the checkpoint,
+//! or up to the place where a version took over since, stays as it was decided then.
 
 use super::clock::Horizon;
 use super::decided::Decided;
 use super::limits;
 use super::refold::{RefoldError, refold};
 use super::shared::{Live, RecoveryReport, Shared};
-use sonder_core::effect::Effects;
+use sonder_core::effect::{EffectId, Effects};
 use sonder_core::record::Seq;
 use sonder_core::state::State;
 use sonder_dsl::ir::Program;
 use sonder_dsl::time::Moment;
-use sonder_store::{DedupSet, LoadedCheckpoint, LogBatch, Store, StoreError};
+use sonder_store::{DedupSet, LoadedCheckpoint, LogBatch, OutcomeState, Store, StoreError};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::mpsc::sync_channel;
 use std::time::Instant;
+
+/// Chunks of people that are read ahead of the one that is restored.
+const CHUNKS_AHEAD: usize = 2;
 
 /// A data directory, recovered.
 pub struct Opened {
@@ -31,6 +36,8 @@ pub struct Opened {
     pub shared: Arc<Shared>,
     /// Message ids of the window.
     pub dedup: DedupSet,
+    /// Deliveries that ended after the last checkpoint: they may be decided again, and are not sent again.
+    pub ended: BTreeMap<EffectId, OutcomeState>,
 }
 
 /// Why a data directory cannot be opened.
@@ -52,8 +59,11 @@ pub fn open(dir: &Path, program: &Arc<Program>) -> Result<Opened, OpenError> {
     let begin = Instant::now();
     let (store, recovered) = Store::open(dir, program)?;
     let checkpoint = store.load_checkpoint()?;
-    let kept =
+    let saved =
         checkpoint.as_ref().map_or((Seq(0), Moment::MIN), |checkpoint| (checkpoint.saved.seq, checkpoint.saved.now));
+    let takeover = recovered.takeover.map_or((Seq(0), Moment::MIN), |takeover| (takeover.as_of, takeover.now));
+    // What was decided up to here stays as it was decided.
+    let kept = saved.max(takeover);
     let restored = match &checkpoint {
         Some(checkpoint) if checkpoint.saved.fingerprint == program.fingerprint => {
             restore(&store, checkpoint, program)?
@@ -65,11 +75,10 @@ pub fn open(dir: &Path, program: &Arc<Program>) -> Result<Opened, OpenError> {
         None => None,
     };
     let people = restored.as_ref().map_or(0, |state| state.people_count() as u64);
-    let is_restored = restored.is_some();
     let mut live = Live { program: Arc::clone(program), state: restored.unwrap_or_else(|| State::new(program)) };
     let mut records = 0;
     let reader = store.reader();
-    if !is_restored && checkpoint.is_some() {
+    if live.state.as_of() < kept {
         records += refold(&reader, &mut live, Some(kept.0), &mut |effects, _| *effects = Effects::default())?;
         let mut settled = Effects::default();
         live.state.advance(program, kept.1, &mut settled).map_err(|_| RefoldError::Spilled)?;
@@ -82,17 +91,29 @@ pub fn open(dir: &Path, program: &Arc<Program>) -> Result<Opened, OpenError> {
     let gauges = &shared.gauges;
     gauges.log_seq.store(recovered.last_seq.0, Ordering::Release);
     gauges.folded_seq.store(recovered.last_seq.0, Ordering::Release);
-    gauges.checkpoint_seq.store(kept.0.0, Ordering::Release);
+    gauges.checkpoint_seq.store(saved.0.0, Ordering::Release);
     gauges.last_received_at.store(recovered.last_received_at.0, Ordering::Release);
     gauges.quarantined.store(quarantined(&store), Ordering::Release);
-    Ok(Opened { data: dir.to_path_buf(), store: Arc::new(store), shared, dedup: recovered.dedup })
+    Ok(Opened {
+        data: dir.to_path_buf(),
+        store: Arc::new(store),
+        shared,
+        dedup: recovered.dedup,
+        ended: recovered.ended,
+    })
 }
 
 /// The state of a checkpoint; `None`, and a warning, where its bytes are no use: the log has everything.
 fn restore(store: &Store, checkpoint: &LoadedCheckpoint, program: &Program) -> Result<Option<State>, StoreError> {
-    let mut people = Vec::new();
-    store.each_person(|chunk| people.extend(chunk))?;
-    match State::restore(program, &checkpoint.meta, people) {
+    let restored = std::thread::scope(|scope| {
+        // A few chunks at a time: the bytes of everybody would take as much memory again as everybody.
+        let (sender, chunks) = sync_channel(CHUNKS_AHEAD);
+        let reading = scope.spawn(move || store.each_person(|chunk| drop(sender.send(chunk))));
+        let restored = State::restore(program, &checkpoint.meta, chunks.into_iter().flatten());
+        reading.join().unwrap_or_else(|_| Err(StoreError::Damaged("people's state cannot be read".to_owned())))?;
+        Ok::<_, StoreError>(restored)
+    })?;
+    match restored {
         Ok(state) => Ok(Some(state)),
         Err(error) => {
             tracing::warn!(%error, "the last checkpoint is no use; the log is folded again");

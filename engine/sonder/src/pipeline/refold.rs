@@ -9,7 +9,7 @@ use super::shared::Live;
 use sonder_core::effect::Effects;
 use sonder_core::govern::Governor;
 use sonder_core::message::from_log;
-use sonder_core::record::{Fact, Record, Seq};
+use sonder_core::record::{Fact, Record, Seq, UNKNOWN_SOURCE};
 use sonder_dsl::ir::{Program, SourceId};
 use sonder_store::{LoggedMessage, Reader, StoreError};
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -102,10 +102,10 @@ fn page_limit(after: Seq, last: Option<Seq>) -> usize {
     limits::REFOLD_PAGE.min(usize::try_from(rest).unwrap_or(usize::MAX))
 }
 
-/// The record that a logged message is under a program.
+/// The record that a logged message is under a program. What came from a source that is no more still counts.
 fn record(program: &Program, governor: &Governor, logged: &LoggedMessage) -> Option<Record> {
-    let source = program.sources.iter().position(|source| *source.name == *logged.source)?;
-    let source = SourceId(u32::try_from(source).ok()?);
+    let source = program.sources.iter().position(|source| *source.name == *logged.source);
+    let source = source.and_then(|place| u32::try_from(place).ok()).map_or(UNKNOWN_SOURCE, SourceId);
     let message = from_log(&logged.payload, source, logged.occurred_at, logged.received_at, logged.historical).ok()?;
     let event = governor.govern(&message).ok()?;
     Some(Record { seq: logged.seq, received_at: logged.received_at, fact: Fact::Event(event) })

@@ -5,7 +5,8 @@
 //! in from several clients at once does a transaction wait a little for company.
 //!
 //! When a write fails, the messages of that batch are refused (their clients send them again; they were not stored), what
-//! the fold decided is kept and written with the next batch, and new messages are refused until a write succeeds.
+//! the fold decided is kept and written with the next batch, and new messages are refused until a write succeeds. Where it
+//! is in doubt whether it failed, its clients wait until that is known, and everybody else is refused.
 
 use super::decided::Decided;
 use super::fold::FoldWork;
@@ -19,10 +20,11 @@ use metrics::{counter, gauge, histogram};
 use sonder_collect::{Received, Refused};
 use sonder_core::govern::Governor;
 use sonder_core::message::{Message, Quarantined};
-use sonder_core::record::{Event, Fact, Record, Seq};
-use sonder_dsl::ir::Program;
+use sonder_core::record::{Event, Fact, Record, Seq, UNKNOWN_SOURCE};
+use sonder_dsl::ir::{Program, SourceId};
 use sonder_dsl::time::Moment;
-use sonder_store::{DedupSet, DeliveryOutcome, LogBatch, LogRow, Store, StoreError};
+use sonder_store::dedup::Mark;
+use sonder_store::{DedupSet, DeliveryOutcome, LogBatch, LogRow, Store, StoreError, Takeover};
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -43,12 +45,21 @@ pub(super) enum Work {
     Flush(oneshot::Sender<()>),
     /// A new version of the project, its state nearly caught up.
     Adopt(Box<Generation>),
-    /// The fold runs that version now; everything decided under the old one came before.
-    Adopted(Arc<Program>),
+    /// The fold runs another version now; everything decided under the old one came before.
+    Adopted(Adoption),
     /// No more messages will come: finish.
     Stop,
     /// The fold has finished; everything it decided came before.
     FoldStopped,
+}
+
+/// The version that the fold runs from now on.
+pub(super) struct Adoption {
+    pub program: Arc<Program>,
+    /// Where it took over; `None` when the old one runs on.
+    pub takeover: Option<Takeover>,
+    /// Told when that is durable.
+    pub told: Option<oneshot::Sender<()>>,
 }
 
 /// Outcomes of deliveries, and who waits for them to be durable.
@@ -79,10 +90,25 @@ pub(super) struct Writer {
     /// Messages that came while a new version was being adopted.
     postponed: VecDeque<Work>,
     adopting: bool,
-    /// Until then a message may have been governed by the version before this one.
-    govern_again_until: Option<Instant>,
+    /// To run from the next transaction on, which has all that was decided before.
+    adoption: Option<Adoption>,
+    /// A transaction that may or may not be in the store.
+    doubt: Option<Attempt>,
     retry: Option<Retry>,
     stage: Stage,
+}
+
+/// A transaction and who waits for it.
+struct Attempt {
+    batch: LogBatch,
+    answers: Vec<oneshot::Sender<Result<(), Refused>>>,
+    outcomes: Vec<Outcomes>,
+    flushes: Vec<oneshot::Sender<()>>,
+    /// Of the message ids before it.
+    mark: Mark,
+    duplicates: u64,
+    /// Whether another version runs after it.
+    adopts: bool,
 }
 
 /// Waiting for room after a failed write.
@@ -132,7 +158,8 @@ impl Writer {
             companions: 0,
             postponed: VecDeque::new(),
             adopting: false,
-            govern_again_until: None,
+            adoption: None,
+            doubt: None,
             retry: None,
             stage: Stage::Running,
         }
@@ -209,6 +236,8 @@ impl Writer {
     fn take(&mut self, work: Work) {
         match work {
             Work::Submit(_) if self.adopting => self.postponed.push_back(work),
+            // Of the new version, which does not run here before everything of the old one is written.
+            Work::Decided(_) | Work::Flush(_) if self.adoption.is_some() => self.postponed.push_back(work),
             Work::Submit(submission) => {
                 self.gathered += submission.messages.len();
                 self.submissions.push(submission);
@@ -224,11 +253,18 @@ impl Writer {
             }
             Work::Flush(answer) => self.flushes.push(answer),
             Work::Adopt(generation) => self.adopt(generation),
-            Work::Adopted(program) => self.adopted(program),
+            Work::Adopted(adoption) => {
+                self.adoption = Some(adoption);
+                self.write();
+            }
             Work::Stop => {
                 self.stage = Stage::Stopping;
                 self.write();
                 drop(self.fold.send(FoldWork::Stop));
+                if self.adoption.take().is_some() {
+                    // Nothing that is decided from here on has a place in the log: the next start decides it again.
+                    self.stage = Stage::Ended;
+                }
             }
             Work::FoldStopped => {
                 self.write();
@@ -239,42 +275,88 @@ impl Writer {
 
     /// Everything gathered, in one transaction.
     fn write(&mut self) {
-        if self.retry.is_some() && !has_room(&self.data) {
+        if (self.retry.is_some() && !has_room(&self.data)) || !self.is_doubt_resolved() {
             self.refuse(&Refused::Unavailable);
             self.wait_longer();
             return;
         }
+        let attempt = self.attempt();
+        let begin = Instant::now();
+        match self.store.append(&self.program, &attempt.batch) {
+            Ok(()) => {
+                histogram!("sonder_commit_seconds").record(begin.elapsed().as_secs_f64());
+                self.succeeded(attempt);
+            }
+            Err(error @ StoreError::InDoubt { .. }) => {
+                self.doubt = Some(attempt);
+                self.failed(&error);
+            }
+            Err(error) => {
+                self.undo(attempt, &error);
+                self.failed(&error);
+            }
+        }
+    }
+
+    /// Finds out what came of a transaction that was in doubt; false while that cannot be known.
+    fn is_doubt_resolved(&mut self) -> bool {
+        let Some(attempt) = self.doubt.take() else { return true };
+        match self.store.resolve() {
+            Ok(true) => self.succeeded(attempt),
+            Ok(false) => {
+                let path = self.data.clone();
+                self.undo(attempt, &StoreError::Full { path });
+            }
+            Err(_) => {
+                self.doubt = Some(attempt);
+                return false;
+            }
+        }
+        true
+    }
+
+    fn attempt(&mut self) -> Attempt {
         let submissions = std::mem::take(&mut self.submissions);
         let outcomes = std::mem::take(&mut self.outcomes);
         self.companions = submissions.len();
         self.gathered = 0;
         let mark = self.dedup.mark();
         let (mut batch, answers, duplicates) = self.fill(submissions);
-        let stamped = !batch.rows.is_empty();
         batch.changes = std::mem::take(&mut self.decided.changes);
         batch.deliveries = std::mem::take(&mut self.decided.deliveries);
         batch.outcomes = outcomes.iter().flat_map(|outcomes| outcomes.rows.iter().cloned()).collect();
-        let begin = Instant::now();
-        match self.store.append(&self.program, &batch) {
-            Ok(()) => {
-                histogram!("sonder_commit_seconds").record(begin.elapsed().as_secs_f64());
-                answers.into_iter().for_each(|answer| drop(answer.send(Ok(()))));
-                outcomes.into_iter().for_each(|outcomes| drop(outcomes.answer.send(Ok(()))));
-                self.flushes.drain(..).for_each(|answer| answer.send(()).unwrap_or(()));
-                self.written(batch, duplicates);
-            }
-            Err(error) => {
-                self.dedup.rollback(mark);
-                if stamped {
-                    self.shared.horizon.landed();
-                }
-                self.decided.changes = batch.changes;
-                self.decided.deliveries = batch.deliveries;
-                answers.into_iter().for_each(|answer| drop(answer.send(Err(Refused::Unavailable))));
-                outcomes.into_iter().for_each(|outcomes| drop(outcomes.answer.send(Err(error.to_string()))));
-                self.failed(&error);
-            }
+        batch.takeover = self.adoption.as_ref().and_then(|adoption| adoption.takeover);
+        let (flushes, adopts) = (std::mem::take(&mut self.flushes), self.adoption.is_some());
+        Attempt { batch, answers, outcomes, flushes, mark, duplicates, adopts }
+    }
+
+    /// All of it is durable.
+    fn succeeded(&mut self, attempt: Attempt) {
+        attempt.answers.into_iter().for_each(|answer| drop(answer.send(Ok(()))));
+        attempt.outcomes.into_iter().for_each(|outcomes| drop(outcomes.answer.send(Ok(()))));
+        attempt.flushes.into_iter().for_each(|answer| answer.send(()).unwrap_or(()));
+        self.written(attempt.batch, attempt.duplicates);
+        if attempt.adopts
+            && let Some(Adoption { program, told, .. }) = self.adoption.take()
+        {
+            self.go_over(program);
+            told.into_iter().for_each(|told| told.send(()).unwrap_or(()));
         }
+    }
+
+    /// Nothing of it is in the store: its clients send their messages again, what was decided is written with the next.
+    fn undo(&mut self, attempt: Attempt, error: &StoreError) {
+        self.dedup.rollback(attempt.mark);
+        if !attempt.batch.rows.is_empty() {
+            self.shared.horizon.landed();
+        }
+        let LogBatch { changes, deliveries, .. } = attempt.batch;
+        let later = std::mem::replace(&mut self.decided, Decided { changes, deliveries, ..Decided::default() });
+        self.decided.append(later);
+        let later = std::mem::replace(&mut self.flushes, attempt.flushes);
+        self.flushes.extend(later);
+        attempt.answers.into_iter().for_each(|answer| drop(answer.send(Err(Refused::Unavailable))));
+        attempt.outcomes.into_iter().for_each(|outcomes| drop(outcomes.answer.send(Err(error.to_string()))));
     }
 
     /// The rows of a transaction: without what was seen before, governed by the program that runs, with places and times.
@@ -284,10 +366,10 @@ impl Writer {
         let mut duplicates = 0;
         let arrivals: Vec<Moment> = submissions.iter().flat_map(|it| it.messages.iter().map(received_at)).collect();
         let mut stamps = VecDeque::with_capacity(arrivals.len());
-        let govern_again = self.govern_again_until.is_some_and(|until| Instant::now() < until);
         self.shared.horizon.stamp(arrivals.into_iter(), |at| stamps.push_back(at));
         for submission in submissions {
             answers.push(submission.answer);
+            let before = Some(&*submission.program).filter(|program| program.fingerprint != self.program.fingerprint);
             for received in submission.messages {
                 let Some(at) = stamps.pop_front() else { break };
                 let id = match &received {
@@ -298,7 +380,7 @@ impl Writer {
                     duplicates += 1;
                     continue;
                 }
-                match self.settle(received, govern_again) {
+                match self.settle(received, before) {
                     Ok((mut message, event)) => {
                         message.received_at = at;
                         let seq = Seq(self.next_seq + batch.rows.len() as u64);
@@ -315,18 +397,27 @@ impl Writer {
         (batch, answers, duplicates)
     }
 
-    /// Governs a message again where the collector may have done it by an older version of the project.
-    fn settle(&self, received: Received, again: bool) -> Result<(Message, Event), Quarantined> {
-        match received {
-            Received::Message(message, _) if again => self.governor.govern(&message).map(|event| (message, event)),
-            Received::Message(message, event) => Ok((message, event)),
-            Received::Quarantined(quarantined) => Err(quarantined),
+    /// Governs a message again where that was done by another version of the project. Sources keep their names; one that
+    /// is no more has no number, and its messages count all the same.
+    fn settle(&self, received: Received, before: Option<&Program>) -> Result<(Message, Event), Quarantined> {
+        match (received, before) {
+            (Received::Message(message, _), Some(before)) => {
+                let source = source_after(before, message.source, &self.program);
+                let message = Message { source, ..message };
+                self.governor.govern(&message).map(|event| (message, event))
+            }
+            (Received::Message(message, event), None) => Ok((message, event)),
+            (Received::Quarantined(quarantined), Some(before)) => {
+                Err(Quarantined { source: source_after(before, quarantined.source, &self.program), ..quarantined })
+            }
+            (Received::Quarantined(quarantined), None) => Err(quarantined),
         }
     }
 
     /// After a transaction: the fold gets its records.
     fn written(&mut self, batch: LogBatch, duplicates: u64) {
-        self.decided_since = None;
+        // More may have been decided while it was in doubt.
+        self.decided_since = (!self.decided.is_empty()).then(Instant::now);
         if self.retry.take().is_some() && self.shared.gauges.set_health(Health::Running) {
             tracing::info!("the log can be written again");
         }
@@ -376,6 +467,12 @@ impl Writer {
         for outcomes in self.outcomes.drain(..) {
             drop(outcomes.answer.send(Err("the log cannot be written now".to_owned())));
         }
+        for work in std::mem::take(&mut self.postponed) {
+            match work {
+                Work::Submit(submission) => drop(submission.answer.send(Err(refused.clone()))),
+                other => self.postponed.push_back(other),
+            }
+        }
     }
 
     /// Begins to go over to a new version: the fold finishes what it has under the old one, catches up, and says so.
@@ -388,16 +485,21 @@ impl Writer {
         }
     }
 
-    /// The fold runs the new version. What it decided under the old one is written with that one's names.
-    fn adopted(&mut self, program: Arc<Program>) {
-        self.write();
+    /// The fold runs the new version, and everything that it decided under the old one is written.
+    fn go_over(&mut self, program: Arc<Program>) {
         self.governor = Governor::new(&program);
         self.dedup.set_window(program.settings.dedup);
         self.program = Arc::clone(&program);
-        self.govern_again_until = Some(Instant::now() + limits::GOVERN_AGAIN);
         self.shared.program.send_replace(program);
         self.adopting = false;
     }
+}
+
+/// The same source in another version.
+fn source_after(before: &Program, source: SourceId, after: &Program) -> SourceId {
+    let name = before.sources.get(source.index()).map(|source| &source.name);
+    let place = after.sources.iter().position(|known| Some(&known.name) == name);
+    place.and_then(|place| u32::try_from(place).ok()).map_or(UNKNOWN_SOURCE, SourceId)
 }
 
 fn received_at(received: &Received) -> Moment {

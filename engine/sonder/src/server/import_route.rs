@@ -19,7 +19,7 @@ use serde::Deserialize;
 use serde_json::json;
 use sonder_collect::Refused;
 use sonder_console::keys::{KeyRing, Scope};
-use sonder_dsl::ir::SourceId;
+use sonder_dsl::ir::{Program, SourceId};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -132,18 +132,7 @@ async fn receive(
 ) -> Result<serde_json::Value, Refusal> {
     route.allow(headers)?;
     let inner = &*route.0;
-    let program = Arc::clone(&inner.shared.live.read().program);
-    let place = program.sources.iter().position(|source| source.name == asked.source);
-    let Some(source) = place.and_then(|place| u32::try_from(place).ok()) else {
-        let message = format!("the project has no source `{}`", asked.source);
-        return Err(Refusal(
-            StatusCode::BAD_REQUEST,
-            "unknown_source",
-            message,
-            "declare it in `sources/`, with `kind: file`",
-        ));
-    };
-    let batcher = Batcher::new(program, SourceId(source), !asked.deliver);
+    let batcher = batcher(asked, Arc::clone(&inner.shared.program.borrow()))?;
     let mut run = Run { inner, asked, batcher, under_way: Vec::new(), rows: asked.skip, quarantined: 0 };
     let mut buffer = BytesMut::new();
     let mut lines = Vec::with_capacity(BATCH);
@@ -181,6 +170,21 @@ async fn receive(
     run.finish().await
 }
 
+/// Governs by this version of the project.
+fn batcher(asked: &Asked, program: Arc<Program>) -> Result<Batcher, Refusal> {
+    let place = program.sources.iter().position(|source| source.name == asked.source);
+    let Some(source) = place.and_then(|place| u32::try_from(place).ok()) else {
+        let message = format!("the project has no source `{}`", asked.source);
+        return Err(Refusal(
+            StatusCode::BAD_REQUEST,
+            "unknown_source",
+            message,
+            "declare it in `sources/`, with `kind: file`",
+        ));
+    };
+    Ok(Batcher::new(program, SourceId(source), !asked.deliver))
+}
+
 fn next_line(buffer: &mut BytesMut) -> Option<Bytes> {
     let end = buffer.iter().position(|byte| *byte == b'\n')?;
     let line = buffer.split_to(end + 1).freeze();
@@ -202,13 +206,18 @@ impl Run<'_> {
         if lines.is_empty() {
             return Ok(());
         }
+        let running = Arc::clone(&self.inner.shared.program.borrow());
+        if running.fingerprint != self.batcher.program().fingerprint {
+            // The project has changed meanwhile.
+            self.batcher = batcher(self.asked, running)?;
+        }
         let batcher = self.batcher.clone();
         let governed = tokio::task::spawn_blocking(move || {
             batcher.govern(lines, |_, line: Bytes| String::from_utf8_lossy(&line).into_owned())
         });
         let governed = governed.await.map_err(|error| failed(&error))?;
         // The queue keeps the order: a batch enters it before the next one is governed.
-        let entered = self.inner.entrance.enter_when_there_is_room(governed).await;
+        let entered = self.inner.entrance.enter_when_there_is_room(self.batcher.program(), governed).await;
         self.under_way.push(tokio::spawn(entered));
         if self.under_way.len() >= AHEAD {
             self.settle_one().await?;

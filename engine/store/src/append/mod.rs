@@ -7,11 +7,11 @@ pub(crate) mod effects;
 mod log;
 
 use crate::StoreError;
-use crate::batch::LogBatch;
-use crate::database::CATALOG;
+use crate::batch::{LogBatch, Takeover};
+use crate::database::LOG;
 use crate::typed::{Catalog, Layout};
 use arrow::record_batch::RecordBatch;
-use duckdb::Connection;
+use duckdb::{Connection, params};
 use sonder_dsl::ir::Program;
 
 /// Where the counters of the tables stand.
@@ -46,6 +46,7 @@ impl Counters {
 #[derive(Debug)]
 pub(crate) struct Prepared {
     tables: Vec<(String, RecordBatch)>,
+    takeover: Option<Takeover>,
     /// Where the counters will stand.
     pub counters: Counters,
 }
@@ -73,14 +74,23 @@ impl Prepared {
         add("changes", effects::changes(program, &batch.changes, &mut after.change)?);
         add("deliveries", effects::deliveries(program, &batch.deliveries, &mut after.delivery)?);
         add("delivery_outcomes", effects::outcomes(&batch.outcomes, after.seq)?);
-        Ok(Self { tables, counters: after })
+        Ok(Self { tables, takeover: batch.takeover, counters: after })
     }
 
     /// Writes it all, or nothing.
     pub fn write(self, connection: &Connection) -> Result<(), StoreError> {
         connection.execute_batch("BEGIN TRANSACTION")?;
-        let written = self.tables.into_iter().try_for_each(|(table, rows)| append(connection, &table, rows));
-        let done = written.and_then(|()| connection.execute_batch("COMMIT"));
+        let written = self.tables.into_iter().try_for_each(|(table, rows)| append(connection, LOG, &table, rows));
+        let noted = written.and_then(|()| match self.takeover {
+            None => Ok(()),
+            Some(Takeover { as_of, now, fingerprint }) => connection
+                .execute(
+                    "INSERT INTO takeovers VALUES (?, make_timestamp(?), ?)",
+                    params![as_of.0, now.0, fingerprint.0],
+                )
+                .map(drop),
+        });
+        let done = noted.and_then(|()| connection.execute_batch("COMMIT"));
         if let Err(error) = done {
             // The transaction may be gone already; what counts is the first error.
             let _ = connection.execute_batch("ROLLBACK");
@@ -90,9 +100,14 @@ impl Prepared {
     }
 }
 
-/// Appends rows to a table, inside whatever transaction there is.
-pub(crate) fn append(connection: &Connection, table: &str, rows: RecordBatch) -> Result<(), duckdb::Error> {
-    let mut appender = connection.appender_to_catalog_and_db(table, CATALOG, "main")?;
+/// Appends rows to a table of a catalog, inside whatever transaction there is.
+pub(crate) fn append(
+    connection: &Connection,
+    catalog: &str,
+    table: &str,
+    rows: RecordBatch,
+) -> Result<(), duckdb::Error> {
+    let mut appender = connection.appender_to_catalog_and_db(table, catalog, "main")?;
     appender.append_record_batch(rows)?;
     appender.flush()
 }

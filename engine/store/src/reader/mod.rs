@@ -1,7 +1,7 @@
 //! The reading side: a [`Reader`] can be cloned and used from any thread that may block.
 //!
 //! Reads see the last committed batch and never wait for writers. As many run at a time as
-//! [`StoreOptions::readers`](crate::StoreOptions) says; more of them wait.
+//! [`StoreOptions`](crate::StoreOptions) says; more of them wait. SQL of users has connections of its own.
 
 mod deliveries;
 mod log;
@@ -23,6 +23,7 @@ use crate::{StoreOptions, schema};
 use duckdb::Connection;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Reads a store.
 #[derive(Clone, Debug)]
@@ -49,6 +50,14 @@ impl Reader {
         let database = Database::open(dir, options, Access::Read)?;
         database.run(Role::Reader, |connection| schema::check_format(connection, dir))?;
         Ok(Self::new(Arc::new(database), Some(Arc::new(lock))))
+    }
+
+    pub(crate) fn read_for_user<T>(
+        &self,
+        deadline: Instant,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.database.run(Role::Query(deadline), work)
     }
 
     pub(crate) fn read<T>(&self, work: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {

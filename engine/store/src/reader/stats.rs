@@ -2,6 +2,7 @@
 
 use super::Reader;
 use crate::StoreError;
+use crate::database::{LOG, STATE};
 
 /// Sizes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,7 +23,8 @@ impl Reader {
     /// # Errors
     /// Whatever the database may say.
     pub fn stats(&self) -> Result<Stats, StoreError> {
-        let (file_bytes, wal_bytes) = (self.database.file_bytes(), self.database.wal_bytes());
+        let (file_bytes, wal_bytes) =
+            (self.database.file_bytes(), self.database.wal_bytes(LOG) + self.database.wal_bytes(STATE));
         self.read(|connection| {
             let mut statement = connection.prepare(
                 "SELECT t.event, d.table_name, d.estimated_size FROM duckdb_tables() d

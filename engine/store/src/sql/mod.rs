@@ -74,9 +74,9 @@ impl Reader {
     /// # Errors
     /// [`StoreError::Refused`] with what is wrong, where the statement is wrong or not allowed; [`StoreError::TimedOut`].
     pub fn query(&self, query: &Query) -> Result<Answer, StoreError> {
-        self.read(|connection| {
+        let timeout = query.timeout.min(limits::MAX_QUERY_TIME);
+        self.read_for_user(Instant::now() + timeout, |connection| {
             let guarded = guard::check(connection, &query.sql)?;
-            let timeout = query.timeout.min(limits::MAX_QUERY_TIME);
             let deadline = Deadline { done: Mutex::new(false), wake: Condvar::new() };
             let handle = connection.interrupt_handle();
             let outcome = std::thread::scope(|scope| {

@@ -81,7 +81,7 @@ pub(crate) fn rows(connection: &Connection, table: &TypedTable, governor: &Gover
             &format!("DELETE FROM {} WHERE seq BETWEEN ? AND ?", identifier(&table.name)),
             params![first, last],
         )?;
-        let mut appender = connection.appender_to_catalog_and_db(&table.name, crate::database::CATALOG, "main")?;
+        let mut appender = connection.appender_to_catalog_and_db(&table.name, crate::database::LOG, "main")?;
         appender.append_record_batch(rows.finish(table)?)?;
         appender.flush()?;
         drop(appender);

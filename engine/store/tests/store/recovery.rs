@@ -7,19 +7,28 @@ use sonder_core::record::Seq;
 use sonder_dsl::ir::{DestinationId, Fingerprint};
 use sonder_dsl::time::Moment;
 use sonder_store::{
-    DeliveryOutcome, LogBatch, OutcomeState, PersonRow, RecordedChange, RecordedDelivery, StateCheckpoint,
+    DeliveryOutcome, LogBatch, OutcomeState, PersonRow, RecordedChange, RecordedDelivery, SavedCheckpoint,
+    StateCheckpoint, Store, Takeover,
 };
 
-fn checkpoint<'a>(seq: u64, people: &'a [(PersonId, Option<Vec<u8>>)], rows: &'a [PersonRow]) -> StateCheckpoint<'a> {
-    StateCheckpoint {
-        seq: Seq(seq),
-        now: Moment(START + i64::try_from(seq).unwrap() * SECOND),
-        fingerprint: Fingerprint(u64::MAX),
-        meta: b"meta",
-        people,
-        rows,
-        pending: &[],
-    }
+type People<'a> = &'a [(PersonId, Option<Vec<u8>>)];
+
+fn checkpoint<'a>(seq: u64, people: u64) -> StateCheckpoint<'a> {
+    let now = Moment(START + i64::try_from(seq).unwrap() * SECOND);
+    StateCheckpoint { seq: Seq(seq), now, meta: b"meta", people, pending: &[] }
+}
+
+/// Of the program with that fingerprint, in one slice.
+fn save(
+    store: &Store,
+    of: u64,
+    checkpoint: &StateCheckpoint<'_>,
+    people: People<'_>,
+    rows: &[PersonRow],
+) -> SavedCheckpoint {
+    let mut saving = store.begin_checkpoint(Fingerprint(of)).unwrap();
+    saving.add(people, rows).unwrap();
+    saving.finish(checkpoint).unwrap()
 }
 
 fn person_row(person: u128, segment: &str) -> PersonRow {
@@ -94,14 +103,11 @@ fn a_checkpoint_comes_back_with_the_latest_state_of_everybody() {
         store.append(&program, &batch(views(&program, 1, 9))).unwrap();
         let first = people(&[(1, Some("one")), (2, Some("two")), (u128::MAX, Some("max"))]);
         let rows = [person_row(1, "buyers"), person_row(2, "buyers"), person_row(u128::MAX, "buyers")];
-        store.save_checkpoint(&checkpoint(5, &first, &rows)).unwrap();
+        save(&store, u64::MAX, &checkpoint(5, 3), &first, &rows);
         let second = people(&[(1, Some("one again")), (2, None)]);
-        let mut with_pending = checkpoint(9, &second, &[]);
         let pending = [delivery(5)];
-        with_pending.pending = &pending;
-        let rows = [person_row(1, "others")];
-        with_pending.rows = &rows;
-        let saved = store.save_checkpoint(&with_pending).unwrap();
+        let with_pending = StateCheckpoint { pending: &pending, ..checkpoint(9, 2) };
+        let saved = save(&store, u64::MAX, &with_pending, &second, &[person_row(1, "others")]);
         assert_eq!((saved.version, saved.people), (2, 2));
     }
     let Opened { recovered, store, reader } = open(dir.path(), &program);
@@ -134,19 +140,108 @@ fn the_first_checkpoint_of_another_program_replaces_everybody() {
     let program = shop();
     let Opened { store, .. } = open(dir.path(), &program);
     let old = [(PersonId(1), Some(b"old".to_vec())), (PersonId(2), Some(b"old".to_vec()))];
-    store.save_checkpoint(&checkpoint(1, &old, &[person_row(1, "buyers"), person_row(2, "buyers")])).unwrap();
+    save(&store, 1, &checkpoint(1, 2), &old, &[person_row(1, "buyers"), person_row(2, "buyers")]);
 
     let new = [(PersonId(2), Some(b"new".to_vec()))];
-    let of_another = StateCheckpoint { fingerprint: Fingerprint(7), ..checkpoint(2, &new, &[]) };
-    assert_eq!(store.save_checkpoint(&of_another).unwrap().people, 1);
+    save(&store, 7, &checkpoint(2, 1), &new, &[]);
     let mut kept = Vec::new();
     store.each_person(|chunk| kept.extend(chunk)).unwrap();
     assert_eq!(kept, [(PersonId(2), b"new".to_vec())]);
 
     // The next one of that program adds to it.
     let more = [(PersonId(3), Some(b"new".to_vec()))];
-    let next = StateCheckpoint { fingerprint: Fingerprint(7), ..checkpoint(3, &more, &[]) };
-    assert_eq!(store.save_checkpoint(&next).unwrap().people, 2);
+    save(&store, 7, &checkpoint(3, 2), &more, &[]);
+    kept.clear();
+    store.each_person(|chunk| kept.extend(chunk)).unwrap();
+    assert_eq!(kept, [(PersonId(2), b"new".to_vec()), (PersonId(3), b"new".to_vec())]);
+}
+
+#[test]
+fn a_checkpoint_that_is_not_finished_never_was() {
+    let (dir, program) = (tempfile::tempdir().unwrap(), shop());
+    let Opened { store, reader, .. } = open(dir.path(), &program);
+    let first = [(PersonId(1), Some(b"one".to_vec()))];
+    save(&store, 1, &checkpoint(1, 1), &first, &[person_row(1, "buyers")]);
+    // One that is given up, of another program at that; and one that is cut off.
+    for _ in 0..2 {
+        let mut saving = store.begin_checkpoint(Fingerprint(7)).unwrap();
+        saving.add(&[(PersonId(1), Some(b"other".to_vec()))], &[person_row(1, "others")]).unwrap();
+        saving.add(&[(PersonId(2), Some(b"other".to_vec()))], &[person_row(2, "others")]).unwrap();
+        // Appends do not wait for it.
+        store.append(&program, &batch(views(&program, store.last_seq().0 + 1, 5))).unwrap();
+        assert!(!store.checkpoint_state_wal().unwrap(), "its transaction is open");
+        assert!(store.checkpoint_wal().unwrap());
+        drop(saving);
+    }
+    assert_eq!(store.load_people(&[PersonId(1), PersonId(2)]).unwrap(), [(PersonId(1), b"one".to_vec())]);
+    assert_eq!(ask(&reader, "SELECT segment FROM memberships"), json!([["buyers"]]));
+    let second = [(PersonId(2), Some(b"two".to_vec()))];
+    assert_eq!(save(&store, 1, &checkpoint(2, 2), &second, &[]).version, 2);
+    assert!(store.checkpoint_state_wal().unwrap());
+    drop((store, reader));
+    let Opened { recovered, store, .. } = open(dir.path(), &program);
+    assert_eq!(recovered.last_seq, Seq(10));
+    assert_eq!(recovered.checkpoint.unwrap().seq, Seq(2));
+    assert_eq!(store.load_people(&[PersonId(1), PersonId(2)]).unwrap().len(), 2);
+}
+
+#[test]
+fn where_another_version_took_over_is_known_again() {
+    let (dir, program) = (tempfile::tempdir().unwrap(), shop());
+    let takeover = |seq, now| Takeover { as_of: Seq(seq), now: Moment(now), fingerprint: Fingerprint(u64::MAX - 1) };
+    {
+        let Opened { store, recovered, .. } = open(dir.path(), &program);
+        assert_eq!(recovered.takeover, None);
+        for (seq, now) in [(0, START), (5, START + 5 * SECOND), (5, START + 6 * SECOND)] {
+            let rows = views(&program, store.last_seq().0 + 1, seq - store.last_seq().0);
+            store
+                .append(&program, &LogBatch { rows, takeover: Some(takeover(seq, now)), ..LogBatch::default() })
+                .unwrap();
+        }
+    }
+    let Opened { recovered, .. } = open(dir.path(), &program);
+    assert_eq!(recovered.takeover, Some(takeover(5, START + 6 * SECOND)));
+}
+
+/// As version 0.1 of the format laid it out.
+#[test]
+fn the_state_of_an_older_format_moves_to_its_own_file() {
+    let (dir, program) = (tempfile::tempdir().unwrap(), shop());
+    {
+        let Opened { store, .. } = open(dir.path(), &program);
+        store.append(&program, &batch(views(&program, 1, 5))).unwrap();
+    }
+    std::fs::remove_file(dir.path().join("state.duckdb")).unwrap();
+    let connection = duckdb::Connection::open(dir.path().join("sonder.duckdb")).unwrap();
+    connection
+        .execute_batch(
+            "DROP VIEW memberships; DROP VIEW identifiers; DROP VIEW people;
+             CREATE TABLE checkpoints(version UBIGINT, seq UBIGINT, now TIMESTAMP, fingerprint UBIGINT, people UBIGINT,
+                meta BLOB, pending VARCHAR);
+             CREATE TABLE state_people(person UUID, version UBIGINT, state BLOB);
+             CREATE TABLE people_rows(person UUID, version UBIGINT, gone BOOLEAN, first_seen TIMESTAMP, last_seen TIMESTAMP,
+                identifiers STRUCT(kind VARCHAR, \"value\" VARCHAR)[], segments STRUCT(segment VARCHAR, since TIMESTAMP)[],
+                traits VARCHAR);
+             CREATE VIEW people AS SELECT person FROM people_rows;
+             INSERT INTO checkpoints VALUES (3, 5, TIMESTAMP '2026-03-01', 7, 1, 'meta', '[]');
+             INSERT INTO state_people VALUES ('00000000000000000000000000000001', 2, 'old'),
+                ('00000000000000000000000000000001', 3, 'one'), ('00000000000000000000000000000002', 3, NULL);
+             INSERT INTO people_rows VALUES ('00000000000000000000000000000001', 3, false, NULL, NULL, [], [], '{}');
+             UPDATE sonder_format SET version = 1;",
+        )
+        .unwrap();
+    drop(connection);
+    for _ in 0..2 {
+        let Opened { recovered, store, reader } = open(dir.path(), &program);
+        assert_eq!(
+            recovered.checkpoint.map(|it| (it.version, it.seq, it.fingerprint)),
+            Some((3, Seq(5), Fingerprint(7)))
+        );
+        let people = store.load_people(&[PersonId(1), PersonId(2)]).unwrap();
+        assert_eq!(people, [(PersonId(1), b"one".to_vec())]);
+        assert_eq!(ask(&reader, "SELECT count(*) FROM people"), json!([[1]]));
+        assert_eq!(ask(&reader, "SELECT count(*) FROM log"), json!([[5]]));
+    }
 }
 
 #[test]
@@ -156,9 +251,9 @@ fn many_versions_are_compacted_and_nobody_is_lost() {
     for version in 0..6_u8 {
         let people: Vec<_> =
             (0..25_000).map(|id| (PersonId(id), (id % 5 != 4 || version < 5).then(|| vec![version; 3]))).collect();
-        store.save_checkpoint(&checkpoint(u64::from(version), &people, &[])).unwrap();
+        save(&store, 1, &checkpoint(u64::from(version), if version < 5 { 25_000 } else { 20_000 }), &people, &[]);
     }
-    let rows = ask(&reader, "SELECT count(*) FROM state_people")[0][0].as_u64().unwrap();
+    let rows = ask(&reader, "SELECT count(*) FROM state.people")[0][0].as_u64().unwrap();
     assert!(rows < 150_000, "{rows} rows for 20,000 people");
     let mut count = 0;
     store
@@ -196,7 +291,7 @@ fn what_was_decided_after_the_checkpoint_is_discarded_and_outcomes_are_not() {
             ..LogBatch::default()
         };
         store.append(&program, &first).unwrap();
-        store.save_checkpoint(&checkpoint(5, &[], &[])).unwrap();
+        save(&store, 1, &checkpoint(5, 0), &[], &[]);
         let second = LogBatch {
             // The clock went on after the checkpoint and before the next record.
             changes: vec![change(5, START + 5 * SECOND + 1), change(6, START)],
@@ -231,10 +326,10 @@ fn a_newer_format_is_refused() {
     let (dir, program) = (tempfile::tempdir().unwrap(), shop());
     drop(open(dir.path(), &program));
     let connection = duckdb::Connection::open(dir.path().join("sonder.duckdb")).unwrap();
-    connection.execute_batch("UPDATE sonder_format SET version = 2").unwrap();
+    connection.execute_batch("UPDATE sonder_format SET version = 3").unwrap();
     drop(connection);
-    let error = sonder_store::Store::open(dir.path(), &program).unwrap_err();
-    assert!(error.to_string().contains("has format 2, and this version of sonder reads up to format 1"), "{error}");
+    let error = Store::open(dir.path(), &program).unwrap_err();
+    assert!(error.to_string().contains("has format 3, and this version of sonder reads up to format 2"), "{error}");
 }
 
 #[test]
@@ -267,12 +362,13 @@ fn appends_checkpoints_and_folding_go_on_beside_each_other() {
             while !appending.is_finished() {
                 version = version.wrapping_add(1);
                 let people: Vec<_> = (0..2_000).map(|id| (PersonId(id), Some(vec![version; 20]))).collect();
-                store.save_checkpoint(&checkpoint(1, &people, &[person_row(1, "buyers")])).unwrap();
+                save(store, 1, &checkpoint(1, 2_000), &people, &[person_row(1, "buyers")]);
             }
             version
         });
         while !saving.is_finished() {
             store.checkpoint_wal().unwrap();
+            store.checkpoint_state_wal().unwrap();
         }
         let version = saving.join().unwrap();
         assert_eq!(store.load_people(&[PersonId(1_999)]).unwrap(), [(PersonId(1_999), vec![version; 20])]);

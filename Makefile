@@ -53,7 +53,7 @@ audit: ## Known vulnerabilities of dependencies (needs the advisory database, so
 	$(CACHE)/tools/bin/cargo-deny check advisories
 
 .PHONY: examples
-examples: build ## Checks every example project, and who enters and leaves its segments when
+examples: build ## Checks every example project, who enters and leaves its segments when, and its scenarios
 	@tests/examples/run.sh
 
 .PHONY: plugins

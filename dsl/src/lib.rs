@@ -8,6 +8,7 @@ pub mod ir;
 pub mod limits;
 pub mod model;
 pub mod project;
+pub mod scenario;
 pub mod shape;
 pub mod source;
 pub mod syntax;

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Checks every example project, and that people enter and leave its segments when they should: `tests/events.ndjson` is what
-# happens, `tests/entries.ndjson` every entry and exit with its exact moment and cause. The SQL evaluator must agree.
+# happens, `tests/entries.ndjson` every entry and exit with its exact moment and cause. The SQL evaluator must agree. Scenarios, where
+# a project has some, are played.
 #
 #   tests/examples/run.sh [--accept] [EXAMPLE ...]
 set -euo pipefail
@@ -16,6 +17,7 @@ failed=0
 for example in "$@"; do
   echo "example: $example"
   "$binary" check "$example"
+  if ls "$example"/tests/*.yaml >/dev/null 2>&1; then "$binary" test "$example" || failed=1; fi
   events=$example/tests/events.ndjson entries=$example/tests/entries.ndjson
   trace=$("$binary" eval "$example" --events "$events" --at "$at" --trace)
   if [ -n "$accept" ]; then

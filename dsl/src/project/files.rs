@@ -2,6 +2,7 @@
 
 use crate::diagnostic::suggest;
 use crate::model::{destination, event, identity, profile, settings, source};
+use crate::scenario;
 use crate::shape::{Key, json_schema};
 
 /// What a file of a project is.
@@ -83,6 +84,7 @@ impl FileKind {
             Self::Identity => (identity::KEYS, "identity", "identity.yaml: identifiers and how they join"),
             Self::Profile => (profile::KEYS, "the profile", "profile.yaml: the golden record"),
             Self::Destination => (destination::KEYS, "a destination", "destinations/*.yaml: one destination"),
+            Self::Scenario => (scenario::KEYS, "a scenario", "tests/*.yaml: one scenario"),
             _ => return None,
         };
         Some(Form { keys, what, title })
@@ -97,6 +99,7 @@ pub const KINDS: &[(&str, FileKind)] = &[
     ("identity", FileKind::Identity),
     ("profile", FileKind::Profile),
     ("destination", FileKind::Destination),
+    ("scenario", FileKind::Scenario),
 ];
 
 /// The JSON Schema (2020-12) of a kind of YAML file; `None` for kinds without one.

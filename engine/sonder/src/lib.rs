@@ -6,6 +6,7 @@
 //! - [`pipeline`] takes messages to the log, from the log to the fold, and what the fold decides to the outbox;
 //! - [`server`] puts collection, the API and the pipeline behind one listener;
 //! - [`import`] brings files in by the same road, faster;
+//! - [`testkit`] plays scenarios through the same code, with no server;
 //! - [`observe`] shows what goes on: logs, metrics, status;
 //! - [`cli`] is the thin front: one file a command.
 //!
@@ -17,3 +18,4 @@ pub mod observe;
 pub mod pipeline;
 pub mod project;
 pub mod server;
+pub mod testkit;

@@ -3,8 +3,9 @@
 use super::output::{Failure, Output};
 use super::project::{colour, failure};
 use crate::project::{compile, scan};
-use sonder_dsl::diagnostic::codes;
 use sonder_dsl::diagnostic::render::{github, human, json, sarif};
+use sonder_dsl::diagnostic::{Severity, codes};
+use sonder_dsl::scenario;
 use std::path::PathBuf;
 
 /// Compile a project and show all its errors
@@ -41,7 +42,16 @@ pub(super) fn run(args: &Args, output: &mut Output<'_>) -> Result<(), Failure> {
         return explain(code, output);
     }
     let scan = scan(&args.project).map_err(|error| failure(&error))?;
-    let compilation = compile(scan.sources, &scan.root);
+    let mut compilation = compile(scan.sources, &scan.root);
+    // Scenarios name what the program declares, so they are read once there is one.
+    if let Some(program) = &compilation.program {
+        let (_, found) = scenario::read(&compilation.sources, program);
+        let is_error = found.iter().any(|it| it.severity == Severity::Error);
+        compilation.diagnostics.extend(found);
+        if is_error {
+            compilation.program = None;
+        }
+    }
     let (sources, diagnostics) = (&compilation.sources, &compilation.diagnostics);
     let text = match args.format {
         Format::Human => human::render(sources, diagnostics, colour(output.out_is_terminal)),

@@ -23,6 +23,7 @@ mod run;
 mod schema;
 mod sql;
 mod status;
+mod test;
 
 use clap::{CommandFactory, Parser, Subcommand};
 pub(crate) use client::install_crypto;
@@ -45,6 +46,7 @@ struct Cli {
 enum Command {
     Init(init::Args),
     Check(check::Args),
+    Test(test::Args),
     Fmt(fmt::Args),
     Run(run::Args),
     Dev(dev::Args),
@@ -99,6 +101,7 @@ fn dispatch(command: Command, output: &mut Output<'_>) -> Result<(), Failure> {
     match command {
         Command::Init(args) => init::run(&args, output),
         Command::Check(args) => check::run(&args, output),
+        Command::Test(args) => test::run(&args, output),
         Command::Fmt(args) => fmt::run(&args, output),
         Command::Run(args) => run::run(&args, output),
         Command::Dev(args) => dev::run(&args, output),

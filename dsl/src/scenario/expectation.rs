@@ -1,0 +1,224 @@
+//! What must hold at a step.
+
+use super::table::{EXPECT, MEMBERS};
+use crate::diagnostic::{Diagnostic, Report, codes, suggest};
+use crate::ir::{DestinationId, ProfileTraitId, Program, RuleId, RuleKind};
+use crate::shape::Fields;
+use crate::source::Span;
+use crate::yaml::{Entry, Node};
+use serde_json::{Map, Value as Json};
+
+/// What must hold.
+#[derive(Clone, Debug)]
+pub struct Expectation {
+    /// Where it is written.
+    pub place: Span,
+    /// About whom, by kind and value of identifiers; empty for whoever sent last.
+    pub person: Vec<(String, String)>,
+    /// The segments that they are in.
+    pub segments: Option<Members>,
+    /// Values of computed traits; `null` for unknown.
+    pub traits: Vec<(RuleId, Json)>,
+    /// Values of the golden record; `null` for unknown.
+    pub profile: Vec<(ProfileTraitId, Json)>,
+    /// All that destinations were told.
+    pub sent: Option<Vec<ExpectedDelivery>>,
+    /// All that was kept aside.
+    pub quarantined: Option<Vec<ExpectedQuarantine>>,
+}
+
+/// Memberships.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Members {
+    /// In these, and in no other.
+    Exactly(Vec<RuleId>),
+    /// In the first, and not in the second; nothing is said of others.
+    Some(Vec<RuleId>, Vec<RuleId>),
+}
+
+/// Something that a destination was told.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ExpectedDelivery {
+    /// Which.
+    pub destination: DestinationId,
+    /// `segment_entered`, `segment_left`, `trait_changed`, `event`.
+    pub kind: String,
+    /// The segment, trait or event.
+    pub name: String,
+    /// Fields of the payload that are checked.
+    pub fields: Map<String, Json>,
+}
+
+/// Something that was kept aside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExpectedQuarantine {
+    /// The event's name as sent; `None` for any.
+    pub event: Option<String>,
+    /// The code of one of its reasons; `None` for any.
+    pub reason: Option<String>,
+}
+
+/// What destinations are told of, and the key of the payload that names it.
+const KINDS: [(&str, &str); 4] =
+    [("segment_entered", "segment"), ("segment_left", "segment"), ("trait_changed", "trait"), ("event", "event")];
+
+pub fn decode(node: &Node, program: &Program, report: &mut Report) -> Expectation {
+    let fields = Fields::new(node, EXPECT);
+    let person = fields.get("person").map_or(&[][..], Node::entries).iter();
+    if let Some(entry) = fields.entry("journey") {
+        let error = Diagnostic::error(
+            codes::NOT_IN_THIS_VERSION,
+            "journeys do not run in this version, so nothing can be expected of them",
+            entry.key_span,
+            "cannot be checked",
+        );
+        report.push(error.help("leave it out"));
+    }
+    let mut names = Names { program, report };
+    Expectation {
+        place: node.span,
+        person: person.filter_map(|entry| names.identifier(entry)).collect(),
+        segments: fields.get("segments").map(|node| members(node, &mut names)),
+        traits: names.values(fields.get("traits"), Names::computed),
+        profile: names.values(fields.get("profile"), Names::profile),
+        sent: fields.get("sent").map(|list| list.items().iter().filter_map(|it| names.delivery(it)).collect()),
+        quarantined: fields.get("quarantined").map(|list| list.items().iter().map(quarantine).collect()),
+    }
+}
+
+fn members(node: &Node, names: &mut Names<'_>) -> Members {
+    let mut of = |list: &Node| list.items().iter().filter_map(|it| names.segment(it.text()?, it.span)).collect();
+    if node.entries().is_empty() {
+        return Members::Exactly(of(node));
+    }
+    let fields = Fields::new(node, MEMBERS);
+    Members::Some(fields.get("in").map(&mut of).unwrap_or_default(), fields.get("not").map(of).unwrap_or_default())
+}
+
+fn quarantine(node: &Node) -> ExpectedQuarantine {
+    let text = |key| node.get(key).and_then(Node::text).map(str::to_owned);
+    match node.text() {
+        Some(reason) => ExpectedQuarantine { event: None, reason: Some(reason.to_owned()) },
+        None => ExpectedQuarantine { event: text("event"), reason: text("reason") },
+    }
+}
+
+/// Looks names up, and reports those that are none.
+struct Names<'a> {
+    program: &'a Program,
+    report: &'a mut Report,
+}
+
+impl Names<'_> {
+    fn values<T>(&mut self, node: Option<&Node>, find: impl Fn(&mut Self, &str, Span) -> Option<T>) -> Vec<(T, Json)> {
+        let entries = node.map_or(&[][..], Node::entries);
+        entries.iter().filter_map(|it| Some((find(self, &it.key, it.key_span)?, it.value.to_json()))).collect()
+    }
+
+    fn segment(&mut self, name: &str, span: Span) -> Option<RuleId> {
+        let of_kind = |kind: &RuleKind| *kind == RuleKind::Segment;
+        self.rule(name, span, of_kind, codes::UNKNOWN_SEGMENT, "segment")
+    }
+
+    fn computed(&mut self, name: &str, span: Span) -> Option<RuleId> {
+        let of_kind = |kind: &RuleKind| matches!(kind, RuleKind::Trait(_));
+        self.rule(name, span, of_kind, codes::UNKNOWN_TRAIT, "computed trait")
+    }
+
+    fn rule(
+        &mut self,
+        name: &str,
+        span: Span,
+        of_kind: impl Fn(&RuleKind) -> bool,
+        code: &'static str,
+        what: &str,
+    ) -> Option<RuleId> {
+        let program = self.program;
+        let found = program.rule_named(name).filter(|(_, rule)| of_kind(&rule.kind));
+        if found.is_none() {
+            let known = program.rules.iter().filter(|rule| of_kind(&rule.kind)).map(|rule| rule.name.as_str());
+            self.unknown(code, what, name, span, known);
+        }
+        found.map(|(id, _)| id)
+    }
+
+    fn profile(&mut self, name: &str, span: Span) -> Option<ProfileTraitId> {
+        let program = self.program;
+        let found = program.profile.iter().position(|it| it.name == name);
+        if found.is_none() {
+            let known = program.profile.iter().map(|it| it.name.as_str());
+            self.unknown(codes::UNKNOWN_TRAIT, "trait in `profile.yaml`", name, span, known);
+        }
+        Some(ProfileTraitId(u32::try_from(found?).ok()?))
+    }
+
+    fn identifier(&mut self, entry: &Entry) -> Option<(String, String)> {
+        let program = self.program;
+        let known = || program.identity.identifiers.iter().map(|kind| kind.name.as_str());
+        if !known().any(|kind| kind == entry.key) {
+            self.unknown(codes::UNKNOWN_IDENTIFIER, "identifier", &entry.key, entry.key_span, known());
+            return None;
+        }
+        let value = match entry.value.to_json() {
+            Json::String(text) => text,
+            other => other.to_string(),
+        };
+        Some((entry.key.clone(), value))
+    }
+
+    /// `{crm.segment_entered: abandoned_cart}`, or with fields of the payload in place of the name.
+    fn delivery(&mut self, node: &Node) -> Option<ExpectedDelivery> {
+        let [entry] = node.entries() else {
+            return self.no_delivery(node.span);
+        };
+        let Some((destination, kind)) = entry.key.split_once('.') else { return self.no_delivery(entry.key_span) };
+        let program = self.program;
+        let place = program.destinations.iter().position(|it| it.name == destination);
+        let Some(place) = place.and_then(|place| u32::try_from(place).ok()) else {
+            let known = program.destinations.iter().map(|it| it.name.as_str());
+            self.unknown(codes::UNKNOWN_DESTINATION, "destination", destination, entry.key_span, known);
+            return None;
+        };
+        let Some((_, key)) = KINDS.iter().find(|(known, _)| *known == kind) else {
+            let known = KINDS.iter().map(|(kind, _)| *kind);
+            self.unknown(codes::UNKNOWN_ACTION, "kind of delivery", kind, entry.key_span, known);
+            return None;
+        };
+        let (name, fields) = match entry.value.to_json() {
+            Json::Object(mut fields) => match fields.remove(*key) {
+                Some(Json::String(name)) => (name, fields),
+                _ => {
+                    let message = format!("a delivery has no `{key}`");
+                    let error = Diagnostic::error(codes::MISSING_KEY, message, entry.value.span, "it belongs here");
+                    self.report.push(error.help(format!("add `{key}:` with its name")));
+                    return None;
+                }
+            },
+            Json::String(name) => (name, Map::new()),
+            _ => return self.no_delivery(entry.value.span),
+        };
+        let destination = DestinationId(place);
+        Some(ExpectedDelivery { destination, kind: kind.to_owned(), name, fields })
+    }
+
+    fn no_delivery(&mut self, span: Span) -> Option<ExpectedDelivery> {
+        let error = Diagnostic::error(codes::WRONG_TYPE, "this is no delivery", span, "expected one delivery");
+        self.report.push(error.help("write `{crm.segment_entered: abandoned_cart}`"));
+        None
+    }
+
+    fn unknown<'a>(
+        &mut self,
+        code: &'static str,
+        what: &str,
+        name: &str,
+        span: Span,
+        known: impl Iterator<Item = &'a str>,
+    ) {
+        let mut error = Diagnostic::error(code, format!("there is no {what} `{name}`"), span, "not declared");
+        if let Some(help) = suggest::help(name, known) {
+            error = error.help(help);
+        }
+        self.report.push(error);
+    }
+}

@@ -1,0 +1,114 @@
+//! `tests/*.yaml`: scenarios, as data that a runner can play. Checked like rules: names against the program, everything
+//! with its place.
+//!
+//! A scenario is a simulated clock and steps in the order of time. What a step sends is written flat:
+//! `{anonymous_id: a1, event: product_added, product_id: SKU-9}`; here it becomes a Segment-shaped message, so that it
+//! takes the road of every other message.
+
+mod clock;
+mod expectation;
+mod message;
+mod table;
+
+pub use expectation::{Expectation, ExpectedDelivery, ExpectedQuarantine, Members};
+pub use message::Sent;
+pub(crate) use table::KEYS;
+
+use crate::diagnostic::{Diagnostic, Report, codes};
+use crate::ir::Program;
+use crate::project::FileKind;
+use crate::shape::{self, Fields};
+use crate::source::{FileId, SourceSet, Span};
+use crate::time::Moment;
+use crate::yaml::Node;
+use clock::Clock;
+use table::STEP;
+
+/// One file of `tests/`.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// What it shows, in words.
+    pub name: String,
+    /// Where that is written.
+    pub place: Span,
+    /// In the order of time.
+    pub steps: Vec<Step>,
+    /// Whether any other order of arrival must lead to the same end.
+    pub shuffle: bool,
+    /// Whether the end and all that happened are kept in a snapshot.
+    pub snapshot: bool,
+}
+
+/// A moment at which something happens, or is expected.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// When; never before the step before.
+    pub at: Moment,
+    /// As written.
+    pub written: String,
+    /// Where that is written.
+    pub place: Span,
+    /// Messages that arrive.
+    pub sends: Vec<Sent>,
+    /// What must hold then.
+    pub expects: Vec<Expectation>,
+}
+
+/// Reads the scenarios of a project that compiles. A scenario with an error is left out.
+#[must_use]
+pub fn read(sources: &SourceSet, program: &Program) -> (Vec<Scenario>, Vec<Diagnostic>) {
+    let mut report = Report::default();
+    let mut scenarios = Vec::new();
+    for (id, file) in sources.iter().filter(|(_, file)| FileKind::of(&file.path) == FileKind::Scenario) {
+        report.begin_file();
+        let errors = report.errors();
+        let Some(node) = crate::yaml::read(id, &file.text, &mut report) else { continue };
+        shape::check(&node, KEYS, "a scenario", &mut report);
+        let scenario = decode(&node, id, program, &mut report);
+        if report.errors() == errors {
+            scenarios.extend(scenario);
+        }
+    }
+    (scenarios, report.finish())
+}
+
+fn decode(root: &Node, file: FileId, program: &Program, report: &mut Report) -> Option<Scenario> {
+    let fields = Fields::new(root, KEYS);
+    let mut clock = Clock::new(fields.get("starts"), program, report);
+    let mut steps = Vec::new();
+    for node in fields.get("steps").map_or(&[][..], Node::items) {
+        let step = Fields::new(node, STEP);
+        let at = step.get("at").and_then(|at| Some((at.span, at.text()?)));
+        let moment = at.and_then(|(place, written)| clock.step(written, place, report));
+        let (sends, expects) = (many(step.get("send")), many(step.get("expect")));
+        if sends.is_empty() && expects.is_empty() {
+            let message = "a step has neither `send` nor `expect`";
+            report.push(
+                Diagnostic::error(codes::MISSING_KEY, message, node.span, "does nothing")
+                    .help("add what arrives, or what must hold then"),
+            );
+        }
+        let sends = sends.iter().filter_map(|it| message::decode(it, &clock, program, report)).collect();
+        let expects = expects.iter().map(|it| expectation::decode(it, program, report)).collect();
+        let (Some((place, written)), Some(at)) = (at, moment) else { continue };
+        steps.push(Step { at, written: written.to_owned(), place, sends, expects });
+    }
+    let name = fields.string("scenario")?;
+    let place = fields.get("scenario").map_or(Span { file, start: 0, end: 0 }, |it| it.span);
+    Some(Scenario {
+        name,
+        place,
+        steps,
+        shuffle: fields.bool("shuffle").unwrap_or(false),
+        snapshot: fields.text("snapshot").is_some(),
+    })
+}
+
+/// One thing, or a list of them.
+fn many(node: Option<&Node>) -> Vec<&Node> {
+    match node {
+        None => Vec::new(),
+        Some(node) if node.items().is_empty() => vec![node],
+        Some(list) => list.items().iter().collect(),
+    }
+}

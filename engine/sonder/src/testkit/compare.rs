@@ -1,0 +1,178 @@
+//! Comparing what was expected with what there is: lines for people to read, none where both are the same.
+
+use serde_json::{Map, Value as Json};
+use sonder_core::effect::{Delivery, ItemKind};
+use sonder_core::message::Quarantined;
+use sonder_core::view::PersonView;
+use sonder_dsl::ir::{Program, RuleId};
+use sonder_dsl::scenario::{Expectation, ExpectedDelivery, ExpectedQuarantine, Members};
+
+/// What differs about a person, each with its details.
+pub fn person(program: &Program, it: &Expectation, view: &PersonView) -> Vec<(&'static str, Vec<String>)> {
+    let mut found = Vec::new();
+    if let Some(expected) = &it.segments {
+        found.push(("segments", segments(program, expected, view)));
+    }
+    let mut traits = Vec::new();
+    for (rule, expected) in &it.traits {
+        let value = view.computed.iter().find(|it| it.rule == *rule).map(|it| &it.value);
+        traits.extend(value_differs(rule_name(program, *rule), expected, value));
+    }
+    found.push(("traits", traits));
+    let mut profile = Vec::new();
+    for (id, expected) in &it.profile {
+        let name = program.profile.get(id.index()).map_or("", |it| it.name.as_str());
+        let value = view.traits.iter().find(|it| it.name == name).map(|it| &it.value);
+        profile.extend(value_differs(name, expected, value));
+    }
+    found.push(("profile", profile));
+    found.retain(|(_, details)| !details.is_empty());
+    found
+}
+
+fn segments(program: &Program, expected: &Members, view: &PersonView) -> Vec<String> {
+    let is_in = |rule: &RuleId| view.segments.iter().any(|segment| segment.rule == *rule);
+    let (wanted, unwanted): (Vec<RuleId>, Vec<RuleId>) = match expected {
+        Members::Exactly(rules) => {
+            let others = view.segments.iter().map(|segment| segment.rule).filter(|rule| !rules.contains(rule));
+            (rules.clone(), others.collect())
+        }
+        Members::Some(wanted, unwanted) => (wanted.clone(), unwanted.clone()),
+    };
+    let missing = wanted.iter().filter(|rule| !is_in(rule)).map(|rule| format!("- {}", rule_name(program, *rule)));
+    let surplus = unwanted.iter().filter(|rule| is_in(rule)).map(|rule| format!("+ {}", rule_name(program, *rule)));
+    missing.chain(surplus).collect()
+}
+
+/// All deliveries must be expected, and the other way round; their order is the outbox's affair.
+pub fn deliveries(program: &Program, expected: &[ExpectedDelivery], told: &[Delivery]) -> Vec<String> {
+    let mut rest: Vec<&Delivery> = told.iter().collect();
+    let mut lines = Vec::new();
+    // Those that ask for more come first, so that a plain one does not take what another needs.
+    let mut order: Vec<&ExpectedDelivery> = expected.iter().collect();
+    order.sort_by_key(|it| std::cmp::Reverse(it.fields.len()));
+    for it in order {
+        match rest.iter().position(|delivery| fits(it, delivery)) {
+            Some(place) => {
+                rest.remove(place);
+            }
+            None => lines.push(format!("- {}", shown_expected(program, it))),
+        }
+    }
+    lines.extend(rest.into_iter().map(|it| format!("+ {}", shown(program, it))));
+    lines
+}
+
+fn fits(expected: &ExpectedDelivery, delivery: &Delivery) -> bool {
+    if expected.destination != delivery.destination
+        || expected.kind != kind(delivery.kind)
+        || expected.name != delivery.name
+    {
+        return false;
+    }
+    let payload: Map<String, Json> = serde_json::from_str(&delivery.payload).unwrap_or_default();
+    expected.fields.iter().all(|(name, value)| payload.get(name).is_some_and(|it| covers(value, it)))
+}
+
+/// Whether all that is expected is there; maps may hold more.
+fn covers(expected: &Json, found: &Json) -> bool {
+    match (expected, found) {
+        (Json::Object(expected), Json::Object(found)) => {
+            expected.iter().all(|(name, value)| found.get(name).is_some_and(|it| covers(value, it)))
+        }
+        _ => same(expected, found),
+    }
+}
+
+/// What was kept aside.
+pub fn quarantine(expected: &[ExpectedQuarantine], aside: &[Quarantined]) -> Vec<String> {
+    let mut rest: Vec<&Quarantined> = aside.iter().collect();
+    let mut lines = Vec::new();
+    for it in expected {
+        let fits = |found: &&Quarantined| {
+            let is_reason = |reason: &String| found.reasons.iter().any(|known| known.code == *reason);
+            it.event.as_ref().is_none_or(|event| found.name.as_ref() == Some(event))
+                && it.reason.as_ref().is_none_or(is_reason)
+        };
+        match rest.iter().position(fits) {
+            Some(place) => {
+                rest.remove(place);
+            }
+            None => {
+                let event = it.event.as_deref().unwrap_or("a message");
+                lines.push(format!("- {event}: {}", it.reason.as_deref().unwrap_or("any reason")));
+            }
+        }
+    }
+    for found in rest {
+        let reasons: Vec<String> = found
+            .reasons
+            .iter()
+            .map(|it| format!("{} {} {}", it.code, it.path.as_deref().unwrap_or(""), it.message).replace("  ", " "))
+            .collect();
+        lines.push(format!("+ {}: {}", found.name.as_deref().unwrap_or("a message"), reasons.join("; ")));
+    }
+    lines
+}
+
+/// Lines that only one side has.
+pub fn lines(expected: &[String], found: &[String]) -> Vec<String> {
+    let missing = expected.iter().filter(|line| !found.contains(line)).map(|line| format!("- {line}"));
+    let surplus = found.iter().filter(|line| !expected.contains(line)).map(|line| format!("+ {line}"));
+    missing.chain(surplus).collect()
+}
+
+/// A delivery with its moment, for snapshots.
+pub fn shown_with_time(program: &Program, it: &Delivery) -> String {
+    format!("{} {} {}", it.at, shown(program, it), it.payload)
+}
+
+fn shown(program: &Program, it: &Delivery) -> String {
+    let destination = program.destinations.get(it.destination.index()).map_or("", |it| it.name.as_str());
+    format!("{destination}.{}: {}", kind(it.kind), it.name)
+}
+
+fn shown_expected(program: &Program, it: &ExpectedDelivery) -> String {
+    let destination = program.destinations.get(it.destination.index()).map_or("", |it| it.name.as_str());
+    let fields = if it.fields.is_empty() { String::new() } else { format!(" {}", Json::Object(it.fields.clone())) };
+    format!("{destination}.{}: {}{fields}", it.kind, it.name)
+}
+
+fn kind(kind: ItemKind) -> &'static str {
+    match kind {
+        ItemKind::Message => "message",
+        ItemKind::SegmentEntered => "segment_entered",
+        ItemKind::SegmentLeft => "segment_left",
+        ItemKind::TraitChanged => "trait_changed",
+        ItemKind::Event => "event",
+        ItemKind::Erase => "erase",
+    }
+}
+
+fn value_differs(name: &str, expected: &Json, found: Option<&Json>) -> Vec<String> {
+    let is_same = match found {
+        None => expected.is_null(),
+        Some(found) => same(expected, found),
+    };
+    if is_same {
+        return Vec::new();
+    }
+    let shown = |value: Option<&Json>| value.filter(|it| !it.is_null()).map_or("unknown".to_owned(), Json::to_string);
+    vec![format!("- {name}: {}", shown(Some(expected))), format!("+ {name}: {}", shown(found))]
+}
+
+/// Equal; a number in the file is the decimal that the engine shows as text.
+fn same(expected: &Json, found: &Json) -> bool {
+    match (expected, found) {
+        (Json::Number(number), Json::String(text)) => {
+            let decimal = |text: &str| text.parse::<rust_decimal::Decimal>().ok();
+            decimal(&number.to_string()).is_some_and(|number| decimal(text) == Some(number))
+        }
+        (Json::Number(a), Json::Number(b)) => a.as_f64() == b.as_f64(),
+        _ => expected == found,
+    }
+}
+
+fn rule_name(program: &Program, rule: RuleId) -> &str {
+    program.rules.get(rule.index()).map_or("", |rule| rule.name.as_str())
+}

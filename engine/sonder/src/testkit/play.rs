@@ -1,0 +1,268 @@
+//! Playing one scenario.
+
+use super::compare;
+use serde_json::Value as Json;
+use sonder_core::State;
+use sonder_core::effect::{Delivery, Effects, PersonId};
+use sonder_core::eval::{Evaluation, Request};
+use sonder_core::govern::Governor;
+use sonder_core::message::{Envelope, Quarantined, Timing, read};
+use sonder_core::record::{Fact, Identifier, Record, Seq};
+use sonder_core::view::PersonView;
+use sonder_dsl::ir::{IdentifierKindId, Program, SourceId};
+use sonder_dsl::model::SourceKind;
+use sonder_dsl::scenario::{Expectation, Scenario, Sent, Step};
+use sonder_dsl::source::Span;
+use sonder_dsl::time::Moment;
+
+/// A difference between what a scenario expects and what happened.
+#[derive(Clone, Debug)]
+pub struct Mismatch {
+    /// Where the expectation is written.
+    pub span: Span,
+    /// Its line; filled in by whoever knows the files.
+    pub line: usize,
+    /// The step's moment as written.
+    pub step: String,
+    /// What differs.
+    pub what: String,
+    /// What was expected, and what there was instead; one line each.
+    pub details: Vec<String>,
+}
+
+/// What a scenario came to.
+#[derive(Debug, Default)]
+pub struct Played {
+    /// What was not as expected.
+    pub mismatches: Vec<Mismatch>,
+    /// The messages that were taken in, as lines of a log.
+    pub log: Vec<String>,
+    /// The last step's moment.
+    pub end: Moment,
+    /// Everybody at the end, as `sonder eval` prints them.
+    pub people: Vec<String>,
+    /// Entries and exits, as `sonder eval --trace` prints them.
+    pub trace: Vec<String>,
+    /// All deliveries, in order.
+    pub deliveries: Vec<String>,
+}
+
+/// How many other orders of arrival `shuffle` tries.
+const ORDERS: u64 = 8;
+
+struct Stage<'p> {
+    program: &'p Program,
+    governor: &'p Governor,
+    state: State,
+    effects: Effects,
+    /// What was told and kept aside since somebody expected it last.
+    told: Vec<Delivery>,
+    aside: Vec<Quarantined>,
+    /// Whose message came last.
+    speaker: Vec<Identifier>,
+    played: Played,
+}
+
+/// Plays a scenario to its end.
+pub fn play(program: &Program, governor: &Governor, scenario: &Scenario) -> Played {
+    let mut stage = Stage {
+        program,
+        governor,
+        state: State::new(program),
+        effects: Effects::default(),
+        told: Vec::new(),
+        aside: Vec::new(),
+        speaker: Vec::new(),
+        played: Played::default(),
+    };
+    for step in &scenario.steps {
+        stage.step(step);
+    }
+    stage.end(scenario)
+}
+
+impl Stage<'_> {
+    fn step(&mut self, step: &Step) {
+        self.played.end = step.at;
+        // Nobody is ever spilled here, so nobody can be missing.
+        let _ = self.state.advance(self.program, step.at, &mut self.effects);
+        for sent in &step.sends {
+            self.send(step, sent);
+        }
+        let effects = std::mem::take(&mut self.effects);
+        self.told.extend(effects.deliveries);
+        for expectation in &step.expects {
+            self.expect(step, expectation);
+        }
+    }
+
+    fn send(&mut self, step: &Step, sent: &Sent) {
+        let program = self.program;
+        let source = sent.source.unwrap_or_else(|| default_source(program));
+        let number = self.played.log.len() + 1;
+        let json = logged(sent, step.at, number);
+        self.played.log.push(serde_json::to_string(&json).unwrap_or_default());
+        let new_id = || format!("m{number}");
+        let envelope = Envelope {
+            source,
+            received_at: step.at,
+            timing: Timing::Recorded,
+            future_tolerance: program.settings.future_tolerance,
+            historical: false,
+            call: None,
+            sent_at: None,
+            context: None,
+            integrations: None,
+            observed: None,
+            new_id: &new_id,
+        };
+        match read(json, &envelope).and_then(|message| self.governor.govern(&message)) {
+            Ok(event) => {
+                self.speaker.clone_from(&event.identifiers);
+                let seq = Seq(self.state.as_of().0.0 + 1);
+                let record = Record { seq, received_at: step.at, fact: Fact::Event(event) };
+                let _ = self.state.step(program, &record, &mut self.effects);
+            }
+            Err(quarantined) => self.aside.push(quarantined),
+        }
+    }
+
+    fn expect(&mut self, step: &Step, it: &Expectation) {
+        let program = self.program;
+        let asks_of_somebody =
+            it.segments.is_some() || !it.traits.is_empty() || !it.profile.is_empty() || !it.person.is_empty();
+        if asks_of_somebody {
+            let (view, whom) = self.person(it);
+            match &view {
+                Some(view) => {
+                    let found = compare::person(program, it, view);
+                    for (what, details) in found {
+                        self.differs(it.place, step, format!("{what} of {whom}"), details);
+                    }
+                }
+                None => self.differs(it.place, step, format!("nobody is {whom}"), Vec::new()),
+            }
+        }
+        if let Some(expected) = &it.sent {
+            let told = std::mem::take(&mut self.told);
+            let details = compare::deliveries(program, expected, &told);
+            self.keep(told);
+            if !details.is_empty() {
+                self.differs(it.place, step, "what destinations were told".to_owned(), details);
+            }
+        }
+        if let Some(expected) = &it.quarantined {
+            let details = compare::quarantine(expected, &std::mem::take(&mut self.aside));
+            if !details.is_empty() {
+                self.differs(it.place, step, "what was kept aside".to_owned(), details);
+            }
+        }
+    }
+
+    /// The person whom an expectation is about, and how to call them.
+    fn person(&self, it: &Expectation) -> (Option<PersonView>, String) {
+        let mut named: Vec<Identifier> = Vec::new();
+        for (kind, value) in &it.person {
+            let place = self.program.identity.identifiers.iter().position(|known| known.name == *kind);
+            let kind = place.and_then(|place| u16::try_from(place).ok()).map(IdentifierKindId);
+            named.extend(kind.and_then(|kind| self.governor.identifier(kind, value)));
+        }
+        let whom = if it.person.is_empty() { &self.speaker } else { &named };
+        let id: Option<PersonId> = whom.iter().find_map(|identifier| self.state.resolve(identifier));
+        let name = |identifier: &Identifier| {
+            let kind = self.program.identity.identifiers.get(identifier.kind.index());
+            format!("{}:{}", kind.map_or("", |kind| kind.name.as_str()), identifier.value)
+        };
+        let text = match whom.first() {
+            Some(first) => name(first),
+            None if it.person.is_empty() => "whoever sent last: nobody did".to_owned(),
+            None => it.person.iter().map(|(kind, value)| format!("{kind}:{value}")).collect::<Vec<_>>().join(", "),
+        };
+        (id.and_then(|id| self.state.person(self.program, id)), text)
+    }
+
+    fn differs(&mut self, span: Span, step: &Step, what: String, details: Vec<String>) {
+        let step = step.written.clone();
+        self.played.mismatches.push(Mismatch { span, line: 0, step, what, details });
+    }
+
+    fn keep(&mut self, told: Vec<Delivery>) {
+        let program = self.program;
+        self.played.deliveries.extend(told.iter().map(|it| compare::shown_with_time(program, it)));
+    }
+
+    /// Nothing may be left that nobody expected.
+    fn end(mut self, scenario: &Scenario) -> Played {
+        let told = std::mem::take(&mut self.told);
+        let aside = std::mem::take(&mut self.aside);
+        if let Some(last) = scenario.steps.last() {
+            let unexpected = compare::deliveries(self.program, &[], &told);
+            if !unexpected.is_empty() {
+                let what = "destinations were told what no step expects".to_owned();
+                self.differs(scenario.place, last, what, unexpected);
+            }
+            let unexpected = compare::quarantine(&[], &aside);
+            if !unexpected.is_empty() {
+                self.differs(scenario.place, last, "messages were kept aside".to_owned(), unexpected);
+            }
+        }
+        self.keep(told);
+        let log = std::mem::take(&mut self.played.log);
+        self.played.people = evaluate(self.program, &log, self.played.end, false);
+        self.played.trace = evaluate(self.program, &log, self.played.end, true);
+        self.played.log = log;
+        self.played
+    }
+}
+
+/// Plays the messages in other orders of arrival, all of them arriving at the end: everybody must be as they were.
+pub fn shuffle(program: &Program, scenario: &Scenario, played: &mut Played) {
+    let end = Json::from(played.end.to_string());
+    let mut lines: Vec<String> = Vec::new();
+    for line in &played.log {
+        let Ok(Json::Object(mut json)) = serde_json::from_str(line) else { continue };
+        json.insert("receivedAt".to_owned(), end.clone());
+        lines.extend(serde_json::to_string(&json));
+    }
+    let expected = evaluate(program, &lines, played.end, false);
+    for order in 1..=ORDERS {
+        // Keyed hashes, so that the same orders are tried everywhere.
+        lines.sort_by_key(|line| xxhash_rust::xxh3::xxh3_64_with_seed(line.as_bytes(), order));
+        let found = evaluate(program, &lines, played.end, false);
+        if found != expected {
+            let details = compare::lines(&expected, &found);
+            let step = scenario.steps.last().map(|step| step.written.clone()).unwrap_or_default();
+            let what = format!("another order of arrival (number {order}) leads to another end");
+            played.mismatches.push(Mismatch { span: scenario.place, line: 0, step, what, details });
+            return;
+        }
+    }
+}
+
+/// As `sonder eval` would.
+fn evaluate(program: &Program, log: &[String], at: Moment, trace: bool) -> Vec<String> {
+    let request = Request { at, source: default_source(program), rules: None, trace };
+    let mut evaluation = Evaluation::new(program, request);
+    for line in log {
+        // What is kept aside was reported when it was played.
+        let _ = evaluation.take(line);
+    }
+    evaluation.finish()
+}
+
+/// The message as a collector would have logged it.
+fn logged(sent: &Sent, at: Moment, number: usize) -> serde_json::Map<String, Json> {
+    let mut json = sent.json.clone();
+    if !json.contains_key("messageId") {
+        json.insert("messageId".to_owned(), Json::from(format!("m{number}")));
+    }
+    json.insert("timestamp".to_owned(), Json::from(sent.occurred_at.to_string()));
+    json.insert("receivedAt".to_owned(), Json::from(at.to_string()));
+    json
+}
+
+/// The first source that is a server; the first of all where there is none.
+fn default_source(program: &Program) -> SourceId {
+    let place = program.sources.iter().position(|source| source.kind == SourceKind::Server).unwrap_or(0);
+    SourceId(u32::try_from(place).unwrap_or(0))
+}

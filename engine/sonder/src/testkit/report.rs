@@ -1,0 +1,132 @@
+//! Telling what became of scenarios: for people, as JSON, as JUnit XML, as annotations of a GitHub workflow.
+
+use super::Outcome;
+use serde_json::{Value as Json, json};
+use std::fmt::Write;
+use std::time::Duration;
+
+/// For people: what failed, with what was missing (`-`) and what was there instead (`+`), and the count.
+#[must_use]
+pub fn human(outcomes: &[Outcome], took: Duration, colour: bool) -> String {
+    let (red, green, bold, plain) = match colour {
+        true => ("\x1b[31m", "\x1b[32m", "\x1b[1m", "\x1b[0m"),
+        false => ("", "", "", ""),
+    };
+    let mut text = String::new();
+    for outcome in outcomes {
+        if outcome.mismatches.is_empty() {
+            let _ = writeln!(text, "{green}✓{plain} {}", outcome.name);
+            continue;
+        }
+        let _ = writeln!(text, "{red}✗{plain} {bold}{}{plain}  {}", outcome.name, outcome.place);
+        for it in &outcome.mismatches {
+            let _ = writeln!(text, "    at {} (line {}): {}", it.step, it.line, it.what);
+            for line in &it.details {
+                let tint = if line.starts_with('-') { red } else { green };
+                let _ = writeln!(text, "      {tint}{line}{plain}");
+            }
+        }
+    }
+    let failed = outcomes.iter().filter(|outcome| !outcome.mismatches.is_empty()).count();
+    let _ = writeln!(text, "{} passed, {failed} failed in {:.2} s", outcomes.len() - failed, took.as_secs_f64());
+    text
+}
+
+/// One document.
+#[must_use]
+pub fn json(outcomes: &[Outcome], took: Duration) -> String {
+    let scenario = |outcome: &Outcome| {
+        let mismatches: Vec<Json> = outcome
+            .mismatches
+            .iter()
+            .map(|it| json!({"line": it.line, "step": it.step, "what": it.what, "details": it.details}))
+            .collect();
+        json!({
+            "scenario": outcome.name,
+            "place": outcome.place,
+            "passed": mismatches.is_empty(),
+            "seconds": outcome.took.as_secs_f64(),
+            "mismatches": mismatches,
+        })
+    };
+    let failed = outcomes.iter().filter(|outcome| !outcome.mismatches.is_empty()).count();
+    let document = json!({
+        "passed": outcomes.len() - failed,
+        "failed": failed,
+        "seconds": took.as_secs_f64(),
+        "scenarios": outcomes.iter().map(scenario).collect::<Vec<_>>(),
+    });
+    format!("{document:#}\n")
+}
+
+/// JUnit's XML, as CI servers read it.
+#[must_use]
+pub fn junit(outcomes: &[Outcome], took: Duration) -> String {
+    let failed = outcomes.iter().filter(|outcome| !outcome.mismatches.is_empty()).count();
+    let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
+    let _ = writeln!(
+        text,
+        "<testsuite name=\"sonder\" tests=\"{}\" failures=\"{failed}\" time=\"{:.3}\">",
+        outcomes.len(),
+        took.as_secs_f64()
+    );
+    for outcome in outcomes {
+        let (file, line) = outcome.place.rsplit_once(':').unwrap_or((&outcome.place, "1"));
+        let _ = write!(
+            text,
+            "  <testcase name=\"{}\" classname=\"{}\" file=\"{}\" line=\"{line}\" time=\"{:.3}\"",
+            escaped(&outcome.name),
+            escaped(file.trim_end_matches(".yaml")),
+            escaped(file),
+            outcome.took.as_secs_f64()
+        );
+        if outcome.mismatches.is_empty() {
+            text.push_str("/>\n");
+            continue;
+        }
+        text.push_str(">\n");
+        for it in &outcome.mismatches {
+            let _ = writeln!(
+                text,
+                "    <failure message=\"{}\">{}</failure>",
+                escaped(&format!("at {} (line {}): {}", it.step, it.line, it.what)),
+                escaped(&it.details.join("\n"))
+            );
+        }
+        text.push_str("  </testcase>\n");
+    }
+    text.push_str("</testsuite>\n");
+    text
+}
+
+/// Annotations of a GitHub workflow: one a mismatch.
+#[must_use]
+pub fn github(outcomes: &[Outcome]) -> String {
+    let mut text = String::new();
+    for outcome in outcomes {
+        let file = outcome.place.rsplit_once(':').map_or(outcome.place.as_str(), |(file, _)| file);
+        for it in &outcome.mismatches {
+            let body = format!("at {}: {}\n{}", it.step, it.what, it.details.join("\n"));
+            let body = body.trim_end().replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+            let title = outcome.name.replace('%', "%25").replace(',', "%2C").replace(':', "%3A");
+            let _ = writeln!(text, "::error file={file},line={},title={title}::{body}", it.line);
+        }
+    }
+    text
+}
+
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            // XML has no place for control characters, not even escaped ones.
+            control if control.is_control() && !matches!(control, '\n' | '\t') => escaped.push('\u{fffd}'),
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}

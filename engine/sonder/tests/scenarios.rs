@@ -1,0 +1,128 @@
+//! `sonder test`, as people type it.
+
+#![expect(clippy::expect_used, reason = "what a test cannot go on without fails it")]
+
+use sonder::cli;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+const RULES: &str = "segment keen { when count(view, last 1h) >= 2 }\ntrait views = count(view)\n";
+
+/// A small project with these scenarios.
+fn project(scenarios: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |path: &str, text: &str| {
+        let path = folder.path().join(path);
+        std::fs::create_dir_all(path.parent().expect("a parent")).expect("folders");
+        std::fs::write(path, text).expect("a file");
+    };
+    write("sonder.yaml", "name: small");
+    write("events/view.yaml", "event: view\nproperties: {page: {type: string, enum: [a, b]}}\n");
+    write("sources/server.yaml", "source: server\nkind: server\nwrite_keys: [k]\n");
+    write("rules/r.sonder", RULES);
+    for (name, text) in scenarios {
+        write(&format!("tests/{name}.yaml"), text);
+    }
+    folder
+}
+
+fn run(folder: &Path, arguments: &[&str]) -> (String, String, bool) {
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let mut output =
+        cli::output::Output { out: &mut out, err: &mut err, out_is_terminal: false, err_is_terminal: false };
+    let folder = folder.display().to_string();
+    let words = ["sonder", "test", folder.as_str()].into_iter().chain(arguments.iter().copied());
+    let code = cli::run(words.map(Into::into), &mut output);
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).replace(&folder, "PROJECT");
+    (text(out), text(err), code == ExitCode::SUCCESS)
+}
+
+/// Without the time that it took.
+fn timeless(text: &str) -> String {
+    let lines = text.lines().map(|line| match line.split_once(" failed in ") {
+        Some((before, _)) => format!("{before} failed\n"),
+        None => format!("{line}\n"),
+    });
+    lines.collect()
+}
+
+const PASSES: &str = "scenario: two views make somebody keen\nsteps:\n  - at: '09:00'\n    send:\n      - {user_id: u, event: view}\n      - {user_id: u, event: view}\n    expect: {segments: [keen], traits: {views: 2}}\n  - at: +1h\n    expect: {segments: []}\n";
+
+#[test]
+fn what_holds_passes() {
+    let folder = project(&[("passes", PASSES)]);
+    let (out, _, passed) = run(folder.path(), &[]);
+    assert_eq!(timeless(&out), "✓ two views make somebody keen\n1 passed, 0 failed\n");
+    assert!(passed);
+}
+
+#[test]
+fn what_does_not_hold_is_shown_with_what_there_was_instead() {
+    let fails = "scenario: nothing is as expected\nsteps:\n  - at: '09:00'\n    send: {user_id: u, event: view}\n    expect: {segments: [keen], traits: {views: 3}, quarantined: [undeclared_event]}\n  - at: '09:10'\n    send: [{user_id: u, event: view}, {user_id: u, event: vew}, {user_id: u, event: view, page: c}]\n    expect: {segments: []}\n  - at: '09:20'\n    expect: {person: {user_id: nobody}, segments: []}\n";
+    let folder = project(&[("fails", fails), ("passes", PASSES)]);
+    let (out, _, passed) = run(folder.path(), &[]);
+    insta::assert_snapshot!(timeless(&out));
+    assert!(!passed);
+    let (out, _, passed) = run(folder.path(), &["keen", "--format", "github"]);
+    assert_eq!((out.as_str(), passed), ("", true), "only the one that was asked for");
+    let (out, _, _) = run(folder.path(), &["nothing", "--format", "github"]);
+    assert_eq!(out.lines().count(), 6);
+    assert!(out.starts_with("::error file=tests/fails.yaml,line=5,title=nothing is as expected::"), "{out}");
+    let (out, _, _) = run(folder.path(), &["--format", "junit"]);
+    assert!(out.contains("tests=\"2\" failures=\"1\""), "{out}");
+    let (out, _, _) = run(folder.path(), &["--format", "json"]);
+    let document: serde_json::Value = serde_json::from_str(&out).expect("JSON");
+    assert_eq!((&document["passed"], &document["failed"]), (&1.into(), &1.into()));
+}
+
+#[test]
+fn mistakes_in_scenarios_are_errors_with_places() {
+    let wrong = "scenario: mistakes\nsteps:\n  - at: nine\n    expect: {segments: [ken]}\n  - at: '09:00'\n    send: view\n  - at: '08:00'\n    expect: {traits: {vews: 1}, journey: {a: b}, sent: [{crm.segment_entered: keen}]}\n  - at: '10:00'\n  - att: '11:00'\n    expect: {person: {user: u}, segments: {not: [keen, kene]}}\n";
+    let folder = project(&[("wrong", wrong)]);
+    let (out, err, passed) = run(folder.path(), &[]);
+    assert!(out.is_empty() && !passed);
+    insta::assert_snapshot!(err);
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let mut output =
+        cli::output::Output { out: &mut out, err: &mut err, out_is_terminal: false, err_is_terminal: false };
+    let words = ["sonder".into(), "check".into(), folder.path().as_os_str().to_owned()];
+    assert_ne!(cli::run(words, &mut output), ExitCode::SUCCESS, "`check` looks at scenarios, too");
+}
+
+#[test]
+fn a_snapshot_is_kept_when_asked_to_and_compared_after() {
+    let folder = project(&[("kept", &format!("{PASSES}snapshot: all\n"))]);
+    let (out, _, passed) = run(folder.path(), &[]);
+    assert!(!passed && out.contains("there is no snapshot yet"), "{out}");
+    assert!(folder.path().join("tests/snapshots/kept.snap.new").exists());
+    assert!(run(folder.path(), &["--accept"]).2);
+    assert!(!folder.path().join("tests/snapshots/kept.snap.new").exists());
+    let kept = std::fs::read_to_string(folder.path().join("tests/snapshots/kept.snap")).expect("a snapshot");
+    insta::assert_snapshot!(kept);
+    assert!(run(folder.path(), &[]).2);
+    std::fs::write(folder.path().join("rules/r.sonder"), RULES.replace(">= 2", ">= 1")).expect("a file");
+    let (out, _, passed) = run(folder.path(), &[]);
+    assert!(!passed && out.contains("the snapshot differs"), "{out}");
+}
+
+#[test]
+fn the_order_of_arrival_matters_only_where_it_must() {
+    let late = "scenario: late\nsteps:\n  - at: '09:00'\n    send: {user_id: u, event: view}\n  - at: '09:30'\n    send: {user_id: u, event: view, occurred_at: '-40m'}\n    expect: {segments: [keen]}\nshuffle: true\n";
+    let folder = project(&[("late", late)]);
+    let (out, _, passed) = run(folder.path(), &[]);
+    assert!(passed, "{out}");
+}
+
+#[test]
+fn a_thousand_scenarios_take_less_than_five_seconds() {
+    let scenarios: Vec<(String, String)> =
+        (0..1_000).map(|n| (format!("s{n}"), PASSES.replace("two", &format!("number {n} of two")))).collect();
+    let scenarios: Vec<(&str, &str)> = scenarios.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    let folder = project(&scenarios);
+    let begin = Instant::now();
+    let (out, err, passed) = run(folder.path(), &[]);
+    assert!(passed && out.contains("1000 passed, 0 failed"), "{err}");
+    // A debug build on a busy machine has three times the time.
+    assert!(begin.elapsed() < Duration::from_secs(15), "{:?}", begin.elapsed());
+}

@@ -5,7 +5,7 @@
 
 use super::{
     Aggregate, BinaryOperator, EventSelector, Expression, Function, Journey, Pattern, Program, PropertySlot,
-    UnaryOperator, Value, Window, journey,
+    SequenceStep, TrailingAbsence, UnaryOperator, Value, Window, journey,
 };
 use std::fmt::{self, Display, Formatter, Write};
 
@@ -35,6 +35,12 @@ pub fn aggregate<'a>(program: &'a Program, aggregate: &'a Aggregate) -> impl Dis
     Printed { program, what: What::Aggregate(aggregate) }
 }
 
+/// One step of a sequence, from 0; after the last the absence, if there is one. Earlier steps are called `step0` …
+#[must_use]
+pub fn step<'a>(program: &'a Program, aggregate: &'a Aggregate, place: usize) -> impl Display + 'a {
+    Printed { program, what: What::StepOf(aggregate, place) }
+}
+
 struct Printed<'a> {
     program: &'a Program,
     what: What<'a>,
@@ -44,6 +50,7 @@ enum What<'a> {
     Expression(&'a Expression),
     Step(Vec<EventSelector>, &'a Expression),
     Aggregate(&'a Aggregate),
+    StepOf(&'a Aggregate, usize),
 }
 
 impl Display for Printed<'_> {
@@ -56,6 +63,7 @@ impl Display for Printed<'_> {
                 printer.expression(expression, LOOSEST)
             }
             What::Aggregate(aggregate) => printer.aggregate(aggregate),
+            What::StepOf(aggregate, place) => printer.one_step(aggregate, *place),
         }
     }
 }
@@ -180,15 +188,11 @@ impl Printer<'_, '_> {
         if let Function::Sequence(sequence) = &aggregate.function {
             for step in &sequence.then {
                 self.out.write_str(" then ")?;
-                self.pattern(&step.pattern, None)?;
-                if let Some(within) = step.within {
-                    write!(self.out, " within {within}")?;
-                }
+                self.step(step)?;
             }
             if let Some(absence) = &sequence.absence {
-                self.out.write_str(" then no ")?;
-                self.pattern(&absence.pattern, None)?;
-                write!(self.out, " for {}", absence.lasting)?;
+                self.out.write_str(" then ")?;
+                self.absence(absence)?;
             }
         }
         (self.steps, self.named) = outer;
@@ -204,6 +208,33 @@ impl Printer<'_, '_> {
             self.property(Some(aggregate.pattern.event), slot)?;
         }
         self.out.write_char(')')
+    }
+
+    fn one_step(&mut self, aggregate: &Aggregate, place: usize) -> fmt::Result {
+        let Function::Sequence(sequence) = &aggregate.function else { return self.aggregate(aggregate) };
+        let events = std::iter::once(&aggregate.pattern).chain(sequence.then.iter().map(|step| &step.pattern));
+        self.steps = events.take(place).map(|pattern| pattern.event).collect();
+        self.named = named_steps(aggregate);
+        match (place.checked_sub(1).map(|later| sequence.then.get(later)), &sequence.absence) {
+            (None, _) => self.pattern(&aggregate.pattern, None),
+            (Some(Some(step)), _) => self.step(step),
+            (Some(None), Some(absence)) => self.absence(absence),
+            (Some(None), None) => Ok(()),
+        }
+    }
+
+    fn step(&mut self, step: &SequenceStep) -> fmt::Result {
+        self.pattern(&step.pattern, None)?;
+        match step.within {
+            Some(within) => write!(self.out, " within {within}"),
+            None => Ok(()),
+        }
+    }
+
+    fn absence(&mut self, absence: &TrailingAbsence) -> fmt::Result {
+        self.out.write_str("no ")?;
+        self.pattern(&absence.pattern, None)?;
+        write!(self.out, " for {}", absence.lasting)
     }
 
     fn pattern(&mut self, pattern: &Pattern, value: Option<PropertySlot>) -> fmt::Result {

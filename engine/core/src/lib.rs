@@ -9,6 +9,7 @@ mod deliver;
 pub mod effect;
 pub mod eval;
 mod evaluate;
+pub mod explain;
 mod footprint;
 pub mod funnel;
 pub mod govern;

@@ -35,3 +35,21 @@ pub const IDENTIFIERS: usize = 1_000;
 
 /// Refused links remembered for one person, so that each is reported once and not with every message.
 pub const REFUSALS: usize = 16;
+
+/// Events that an explanation lists for one aggregate; it says how many more there are.
+pub const EXPLAINED_EVENTS: usize = 20;
+
+/// Different values of a `top` that an explanation shows with their counts.
+pub const EXPLAINED_TALLY: usize = 3;
+
+/// Parts of an explanation from which on the rules that it names are no longer taken apart.
+pub const EXPLAINED_PARTS: usize = 400;
+
+/// Rules inside rules that an explanation takes apart.
+pub const EXPLAINED_DEPTH: usize = 16;
+
+/// How often an explanation looks ahead for the moment at which a value changes by itself.
+pub const EXPLAINED_MOMENTS: usize = 1_000;
+
+/// Different conditions among which the smallest set is found by trying, where some stand in a rule more than once.
+pub const EXHAUSTIVE_CONDITIONS: usize = 10;

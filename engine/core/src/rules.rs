@@ -54,10 +54,13 @@ fn all_that(plan: &Plan, rule: RuleId) -> Vec<RuleId> {
 }
 
 /// A person as the rules see them.
-struct PersonScene<'a, 'm> {
-    plan: &'a Plan,
-    person: &'a Person,
-    memo: &'m Memo<'a>,
+pub struct PersonScene<'a, 'm> {
+    /// What runs.
+    pub plan: &'a Plan,
+    /// Who.
+    pub person: &'a Person,
+    /// The rules that are read.
+    pub memo: &'m Memo<'a>,
 }
 
 impl<'a> Scene<'a> for PersonScene<'a, '_> {

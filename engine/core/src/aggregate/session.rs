@@ -183,7 +183,7 @@ fn kept<'a>(datum: Datum<'_>, mut said: impl Iterator<Item = Datum<'a>>) -> Datu
 
 impl SessionSpec {
     /// A fingerprint of the client's session id; 0 where there is none.
-    fn client_of(&self, event: &Event) -> u64 {
+    pub fn client_of(&self, event: &Event) -> u64 {
         let said = self.client.iter().find_map(|slot| event.context.get(slot.index())?.as_ref());
         said.map_or(0, |id| Key::of(id).short().max(1))
     }

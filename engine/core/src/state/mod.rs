@@ -6,6 +6,7 @@
 //! last advanced to: however records are batched, and however often the fold is interrupted and restored, the same
 //! records give the same state and the same effects.
 
+mod census;
 mod checkpoint;
 mod decide;
 mod join;
@@ -15,6 +16,7 @@ mod read;
 mod rest;
 mod snapshot;
 
+pub use census::{Resident, ResidentIdentifier};
 pub use checkpoint::{Checkpoint, Differences, RestoreError};
 pub use memory::Missing;
 pub use snapshot::{CheckpointHead, CheckpointSlice};
@@ -101,6 +103,8 @@ struct Scratch {
     touched: RuleSet,
     changed_traits: Vec<ProfileTraitId>,
     verdicts: Vec<Verdict>,
+    /// Whose the last record was.
+    subject: Option<PersonIndex>,
 }
 
 /// Where and why something is decided.
@@ -152,7 +156,8 @@ impl State {
         self.seq = record.seq;
         self.scratch.changed_traits.clear();
         let cause = Cause::Record(record.seq);
-        if let Some(person) = self.identify(event, record.seq, cause, effects) {
+        self.scratch.subject = self.identify(event, record.seq, cause, effects);
+        if let Some(person) = self.scratch.subject {
             let turn = Turn { person, at: self.now, cause, deliver: !event.historical };
             self.observe(event, record.seq, turn);
             self.aggregate(event, record.seq, turn);

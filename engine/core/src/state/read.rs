@@ -4,6 +4,7 @@ use super::{RestoreError, State, Turn};
 use crate::effect::{Cause, Effects, PersonId};
 use crate::identity::graph::PersonIndex;
 use crate::person::Person;
+use crate::plan::Plan;
 use crate::record::Identifier;
 use crate::view::{PersonView, Viewed};
 use sonder_dsl::ir::{Program, RuleId};
@@ -48,6 +49,22 @@ impl State {
         let (plan, graph, now) = (&self.plan, &self.graph, self.now);
         let segments = &self.slots.get(index.index())?.segments;
         Some(Viewed { program, plan, graph, component, person, segments, now }.view())
+    }
+
+    /// What runs.
+    pub(crate) fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// A copy of the state of a person who is in memory.
+    pub(crate) fn copy_of(&self, id: PersonId) -> Option<Person> {
+        let slot = self.slots.get(self.graph.person(id)?.index())?;
+        Some(slot.body.read(&self.plan)?.into_owned())
+    }
+
+    /// Whose the record was that was taken in last.
+    pub(crate) fn last_subject(&self) -> Option<PersonId> {
+        Some(self.graph.component(self.scratch.subject?)?.id)
     }
 
     /// How many people are in a segment.

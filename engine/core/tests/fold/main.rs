@@ -9,6 +9,8 @@ mod determinism;
 #[cfg(test)]
 mod differential;
 #[cfg(test)]
+mod explain;
+#[cfg(test)]
 mod history;
 #[cfg(test)]
 mod identity;

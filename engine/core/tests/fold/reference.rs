@@ -5,8 +5,8 @@ use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive as _;
 use sonder_core::record::{Event, Fact, Identifier, Record, Seq};
 use sonder_dsl::ir::{
-    Aggregate, BinaryOperator, EventSelector, Expression, Function, Pattern, Program, PropertySlot, RuleId,
-    SessionBounds, Type, UnaryOperator, Value, Window,
+    Aggregate, AggregateId, BinaryOperator, EventSelector, Expression, Function, Pattern, Program, PropertySlot,
+    RuleId, SessionBounds, Type, UnaryOperator, Value, Window,
 };
 use sonder_dsl::model::MergePolicy;
 use sonder_dsl::time::{Duration, Moment};
@@ -64,6 +64,10 @@ impl<'a> Person<'a> {
 
     pub fn is_in(&self, id: RuleId) -> bool {
         truth(self.rule(id).as_ref())
+    }
+
+    pub fn aggregate_of(&self, id: AggregateId) -> Option<Value> {
+        self.aggregate(&self.program.aggregates[id.index()])
     }
 
     fn value(&self, expression: &Expression, place: Place<'_>) -> Option<Value> {

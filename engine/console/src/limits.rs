@@ -8,6 +8,8 @@ pub const URI_BYTES: usize = 16 * 1024;
 pub const BODY_BYTES: usize = 256 * 1024;
 /// Characters of one SQL statement.
 pub const SQL_CHARS: usize = 16 * 1024;
+/// Characters of the rules that are previewed.
+pub const PREVIEW_CHARS: usize = 16 * 1024;
 /// Characters of an identifier: kind, colon and value.
 pub const IDENTIFIER_CHARS: usize = 1024;
 /// Characters of a filter's value (a reason, a source, a destination, an event's name).

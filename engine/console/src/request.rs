@@ -3,7 +3,11 @@
 use crate::engine::{parse_instant, parse_person_id};
 use crate::error::ApiError;
 use crate::limits;
-use axum::http::{StatusCode, Uri};
+use axum::body::{Bytes, HttpBody};
+use axum::extract::{FromRequest, Request};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::response::IntoResponse;
+use serde::de::DeserializeOwned;
 use sonder_core::effect::PersonId;
 use sonder_dsl::time::Moment;
 
@@ -163,6 +167,41 @@ fn whole_number(text: &str) -> Option<u64> {
         return None;
     }
     text.parse().ok()
+}
+
+/// Reads a JSON body strictly: its media type, its size, its fields. `example` is one that would be read.
+pub async fn read_json<T: DeserializeOwned>(request: Request, example: &str) -> Result<T, ApiError> {
+    check_media_type(request.headers())?;
+    let too_large = || {
+        let help = format!("at most {} bytes are read", limits::BODY_BYTES);
+        ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "the body is too large", help)
+    };
+    if request.body().size_hint().lower() > limits::BODY_BYTES as u64 {
+        return Err(too_large());
+    }
+    let body =
+        Bytes::from_request(request, &()).await.map_err(|rejection| match rejection.into_response().status() {
+            StatusCode::PAYLOAD_TOO_LARGE => too_large(),
+            _ => ApiError::bad("bad_body", "the body could not be read to its end", "send it again"),
+        })?;
+    serde_json::from_slice(&body).map_err(|error| {
+        let help = format!("send a JSON object such as `{example}`");
+        ApiError::bad("bad_body", format!("the body cannot be read: {error}"), help)
+    })
+}
+
+fn check_media_type(headers: &HeaderMap) -> Result<(), ApiError> {
+    let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let media = given.split(';').next().unwrap_or_default().trim();
+    if media.eq_ignore_ascii_case("application/json") {
+        return Ok(());
+    }
+    Err(ApiError::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "unsupported_media_type",
+        "the body is not JSON",
+        "send it with `Content-Type: application/json`",
+    ))
 }
 
 #[cfg(test)]

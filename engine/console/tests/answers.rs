@@ -184,3 +184,62 @@ async fn every_answer_says_how_long_it_took_and_stays_out_of_caches() {
         assert_eq!(headers["x-content-type-options"], "nosniff", "{path}");
     }
 }
+
+#[tokio::test]
+async fn an_explanation_shows_what_is_missing() {
+    let fixture = Fixture::new();
+    let answer = fixture.post("/api/v1/explain", &json!({"person": "email:ANN@shop.example", "rule": "keen"})).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    let explanation = answer.json();
+    assert_eq!((&explanation["value"], &explanation["because"]["effect"]), (&json!(false), &json!("missing")));
+    assert_eq!(
+        (&explanation["tree"]["margin"]["value"], &explanation["tree"]["margin"]["missing"]),
+        (&json!(2), &json!(1))
+    );
+    let asked = fixture.engine.asked.lock().join("\n");
+    assert!(asked.contains("named: Some((IdentifierKindId(1), \"ANN@shop.example\"))"), "{asked}");
+}
+
+#[tokio::test]
+async fn an_explanation_is_of_somebody_and_of_a_rule_that_is_there() {
+    let fixture = Fixture::new();
+    for (body, status, code, help) in [
+        (json!({"person": "user_id:ann", "rule": "kean"}), 404, "no_such_rule", "did you mean `keen`?"),
+        (json!({"person": "user_id:carl", "rule": "keen"}), 404, "no_such_person", "identifiers are compared"),
+        (json!({"person": "carl", "rule": "keen"}), 400, "bad_identifier", "write `kind:value`"),
+        (json!({"person": "user_id:ann", "rule": "keen", "at": "noon"}), 400, "bad_body", "it is a timestamp"),
+        (json!({"person": "user_id:ann"}), 400, "bad_body", "send a JSON object"),
+        (
+            json!({"person": "user_id:ann", "rule": "keen", "at": "2020-01-01T00:00:00Z"}),
+            404,
+            "no_such_person",
+            "later",
+        ),
+    ] {
+        let answer = fixture.post("/api/v1/explain", &body).await;
+        let error = &answer.json()["error"];
+        assert_eq!((answer.status.as_u16(), error["code"].as_str().unwrap_or_default()), (status, code), "{body}");
+        assert!(error["help"].as_str().unwrap_or_default().contains(help), "{body}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_preview_tells_what_is_wrong_or_what_would_be() {
+    let fixture = Fixture::new();
+    let answer =
+        fixture.post("/api/v1/preview", &json!({"source": "segment keener { when did(product_viewed) }"})).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    let preview = answer.json();
+    assert_eq!(
+        (&preview["rules"][0]["kind"], &preview["rules"][0]["overlap"][0]["both"]),
+        (&json!("segment"), &json!(1))
+    );
+    assert_eq!((&preview["rules"][1]["kind"], &preview["rules"][1]["top"][0]["people"]), (&json!("trait"), &json!(2)));
+    let wrong = fixture.post("/api/v1/preview", &json!({"source": "oops"})).await;
+    assert_eq!((wrong.status, wrong.json()["rules"].clone()), (StatusCode::OK, json!([])));
+    assert!(!wrong.json()["diagnostics"].as_array().unwrap().is_empty());
+    for (length, status) in [(limits::PREVIEW_CHARS, 200), (limits::PREVIEW_CHARS + 1, 400), (0, 400)] {
+        let answer = fixture.post("/api/v1/preview", &json!({ "source": "#".repeat(length) })).await;
+        assert_eq!(answer.status.as_u16(), status, "{length}");
+    }
+}

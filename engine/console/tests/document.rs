@@ -60,6 +60,20 @@ async fn every_answer_fits_its_schema() {
         let answer = fixture.post("/api/v1/query", &body).await;
         assert_fits(&document, "/api/v1/query", "post", answer.status.as_u16(), &answer.json());
     }
+    for body in [
+        json!({"person": "user_id:ann", "rule": "keen"}),
+        json!({"person": "user_id:ann", "rule": "lapsed", "at": "2026-03-01T12:30:00Z", "personal": true}),
+        json!({"person": "user_id:ann", "rule": "views", "at": null}),
+        json!({"person": "user_id:ann", "rule": "viewers"}),
+        json!({"person": "user_id:ann", "rule": "keen", "at": "2020-01-01T00:00:00Z"}),
+    ] {
+        let answer = fixture.post("/api/v1/explain", &body).await;
+        assert_fits(&document, "/api/v1/explain", "post", answer.status.as_u16(), &answer.json());
+    }
+    for source in ["segment keener { when did(product_viewed) }", "oops", ""] {
+        let answer = fixture.post("/api/v1/preview", &json!({ "source": source })).await;
+        assert_fits(&document, "/api/v1/preview", "post", answer.status.as_u16(), &answer.json());
+    }
     for trouble in [Trouble::TooSlow, Trouble::Internal("x".to_owned())] {
         *fixture.engine.trouble.lock() = Some(trouble);
         let answer = fixture.post("/api/v1/query", &json!({"sql": "select 1"})).await;

@@ -24,6 +24,8 @@ fn the_help_of_every_command() {
         &["dev"],
         &["import"],
         &["eval"],
+        &["explain"],
+        &["preview"],
         &["sql"],
         &["person"],
         &["person", "show"],

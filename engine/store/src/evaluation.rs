@@ -138,7 +138,7 @@ impl<'p> SqlEvaluation<'p> {
     }
 }
 
-fn append(
+pub(crate) fn append(
     rows: &mut duckdb::Appender<'_>,
     key: &[i64],
     values: impl Iterator<Item = Option<String>>,
@@ -150,7 +150,7 @@ fn append(
 }
 
 /// `column`, which is text, as its type.
-fn typed_column(name: &str, kind: &Type) -> String {
+pub(crate) fn typed_column(name: &str, kind: &Type) -> String {
     let column = DuckDb.quote(name);
     let value = match kind {
         Type::Time => format!("make_timestamp(CAST({column} AS BIGINT))"),
@@ -161,7 +161,7 @@ fn typed_column(name: &str, kind: &Type) -> String {
 }
 
 /// A value as the text that [`typed_column`] reads.
-fn text(value: &Value) -> String {
+pub(crate) fn text(value: &Value) -> String {
     match value {
         Value::Bool(it) => it.to_string(),
         Value::Int(it) => it.to_string(),
@@ -175,7 +175,7 @@ fn text(value: &Value) -> String {
 }
 
 /// A shown value of the golden record as the text that [`typed_column`] reads.
-fn json_text(value: &Json, kind: &Type) -> String {
+pub(crate) fn json_text(value: &Json, kind: &Type) -> String {
     match (value, kind) {
         (Json::String(it), Type::Time) => Moment::parse(it).map_or_else(|| it.clone(), |moment| moment.0.to_string()),
         (Json::String(it), _) => it.clone(),
@@ -184,7 +184,7 @@ fn json_text(value: &Json, kind: &Type) -> String {
 }
 
 /// A value of the database as `eval` prints it.
-fn shown(value: Json, kind: &Type) -> Json {
+pub(crate) fn shown(value: Json, kind: &Type) -> Json {
     match (kind, &value) {
         (Type::Duration, Json::Number(micros)) => {
             micros.as_i64().map_or(Json::Null, |micros| Duration(micros).to_string().into())

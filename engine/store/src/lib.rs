@@ -34,6 +34,7 @@ pub mod limits;
 mod lock;
 mod node;
 mod options;
+pub mod preview;
 mod reader;
 mod recovery;
 mod schema;

@@ -42,3 +42,11 @@ pub const MAX_TIMELINE_IDENTIFIERS: usize = 10_000;
 pub const FILE_CHUNK_ROWS: usize = 8_192;
 /// Memory for reading a file to import.
 pub const FILE_MEMORY_BYTES: u64 = 256 << 20;
+/// Identifiers that messages connect with those of one person, where a person's past is asked for.
+pub const MAX_KIN_IDENTIFIERS: usize = 50_000;
+/// Messages that carry them.
+pub const MAX_KIN_MESSAGES: usize = 500_000;
+/// How long finding them may take.
+pub const MAX_KIN_TIME: Duration = Duration::from_secs(60);
+/// Most frequent values that a preview of a computed trait lists.
+pub const PREVIEW_TOP: usize = 10;

@@ -1,9 +1,11 @@
 //! The endpoints, one file a group.
 
 mod deliveries;
+mod explain;
 mod health;
 mod manual;
 mod people;
+mod preview;
 mod quarantine;
 mod query;
 mod segments;
@@ -15,6 +17,8 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
     let groups = [
         people::endpoints(),
         segments::endpoints(),
+        explain::endpoints(),
+        preview::endpoints(),
         query::endpoints(),
         deliveries::endpoints(),
         quarantine::endpoints(),

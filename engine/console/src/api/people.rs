@@ -73,9 +73,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 }
 
 fn who_parameter() -> Value {
-    let schema = json!({ "type": "string", "minLength": 3, "maxLength": limits::IDENTIFIER_CHARS,
-        "pattern": "^([0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[a-z][a-z0-9_]*:[^\\u0000-\\u001f\\u007f-\\u009f]+)$",
-        "examples": ["email:ann@shop.example"] });
+    let schema = crate::openapi::who_schema();
     path_parameter(
         "who",
         &schema,
@@ -191,6 +189,6 @@ fn no_such_person(who: &str) -> ApiError {
     )
 }
 
-fn short(text: &str) -> String {
+pub(super) fn short(text: &str) -> String {
     text.chars().take(100).collect()
 }

@@ -8,12 +8,11 @@ use crate::engine::{Query, Rows};
 use crate::error::ApiError;
 use crate::keys::Scope;
 use crate::limits;
-use crate::request::Parameters;
+use crate::request::{Parameters, read_json};
 use crate::turn::{Work, in_turn};
 use axum::Json;
-use axum::body::{Bytes, HttpBody};
-use axum::extract::{FromRequest, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::{Request, State};
+use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::Number;
@@ -49,7 +48,7 @@ struct Asked {
 async fn query(State(api): State<Api>, request: Request) -> Result<Response, ApiError> {
     Parameters::read(request.uri(), &[])?;
     let format = preferred(request.headers())?;
-    let asked: Asked = read_json(request).await?;
+    let asked: Asked = read_json(request, r#"{"sql": "select count(*) from log"}"#).await?;
     let query = checked(asked)?;
     let rows = in_turn(&api, Work::Query, move |engine| engine.query(&query)).await?;
     Ok(match format {
@@ -92,39 +91,4 @@ fn as_csv(rows: &Rows) -> Response {
         response.headers_mut().insert("sonder-truncated", header::HeaderValue::from_static("true"));
     }
     response
-}
-
-/// Reads a JSON body strictly: its media type, its size, its fields.
-async fn read_json<T: serde::de::DeserializeOwned>(request: Request) -> Result<T, ApiError> {
-    check_media_type(request.headers())?;
-    let too_large = || {
-        let help = format!("at most {} bytes are read", limits::BODY_BYTES);
-        ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "the body is too large", help)
-    };
-    if request.body().size_hint().lower() > limits::BODY_BYTES as u64 {
-        return Err(too_large());
-    }
-    let body =
-        Bytes::from_request(request, &()).await.map_err(|rejection| match rejection.into_response().status() {
-            StatusCode::PAYLOAD_TOO_LARGE => too_large(),
-            _ => ApiError::bad("bad_body", "the body could not be read to its end", "send it again"),
-        })?;
-    serde_json::from_slice(&body).map_err(|error| {
-        let help = "send a JSON object such as `{\"sql\": \"select count(*) from log\"}`";
-        ApiError::bad("bad_body", format!("the body cannot be read: {error}"), help)
-    })
-}
-
-fn check_media_type(headers: &HeaderMap) -> Result<(), ApiError> {
-    let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let media = given.split(';').next().unwrap_or_default().trim();
-    if media.eq_ignore_ascii_case("application/json") {
-        return Ok(());
-    }
-    Err(ApiError::new(
-        StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        "unsupported_media_type",
-        "the body is not JSON",
-        "send it with `Content-Type: application/json`",
-    ))
 }

@@ -10,7 +10,9 @@
 //! - **slow** ones are called on a blocking thread, with a bound on how many run at once. They may read the store.
 
 mod delivery;
+mod explain;
 mod person;
+mod preview;
 mod quarantine;
 mod query;
 mod segment;
@@ -19,7 +21,9 @@ mod text;
 mod timeline;
 
 pub use delivery::{Delivery, DeliveryFilter, DeliveryPage, DeliveryState};
+pub use explain::ExplainRequest;
 pub use person::{ComputedTrait, Identifier, InSegment, Person, Sought, Trait};
+pub use preview::{AsOf, Preview, PreviewOverlap, PreviewRequest, PreviewedPerson, PreviewedRule, ValueCount};
 pub use quarantine::{QuarantineFilter, QuarantinePage, QuarantineReason, Quarantined, ReasonCount};
 pub use query::{Column, Query, Rows};
 pub use segment::{Member, Members, SegmentSize, SegmentSizes};
@@ -30,6 +34,7 @@ pub use text::{effect_id, instant, parse_instant, parse_person_id, person_id, va
 pub use timeline::{Entry, EntryKind, TimelineCursor};
 
 use sonder_core::effect::PersonId;
+use sonder_core::explain::Explanation;
 use sonder_dsl::ir::{IdentifierKindId, Program};
 use std::sync::Arc;
 use thiserror::Error;
@@ -68,6 +73,19 @@ pub trait Engine: Send + Sync + 'static {
     /// # Errors
     /// When cold members cannot be read from the store.
     fn members(&self, segment: &str, after: Option<PersonId>, limit: usize) -> Result<Option<Members>, Trouble>;
+
+    /// Slow. Why a rule had its value for a person; `None` when they were nobody then, or the version that runs now has
+    /// no such rule.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or too much bears upon the person.
+    fn explain(&self, request: &ExplainRequest) -> Result<Option<Explanation>, Trouble>;
+
+    /// Slow. What rules would be that nobody deployed.
+    ///
+    /// # Errors
+    /// When the store cannot be read; [`Trouble::TooSlow`].
+    fn preview(&self, request: &PreviewRequest) -> Result<Preview, Trouble>;
 
     /// Slow. Runs one read-only statement.
     ///

@@ -1,8 +1,10 @@
 //! `openapi.json`: made from the list of endpoints that the router is made from.
 
+mod explained;
 mod page;
 mod schemas;
 
+pub(crate) use explained::who as who_schema;
 pub(crate) use page::page;
 
 use crate::endpoint::{About, Endpoint};

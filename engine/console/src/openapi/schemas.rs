@@ -7,56 +7,57 @@ use serde_json::{Map, Value as Json, json};
 
 /// All schemas by name.
 pub(super) fn all() -> Json {
-    let groups = [people(), segments(), sql(), deliveries(), quarantine(), health(), errors()];
+    let groups =
+        [people(), segments(), super::explained::schemas(), sql(), deliveries(), quarantine(), health(), errors()];
     let named: Map<String, Json> =
         groups.into_iter().flatten().map(|(name, schema)| (name.to_owned(), schema)).collect();
     Json::Object(named)
 }
 
-type Named = Vec<(&'static str, Json)>;
+pub(super) type Named = Vec<(&'static str, Json)>;
 
 /// An object with exactly these fields.
-fn object(fields: &[(&str, Json)]) -> Json {
+pub(super) fn object(fields: &[(&str, Json)]) -> Json {
     let names: Vec<&str> = fields.iter().map(|(name, _)| *name).collect();
     closed(fields, &names)
 }
 
 /// An object with no other fields than these.
-fn closed(fields: &[(&str, Json)], required: &[&str]) -> Json {
+pub(super) fn closed(fields: &[(&str, Json)], required: &[&str]) -> Json {
     let properties: Map<String, Json> =
         fields.iter().map(|(name, schema)| ((*name).to_owned(), schema.clone())).collect();
     json!({ "type": "object", "additionalProperties": false, "properties": properties, "required": required })
 }
 
-fn text() -> Json {
+pub(super) fn text() -> Json {
     json!({ "type": "string" })
 }
 
-fn flag() -> Json {
+pub(super) fn flag() -> Json {
     json!({ "type": "boolean" })
 }
 
-fn whole() -> Json {
+pub(super) fn whole() -> Json {
     json!({ "type": "integer", "minimum": 0 })
 }
 
-fn moment() -> Json {
+pub(super) fn moment() -> Json {
     json!({ "type": "string", "format": "date-time" })
 }
 
-fn id() -> Json {
+pub(super) fn id() -> Json {
     json!({ "type": "string", "pattern": "^[0-9a-f]{32}$" })
 }
 
-fn of(name: &str) -> Json {
+pub(super) fn of(name: &str) -> Json {
     json!({ "$ref": format!("#/components/schemas/{name}") })
 }
 
-fn list_of(schema: &Json) -> Json {
+pub(super) fn list_of(schema: &Json) -> Json {
     json!({ "type": "array", "items": schema })
 }
 
-fn or_null(schema: &Json) -> Json {
+pub(super) fn or_null(schema: &Json) -> Json {
     json!({ "anyOf": [schema, { "type": "null" }] })
 }
 

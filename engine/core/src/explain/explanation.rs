@@ -33,7 +33,7 @@ pub struct Explanation {
     pub personal: bool,
     /// What happens if nothing happens.
     pub next: Next,
-    /// The conditions that decide.
+    /// The conditions that decide; `None` where none do, as in a rule that contradicts itself.
     pub because: Option<Because>,
     /// The expression, taken apart.
     pub tree: Part,

@@ -10,12 +10,14 @@ mod client;
 mod completions;
 mod dev;
 mod eval;
+mod explain;
 mod fmt;
 mod import;
 mod init;
 mod key;
 mod person;
 mod plugin;
+mod preview;
 mod project;
 mod query;
 mod reach;
@@ -52,6 +54,8 @@ enum Command {
     Dev(dev::Args),
     Import(Box<import::Args>),
     Eval(eval::Args),
+    Explain(explain::Args),
+    Preview(preview::Args),
     Person(person::Args),
     Query(query::Args),
     Status(status::Args),
@@ -107,6 +111,8 @@ fn dispatch(command: Command, output: &mut Output<'_>) -> Result<(), Failure> {
         Command::Dev(args) => dev::run(&args, output),
         Command::Import(args) => import::run(&args, output),
         Command::Eval(args) => eval::run(&args, output),
+        Command::Explain(args) => explain::run(&args, output),
+        Command::Preview(args) => preview::run(&args, output),
         Command::Person(args) => person::run(&args, output),
         Command::Query(args) => query::run(&args, output),
         Command::Status(args) => status::run(&args, output),

@@ -33,6 +33,14 @@ impl Output<'_> {
         Ok(self.out.write_all(text.as_bytes())?)
     }
 
+    /// The columns that lines of data may have: those of the terminal, `COLUMNS` where it is set.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        let asked = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+        let terminal = || terminal_size::terminal_size().filter(|_| self.out_is_terminal);
+        asked.or_else(|| terminal().map(|(columns, _)| usize::from(columns.0))).unwrap_or(100)
+    }
+
     /// Tells the person at the terminal something that is not data.
     ///
     /// # Errors

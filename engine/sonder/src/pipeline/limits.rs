@@ -42,6 +42,8 @@ pub const CHECKPOINT_SLICE: usize = 512;
 /// The longest pause between two slices of a checkpoint. Each is as long as the slice took, so that saving people takes no
 /// more than half of one processor.
 pub const SLICE_REST: Duration = Duration::from_millis(50);
+/// People whom a preview looks at under one read lock.
+pub const CENSUS_CHUNK: u32 = 64;
 /// After a failed write, the next attempt waits so long at first …
 pub const RETRY_FIRST: Duration = Duration::from_millis(100);
 /// … and no longer than this.

@@ -34,8 +34,8 @@ mod writer;
 pub use decided::Decided;
 pub use intake::{Entrance, Submitted};
 pub use open::{OpenError, Opened, open};
-pub use refold::{RefoldError, refold};
-pub use shared::{Live, RecoveryReport, Shared};
+pub use refold::{RefoldError, record, refold};
+pub use shared::{Files, Live, RecoveryReport, Shared};
 
 use crate::observe::Health;
 use fold::Fold;

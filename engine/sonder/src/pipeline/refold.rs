@@ -103,7 +103,7 @@ fn page_limit(after: Seq, last: Option<Seq>) -> usize {
 }
 
 /// The record that a logged message is under a program. What came from a source that is no more still counts.
-fn record(program: &Program, governor: &Governor, logged: &LoggedMessage) -> Option<Record> {
+pub fn record(program: &Program, governor: &Governor, logged: &LoggedMessage) -> Option<Record> {
     let source = program.sources.iter().position(|source| *source.name == *logged.source);
     let source = source.and_then(|place| u32::try_from(place).ok()).map_or(UNKNOWN_SOURCE, SourceId);
     let message = from_log(&logged.payload, source, logged.occurred_at, logged.received_at, logged.historical).ok()?;

@@ -7,6 +7,8 @@ use crate::observe::Gauges;
 use parking_lot::RwLock;
 use sonder_core::state::State;
 use sonder_dsl::ir::Program;
+use sonder_dsl::source::SourceSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -18,6 +20,15 @@ pub struct Live {
     pub program: Arc<Program>,
     /// The fold's state under it.
     pub state: State,
+}
+
+/// A version of the project as text.
+#[derive(Clone, Debug, Default)]
+pub struct Files {
+    /// Its folder.
+    pub root: PathBuf,
+    /// Its text files.
+    pub sources: SourceSet,
 }
 
 /// What a start took.
@@ -37,6 +48,8 @@ pub struct Shared {
     pub live: RwLock<Live>,
     /// The program that new messages are governed by; it may be a moment ahead of `live`.
     pub program: watch::Sender<Arc<Program>>,
+    /// The files of the version that runs.
+    pub files: RwLock<Arc<Files>>,
     /// How far time has come.
     pub horizon: Horizon,
     /// What waits for the log.
@@ -53,6 +66,7 @@ impl Shared {
         Arc::new(Self {
             live: RwLock::new(live),
             program,
+            files: RwLock::default(),
             horizon,
             budget: Budget::new(limits::MAX_QUEUED_MESSAGES, limits::MAX_QUEUED_BYTES),
             gauges: Gauges::default(),

@@ -9,11 +9,13 @@ use parking_lot::RwLock;
 use sonder_activate::outbox::Outbox;
 use sonder_collect::{Collector, RejectionCount};
 use sonder_console::engine::{
-    DeliveryFilter, DeliveryPage, DestinationStatus, Engine, Entry, Lag, LogStatus, Member, Members, Memory, Person,
-    QuarantineFilter, QuarantinePage, Query, Recovery, RejectionStatus, Reload, ReloadOutcome, Rows, SegmentSize,
-    SegmentSizes, Sought, Stage, Status, TimelineCursor, Trouble, instant, person_id,
+    DeliveryFilter, DeliveryPage, DestinationStatus, Engine, Entry, ExplainRequest, Lag, LogStatus, Member, Members,
+    Memory, Person, Preview, PreviewRequest, QuarantineFilter, QuarantinePage, Query, Recovery, RejectionStatus,
+    Reload, ReloadOutcome, Rows, SegmentSize, SegmentSizes, Sought, Stage, Status, TimelineCursor, Trouble, instant,
+    person_id,
 };
 use sonder_core::effect::PersonId;
+use sonder_core::explain::Explanation;
 use sonder_core::govern::Governor;
 use sonder_core::view::PersonView;
 use sonder_dsl::ir::{IdentifierKindId, Program};
@@ -24,9 +26,9 @@ use std::sync::atomic::Ordering;
 
 /// The engine as the API sees it.
 pub struct Answers {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     store: Arc<Store>,
-    reader: Reader,
+    pub(super) reader: Reader,
     /// There while it runs; looking at data at rest needs none.
     outbox: Option<Outbox>,
     /// There while it runs.
@@ -61,7 +63,7 @@ impl Answers {
         (gauges.entered.load(Ordering::Relaxed), gauges.left.load(Ordering::Relaxed))
     }
 
-    fn governor(&self, program: &Arc<Program>) -> Arc<Governor> {
+    pub(super) fn governor(&self, program: &Arc<Program>) -> Arc<Governor> {
         let known = self.governor.read();
         if Arc::ptr_eq(&known.0, program) {
             return Arc::clone(&known.1);
@@ -73,7 +75,7 @@ impl Answers {
     }
 
     /// A person's view, from memory or from the last checkpoint.
-    fn view(&self, id: PersonId) -> Result<Option<PersonView>, Trouble> {
+    pub(super) fn view(&self, id: PersonId) -> Result<Option<PersonView>, Trouble> {
         let (canonical, is_spilled) = {
             let live = self.shared.live.read();
             let canonical = live.state.canonical(id);
@@ -197,6 +199,14 @@ impl Engine for Answers {
             });
         }
         Ok(Some(Members { size, members: answer }))
+    }
+
+    fn explain(&self, request: &ExplainRequest) -> Result<Option<Explanation>, Trouble> {
+        self.explain_rule(request)
+    }
+
+    fn preview(&self, request: &PreviewRequest) -> Result<Preview, Trouble> {
+        self.preview_rules(request)
     }
 
     fn query(&self, query: &Query) -> Result<Rows, Trouble> {

@@ -3,17 +3,19 @@
 
 pub mod announce;
 mod answers;
+mod explain;
 mod history;
 mod import_route;
 mod offline;
+mod preview;
 mod reload;
 
 pub use answers::Answers;
-pub use offline::Offline;
+pub use offline::{Asked, Offline};
 
 use crate::cli::output::Failure;
 use crate::observe::Metrics;
-use crate::pipeline::{OpenError, Pipeline, open};
+use crate::pipeline::{Files, OpenError, Pipeline, open};
 use crate::project::Scan;
 use announce::{Announced, Announcement, announce};
 use import_route::ImportRoute;
@@ -89,6 +91,7 @@ impl Server {
         tracing::info!(people = recovery.people, refolded = recovery.records, took = ?recovery.took, "recovered");
         let pipeline = Arc::new(Pipeline::start(opened, Some(plugins.transports()))?);
         let shared = Arc::clone(pipeline.shared());
+        *shared.files.write() = Arc::new(Files { root: scan.root.clone(), sources: scan.sources.clone() });
         let collecting = CollectorConfig::new(shared.program.subscribe(), Arc::new(pipeline.entrance()));
         let collector = Collector::new(CollectorConfig { trusted_proxies, public_url, ..collecting });
         let answers = Arc::new(Answers::new(

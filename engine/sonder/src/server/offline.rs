@@ -5,14 +5,18 @@ use super::{Answers, history, open_failure, store_failure};
 use crate::cli::output::Failure;
 use crate::cli::table::Rows;
 use crate::observe::set_up_metrics;
-use crate::pipeline::{Opened, open};
+use crate::pipeline::{Files, Opened, open};
 use crate::project::scan;
 use serde_json::Value as Json;
-use sonder_console::engine::{Engine, Query, Trouble, parse_person_id};
+use sonder_console::engine::{Engine, ExplainRequest, PreviewRequest, Query, Trouble, parse_person_id};
+use sonder_core::explain::Personal;
+use sonder_dsl::diagnostic::suggest;
 use sonder_dsl::ir::{IdentifierKindId, Program};
+use sonder_dsl::time::Moment;
 use sonder_store::{Reader, StoreOptions};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 /// A command may wait longer than a client of the API.
@@ -61,11 +65,41 @@ impl Offline {
             None => parse_person_id(who),
         };
         let person = id.map(|id| answers.load_person(id)).transpose().map_err(failure)?.flatten();
-        let Some(person) = person else {
-            return Err(Failure::user(format!("nobody is `{who}`"))
-                .help("write `kind:value`, such as `email:ann@shop.example`, or a person's id"));
-        };
+        let Some(person) = person else { return Err(nobody(who)) };
         serde_json::to_value(&person).map_err(|error| Failure::engine(error.to_string()))
+    }
+
+    /// Why a rule has its value for a person, as the API would answer.
+    ///
+    /// # Errors
+    /// When nobody was that, there is no such rule, or the data cannot be opened.
+    pub fn explain(&self, asked: &Asked<'_>, project: Option<&Path>) -> Result<Json, Failure> {
+        let answers = self.answers(project)?;
+        let program = answers.program();
+        if program.rule_named(asked.rule).is_none() {
+            let failure = Failure::user(format!("there is no segment or trait `{}`", asked.rule));
+            let near = suggest::nearest(asked.rule, program.rules.iter().map(|rule| rule.name.as_str()));
+            return Err(match near {
+                Some(near) => failure.help(format!("did you mean `{near}`?")),
+                None => failure,
+            });
+        }
+        let named = match asked.person.split_once(':') {
+            Some((kind, value)) => Some((identifier_kind(&program, kind)?, value.to_owned())),
+            None => None,
+        };
+        let person = match &named {
+            Some((kind, value)) => answers.resolve(*kind, value),
+            None => parse_person_id(asked.person),
+        };
+        let Some(person) = person else { return Err(nobody(asked.person)) };
+        let request =
+            ExplainRequest { person, named, rule: asked.rule.to_owned(), at: asked.at, personal: asked.personal };
+        match answers.explain(&request).map_err(failure)? {
+            Some(explanation) => serde_json::to_value(&explanation).map_err(|error| Failure::engine(error.to_string())),
+            None => Err(Failure::user(format!("nobody was `{}` then", asked.person))
+                .help("a person is there once an event of theirs has been received; ask for a later moment")),
+        }
     }
 
     /// How the engine would be, were it started.
@@ -82,27 +116,61 @@ impl Offline {
     /// # Errors
     /// When the project or the data cannot be opened.
     pub fn recover(&self, project: Option<&Path>) -> Result<Opened, Failure> {
-        let program = self.program(project)?;
+        let (_, program) = self.project(project)?;
         open(&self.data, &program).map_err(|error| open_failure(&error))
     }
 
+    /// What rules would be, as the API would answer.
+    ///
+    /// # Errors
+    /// When the data cannot be opened, or they cannot be evaluated.
+    pub fn preview(&self, source: &str, project: Option<&Path>) -> Result<Json, Failure> {
+        let answers = self.answers(project)?;
+        let cancelled = Arc::new(AtomicBool::new(false));
+        let request = PreviewRequest { source: source.to_owned(), timeout: PATIENCE, cancelled };
+        let preview = answers.preview(&request).map_err(failure)?;
+        serde_json::to_value(&preview).map_err(|error| Failure::engine(error.to_string()))
+    }
+
     fn answers(&self, project: Option<&Path>) -> Result<Answers, Failure> {
-        let Opened { store, shared, .. } = self.recover(project)?;
+        let (files, program) = self.project(project)?;
+        let Opened { store, shared, .. } = open(&self.data, &program).map_err(|error| open_failure(&error))?;
+        *shared.files.write() = Arc::new(files);
         Ok(Answers::new(shared, store, None, None, set_up_metrics()))
     }
 
     /// The project that last ran on the data, unless another is named.
-    fn program(&self, project: Option<&Path>) -> Result<Arc<Program>, Failure> {
+    fn project(&self, project: Option<&Path>) -> Result<(Files, Arc<Program>), Failure> {
         let last = || announced(&self.data).map(|announcement| announcement.project);
         let Some(root) = project.map(Path::to_path_buf).or_else(last) else {
             return Err(Failure::user("it is not known which project the data belongs to")
                 .help("name the project's folder with `--project`"));
         };
         let scan = scan(&root).map_err(|error| Failure::user(error.to_string()))?;
-        sonder_dsl::compile(scan.sources).program.ok_or_else(|| {
+        let compilation = sonder_dsl::compile(scan.sources);
+        let program = compilation.program.ok_or_else(|| {
             Failure::user(format!("the project in `{}` has errors", root.display())).help("`sonder check` shows them")
-        })
+        })?;
+        Ok((Files { root, sources: compilation.sources }, program))
     }
+}
+
+/// The question that `explain` asks.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// `kind:value`, or an id.
+    pub person: &'a str,
+    /// The name of a segment or a computed trait.
+    pub rule: &'a str,
+    /// The moment; now where there is none.
+    pub at: Option<Moment>,
+    /// Whether personal data is shown.
+    pub personal: Personal,
+}
+
+fn nobody(who: &str) -> Failure {
+    Failure::user(format!("nobody is `{who}`"))
+        .help("write `kind:value`, such as `email:ann@shop.example`, or a person's id")
 }
 
 fn identifier_kind(program: &Program, name: &str) -> Result<IdentifierKindId, Failure> {

@@ -2,7 +2,7 @@
 //! version in place and is reported everywhere; a good one takes over.
 
 use crate::observe::ReloadReport;
-use crate::pipeline::{Pipeline, clock};
+use crate::pipeline::{Files, Pipeline, clock};
 use crate::project::{Scan, compile, watch};
 use metrics::counter;
 use sonder_activate::host::{Host, Plugins};
@@ -79,16 +79,21 @@ fn apply(pipeline: &Pipeline, host: &Host, scan: Scan) -> Outcome {
         Ok(plugins) => plugins,
         Err(problems) => return Outcome::Rejected(problems.iter().map(ToString::to_string).collect()),
     };
+    let files = Arc::new(Files { root: scan.root.clone(), sources: compilation.sources });
     let running = Arc::clone(&pipeline.shared().live.read().program);
     if program.fingerprint == running.fingerprint {
         // A plugin's file may be another.
         if let Some(outbox) = pipeline.outbox() {
             outbox.reconfigure(&running.destinations, plugins.transports());
         }
+        *pipeline.shared().files.write() = files;
         return Outcome::Unchanged;
     }
     match pipeline.take_over(program, plugins.transports()) {
-        Ok(()) => Outcome::Applied,
+        Ok(()) => {
+            *pipeline.shared().files.write() = files;
+            Outcome::Applied
+        }
         Err(error) => Outcome::Rejected(vec![error]),
     }
 }

@@ -4,7 +4,7 @@ use super::Reader;
 use crate::{StoreError, limits};
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::{TimestampMicrosecondType, UInt64Type};
-use duckdb::params;
+use duckdb::{Statement, params};
 use sonder_core::record::Seq;
 use sonder_dsl::time::Moment;
 use std::sync::Arc;
@@ -37,37 +37,43 @@ impl Reader {
         let limit = limit.min(limits::MAX_LOG_ROWS);
         self.read(|connection| {
             // The log is dense, so a range of `seq` holds as many rows as it is long, and zone maps find it.
-            let mut statement = connection.prepare(
-                "SELECT seq, received_at, occurred_at, source, message_id, historical, payload
-                 FROM log WHERE seq > ? AND seq <= ? ORDER BY seq",
-            )?;
+            let mut statement =
+                connection.prepare(&format!("SELECT {COLUMNS} FROM log WHERE seq > ? AND seq <= ? ORDER BY seq"))?;
             drop(statement.stream_arrow(params![seq.0, seq.0.saturating_add(limit as u64)])?);
-            let mut messages = Vec::with_capacity(limit.min(4_096));
-            let mut source: Arc<str> = Arc::from("");
-            while let Some(chunk) = statement.step()? {
-                let seqs = chunk.column(0).as_primitive::<UInt64Type>();
-                let received = chunk.column(1).as_primitive::<TimestampMicrosecondType>();
-                let occurred = chunk.column(2).as_primitive::<TimestampMicrosecondType>();
-                let sources = chunk.column(3).as_string::<i32>();
-                let ids = chunk.column(4).as_string::<i32>();
-                let historical = chunk.column(5).as_boolean();
-                let payloads = chunk.column(6).as_string::<i32>();
-                for row in 0..chunk.len() {
-                    if *source != *sources.value(row) {
-                        source = Arc::from(sources.value(row));
-                    }
-                    messages.push(LoggedMessage {
-                        seq: Seq(seqs.value(row)),
-                        received_at: Moment(received.value(row)),
-                        occurred_at: Moment(occurred.value(row)),
-                        source: Arc::clone(&source),
-                        message_id: ids.value(row).to_owned(),
-                        historical: historical.value(row),
-                        payload: Box::from(payloads.value(row)),
-                    });
-                }
-            }
-            Ok(messages)
+            messages(&mut statement)
         })
     }
+}
+
+/// The columns that [`messages`] reads.
+pub(super) const COLUMNS: &str = "seq, received_at, occurred_at, source, message_id, historical, payload";
+
+/// The messages of a statement over [`COLUMNS`] that was started.
+pub(super) fn messages(statement: &mut Statement<'_>) -> Result<Vec<LoggedMessage>, StoreError> {
+    let mut messages = Vec::new();
+    let mut source: Arc<str> = Arc::from("");
+    while let Some(chunk) = statement.step()? {
+        let seqs = chunk.column(0).as_primitive::<UInt64Type>();
+        let received = chunk.column(1).as_primitive::<TimestampMicrosecondType>();
+        let occurred = chunk.column(2).as_primitive::<TimestampMicrosecondType>();
+        let sources = chunk.column(3).as_string::<i32>();
+        let ids = chunk.column(4).as_string::<i32>();
+        let historical = chunk.column(5).as_boolean();
+        let payloads = chunk.column(6).as_string::<i32>();
+        for row in 0..chunk.len() {
+            if *source != *sources.value(row) {
+                source = Arc::from(sources.value(row));
+            }
+            messages.push(LoggedMessage {
+                seq: Seq(seqs.value(row)),
+                received_at: Moment(received.value(row)),
+                occurred_at: Moment(occurred.value(row)),
+                source: Arc::clone(&source),
+                message_id: ids.value(row).to_owned(),
+                historical: historical.value(row),
+                payload: Box::from(payloads.value(row)),
+            });
+        }
+    }
+    Ok(messages)
 }

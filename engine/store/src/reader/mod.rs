@@ -4,6 +4,7 @@
 //! [`StoreOptions`](crate::StoreOptions) says; more of them wait. SQL of users has connections of its own.
 
 mod deliveries;
+mod kin;
 mod log;
 mod quarantine;
 mod stats;

@@ -19,6 +19,7 @@ use arrow::array::Array;
 use duckdb::Connection;
 use parking_lot::{Condvar, Mutex};
 use serde_json::Value as Json;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// A statement and how far it may go. Limits above those of [`limits`] are lowered to them.
@@ -77,21 +78,38 @@ impl Reader {
         let timeout = query.timeout.min(limits::MAX_QUERY_TIME);
         self.read_for_user(Instant::now() + timeout, |connection| {
             let guarded = guard::check(connection, &query.sql)?;
-            let deadline = Deadline { done: Mutex::new(false), wake: Condvar::new() };
-            let handle = connection.interrupt_handle();
-            let outcome = std::thread::scope(|scope| {
-                let deadline = &deadline;
-                // The scope ends when the watchdog has, so it never interrupts the next user of this connection.
-                scope.spawn(move || deadline.watch(timeout, || handle.interrupt()));
-                let started = Instant::now();
-                let outcome = run(connection, &guarded, query);
-                deadline.finish();
-                outcome.map_err(|error| explain(error, started.elapsed() >= timeout))
-            });
+            let outcome = in_time(connection, timeout, None, || run(connection, &guarded, query)).map_err(explain);
             connection.execute_batch("ROLLBACK")?;
             outcome
         })
     }
+}
+
+/// Does work on a connection that is interrupted after a while, or when nobody waits for it any more.
+pub(crate) fn in_time<T>(
+    connection: &Connection,
+    timeout: Duration,
+    cancelled: Option<&AtomicBool>,
+    work: impl FnOnce() -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    let deadline = Deadline { done: Mutex::new(false), wake: Condvar::new() };
+    let handle = connection.interrupt_handle();
+    std::thread::scope(|scope| {
+        let deadline = &deadline;
+        // The scope ends when the watchdog has, so it never interrupts the next user of this connection.
+        scope.spawn(move || deadline.watch(timeout, cancelled, || handle.interrupt()));
+        let started = Instant::now();
+        let outcome = work();
+        deadline.finish();
+        let is_cancelled = cancelled.is_some_and(|cancelled| cancelled.load(Ordering::Acquire));
+        let late = started.elapsed() >= timeout || is_cancelled;
+        outcome.map_err(|error| match error {
+            StoreError::Database(duckdb) if late && says(&duckdb, &["Interrupted", "INTERRUPT"]) => {
+                StoreError::TimedOut
+            }
+            other => other,
+        })
+    })
 }
 
 fn run(connection: &Connection, guarded: &guard::Guarded, query: &Query) -> Result<Answer, StoreError> {
@@ -140,11 +158,8 @@ fn kinds(connection: &Connection, sql: &str) -> Result<Vec<String>, StoreError> 
 }
 
 /// DuckDB's objections are the user's to read; its failures are not.
-fn explain(error: StoreError, late: bool) -> StoreError {
+fn explain(error: StoreError) -> StoreError {
     let StoreError::Database(duckdb) = error else { return error };
-    if late && says(&duckdb, &["Interrupted", "INTERRUPT"]) {
-        return StoreError::TimedOut;
-    }
     let duckdb::Error::DuckDBFailure(_, Some(message)) = &duckdb else { return duckdb.into() };
     if says(&duckdb, &["FATAL", "INTERNAL", "IO Error"]) {
         return duckdb.into();
@@ -155,6 +170,9 @@ fn explain(error: StoreError, late: bool) -> StoreError {
     }
 }
 
+/// How often the watchdog looks whether anybody still waits.
+const LOOK: Duration = Duration::from_millis(50);
+
 /// Interrupts what is not done in time.
 struct Deadline {
     done: Mutex<bool>,
@@ -162,11 +180,15 @@ struct Deadline {
 }
 
 impl Deadline {
-    fn watch(&self, timeout: Duration, interrupt: impl Fn()) {
+    fn watch(&self, timeout: Duration, cancelled: Option<&AtomicBool>, interrupt: impl Fn()) {
         let end = Instant::now() + timeout;
         let mut done = self.done.lock();
         while !*done {
-            if !self.wake.wait_until(&mut done, end).timed_out() {
+            // Who might be cancelled is asked now and then.
+            let look = if cancelled.is_some() { end.min(Instant::now() + LOOK) } else { end };
+            let waited = self.wake.wait_until(&mut done, look).timed_out();
+            let is_cancelled = cancelled.is_some_and(|cancelled| cancelled.load(Ordering::Acquire));
+            if !waited || (Instant::now() < end && !is_cancelled) {
                 continue;
             }
             // An interrupt that comes between two steps is forgotten by DuckDB: so again, until the work has ended.

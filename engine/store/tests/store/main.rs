@@ -11,6 +11,8 @@ mod files;
 #[cfg(test)]
 mod odd_values;
 #[cfg(test)]
+mod previewing;
+#[cfg(test)]
 mod reading;
 #[cfg(test)]
 mod recovery;

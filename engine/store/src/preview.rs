@@ -1,0 +1,174 @@
+//! Rules that nobody deployed, evaluated on the data that is there: as SQL, over the typed tables, on a reading connection.
+//!
+//! Who is who is not in the tables: the caller hands over everybody, as the engine knows them, and an event is that
+//! person's who has the identifier that decides (the first that its source is trusted with). An identifier that expired
+//! or turned out to be shared counts, with all that it ever did, for whoever has it now; only the fold knows better.
+//!
+//! What rules read of events is in typed columns, but for what lies inside objects and for the context: that is read from
+//! the payloads, the way the fold reads it, where a rule asks for it.
+//!
+//! All that is made is temporary and the connection's own; the file is only read.
+
+mod answer;
+mod events;
+
+pub use answer::{Overlap, RulePreview};
+
+use crate::evaluation::{append, json_text, typed_column};
+use crate::node::node;
+use crate::sql::in_time;
+use crate::{Reader, StoreError};
+use answer::Answers;
+use duckdb::{Connection, ToSql};
+use events::{Wanted, lay_out};
+use serde_json::{Map, Value as Json};
+use sonder_core::record::Seq;
+use sonder_dsl::ir::sql::{Clock, Dialect, DuckDb, lower};
+use sonder_dsl::ir::{Program, RuleId};
+use sonder_dsl::time::Moment;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+/// What to evaluate.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// The project with the rules.
+    pub program: &'a Program,
+    /// Which.
+    pub rules: &'a [RuleId],
+    /// The moment.
+    pub at: Moment,
+    /// Events after this place do not count.
+    pub last: Seq,
+    /// People listed for each rule.
+    pub sample: usize,
+    /// It is interrupted after this long.
+    pub timeout: Duration,
+    /// Set when nobody waits for the answer any more.
+    pub cancelled: &'a AtomicBool,
+}
+
+/// Somebody, as the engine knows them.
+#[derive(Clone, Debug, Default)]
+pub struct Resident {
+    /// Who: samples are drawn in the order of ids, which are hashes.
+    pub id: u128,
+    /// What they are found by.
+    pub identifiers: Vec<ResidentIdentifier>,
+    /// The golden record, by name, as views show it; what the rules read of it.
+    pub profile: Map<String, Json>,
+    /// The segments that they are in: numbers that come back in [`Overlap::segment`].
+    pub segments: Vec<u32>,
+}
+
+/// An identifier of somebody.
+#[derive(Clone, Debug)]
+pub struct ResidentIdentifier {
+    /// The name of its kind.
+    pub kind: String,
+    /// Its value.
+    pub value: String,
+    /// It is shared by too many to say whose an event is, if there is another.
+    pub generic: bool,
+}
+
+/// What rules would be.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Previewed {
+    /// How many people there are.
+    pub people: u64,
+    /// For each rule asked for.
+    pub rules: Vec<RulePreview>,
+}
+
+impl Reader {
+    /// Evaluates rules over everybody. `next` hands people over, some at a time, until there are no more; somebody's number
+    /// is their place in that order.
+    ///
+    /// # Errors
+    /// [`StoreError::TimedOut`]; what `next` says.
+    pub fn preview(
+        &self,
+        request: Request<'_>,
+        next: &mut dyn FnMut() -> Result<Vec<Resident>, StoreError>,
+    ) -> Result<Previewed, StoreError> {
+        let query = lower(request.program, request.rules, Clock::At(request.at), &DuckDb);
+        let wanted = Wanted::by(request.program, request.rules);
+        self.read(|connection| {
+            in_time(connection, request.timeout, Some(request.cancelled), || {
+                // What an earlier preview left behind when it failed went with its connection.
+                let people = settle(connection, &request, &wanted, next)?;
+                lay_out(connection, &request, &wanted)?;
+                connection.execute_batch(&format!("CREATE TEMP TABLE sonder_preview AS {query}"))?;
+                let rules = Answers { connection, request: &request }.all()?;
+                connection.execute_batch(&clear(request.program, &wanted))?;
+                Ok(Previewed { people, rules })
+            })
+        })
+    }
+}
+
+/// Takes in everybody; returns how many.
+fn settle(
+    connection: &Connection,
+    request: &Request<'_>,
+    wanted: &Wanted,
+    next: &mut dyn FnMut() -> Result<Vec<Resident>, StoreError>,
+) -> Result<u64, StoreError> {
+    let traits: Vec<_> = wanted.traits.iter().filter_map(|id| request.program.profile.get(id.index())).collect();
+    let columns: String = traits.iter().map(|it| format!(", {} VARCHAR", DuckDb.quote(&it.name))).collect();
+    connection.execute_batch(&format!(
+        "CREATE TEMP TABLE sonder_owners(node UBIGINT, person BIGINT, kind UINTEGER, generic BOOLEAN);
+         CREATE TEMP TABLE sonder_held(person BIGINT, segment UINTEGER);
+         CREATE TEMP TABLE sonder_observed(person BIGINT, sonder_place BIGINT{columns});"
+    ))?;
+    let appender = |table: &str| connection.appender_to_catalog_and_db(table, "temp", "main");
+    let (mut owners, mut held, mut observed) =
+        (appender("sonder_owners")?, appender("sonder_held")?, appender("sonder_observed")?);
+    let kinds = &request.program.identity.identifiers;
+    let mut person: i64 = 0;
+    loop {
+        let residents = next()?;
+        if residents.is_empty() {
+            break;
+        }
+        for resident in &residents {
+            for it in &resident.identifiers {
+                let Some(kind) = kinds.iter().position(|kind| kind.name == it.kind) else { continue };
+                let row: [&dyn ToSql; 4] = [&node(&it.kind, &it.value), &person, &(kind as u32), &it.generic];
+                owners.append_row(row)?;
+            }
+            for segment in &resident.segments {
+                let row: [&dyn ToSql; 2] = [&person, segment];
+                held.append_row(row)?;
+            }
+            let values = traits.iter().map(|it| resident.profile.get(&it.name).map(|value| json_text(value, &it.kind)));
+            append(&mut observed, &[person, (resident.id >> 65) as i64], values)?;
+            person += 1;
+        }
+    }
+    for appender in [&mut owners, &mut held, &mut observed] {
+        appender.flush()?;
+    }
+    let typed: String = traits.iter().map(|it| format!(", {}", typed_column(&it.name, &it.kind))).collect();
+    connection.execute_batch(&format!(
+        "CREATE TEMP VIEW people AS SELECT person FROM temp.sonder_observed;
+         CREATE TEMP VIEW profile AS SELECT person{typed} FROM temp.sonder_observed;"
+    ))?;
+    Ok(person.unsigned_abs())
+}
+
+/// Drops all that was made.
+fn clear(program: &Program, wanted: &Wanted) -> String {
+    let views = wanted.events(program).map(|(_, schema)| {
+        let name = DuckDb.quote(&format!("ev_{}", schema.name));
+        let beside = DuckDb.quote(&events::beside_name(&schema.name));
+        format!("DROP VIEW IF EXISTS temp.{name}; DROP TABLE IF EXISTS temp.{beside};")
+    });
+    let views: String = views.collect();
+    format!(
+        "DROP TABLE temp.sonder_preview; {views} DROP VIEW temp.people; DROP VIEW temp.profile;
+         DROP TABLE temp.sonder_whose; DROP TABLE temp.sonder_owners; DROP TABLE temp.sonder_held;
+         DROP TABLE temp.sonder_observed;"
+    )
+}

@@ -111,7 +111,7 @@ fn not_run(items: &[Item], diagnostics: &mut Vec<Diagnostic>) {
 }
 
 /// The kinds of items that the engine evaluates.
-const RUN: [ItemKind; 2] = [ItemKind::Segment, ItemKind::Trait];
+const RUN: [ItemKind; 3] = [ItemKind::Segment, ItemKind::Trait, ItemKind::Funnel];
 
 /// All rules of all files.
 struct Written {

@@ -62,7 +62,7 @@ fn one(scan: &Scan, root: &Path, program: &Program, governor: &Governor, scenari
         play::shuffle(program, scenario, &mut played);
     }
     if scenario.snapshot {
-        snapshot::check(root, sources.path(scenario.place.file), &mut played, mode);
+        snapshot::check(root, sources.path(scenario.place.file), scenario.place, &mut played, mode);
     }
     for mismatch in &mut played.mismatches {
         mismatch.line = sources.position(mismatch.span.file, mismatch.span.start).line as usize;

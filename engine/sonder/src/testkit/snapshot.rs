@@ -2,7 +2,7 @@
 
 use super::compare;
 use super::play::{Mismatch, Played};
-use sonder_dsl::source::{FileId, Span};
+use sonder_dsl::source::Span;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
@@ -15,8 +15,8 @@ pub enum Mode {
     Accept,
 }
 
-/// Compares what happened with the snapshot of a scenario file.
-pub fn check(root: &Path, file: &str, played: &mut Played, mode: Mode) {
+/// Compares what happened with the snapshot of a scenario file; a difference is shown at `span`.
+pub fn check(root: &Path, file: &str, span: Span, played: &mut Played, mode: Mode) {
     let text = render(played);
     let path = place(root, file);
     let new = path.with_extension("snap.new");
@@ -43,8 +43,6 @@ pub fn check(root: &Path, file: &str, played: &mut Played, mode: Mode) {
         None => "there is no snapshot yet: look at this, then `sonder test --accept` keeps it".to_owned(),
         Some(_) => "the snapshot differs; `sonder test --accept` keeps the new one".to_owned(),
     };
-    let span = Span { file: FileId(0), start: 0, end: 0 };
-    let span = played.mismatches.first().map_or(span, |first| first.span);
     played.mismatches.push(Mismatch { span, line: 0, step: "the end".to_owned(), what, details });
 }
 

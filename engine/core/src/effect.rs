@@ -128,3 +128,18 @@ pub enum ItemKind {
     /// Forget this person.
     Erase,
 }
+
+impl ItemKind {
+    /// As it is stored and shown: `segment_entered`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Message => "message",
+            Self::SegmentEntered => "segment_entered",
+            Self::SegmentLeft => "segment_left",
+            Self::TraitChanged => "trait_changed",
+            Self::Event => "event",
+            Self::Erase => "erase",
+        }
+    }
+}

@@ -1,7 +1,7 @@
 //! Comparing what was expected with what there is: lines for people to read, none where both are the same.
 
 use serde_json::{Map, Value as Json};
-use sonder_core::effect::{Delivery, ItemKind};
+use sonder_core::effect::Delivery;
 use sonder_core::message::Quarantined;
 use sonder_core::view::PersonView;
 use sonder_dsl::ir::{Program, RuleId};
@@ -65,7 +65,7 @@ pub fn deliveries(program: &Program, expected: &[ExpectedDelivery], told: &[Deli
 
 fn fits(expected: &ExpectedDelivery, delivery: &Delivery) -> bool {
     if expected.destination != delivery.destination
-        || expected.kind != kind(delivery.kind)
+        || expected.kind != delivery.kind.name()
         || expected.name != delivery.name
     {
         return false;
@@ -129,24 +129,13 @@ pub fn shown_with_time(program: &Program, it: &Delivery) -> String {
 
 fn shown(program: &Program, it: &Delivery) -> String {
     let destination = program.destinations.get(it.destination.index()).map_or("", |it| it.name.as_str());
-    format!("{destination}.{}: {}", kind(it.kind), it.name)
+    format!("{destination}.{}: {}", it.kind.name(), it.name)
 }
 
 fn shown_expected(program: &Program, it: &ExpectedDelivery) -> String {
     let destination = program.destinations.get(it.destination.index()).map_or("", |it| it.name.as_str());
     let fields = if it.fields.is_empty() { String::new() } else { format!(" {}", Json::Object(it.fields.clone())) };
     format!("{destination}.{}: {}{fields}", it.kind, it.name)
-}
-
-fn kind(kind: ItemKind) -> &'static str {
-    match kind {
-        ItemKind::Message => "message",
-        ItemKind::SegmentEntered => "segment_entered",
-        ItemKind::SegmentLeft => "segment_left",
-        ItemKind::TraitChanged => "trait_changed",
-        ItemKind::Event => "event",
-        ItemKind::Erase => "erase",
-    }
 }
 
 fn value_differs(name: &str, expected: &Json, found: Option<&Json>) -> Vec<String> {

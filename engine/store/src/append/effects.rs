@@ -3,7 +3,6 @@
 use crate::StoreError;
 use crate::batch::{DeliveryOutcome, RecordedChange, RecordedDelivery};
 use crate::node::kind_name;
-use crate::reader::item_name;
 use arrow::array::{
     ArrayRef, FixedSizeBinaryBuilder, ListBuilder, StringBuilder, TimestampMicrosecondBuilder, UInt16Builder,
     UInt32Builder, UInt64Builder,
@@ -123,7 +122,7 @@ pub(super) fn deliveries(
         destination
             .append_option(program.destinations.get(delivery.destination.index()).map(|known| known.name.as_str()));
         person.push(delivery.person.0)?;
-        kind.append_value(item_name(delivery.kind));
+        kind.append_value(delivery.kind.name());
         name.append_value(&delivery.name);
         identifiers.append_value(json!(delivery.identifiers).to_string());
         payload.append_value(&delivery.payload);

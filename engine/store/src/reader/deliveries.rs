@@ -223,19 +223,7 @@ fn pending(row: &Row<'_>, destination: DestinationId) -> Result<Delivery, StoreE
     })
 }
 
-/// An item's kind as stored and shown.
-pub(crate) const fn item_name(kind: ItemKind) -> &'static str {
-    match kind {
-        ItemKind::Message => "message",
-        ItemKind::SegmentEntered => "segment_entered",
-        ItemKind::SegmentLeft => "segment_left",
-        ItemKind::TraitChanged => "trait_changed",
-        ItemKind::Event => "event",
-        ItemKind::Erase => "erase",
-    }
-}
-
 fn item_named(name: &str) -> Option<ItemKind> {
     use ItemKind::{Erase, Event, Message, SegmentEntered, SegmentLeft, TraitChanged};
-    [Message, SegmentEntered, SegmentLeft, TraitChanged, Event, Erase].into_iter().find(|kind| item_name(*kind) == name)
+    [Message, SegmentEntered, SegmentLeft, TraitChanged, Event, Erase].into_iter().find(|kind| kind.name() == name)
 }

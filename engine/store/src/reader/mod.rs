@@ -10,7 +10,6 @@ mod quarantine;
 mod stats;
 mod timeline;
 
-pub(crate) use deliveries::item_name;
 pub use deliveries::{DeliveryFilter, DeliveryPage, StoredDelivery};
 pub use log::LoggedMessage;
 pub use quarantine::{QuarantineFilter, QuarantinePage, QuarantinedMessage};

@@ -4,6 +4,7 @@
 //! return a result and diagnostics, and only a project without errors becomes a [`Program`](ir::Program).
 
 pub mod diagnostic;
+pub mod ide;
 pub mod ir;
 pub mod limits;
 pub mod model;
@@ -21,7 +22,7 @@ use diagnostic::Diagnostic;
 use model::Plugins;
 use source::SourceSet;
 use std::sync::Arc;
-pub use workspace::Workspace;
+pub use workspace::{Analysis, Workspace};
 
 /// What compiling a project gives.
 #[derive(Clone, Debug)]

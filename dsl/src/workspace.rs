@@ -26,8 +26,9 @@
 
 use crate::Compilation;
 use crate::diagnostic::{Report, Severity, codes};
+use crate::ide;
 use crate::ir;
-use crate::model::Plugins;
+use crate::model::{Places, Plugins};
 use crate::project::{self, Declared, Memory};
 use crate::source::SourceSet;
 use crate::syntax;
@@ -48,11 +49,24 @@ impl Workspace {
         Self { memory: Memory::default(), plugins }
     }
 
+    /// What is known of plugins.
+    #[must_use]
+    pub const fn plugins(&self) -> &Plugins {
+        &self.plugins
+    }
+
     /// Compiles all files of a project, reading only those whose text is another than the last time.
     pub fn compile(&mut self, sources: SourceSet) -> Compilation {
+        self.analyse(sources).compilation
+    }
+
+    /// The same, with what is known of the project even when it has errors.
+    pub fn analyse(&mut self, sources: SourceSet) -> Analysis {
         let mut report = Report::default();
         if !project::fits(&sources, &mut report) {
-            return Compilation { diagnostics: report.finish(), sources, program: None, undescribed: Vec::new() };
+            let compilation =
+                Compilation { diagnostics: report.finish(), sources, program: None, undescribed: Vec::new() };
+            return Analysis { compilation, outline: None, places: Places::default() };
         }
         let Declared { declarations, rule_files } = project::declare(&sources, &mut self.memory, &mut report);
         let mut parsed = Vec::with_capacity(rule_files.len());
@@ -69,12 +83,34 @@ impl Workspace {
         report.extend(found);
         purposes::check(&sources, &declarations, &lowered, &mut report);
         let undescribed = lowered.undescribed.iter().cloned().collect();
-        let program = project::assemble(declarations, lowered, &mut report);
+        let places = declarations.places.clone();
+        let outline = Arc::new(project::assemble(declarations, lowered, &mut report));
         self.memory.end_round();
         let diagnostics = report.finish();
         let sound = diagnostics
             .iter()
             .all(|found| found.severity != Severity::Error || codes::NEVER_TRUE.contains(&found.code));
-        Compilation { sources, diagnostics, program: sound.then(|| Arc::new(program)), undescribed }
+        let program = sound.then(|| Arc::clone(&outline));
+        let compilation = Compilation { sources, diagnostics, program, undescribed };
+        Analysis { compilation, outline: Some(outline), places }
+    }
+}
+
+/// A project as it stands while somebody edits it.
+#[derive(Clone, Debug)]
+pub struct Analysis {
+    /// What [`compile`](crate::compile) says.
+    pub compilation: Compilation,
+    /// What the project declares as far as it could be read; nothing may run it. None for a project that is too large.
+    outline: Option<Arc<ir::Program>>,
+    places: Places,
+}
+
+impl Analysis {
+    /// The project, for the questions of an editor.
+    #[must_use]
+    pub fn project<'a>(&'a self, plugins: &'a Plugins) -> Option<ide::Project<'a>> {
+        let program = self.outline.as_deref()?;
+        Some(ide::Project { sources: &self.compilation.sources, program, places: &self.places, plugins })
     }
 }

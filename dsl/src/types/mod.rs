@@ -24,5 +24,6 @@ mod sequence;
 mod value;
 
 pub use expression::Checker;
+pub(crate) use property::type_of as type_of_schema;
 pub use scope::{RuleInfo, RuleState, RuleTable};
 pub use value::{Motion, Typed, noun};

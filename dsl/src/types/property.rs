@@ -94,7 +94,7 @@ fn keys(schema: &Json) -> Vec<String> {
 
 /// The type that a JSON Schema gives its values: what [`schema::kind_of`](crate::model::schema::kind_of) says of the same
 /// schema in YAML.
-pub(super) fn type_of(schema: &Json) -> Option<Type> {
+pub(crate) fn type_of(schema: &Json) -> Option<Type> {
     match single_type(schema)? {
         "string" => Some(match schema.get("format").and_then(Json::as_str) {
             Some("date-time") => Type::Time,

@@ -66,7 +66,7 @@ pub fn to_json(node: &Node) -> serde_json::Value {
 
 /// What the value of a keyword must be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Keyword {
+pub(crate) enum Keyword {
     Types,
     Values,
     Any,
@@ -87,8 +87,15 @@ enum Keyword {
     Refused,
 }
 
+impl Keyword {
+    /// Whether Sonder refuses it.
+    pub(crate) const fn is_refused(self) -> bool {
+        matches!(self, Self::Refused)
+    }
+}
+
 /// All keywords of the standard; the last group changes how references resolve and is refused.
-const KEYWORDS: &[(&str, Keyword)] = &[
+pub(crate) const KEYWORDS: &[(&str, Keyword)] = &[
     ("type", Keyword::Types),
     ("enum", Keyword::Values),
     ("const", Keyword::Any),
@@ -148,9 +155,9 @@ const KEYWORDS: &[(&str, Keyword)] = &[
     ("$dynamicAnchor", Keyword::Refused),
 ];
 
-const TYPES: &[&str] = &["string", "integer", "number", "boolean", "array", "object", "null"];
+pub(crate) const TYPES: &[&str] = &["string", "integer", "number", "boolean", "array", "object", "null"];
 
-const FORMATS: &[&str] = &[
+pub(crate) const FORMATS: &[&str] = &[
     "date-time",
     "date",
     "time",

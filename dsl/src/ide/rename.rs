@@ -1,0 +1,116 @@
+//! Giving something another name, everywhere at once.
+//!
+//! INVARIANT: a project that compiles still does, or nothing is renamed: the edits are tried out first. What clients send
+//! does not change by itself, so a renamed event keeps its old name as an alias where the author adds one; properties of
+//! events that clients already send should be renamed with care, which is for the author to know.
+
+use super::references::of_symbol;
+use super::{Project, Symbol};
+use crate::diagnostic::Severity;
+use crate::scenario;
+use crate::source::{FileId, SourceFile, SourceSet, Span};
+use std::collections::BTreeMap;
+
+/// A text in the place of another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edit {
+    /// What goes.
+    pub span: Span,
+    /// What comes.
+    pub text: String,
+}
+
+/// The name under the cursor, if it is one that the author chose.
+#[must_use]
+pub fn renamable(project: &Project<'_>, file: FileId, offset: usize) -> Option<(Span, String)> {
+    let found = project.symbol_at(file, offset)?;
+    let chosen = matches!(
+        found.symbol,
+        Symbol::Rule(_) | Symbol::Event(_) | Symbol::Property(..) | Symbol::Profile(_) | Symbol::Alias(..)
+    );
+    let (start, end) = (found.span.start as usize, found.span.end as usize);
+    let written = project.text(file).get(start..end)?;
+    (chosen && project.place(&found.symbol, file).is_some()).then(|| (found.span, written.to_owned()))
+}
+
+/// The edits that rename what is under the cursor.
+///
+/// # Errors
+/// Why it can't be done, in words for the author.
+pub fn rename(project: &Project<'_>, file: FileId, offset: usize, name: &str) -> Result<Vec<Edit>, String> {
+    let (_, written) =
+        renamable(project, file, offset).ok_or_else(|| "nothing here has a name that can be changed".to_owned())?;
+    let is_name = name.starts_with(|first: char| first.is_alphabetic() || first == '_')
+        && name.chars().all(|character| character.is_alphanumeric() || character == '_');
+    if !is_name {
+        return Err(format!("`{name}` is no name: write letters, digits and `_`"));
+    }
+    let found = project.symbol_at(file, offset).ok_or("nothing is named here")?;
+    if let Symbol::Rule(_) = found.symbol
+        && project.declared_rules().iter().any(|other| other.symbol == Symbol::Rule(name.to_owned()))
+    {
+        return Err(format!("there is a rule `{name}` already"));
+    }
+    let places = of_symbol(project, file, &found.symbol);
+    // A property written under another name of its event, or an event by one of its aliases, is not this name.
+    let is_it = |place: &Span| {
+        project.text(place.file).get(place.start as usize..place.end as usize).map(unquoted) == Some(unquoted(&written))
+    };
+    let edits: Vec<Edit> = places
+        .into_iter()
+        .filter(is_it)
+        .map(|span| Edit { span: inner(project, span), text: name.to_owned() })
+        .collect();
+    tried(project, &edits)?;
+    Ok(edits)
+}
+
+fn unquoted(text: &str) -> &str {
+    text.trim_matches(|quote| quote == '"' || quote == '\'')
+}
+
+/// Without the quotes that YAML may have around a name.
+fn inner(project: &Project<'_>, span: Span) -> Span {
+    let text = project.text(span.file).get(span.start as usize..span.end as usize).unwrap_or_default();
+    if text.len() >= 2 && unquoted(text).len() + 2 == text.len() {
+        Span { start: span.start + 1, end: span.end - 1, ..span }
+    } else {
+        span
+    }
+}
+
+fn tried(project: &Project<'_>, edits: &[Edit]) -> Result<(), String> {
+    let errors = |sources: SourceSet| {
+        let compilation = crate::compile_with(sources, project.plugins.clone());
+        let of_scenarios = compilation.program.map(|program| scenario::read(&compilation.sources, &program).1);
+        let found = compilation.diagnostics.into_iter().chain(of_scenarios.unwrap_or_default());
+        let errors = found.filter(|found| found.severity == Severity::Error);
+        errors.map(|found| found.message).collect::<Vec<String>>()
+    };
+    let before = errors(project.sources.clone());
+    if let Some(first) = before.first() {
+        return Err(format!("the project has errors, so nobody knows what all names mean: {first}"));
+    }
+    let after = errors(applied(project.sources, edits));
+    match after.first() {
+        Some(first) => Err(format!("the project would not compile any more: {first}")),
+        None => Ok(()),
+    }
+}
+
+/// The files with edits made.
+#[must_use]
+pub(super) fn applied(sources: &SourceSet, edits: &[Edit]) -> SourceSet {
+    let mut by_file: BTreeMap<FileId, Vec<&Edit>> = BTreeMap::new();
+    edits.iter().for_each(|edit| by_file.entry(edit.span.file).or_default().push(edit));
+    let edited = sources.iter().map(|(id, file)| {
+        let mut text = file.text.clone();
+        let mut of_file = by_file.remove(&id).unwrap_or_default();
+        of_file.sort_by_key(|edit| std::cmp::Reverse(edit.span.start));
+        for edit in of_file {
+            text.replace_range(edit.span.start as usize..edit.span.end as usize, &edit.text);
+        }
+        SourceFile { path: file.path.clone(), text }
+    });
+    SourceSet::new(edited.collect())
+}

@@ -26,6 +26,7 @@ demo: build ## The shop example on real input, live: events become people, segme
 .PHONY: test
 test: lint ## Everything: lint, unit, property, differential, end to end with real SDKs
 	@tests/sdk/setup.sh
+	@tests/editor/setup.sh
 	@echo "make: running all tests"
 	cargo test --workspace --no-fail-fast
 	@$(MAKE) examples

@@ -15,6 +15,7 @@ mod fmt;
 mod import;
 mod init;
 mod key;
+mod lsp;
 mod person;
 mod plugin;
 mod preview;
@@ -50,6 +51,7 @@ enum Command {
     Check(check::Args),
     Test(test::Args),
     Fmt(fmt::Args),
+    Lsp(lsp::Args),
     Run(run::Args),
     Dev(dev::Args),
     Import(Box<import::Args>),
@@ -107,6 +109,7 @@ fn dispatch(command: Command, output: &mut Output<'_>) -> Result<(), Failure> {
         Command::Check(args) => check::run(&args, output),
         Command::Test(args) => test::run(&args, output),
         Command::Fmt(args) => fmt::run(&args, output),
+        Command::Lsp(args) => lsp::run(&args, output),
         Command::Run(args) => run::run(&args, output),
         Command::Dev(args) => dev::run(&args, output),
         Command::Import(args) => import::run(&args, output),

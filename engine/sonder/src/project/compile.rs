@@ -6,6 +6,7 @@
 use sonder_activate::host::{Host, HostConfig, describe};
 use sonder_core::govern::{SchemaProblem, schema_problems};
 use sonder_dsl::diagnostic::{Diagnostic, Report, Severity, codes};
+use sonder_dsl::ir::Program;
 use sonder_dsl::model::{PluginDescription, Plugins};
 use sonder_dsl::project::FileKind;
 use sonder_dsl::source::{FileId, SourceSet, Span};
@@ -26,20 +27,29 @@ pub fn compile(sources: SourceSet, root: &Path) -> Compilation {
         compilation.program = None;
     }
     let Some(program) = &compilation.program else { return compilation };
-    let problems = schema_problems(program);
-    if problems.is_empty() {
+    let found = schema_errors(program, &compilation.sources);
+    if found.is_empty() {
         return compilation;
     }
     let mut report = Report::default();
     report.extend(std::mem::take(&mut compilation.diagnostics));
-    let files = event_files(&compilation.sources);
-    report.extend(problems.iter().map(|problem| diagnostic(problem, &files)));
+    report.extend(found);
     Compilation { diagnostics: report.finish(), program: None, ..compilation }
+}
+
+/// What the engine's JSON Schema validator has to say of the events' schemas and their examples.
+pub(crate) fn schema_errors(program: &Program, sources: &SourceSet) -> Vec<Diagnostic> {
+    let problems = schema_problems(program);
+    if problems.is_empty() {
+        return Vec::new();
+    }
+    let files = event_files(sources);
+    problems.iter().map(|problem| diagnostic(problem, &files)).collect()
 }
 
 /// What plugins say of themselves. One that can't be asked keeps nothing from compiling: starting the engine with it is an
 /// error of its own.
-fn asked(names: Vec<String>, root: &Path) -> Plugins {
+pub(crate) fn asked(names: Vec<String>, root: &Path) -> Plugins {
     crate::cli::install_crypto();
     let host = Host::new(HostConfig::default()).map_err(|error| error.to_string());
     let mut plugins = Plugins::default();

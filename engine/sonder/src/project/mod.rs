@@ -5,5 +5,6 @@ mod scan;
 mod watch;
 
 pub use compile::compile;
+pub(crate) use compile::{asked, schema_errors};
 pub use scan::{Scan, ScanError, scan};
 pub use watch::{Watch, WatchError, watch};

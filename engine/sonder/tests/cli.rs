@@ -20,6 +20,7 @@ fn the_help_of_every_command() {
         &["init"],
         &["check"],
         &["fmt"],
+        &["lsp"],
         &["run"],
         &["dev"],
         &["import"],

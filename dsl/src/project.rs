@@ -129,7 +129,7 @@ impl<'s> Files<'s> {
     /// Reads and checks one file. `None` when there is nothing to work with.
     fn read(&mut self, id: FileId, kind: &FileKind, report: &mut Report) -> Option<Arc<Node>> {
         let file = self.sources.file(id)?;
-        let (node, found) = self.memory.trees.of(id, file, || {
+        let (node, found) = self.memory.trees.of(id, file, |_| {
             let mut report = Report::default();
             (read(id, &file.text, kind, &mut report).map(Arc::new), report)
         });
@@ -141,7 +141,7 @@ impl<'s> Files<'s> {
     /// An event, as far as its own file decides.
     fn event(&mut self, id: FileId, report: &mut Report) -> Option<DecodedEvent> {
         let file = self.sources.file(id)?;
-        let (decoded, found) = self.memory.events.of(id, file, || {
+        let (decoded, found) = self.memory.events.of(id, file, |_| {
             let mut report = Report::default();
             let node = read(id, &file.text, &FileKind::Event, &mut report);
             (node.and_then(|node| event::decode(&node, &mut report)), report)

@@ -1,4 +1,5 @@
-//! A project that is compiled again and again while somebody edits it: what did not change is not read again.
+//! A project that is compiled again and again while somebody edits it: files that did not change are not read again, and of
+//! a rule file that did, only the items that did.
 //!
 //! A language server keeps one [`Workspace`] for a project and hands it all files after each edit, the open ones as the
 //! editor has them:
@@ -55,7 +56,7 @@ impl Workspace {
         &self.plugins
     }
 
-    /// Compiles all files of a project, reading only those whose text is another than the last time.
+    /// Compiles all files of a project, reading only what is another text than the last time.
     pub fn compile(&mut self, sources: SourceSet) -> Compilation {
         self.analyse(sources).compilation
     }
@@ -72,12 +73,10 @@ impl Workspace {
         let mut parsed = Vec::with_capacity(rule_files.len());
         for id in rule_files {
             let Some(file) = sources.file(id) else { continue };
-            let (rules, found) = self.memory.rules.of(id, file, || {
-                let mut found = Vec::new();
-                (syntax::parse(id, &file.text, &mut found), found)
-            });
-            report.extend(found.iter().cloned());
-            parsed.push(rules.clone());
+            let reading = self.memory.rules.of(id, file, |before| syntax::Reading::of(id, &file.text, before));
+            let mut found = Vec::new();
+            parsed.push(reading.file(&mut found));
+            report.extend(found);
         }
         let (lowered, found) = ir::lower(&sources, parsed, &declarations, &self.plugins);
         report.extend(found);

@@ -72,6 +72,47 @@ proptest! {
     }
 }
 
+/// Items, sound and broken, that are put in, taken out and moved about in one file.
+const ITEMS: &[&str] = &[
+    "segment a \"é\" {\n  when did(order)\n}\n",
+    "segment a{when did(order)}\n",
+    "trait b = sum(order.total, last 7d) + if in(a) then 1 else 2\n",
+    "segment c { when did(ordr) and in(a }\n",
+    "segment d { when \"x }\n",
+    "segment e { purpose x when did(order where total is > 3) }\n",
+    "# a comment\n\n",
+    "segmnt f { when did(order) }\n",
+    "journey j { enter on order as o per o.total wait for order where total > o.total up to 2h { exit } else {} set trait x = 1 }\n",
+    "funnel g { order then order where total > 3 within 7d by context.device.type }\n",
+    "experiment h { variants x 50%, y 50% on order goal did(order, next 7d) }\n",
+    "experience i { when in(a) show { variant: \"x\" } otherwise show { variant: b } }\n",
+    "predict k { label not did(order, next 30d) for did(order, last 60d) from b, since(order) }\n",
+    "}\n",
+    "segment l {\n",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn items_move_about_in_their_file(texts in prop::collection::vec(prop::collection::vec(0..ITEMS.len(), 0..10), 2..6)) {
+        let mut workspace = Workspace::default();
+        for items in texts {
+            let rules: String = items.iter().map(|item| ITEMS[*item]).collect();
+            let file = |path: &str, text: &str| SourceFile { path: path.to_owned(), text: text.to_owned() };
+            let event = "event: order\nproperties: {total: {type: number, multipleOf: 0.01}}\n";
+            let sources = || SourceSet::new(vec![
+                file("sonder.yaml", "name: shop\n"),
+                file("events/order.yaml", event),
+                file("rules/a.sonder", &rules),
+            ]);
+            let (again, afresh) = (workspace.compile(sources()), compile(sources()));
+            prop_assert_eq!(&again.diagnostics, &afresh.diagnostics);
+            prop_assert_eq!(shown(&again), shown(&afresh));
+        }
+    }
+}
+
 fn shown(compilation: &Compilation) -> Option<String> {
     compilation.program.as_ref().map(|program| format!("{program:?}"))
 }

@@ -1,9 +1,9 @@
 //! What was made of each file, kept for the next time that the project is compiled.
 //!
 //! INVARIANT: what is kept of a file is a function of its id, path and text alone, so that it never matters whether it was
-//! kept or made afresh. What files say of each other is resolved anew each time.
+//! kept, made of what it was before, or made afresh. What files say of each other is resolved anew each time.
 
-use crate::diagnostic::{Diagnostic, Report};
+use crate::diagnostic::Report;
 use crate::model::event::DecodedEvent;
 use crate::source::{FileId, SourceFile};
 use crate::syntax;
@@ -19,8 +19,8 @@ pub(crate) struct Memory {
     pub trees: Kept<(Option<Arc<Node>>, Report)>,
     /// Event files, decoded.
     pub events: Kept<(Option<DecodedEvent>, Report)>,
-    /// Rule files, parsed.
-    pub rules: Kept<(syntax::File, Vec<Diagnostic>)>,
+    /// Rule files, item by item.
+    pub rules: Kept<syntax::Reading>,
 }
 
 impl Memory {
@@ -52,11 +52,13 @@ impl<T> Default for Kept<T> {
 }
 
 impl<T> Kept<T> {
-    /// What is kept of a file, if it is still the same; else what `make` makes of it.
-    pub fn of(&mut self, id: FileId, file: &SourceFile, make: impl FnOnce() -> T) -> &T {
+    /// What is kept of a file, if it is still the same; else what `make` makes of it, given what it was before.
+    pub fn of(&mut self, id: FileId, file: &SourceFile, make: impl FnOnce(Option<T>) -> T) -> &T {
         let digest = digest(file);
-        let kept = self.files.remove(&id).filter(|entry| entry.digest == digest);
-        let value = kept.map_or_else(make, |entry| entry.value);
+        let value = match self.files.remove(&id) {
+            Some(entry) if entry.digest == digest => entry.value,
+            other => make(other.map(|entry| entry.value)),
+        };
         &self.files.entry(id).insert_entry(Entry { digest, value, asked: true }).into_mut().value
     }
 

@@ -5,12 +5,14 @@ mod experience;
 mod experiment;
 mod funnel;
 mod journey;
+mod moved;
 mod prediction;
 
 pub use experience::{Arm, Experience, Field};
 pub use experiment::{Experiment, Share, Variant};
 pub use funnel::Funnel;
 pub use journey::{Block, Clock, Entry, Hours, IfArm, Journey, Send, SetTrait, SplitArm, Statement, Trigger, WaitFor};
+pub(super) use moved::Moved;
 pub use prediction::Prediction;
 
 use crate::ir::{BinaryOperator, UnaryOperator};

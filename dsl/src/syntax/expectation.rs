@@ -22,10 +22,10 @@ pub enum Expected {
     Window,
 }
 
-/// The error for text at byte `at` of an item that ends at `end`.
+/// The error at byte `at` of an item's text.
 #[must_use]
-pub fn unexpected(file: FileId, text: &str, at: usize, end: usize, mut expected: Vec<Expected>) -> Diagnostic {
-    let found = found(text, at, end);
+pub fn unexpected(file: FileId, text: &str, at: usize, mut expected: Vec<Expected>) -> Diagnostic {
+    let found = found(text, at);
     simplify(&mut expected);
     let words = expected.iter().map(|one| phrase(*one)).collect::<Vec<_>>();
     let message = match found {
@@ -34,7 +34,7 @@ pub fn unexpected(file: FileId, text: &str, at: usize, end: usize, mut expected:
     };
     let span = match found {
         Some(found) => Span { file, start: at as u32, end: (at + found.len()) as u32 },
-        None => last_character(file, text, end),
+        None => last_character(file, text),
     };
     let label = match words.as_slice() {
         [] => String::new(),
@@ -58,16 +58,16 @@ fn alternatives(words: &[String]) -> String {
 }
 
 /// The word, or the one character, at a place.
-fn found(text: &str, at: usize, end: usize) -> Option<&str> {
-    let rest = text.get(at..end)?;
+fn found(text: &str, at: usize) -> Option<&str> {
+    let rest = text.get(at..)?;
     let word = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
     let length = if word > 0 { word } else { rest.chars().next()?.len_utf8() };
     rest.get(..length).filter(|found| !found.trim().is_empty())
 }
 
-fn last_character(file: FileId, text: &str, end: usize) -> Span {
-    let start = text.get(..end).and_then(|before| before.char_indices().next_back()).map_or(0, |(at, _)| at);
-    Span { file, start: start as u32, end: end as u32 }
+fn last_character(file: FileId, text: &str) -> Span {
+    let start = text.char_indices().next_back().map_or(0, |(at, _)| at);
+    Span { file, start: start as u32, end: text.len() as u32 }
 }
 
 /// Each once; what can go on after a value is an operator before all else.

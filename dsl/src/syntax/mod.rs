@@ -17,8 +17,10 @@ pub mod scan;
 use crate::diagnostic::{Diagnostic, codes};
 use crate::limits;
 use crate::source::{FileId, Span};
-use ast::{Item, ItemKind, Name, Node};
+use ast::{Item, ItemKind, Moved, Name, Node};
 use scan::{Chunk, ITEM_WORDS, Problem, Range};
+use std::collections::HashMap;
+use xxhash_rust::xxh3::Xxh3;
 
 /// What one file says.
 #[derive(Clone, Debug, Default)]
@@ -31,51 +33,121 @@ pub struct File {
 
 /// Reads a file.
 pub fn parse(file: FileId, text: &str, diagnostics: &mut Vec<Diagnostic>) -> File {
-    if text.len() > limits::RULE_FILE_BYTES {
-        let span = Span { file, start: 0, end: 0 };
-        let message = format!("a file of {} bytes is too large", text.len());
-        diagnostics.push(
-            Diagnostic::error(codes::RULE_FILE_TOO_LARGE, message, span, "")
-                .help(format!("a rule file has at most {} bytes: split it", limits::RULE_FILE_BYTES)),
-        );
-        return File::default();
-    }
-    let chunks = scan::split(text);
-    let mut parsed = File::default();
-    for (index, chunk) in chunks.iter().enumerate() {
-        if index == limits::RULE_FILE_ITEMS {
-            diagnostics.push(
+    Reading::of(file, text, None).file(diagnostics)
+}
+
+/// A file as it was read, item by item, so that the next reading of it need not read again what stands in it already.
+///
+/// INVARIANT: what is kept of an item is a function of its text alone; its places count from its beginning.
+#[derive(Clone, Debug, Default)]
+pub struct Reading {
+    items: Vec<ReadItem>,
+    /// What is wrong with the file as a whole.
+    found: Vec<Diagnostic>,
+}
+
+#[derive(Clone, Debug)]
+struct ReadItem {
+    digest: u128,
+    /// Where it begins.
+    start: u32,
+    item: Option<Item>,
+    name: Option<Name>,
+    found: Vec<Diagnostic>,
+}
+
+impl Reading {
+    /// Reads a file, of which `before` was an earlier text.
+    #[must_use]
+    pub fn of(file: FileId, text: &str, before: Option<Self>) -> Self {
+        let mut reading = Self::default();
+        if text.len() > limits::RULE_FILE_BYTES {
+            let span = Span { file, start: 0, end: 0 };
+            let message = format!("a file of {} bytes is too large", text.len());
+            reading.found.push(
+                Diagnostic::error(codes::RULE_FILE_TOO_LARGE, message, span, "")
+                    .help(format!("a rule file has at most {} bytes: split it", limits::RULE_FILE_BYTES)),
+            );
+            return reading;
+        }
+        let mut known: HashMap<u128, ReadItem> =
+            before.map(|before| before.items.into_iter().map(|item| (item.digest, item)).collect()).unwrap_or_default();
+        let mut chunks = scan::split(text);
+        if let Some(surplus) = chunks.get(limits::RULE_FILE_ITEMS) {
+            reading.found.push(
                 Diagnostic::error(
                     codes::TOO_MANY_ITEMS,
                     "too many rules in one file",
-                    span(file, chunk.head),
+                    span(file, surplus.head),
                     "one too many",
                 )
                 .help(format!("a rule file has at most {} of them: split it", limits::RULE_FILE_ITEMS)),
             );
-            break;
+            chunks.truncate(limits::RULE_FILE_ITEMS);
         }
-        diagnostics.extend(chunk.problems.iter().map(|problem| problem_diagnostic(file, text, problem, 0)));
-        match read(file, text, chunk, diagnostics) {
-            Some(item) => parsed.items.push(item),
-            None => parsed
-                .unreadable
-                .extend(chunk.name.map(|name| Node { value: slice(text, name).to_owned(), span: span(file, name) })),
+        for chunk in chunks {
+            let start = chunk.range.start;
+            let digest = digest(text, &chunk);
+            let item = known.remove(&digest).unwrap_or_else(|| read(file, slice(text, chunk.range), chunk, digest));
+            reading.items.push(ReadItem { start: start as u32, ..item });
         }
+        reading
     }
-    parsed
+
+    /// What the file says, and what is wrong with it, at its places.
+    #[must_use]
+    pub fn file(&self, diagnostics: &mut Vec<Diagnostic>) -> File {
+        let mut file = File::default();
+        for ReadItem { start, item, name, found, .. } in &self.items {
+            diagnostics.extend(found.iter().cloned().map(|one| at(one, *start)));
+            match item {
+                Some(item) => file.items.push(at(item.clone(), *start)),
+                None => file.unreadable.extend(name.clone().map(|name| at(name, *start))),
+            }
+        }
+        diagnostics.extend(self.found.iter().cloned());
+        file
+    }
 }
 
-fn read(file: FileId, text: &str, chunk: &Chunk, diagnostics: &mut Vec<Diagnostic>) -> Option<Item> {
+/// With its places moved from the beginning of the file to where it stands.
+fn at<T: Moved>(mut moved: T, start: u32) -> T {
+    moved.move_by(start);
+    moved
+}
+
+/// Of an item's text, and of what is known to be wrong with it, which what stands before it has a say in.
+fn digest(text: &str, chunk: &Chunk) -> u128 {
+    let mut digest = Xxh3::new();
+    digest.update(slice(text, chunk.range).as_bytes());
+    for problem in &chunk.problems {
+        let Range { start, end } = problem.range();
+        let kind = std::mem::discriminant(problem);
+        digest.update(
+            format!("{kind:?} {start} {end}", start = start - chunk.range.start, end = end - chunk.range.start)
+                .as_bytes(),
+        );
+    }
+    digest.update(&[u8::from(chunk.broken)]);
+    digest.digest128()
+}
+
+/// Reads the text of one item.
+fn read(file: FileId, text: &str, mut chunk: Chunk, digest: u128) -> ReadItem {
+    chunk.move_back();
+    let mut found: Vec<Diagnostic> =
+        chunk.problems.iter().map(|problem| problem_diagnostic(file, text, problem)).collect();
     let head = slice(text, chunk.head);
-    match ItemKind::of_word(head) {
+    let item = match ItemKind::of_word(head) {
         Some(_) if chunk.broken => None,
-        Some(_) => parser::item(file, text, chunk, diagnostics),
+        Some(_) => parser::item(file, text, &chunk, &mut found),
         None => {
-            diagnostics.push(unknown_item(head, span(file, chunk.head)));
+            found.push(unknown_item(head, span(file, chunk.head)));
             None
         }
-    }
+    };
+    let name = chunk.name.map(|name| Node { value: slice(text, name).to_owned(), span: span(file, name) });
+    ReadItem { digest, start: 0, item, name, found }
 }
 
 fn unknown_item(head: &str, place: Span) -> Diagnostic {
@@ -92,9 +164,9 @@ fn unknown_item(head: &str, place: Span) -> Diagnostic {
     }
 }
 
-/// What is wrong with a bracket or quote of a text that begins at byte `offset` of its file.
-fn problem_diagnostic(file: FileId, text: &str, problem: &Problem, offset: usize) -> Diagnostic {
-    let span = |range: Range| span(file, Range { start: range.start + offset, end: range.end + offset });
+/// What is wrong with a bracket or quote of a text.
+fn problem_diagnostic(file: FileId, text: &str, problem: &Problem) -> Diagnostic {
+    let span = |range: Range| span(file, range);
     match problem {
         Problem::UnclosedQuote(range) => {
             Diagnostic::error(codes::UNCLOSED, "a text is not closed", span(*range), "no `\"` in the rest of the line")

@@ -33,32 +33,25 @@ use std::borrow::Cow;
 #[grammar = "../grammar/decision.pest"]
 struct Grammar;
 
-/// Reads one item. What is wrong in one of its clauses or statements hides nothing of the others: it is reported, taken
+/// Reads one item, whose text this is. What is wrong in one of its clauses or statements hides nothing of the others: it is reported, taken
 /// out, and the rest is read again. `None` when nothing could be read; the reasons are among the diagnostics.
 pub fn item(file: FileId, text: &str, chunk: &Chunk, diagnostics: &mut Vec<Diagnostic>) -> Option<Item> {
-    let original = text.get(chunk.range.start..chunk.range.end)?;
-    if let Some(at) = original.find(FAULTY) {
-        diagnostics.push(control_character(file, chunk.range.start + at));
+    if let Some(at) = text.find(FAULTY) {
+        diagnostics.push(control_character(file, at));
         return None;
     }
-    let mut source = closed(file, original, chunk, diagnostics)?;
+    let mut source = closed(file, text, chunk, diagnostics)?;
     for _ in 0..limits::FAULTY_CLAUSES {
         let error = match Grammar::parse(Rule::item, &source) {
             Ok(mut pairs) => {
-                let mut builder = Builder {
-                    file,
-                    offset: chunk.range.start,
-                    limit: chunk.range.end,
-                    depth_reported: false,
-                    statements: 0,
-                    diagnostics,
-                };
+                let mut builder =
+                    Builder { file, limit: text.len(), depth_reported: false, statements: 0, diagnostics };
                 return builder.item(pairs.next()?);
             }
             Err(error) => error,
         };
         let at = place(&error);
-        diagnostics.push(unexpected(file, text, chunk, error));
+        diagnostics.push(unexpected(file, text, error));
         source = recovery::without_clause(&source, at)?.into();
     }
     None
@@ -68,9 +61,6 @@ pub fn item(file: FileId, text: &str, chunk: &Chunk, diagnostics: &mut Vec<Diagn
 fn closed<'t>(file: FileId, text: &'t str, chunk: &Chunk, diagnostics: &mut Vec<Diagnostic>) -> Option<Cow<'t, str>> {
     let mut source = Cow::Borrowed(text);
     let mut problems = chunk.problems.clone();
-    for problem in &mut problems {
-        problem.move_back(chunk.range.start);
-    }
     for _ in 0..limits::FAULTY_CLAUSES {
         if problems.is_empty() {
             return Some(source);
@@ -83,7 +73,7 @@ fn closed<'t>(file: FileId, text: &'t str, chunk: &Chunk, diagnostics: &mut Vec<
         // Nor is a brace missing when the one that would be its partner is part of a text.
         let braces = |problem: &&scan::Problem| source.get(problem.range().start..problem.range().end) == Some("{");
         for problem in problems.iter().filter(|problem| !braces(problem)) {
-            diagnostics.push(super::problem_diagnostic(file, &source, problem, chunk.range.start));
+            diagnostics.push(super::problem_diagnostic(file, &source, problem));
         }
     }
     None
@@ -95,13 +85,13 @@ fn place(error: &Error<Rule>) -> usize {
     }
 }
 
-fn unexpected(file: FileId, text: &str, chunk: &Chunk, error: Error<Rule>) -> Diagnostic {
-    let at = chunk.range.start + place(&error);
+fn unexpected(file: FileId, text: &str, error: Error<Rule>) -> Diagnostic {
+    let at = place(&error);
     let expected = match error.variant {
         ErrorVariant::ParsingError { positives, .. } => positives.into_iter().filter_map(expected).collect(),
         ErrorVariant::CustomError { .. } => Vec::new(),
     };
-    expectation::unexpected(file, text, at, chunk.range.end, expected)
+    expectation::unexpected(file, text, at, expected)
 }
 
 fn control_character(file: FileId, at: usize) -> Diagnostic {
@@ -111,10 +101,8 @@ fn control_character(file: FileId, at: usize) -> Diagnostic {
 
 struct Builder<'a> {
     file: FileId,
-    /// Of the item in its file.
-    offset: usize,
     depth_reported: bool,
-    /// Where the item ends in its file.
+    /// Where the item ends.
     limit: usize,
     /// Of the journey at hand.
     statements: usize,
@@ -150,7 +138,7 @@ impl Builder<'_> {
     /// INVARIANT: a file is far smaller than 4 GiB (`limits::RULE_FILE_BYTES`), so its offsets fit.
     fn span(&self, pair: &Pair<'_, Rule>) -> Span {
         // Braces that are put in for missing ones stand behind the end.
-        let place = |at: usize| (self.offset + at).min(self.limit) as u32;
+        let place = |at: usize| at.min(self.limit) as u32;
         Span { file: self.file, start: place(pair.as_span().start()), end: place(end(pair)) }
     }
 

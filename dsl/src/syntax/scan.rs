@@ -28,6 +28,18 @@ pub struct Chunk {
     pub broken: bool,
 }
 
+impl Chunk {
+    /// Counts all its places from its beginning on.
+    pub fn move_back(&mut self) {
+        let start = self.range.start;
+        self.problems.iter_mut().for_each(|problem| problem.move_back(start));
+        for range in [Some(&mut self.head), self.name.as_mut(), Some(&mut self.range)].into_iter().flatten() {
+            range.start -= start;
+            range.end -= start;
+        }
+    }
+}
+
 /// A range of bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Range {
@@ -59,7 +71,7 @@ impl Problem {
     }
 
     /// Counts its place from byte `start` on.
-    pub const fn move_back(&mut self, start: usize) {
+    const fn move_back(&mut self, start: usize) {
         let (Self::UnclosedQuote(range) | Self::Unclosed(range) | Self::Unopened(range) | Self::TooDeep(range)) = self;
         range.start -= start;
         range.end -= start;

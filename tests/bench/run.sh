@@ -70,3 +70,6 @@ heading "from a request to the plugin's call, at 1,000 events/s (p50 under 30 ms
 
 heading "people by identifier, with half a million of them (p99 under 1 ms)"
 python3 "$here/people_api.py"
+
+heading "memory, with 100,000 people and 2 million events (under 400 MB)"
+python3 "$here/people_api.py" --people 100000 --events-each 20 --at-most 381

@@ -9,9 +9,10 @@
 //! be saved.
 //!
 //! They are attached to an in-memory database rather than opened directly, because only `ATTACH` lets us choose the size
-//! of row groups. Small ones keep checkpoints short: what a checkpoint rewrites is the last row group of each table.
+//! of row groups. Small ones keep checkpoints short: what a checkpoint rewrites is the last row group of each table, and a
+//! commit waits for it.
 
-use crate::{StoreError, StoreOptions};
+use crate::{StoreError, StoreOptions, limits};
 use duckdb::{Config, Connection, InterruptHandle};
 use parking_lot::{Condvar, Mutex, RwLock};
 use std::fmt;
@@ -24,7 +25,10 @@ use std::time::Instant;
 pub(crate) const LOG: &str = "sonder";
 pub(crate) const STATE: &str = "state";
 /// Rows that one row group holds; a multiple of DuckDB's vector of 2,048.
-const ROW_GROUP: u64 = 16_384;
+const ROW_GROUP: u64 = 4_096;
+/// Ways to compress text that a checkpoint is not to try: choosing and building their tables for each row group takes half
+/// of its time, while commits wait. The file is two to four times as large for it.
+const SLOW_COMPRESSION: &str = "fsst,dict_fsst";
 
 /// Whether a store is opened to be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -222,6 +226,9 @@ impl Instance {
             // Folding the log into the file at a commit would stall that commit; `checkpoint_wal` does it between them.
             .with("checkpoint_threshold", "1TB")?
             .with("preserve_insertion_order", "true")?
+            .with("disabled_compression_methods", SLOW_COMPRESSION)?
+            .with("allocator_flush_threshold", limits::FREED_MEMORY)?
+            .with("allocator_background_threads", "true")?
             .enable_autoload_extension(false)?;
         let writer = Connection::open_in_memory_with_flags(config)?;
         let mode = match access {

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 /// Memory that DuckDB may use before it spills to disk, unless configured: it caches what it reads up to this.
-pub const DEFAULT_MEMORY_BYTES: u64 = 256 << 20;
+pub const DEFAULT_MEMORY_BYTES: u64 = 160 << 20;
+/// Memory that DuckDB has freed and may keep, as it takes it; beyond it the system gets it back.
+pub const FREED_MEMORY: &str = "8MB";
 /// Threads of DuckDB, unless configured.
 pub const DEFAULT_THREADS: usize = 2;
 /// Connections that answer reads at the same time; more readers wait.

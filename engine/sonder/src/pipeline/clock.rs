@@ -60,6 +60,12 @@ impl Horizon {
         inner.under_way = inner.under_way.saturating_sub(1);
     }
 
+    /// Whether a batch is under way, so that the clock stands still.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.inner.lock().under_way > 0
+    }
+
     /// Moves time to `now`, unless a batch is under way: then its records will move it.
     #[must_use]
     pub fn advance(&self, now: Moment) -> Option<Moment> {
@@ -94,7 +100,9 @@ mod tests {
         let horizon = Horizon::new(Moment(0));
         stamped(&horizon, &[10]);
         assert_eq!(horizon.advance(Moment(20)), None, "a record of 10 is on its way");
+        assert!(horizon.is_held());
         horizon.landed();
+        assert!(!horizon.is_held());
         assert_eq!(horizon.advance(Moment(20)), Some(Moment(20)));
         assert_eq!(stamped(&horizon, &[15]), [20], "timers up to 20 have fired");
     }

@@ -88,9 +88,12 @@ impl Fold {
         if !self.is_rested {
             return Duration::ZERO;
         }
+        if self.shared.horizon.is_held() {
+            // Records are under way, and only they move time on.
+            return limits::UNDER_WAY;
+        }
         let next = self.shared.live.read().state.next_timer();
-        let idle = Duration::from_millis(250);
-        next.map_or(idle, |next| until(next, wall()).min(idle))
+        next.map_or(limits::IDLE, |next| until(next, wall()).min(limits::IDLE))
     }
 
     fn fold(&mut self, records: &[Record]) {

@@ -29,6 +29,10 @@ pub const IMPORT_PAUSE: Duration = Duration::from_millis(2);
 pub const WAL_WATCH: Duration = Duration::from_millis(100);
 /// A new version's state is handed over when it is this many records behind, and catches up while messages wait.
 pub const CAUGHT_UP: u64 = 2_000;
+/// How long the fold waits for something to do before it looks around …
+pub const IDLE: Duration = Duration::from_millis(250);
+/// … and while records are on their way to it, which may also be refused by a full disk.
+pub const UNDER_WAY: Duration = Duration::from_millis(10);
 /// How long the fold may hold the state while timers fire, before readers get their turn.
 pub const CLOCK_SLICE: Duration = Duration::from_micros(400);
 /// People whom the fold looks at under one write lock for whether they may rest …

@@ -9,6 +9,7 @@ pub mod ir;
 pub mod limits;
 pub mod model;
 pub mod project;
+pub mod reference;
 pub mod scenario;
 pub mod shape;
 pub mod source;

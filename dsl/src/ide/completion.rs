@@ -5,10 +5,12 @@ use super::walk::{self, Slot, Walk};
 use super::{Project, yaml};
 use crate::ir::{EventId, RuleKind, Type};
 use crate::project::FileKind;
+use crate::reference::{self, Clause};
 use crate::source::FileId;
 use crate::syntax::ast::ItemKind;
 use crate::syntax::scan::{self, Kind};
-use crate::types::{builtin, context};
+use crate::types::builtin::{self, ELSEWHERE};
+use crate::types::context;
 use serde_json::Value as Json;
 use std::collections::BTreeSet;
 
@@ -45,16 +47,6 @@ pub enum CompletionKind {
     /// A key of a YAML file.
     Key,
 }
-
-/// Functions that are no aggregates: name, signature, meaning.
-pub(super) const OTHER_FUNCTIONS: &[(&str, &str, &str)] = &[
-    ("consented", "consented(purpose)", "Whether the person has consented to a purpose; in journeys and experiences."),
-    (
-        "recommend",
-        "recommend(kind, for what, how many)",
-        "Products to show, in a field of `show`; the kinds are `also_viewed`, `also_bought`, `similar`, `for_you`.",
-    ),
-];
 
 impl Completion {
     pub(super) const fn new(label: String, kind: CompletionKind, detail: String, documentation: String) -> Self {
@@ -187,7 +179,7 @@ fn of_slot(project: &Project<'_>, walk: &Walk<'_>) -> Vec<Completion> {
     match walk.slot() {
         Slot::Own => Vec::new(),
         Slot::Item => items(),
-        Slot::Clause(kind) => words(clauses(kind)),
+        Slot::Clause(kind) => clauses(kind),
         Slot::Event => {
             let mut found = events(project);
             found.extend(words(&["any", "no"]));
@@ -220,41 +212,27 @@ fn of_slot(project: &Project<'_>, walk: &Walk<'_>) -> Vec<Completion> {
             }
             found.extend(words(&["then", "else"]));
             if let Some(kind) = walk.item().filter(|_| !in_call) {
-                found.extend(words(clauses(kind)));
+                found.extend(clauses(kind));
             }
             found
         }
     }
 }
 
-const fn clauses(kind: ItemKind) -> &'static [&'static str] {
+/// What an item of a kind is made of.
+fn clauses(kind: ItemKind) -> Vec<Completion> {
+    let clause = |clause: &Clause| Completion {
+        detail: clause.syntax.to_owned(),
+        documentation: clause.meaning.to_owned(),
+        ..Completion::word(clause.word)
+    };
+    let mut found: Vec<Completion> = reference::of_item(kind).clauses.iter().map(clause).collect();
     match kind {
-        ItemKind::Segment => &["when", "purpose"],
-        ItemKind::Trait => &[],
-        ItemKind::Journey => &[
-            "purpose",
-            "enter on",
-            "enter when",
-            "again after",
-            "goal",
-            "exit when",
-            "exit",
-            "hours",
-            "wait",
-            "wait until",
-            "wait for",
-            "up to",
-            "if",
-            "else",
-            "split",
-            "send",
-            "set trait",
-        ],
-        ItemKind::Funnel => &["purpose", "within", "by", "then"],
-        ItemKind::Experiment => &["purpose", "variants", "on", "goal"],
-        ItemKind::Experience => &["purpose", "when", "show", "otherwise"],
-        ItemKind::Prediction => &["purpose", "label", "for", "from"],
+        ItemKind::Journey => found.extend(words(&["up to", "else"])),
+        ItemKind::Experience => found.extend(words(&["show"])),
+        _ => {}
     }
+    found
 }
 
 fn events(project: &Project<'_>) -> Vec<Completion> {
@@ -314,7 +292,7 @@ fn rules(project: &Project<'_>, wanted: impl Fn(&RuleKind) -> bool) -> Vec<Compl
 fn functions() -> Vec<Completion> {
     let aggregates = builtin::ALL.iter().map(|function| (function.name, function.signature, function.meaning));
     aggregates
-        .chain(OTHER_FUNCTIONS.iter().copied())
+        .chain(ELSEWHERE.iter().map(|function| (function.name, function.signature, function.meaning)))
         .map(|(name, signature, meaning)| Completion {
             insert: format!("{name}("),
             ..Completion::new(name.to_owned(), CompletionKind::Function, signature.to_owned(), meaning.to_owned())

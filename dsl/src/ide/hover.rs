@@ -117,10 +117,10 @@ fn function(name: &str, lines: &mut Vec<String>) -> Option<()> {
         lines.push(format!("```sonder\n{}\n```", function.examples.join("\n")));
         return Some(());
     }
-    let (signature, meaning) =
-        super::completion::OTHER_FUNCTIONS.iter().find(|(other, ..)| *other == name).map(|(_, a, b)| (a, b))?;
-    lines.push(format!("```sonder\n{signature}\n```"));
-    lines.push((*meaning).to_owned());
+    let function = builtin::ELSEWHERE.iter().find(|function| function.name == name)?;
+    lines.push(format!("```sonder\n{}\n```", function.signature));
+    lines.push(function.meaning.to_owned());
+    lines.push(format!("```sonder\n{}\n```", function.example));
     Some(())
 }
 

@@ -95,7 +95,7 @@ fn plans(checker: &mut Checker<'_>, items: &[Item]) -> Lowered {
 
 /// One warning for each kind of item that is checked, but that this version of the engine does nothing with.
 fn not_run(items: &[Item], diagnostics: &mut Vec<Diagnostic>) {
-    for kind in ItemKind::ALL.into_iter().filter(|kind| !RUN.contains(kind)) {
+    for kind in ItemKind::ALL.into_iter().filter(|kind| !is_run(*kind)) {
         let mut of_kind: Vec<Span> =
             items.iter().filter(|item| item.kind() == kind).map(|item| item.name.span).collect();
         of_kind.sort_unstable();
@@ -110,8 +110,11 @@ fn not_run(items: &[Item], diagnostics: &mut Vec<Diagnostic>) {
     }
 }
 
-/// The kinds of items that the engine evaluates.
-const RUN: [ItemKind; 3] = [ItemKind::Segment, ItemKind::Trait, ItemKind::Funnel];
+/// Whether the engine evaluates items of a kind.
+#[must_use]
+pub const fn is_run(kind: ItemKind) -> bool {
+    matches!(kind, ItemKind::Segment | ItemKind::Trait | ItemKind::Funnel)
+}
 
 /// All rules of all files.
 struct Written {

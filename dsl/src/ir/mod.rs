@@ -31,7 +31,7 @@ pub use id::{
     RuleId, SourceId,
 };
 pub use journey::Journey;
-pub use lower::lower;
+pub use lower::{is_run, lower};
 pub use lowered::Lowered;
 pub use prediction::Prediction;
 pub use program::{Program, Rule, RuleKind};

@@ -24,6 +24,7 @@ mod sequence;
 mod value;
 
 pub use expression::Checker;
+pub(crate) use operator::operates;
 pub(crate) use property::type_of as type_of_schema;
 pub use scope::{RuleInfo, RuleState, RuleTable};
 pub use value::{Motion, Typed, noun};

@@ -2,8 +2,8 @@
 
 use super::value::{Motion, Typed, convert, is_number, is_ordered, join, noun};
 use crate::diagnostic::{Diagnostic, codes, suggest};
-use crate::ir::{BinaryOperator, Expression, Type, UnaryOperator, Value};
-use crate::source::Span;
+use crate::ir::{BinaryOperator, Expression, ProfileTraitId, Type, UnaryOperator, Value};
+use crate::source::{FileId, Span};
 use crate::syntax::ast::Node;
 use rust_decimal::Decimal;
 
@@ -89,6 +89,14 @@ pub fn binary(
         BinaryOperator::Add | BinaryOperator::Subtract => sum(operator, left, right, span),
         BinaryOperator::Multiply | BinaryOperator::Divide => product(operator, left, right, span),
     }
+}
+
+/// The type of what an operator makes of values of two types that are no personal data and stand still.
+pub fn operates(operator: BinaryOperator, left: &Type, right: &Type) -> Option<Type> {
+    let span = Span { file: FileId(0), start: 0, end: 0 };
+    let value = |kind: &Type| Typed::new(Expression::Profile(ProfileTraitId(0)), kind.clone(), span);
+    let wording = Wording { text: &|_| String::new(), place: &|_| String::new() };
+    binary(&Node { value: operator, span }, value(left), value(right), &wording).ok().map(|typed| typed.kind)
 }
 
 /// Turns places into the author's words.

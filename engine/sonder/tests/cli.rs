@@ -37,6 +37,7 @@ fn the_help_of_every_command() {
         &["key", "list"],
         &["key", "revoke"],
         &["schema"],
+        &["docs"],
         &["plugin"],
         &["plugin", "build"],
         &["plugin", "inspect"],

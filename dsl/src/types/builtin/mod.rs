@@ -5,6 +5,7 @@ mod avg;
 mod count;
 mod did;
 mod distinct;
+mod elsewhere;
 mod first;
 mod in_segment;
 mod last;
@@ -16,6 +17,7 @@ mod sum;
 mod top;
 
 use crate::ir::{Function, Type};
+pub use elsewhere::{ELSEWHERE, Elsewhere};
 
 /// One function.
 #[derive(Clone, Debug)]

@@ -9,6 +9,7 @@ mod check;
 mod client;
 mod completions;
 mod dev;
+mod docs;
 mod eval;
 mod explain;
 mod fmt;
@@ -63,6 +64,7 @@ enum Command {
     Status(status::Args),
     Key(key::Args),
     Schema(schema::Args),
+    Docs(docs::Args),
     Sql(sql::Args),
     Plugin(plugin::Args),
     Completions(completions::Args),
@@ -121,6 +123,7 @@ fn dispatch(command: Command, output: &mut Output<'_>) -> Result<(), Failure> {
         Command::Status(args) => status::run(&args, output),
         Command::Key(args) => key::run(&args, output),
         Command::Schema(args) => schema::run(&args, output),
+        Command::Docs(args) => docs::run(&args, output),
         Command::Sql(args) => sql::run(&args, output),
         Command::Plugin(args) => plugin::run(&args, output),
         Command::Completions(args) => completions::run(&args, &mut Cli::command(), output),

@@ -23,10 +23,13 @@ trap finish EXIT
 heading() { printf '\n== %s\n' "$*"; }
 
 heading "a bare appender and the store, rows a second"
-cargo bench -q -p sonder-store -- 1000000 8192
+cargo bench -q -p sonder-store --bench append -- 1000000 8192
 
 heading "the fold alone, on one core: speed, a thousand segments, memory"
 cargo bench -q -p sonder-core --bench fold
+
+heading "the SQL of rules beside the same written by hand (at most 1.3 times)"
+cargo bench -q -p sonder-store --bench rules
 
 heading "import of 1.47 million till receipts, everything on (at least 60,000 events/s)"
 python3 "$here/completejourney.py"

@@ -1,7 +1,7 @@
 //! How fast batches are written, against a bare DuckDB appender that writes the same log rows in the same run; and how fast
 //! they are read again.
 //!
-//! `cargo bench -p sonder-store` writes 200,000 rows for each batch size; `cargo bench -p sonder-store -- 2000000 16384`
+//! `cargo bench -p sonder-store --bench append` writes 200,000 rows for each batch size; `cargo bench -p sonder-store --bench append -- 2000000 16384`
 //! so many rows in batches of that size alone.
 
 use duckdb::Connection;

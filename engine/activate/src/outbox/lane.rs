@@ -94,7 +94,8 @@ struct Spill {
     in_vain: u32,
 }
 
-/// So many answers with nothing new, and what was spilled is no longer expected: it had its outcome before.
+/// After so many answers with nothing new, about two minutes, it is time to say so. They are asked for until they come: on a
+/// full disk, what was decided is written when there is room again.
 const VAIN_LOADS: u32 = 30;
 
 impl Lane {
@@ -246,9 +247,8 @@ impl Lane {
         // The last few may not be in the store yet: the fold hands over before it writes.
         let wait = Duration::from_millis(20_i64 << spill.in_vain.min(8));
         spill.not_before = if found < limit { now.plus(wait) } else { now };
-        if spill.in_vain >= VAIN_LOADS {
-            tracing::warn!(destination = &*self.name, expected = spill.count, "deliveries are not in the store");
-            complete = true;
+        if spill.in_vain == VAIN_LOADS {
+            tracing::warn!(destination = &*self.name, expected = spill.count, "deliveries are not in the store yet");
         }
         if complete {
             self.spill = None;

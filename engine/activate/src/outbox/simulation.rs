@@ -47,6 +47,15 @@ fn an_outage_of_an_hour_loses_nothing_and_costs_few_calls() {
     assert_eq!(given_up, world.dead_for_cause(), "only what was refused or poisoned is given up");
 }
 
+#[test]
+fn a_disk_that_is_full_for_an_hour_loses_nothing() {
+    for seed in 0..20 {
+        let mut world = World::new(seed);
+        world.full = Some(Moment::from_millis(3_600_000));
+        world.run();
+    }
+}
+
 struct World {
     chance: Chance,
     lane: Lane,
@@ -61,6 +70,8 @@ struct World {
     outcomes: BTreeMap<EffectId, Outcome>,
     heard: Vec<EffectId>,
     outage: Option<Moment>,
+    // Until when the store takes nothing.
+    full: Option<Moment>,
     calls_in_outage: u32,
     course: Vec<String>,
 }
@@ -101,6 +112,7 @@ impl World {
             outcomes: BTreeMap::new(),
             heard: Vec::new(),
             outage: None,
+            full: None,
             calls_in_outage: 0,
             course: Vec::new(),
         }
@@ -142,13 +154,19 @@ impl World {
         panic!("it never ends: {:?}", self.lane.stats());
     }
 
+    fn has_room(&self) -> bool {
+        self.full.is_none_or(|end| self.now >= end)
+    }
+
     /// Time passes to whatever comes first; `false` when nothing will ever come.
     fn pass(&mut self, until: Option<Moment>) -> bool {
         if self.enqueued < self.decided.len() {
             self.hand_over();
             return true;
         }
-        self.stored = self.decided.len();
+        if self.has_room() {
+            self.stored = self.decided.len();
+        }
         let back = self.flights.keys().next().copied();
         match (back, until) {
             (Some((moment, flight)), until) if until.is_none_or(|until| moment <= until) => {
@@ -251,7 +269,10 @@ impl World {
             self.enqueued += 1;
         }
         // The store follows, and never has what was not decided.
-        self.stored = (self.stored + self.chance.below(30) as usize).min(self.enqueued);
+        let more = self.chance.below(30) as usize;
+        if self.has_room() {
+            self.stored = (self.stored + more).min(self.enqueued);
+        }
     }
 
     /// The process dies: flights are lost, the store keeps what was recorded. Recovery hands over again, from the first.

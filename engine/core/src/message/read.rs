@@ -43,7 +43,8 @@ pub enum Timing {
     Live,
     /// It is history: its `timestamp` is right as it is.
     Imported,
-    /// It was recorded by a collector: its `timestamp` is right, and its `receivedAt` says when it arrived.
+    /// It was recorded by a collector: its `timestamp` is right, and its `receivedAt` says when it arrived; without that, it
+    /// arrived when it happened.
     Recorded,
 }
 
@@ -255,7 +256,10 @@ impl<'a, 'e> Draft<'a, 'e> {
     fn settle_times(&mut self) -> Fixed {
         let envelope = self.envelope;
         let received_at = match envelope.timing {
-            Timing::Recorded => self.json.get("receivedAt").and_then(time::parse_timestamp),
+            Timing::Recorded => {
+                let arrived = self.json.get("receivedAt").and_then(time::parse_timestamp);
+                arrived.or_else(|| time::original_timestamp(&self.json))
+            }
             Timing::Live | Timing::Imported => None,
         };
         let received_at = received_at.unwrap_or(envelope.received_at);

@@ -288,6 +288,17 @@ fn a_recorded_message_says_when_it_arrived() {
     assert_eq!(message.occurred_at, Moment::parse("2025-01-01T00:00:00Z").unwrap());
 }
 
+/// So a file without `receivedAt` can be looked at as of any moment: what happens later is not there yet.
+#[test]
+fn a_recorded_message_that_does_not_say_when_it_arrived_did_when_it_happened() {
+    let recorded = Envelope { timing: Timing::Recorded, ..envelope() };
+    let later = recorded.received_at.plus(Duration::from_secs(9 * 3600));
+    let sent = json!({"type": "track", "event": "e", "userId": "u", "timestamp": later.to_string()});
+    let message = accepted(sent, &recorded);
+    assert_eq!((message.received_at, message.occurred_at), (later, later));
+    assert!(message.labels.is_empty());
+}
+
 #[test]
 fn clients_cannot_label_their_own_messages() {
     let sent = json!({"type": "identify", "userId": "u", "_sonder": {"labels": ["stripped"]}});

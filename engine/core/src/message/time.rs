@@ -63,7 +63,7 @@ pub(super) fn occurred_at(
 }
 
 /// The client's own time: Segment's clients call it `timestamp`, Rudder's `originalTimestamp`.
-fn original_timestamp(message: &Map<String, Json>) -> Option<Moment> {
+pub(super) fn original_timestamp(message: &Map<String, Json>) -> Option<Moment> {
     ["timestamp", "originalTimestamp"].iter().find_map(|key| message.get(*key).and_then(parse_timestamp))
 }
 

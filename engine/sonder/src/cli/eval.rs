@@ -20,7 +20,8 @@ use std::path::PathBuf;
 pub struct Args {
     /// The project's folder
     project: PathBuf,
-    /// NDJSON: one Segment-shaped message a line, in the order of the log; `-` for standard input
+    /// NDJSON: one Segment-shaped message a line, in the order of the log; `-` for standard input. What has no `receivedAt`
+    /// arrived at its `timestamp`
     #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
     events: Vec<PathBuf>,
     /// The moment to look at; messages received later are not taken in

@@ -61,6 +61,10 @@ examples: build ## Checks every example project, who enters and leaves its segme
 plugins: ## Builds the bundled plugins into plugins/dist (installs a wasm toolchain where there is none)
 	@plugins/build.sh
 
+.PHONY: vscode
+vscode: ## Builds the extension for Visual Studio Code, and says where the .vsix is
+	@dsl/editors/vscode/build.sh
+
 .PHONY: bench
 bench: duckdb ## The figures, as ratios against a baseline of the same run (builds with --release)
 	@tests/bench/run.sh

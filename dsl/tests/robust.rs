@@ -147,8 +147,8 @@ fn check(path: &str, text: &str) {
     assert!(!printed.contains('\u{1b}') && !printed.contains('\u{202e}'));
     let values: Vec<serde_json::Value> = serde_json::from_str(&json::render(&sources, &diagnostics)).expect("JSON");
     assert_eq!(values.len(), diagnostics.len());
-    assert_eq!(github::render(&sources, &diagnostics).lines().count(), diagnostics.len());
-    assert!(serde_json::from_str::<serde_json::Value>(&sarif::render(&sources, &diagnostics)).is_ok());
+    assert_eq!(github::render(&sources, &diagnostics, "").lines().count(), diagnostics.len());
+    assert!(serde_json::from_str::<serde_json::Value>(&sarif::render(&sources, &diagnostics, "")).is_ok());
 }
 
 fn token() -> impl Strategy<Value = String> {

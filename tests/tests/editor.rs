@@ -1,4 +1,5 @@
-//! Editors: `sonder lsp` driven by the protocol library of VS Code.
+//! Editors and code scanning: `sonder lsp` driven by the protocol library of VS Code, the grammar by its machinery, and what
+//! `sonder check` prints against the official schema.
 #![expect(clippy::unwrap_used, reason = "the tests of a test binary fail by panicking")]
 
 use sonder_tests::engine::binary;
@@ -23,6 +24,16 @@ fn an_editor_is_served() {
         std::thread::sleep(Duration::from_millis(20));
     }
     runs("lsp.mjs", &project);
+}
+
+#[test]
+fn the_colours_are_those_of_the_language() {
+    runs("grammar.mjs", &here().join("project"));
+}
+
+#[test]
+fn sarif_is_what_its_schema_says() {
+    runs("sarif.mjs", &here().join("project"));
 }
 
 fn runs(script: &str, project: &Path) {

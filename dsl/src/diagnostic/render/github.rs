@@ -5,9 +5,9 @@ use crate::diagnostic::{Diagnostic, Severity};
 use crate::source::SourceSet;
 use std::fmt::Write as _;
 
-/// One command a diagnostic.
+/// One command a diagnostic. GitHub wants paths from the root of the repository, where the project has the path `folder`.
 #[must_use]
-pub fn render(sources: &SourceSet, diagnostics: &[Diagnostic]) -> String {
+pub fn render(sources: &SourceSet, diagnostics: &[Diagnostic], folder: &str) -> String {
     let mut out = String::new();
     for diagnostic in diagnostics {
         out.push_str(match diagnostic.severity {
@@ -15,7 +15,7 @@ pub fn render(sources: &SourceSet, diagnostics: &[Diagnostic]) -> String {
             Severity::Warning => "::warning ",
         });
         if let Some(place) = Place::of(diagnostic, sources) {
-            let file = property(place.file);
+            let file = property(&place.path(folder));
             let (begin, end) = (place.begin, place.end);
             let _ = write!(out, "file={file},line={},col={},", begin.line, begin.column);
             let _ = write!(out, "endLine={},endColumn={},", end.line, end.column);

@@ -18,6 +18,11 @@ struct Place<'s> {
 }
 
 impl<'s> Place<'s> {
+    /// The file's path as seen from where the project's folder has this path; empty for the folder itself.
+    fn path(&self, folder: &str) -> String {
+        if folder.is_empty() { self.file.to_owned() } else { format!("{folder}/{}", self.file) }
+    }
+
     fn of(diagnostic: &Diagnostic, sources: &'s SourceSet) -> Option<Self> {
         let span = diagnostic.labels.first()?.span;
         Some(Self {

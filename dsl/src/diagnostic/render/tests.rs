@@ -47,10 +47,12 @@ fn for_people_with_colours() {
 fn for_programs() {
     let (sources, diagnostics) = sample();
     insta::assert_snapshot!("json", json::render(&sources, &diagnostics));
-    insta::assert_snapshot!("github", github::render(&sources, &diagnostics));
-    let sarif = sarif::render(&sources, &diagnostics);
+    insta::assert_snapshot!("github", github::render(&sources, &diagnostics, ""));
+    let sarif = sarif::render(&sources, &diagnostics, "");
     insta::assert_snapshot!("sarif", sarif.replace(env!("CARGO_PKG_VERSION"), "VERSION"));
     assert_eq!(json::render(&sources, &[]), "[]\n");
+    assert!(github::render(&sources, &diagnostics, "my shops/nl").contains("file=my shops/nl/"));
+    assert!(sarif::render(&sources, &diagnostics, "my shops/nl").contains("\"uri\": \"my%20shops/nl/"));
 }
 
 #[test]

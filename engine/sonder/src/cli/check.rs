@@ -1,7 +1,7 @@
 //! `sonder check`: compiles a project and says everything that is wrong with it, at once.
 
 use super::output::{Failure, Output};
-use super::project::{colour, failure};
+use super::project::{colour, failure, folder};
 use crate::project::{compile, scan};
 use sonder_dsl::diagnostic::render::{github, human, json, sarif};
 use sonder_dsl::diagnostic::{Severity, codes};
@@ -56,8 +56,8 @@ pub(super) fn run(args: &Args, output: &mut Output<'_>) -> Result<(), Failure> {
     let text = match args.format {
         Format::Human => human::render(sources, diagnostics, colour(output.out_is_terminal)),
         Format::Json => json::render(sources, diagnostics),
-        Format::Github => github::render(sources, diagnostics),
-        Format::Sarif => sarif::render(sources, diagnostics),
+        Format::Github => github::render(sources, diagnostics, &folder(&args.project)),
+        Format::Sarif => sarif::render(sources, diagnostics, &folder(&args.project)),
     };
     output.text(&text)?;
     let Some(program) = &compilation.program else {

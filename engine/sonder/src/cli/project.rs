@@ -45,3 +45,15 @@ pub fn failure(error: &ScanError) -> Failure {
 pub fn colour(is_terminal: bool) -> Colour {
     if is_terminal && std::env::var_os("NO_COLOR").is_none() { Colour::Always } else { Colour::Never }
 }
+
+/// The path of the project from the working directory, which in a workflow is the root of the repository; empty for that
+/// itself, and for a project outside of it.
+pub(super) fn folder(project: &Path) -> String {
+    let inside = || {
+        let here = std::env::current_dir().ok()?;
+        Some(std::path::absolute(project).ok()?.strip_prefix(here).ok()?.to_path_buf())
+    };
+    let parts: Vec<String> =
+        inside().iter().flat_map(|path| path.iter()).map(|part| part.to_string_lossy().into_owned()).collect();
+    parts.join("/")
+}

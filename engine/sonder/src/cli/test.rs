@@ -1,7 +1,7 @@
 //! `sonder test`: plays a project's scenarios.
 
 use super::output::{Failure, Output};
-use super::project::{Project, colour, load};
+use super::project::{Project, colour, folder, load};
 use crate::testkit::{self, Mode, report};
 use sonder_dsl::diagnostic::Severity;
 use sonder_dsl::diagnostic::render::human::{self, Colour};
@@ -71,7 +71,7 @@ pub(super) fn run(args: &Args, output: &mut Output<'_>) -> Result<(), Failure> {
         Format::Human => report::human(&outcomes, took, colour(output.out_is_terminal) == Colour::Always),
         Format::Json => report::json(&outcomes, took),
         Format::Junit => report::junit(&outcomes, took),
-        Format::Github => report::github(&outcomes),
+        Format::Github => report::github(&outcomes, &folder(&args.project)),
     };
     output.text(&text)?;
     if outcomes.iter().any(|outcome| !outcome.mismatches.is_empty()) { Err(Failure::Reported) } else { Ok(()) }

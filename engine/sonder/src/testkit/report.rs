@@ -99,9 +99,11 @@ pub fn junit(outcomes: &[Outcome], took: Duration) -> String {
     text
 }
 
-/// Annotations of a GitHub workflow: one a mismatch.
+/// Annotations of a GitHub workflow: one a mismatch. It wants paths from the root of the repository, where the project has the
+/// path `folder`.
 #[must_use]
-pub fn github(outcomes: &[Outcome]) -> String {
+pub fn github(outcomes: &[Outcome], folder: &str) -> String {
+    let before = if folder.is_empty() { String::new() } else { format!("{folder}/") };
     let mut text = String::new();
     for outcome in outcomes {
         let file = outcome.place.rsplit_once(':').map_or(outcome.place.as_str(), |(file, _)| file);
@@ -109,7 +111,7 @@ pub fn github(outcomes: &[Outcome]) -> String {
             let body = format!("at {}: {}\n{}", it.step, it.what, it.details.join("\n"));
             let body = body.trim_end().replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
             let title = outcome.name.replace('%', "%25").replace(',', "%2C").replace(':', "%3A");
-            let _ = writeln!(text, "::error file={file},line={},title={title}::{body}", it.line);
+            let _ = writeln!(text, "::error file={before}{file},line={},title={title}::{body}", it.line);
         }
     }
     text

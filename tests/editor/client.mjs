@@ -12,7 +12,7 @@ const { createProtocolConnection } = load("vscode-languageserver-protocol/node")
 
 export class Editor {
   /** Starts the server with a folder open. */
-  static async open(folder, { flags = [], options, folders = [folder] } = {}) {
+  static async open(folder, { flags = [], options, folders = [folder], dynamic = true } = {}) {
     const editor = new Editor();
     editor.folder = folder;
     editor.versions = new Map();
@@ -31,7 +31,10 @@ export class Editor {
       processId: process.pid,
       rootUri: null,
       workspaceFolders: folders.map((path) => ({ uri: pathToFileURL(path).href, name: "shop" })),
-      capabilities: { workspace: { didChangeWatchedFiles: { dynamicRegistration: true } } },
+      capabilities: {
+        workspace: { didChangeWatchedFiles: { dynamicRegistration: dynamic } },
+        textDocument: { formatting: { dynamicRegistration: dynamic } },
+      },
       initializationOptions: options,
     });
     await editor.wire.sendNotification("initialized", {});

@@ -31,12 +31,12 @@ const written = async (path, text) => {
 
 test("says what it can do, and asks to be told of files", async () => {
   assert.equal(editor.server.serverInfo.name, "sonder");
-  const provided = Object.keys(editor.server.capabilities).sort();
+  const { capabilities } = editor.server;
+  const provided = Object.keys(capabilities).filter((name) => capabilities[name]).sort();
   assert.deepEqual(provided, [
     "codeActionProvider",
     "completionProvider",
     "definitionProvider",
-    "documentFormattingProvider",
     "documentSymbolProvider",
     "foldingRangeProvider",
     "hoverProvider",
@@ -44,8 +44,18 @@ test("says what it can do, and asks to be told of files", async () => {
     "renameProvider",
     "textDocumentSync",
   ]);
-  const [watch] = await editor.registered;
+  const [watch, format] = await editor.registered;
   assert.equal(watch.method, "workspace/didChangeWatchedFiles");
+  assert.equal(format.method, "textDocument/formatting");
+  assert.deepEqual(format.registerOptions.documentSelector, [{ pattern: "**/*.sonder" }]);
+});
+
+test("an editor that can't be asked for more is served as well", async (context) => {
+  const other = await Editor.open(copy(context), { dynamic: false });
+  assert.equal(other.server.capabilities.documentFormattingProvider, true);
+  await other.edit(RULES, "segment s { when did(ordr) }");
+  await other.wrong(RULES, ["E0201"]);
+  assert.equal(await other.quit(), 0);
 });
 
 test("a mistake is shown while it is typed, and goes when it is mended", async () => {

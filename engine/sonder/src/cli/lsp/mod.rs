@@ -16,13 +16,12 @@ use lsp_types::notification::{
     DidChangeConfiguration, DidChangeTextDocument, DidChangeWatchedFiles, DidCloseTextDocument, DidOpenTextDocument,
     DidSaveTextDocument, Notification as _, PublishDiagnostics,
 };
-use lsp_types::request::{RegisterCapability, Request as _};
+use lsp_types::request::{Formatting, RegisterCapability, Request as _};
 use lsp_types::{
-    CodeActionKind, CodeActionOptions, CodeActionProviderCapability, CompletionOptions,
-    DidChangeWatchedFilesRegistrationOptions, DidSaveTextDocumentParams, FileSystemWatcher,
-    FoldingRangeProviderCapability, GlobPattern, HoverProviderCapability, InitializeParams, OneOf, Registration,
-    RegistrationParams, RenameOptions, ServerCapabilities, TextDocumentSyncCapability, TextDocumentSyncKind,
-    TextDocumentSyncOptions, TextDocumentSyncSaveOptions, WorkDoneProgressOptions,
+    CodeActionKind, CodeActionOptions, CodeActionProviderCapability, CompletionOptions, DidSaveTextDocumentParams,
+    FoldingRangeProviderCapability, HoverProviderCapability, InitializeParams, OneOf, Registration, RegistrationParams,
+    RenameOptions, ServerCapabilities, TextDocumentSyncCapability, TextDocumentSyncKind, TextDocumentSyncOptions,
+    TextDocumentSyncSaveOptions, WorkDoneProgressOptions,
 };
 use projects::Projects;
 use serde::de::DeserializeOwned;
@@ -50,11 +49,15 @@ pub(super) fn run(args: &Args, output: &mut Output<'_>) -> Result<(), Failure> {
     let failed = |error: &dyn std::fmt::Display| Failure::engine(format!("the editor broke off: {error}"));
     let (id, asked) = connection.initialize_start().map_err(|error| failed(&error))?;
     let params: InitializeParams = serde_json::from_value(asked).map_err(|error| failed(&error))?;
+    let editor = Editor::of(&params);
     let info = json!({ "name": "sonder", "version": env!("CARGO_PKG_VERSION") });
-    let answer = json!({ "capabilities": capabilities(), "serverInfo": info });
+    let answer = json!({ "capabilities": capabilities(editor), "serverInfo": info });
     connection.initialize_finish(id, answer).map_err(|error| failed(&error))?;
-    if can_watch(&params) {
-        send(&connection, watch_files())?;
+    let registrations = editor.registrations();
+    if !registrations.is_empty() {
+        let params = RegistrationParams { registrations };
+        let id = RequestId::from("register".to_owned());
+        send(&connection, Request::new(id, RegisterCapability::METHOD.to_owned(), params))?;
     }
     let mut projects = Projects::new(args.project.as_deref(), args.engine.clone(), &params);
     serve(&connection, &mut projects)?;
@@ -64,27 +67,41 @@ pub(super) fn run(args: &Args, output: &mut Output<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Whether the editor can be asked to say which files change on disk.
-fn can_watch(params: &InitializeParams) -> bool {
-    let workspace = params.capabilities.workspace.as_ref();
-    let watching = workspace.and_then(|workspace| workspace.did_change_watched_files);
-    watching.and_then(|watching| watching.dynamic_registration).unwrap_or(false)
+/// What the editor can be asked for beyond what everyone can.
+#[derive(Clone, Copy)]
+struct Editor {
+    /// To say which files change on disk.
+    watches: bool,
+    /// To format documents of some kinds only: YAML has formatters of its own.
+    formats: bool,
 }
 
-fn watch_files() -> Request {
-    let of_projects =
-        FileSystemWatcher { glob_pattern: GlobPattern::String("**/*.{sonder,yaml,yml,wasm}".to_owned()), kind: None };
-    let options = DidChangeWatchedFilesRegistrationOptions { watchers: vec![of_projects] };
-    let registration = Registration {
-        id: "files".to_owned(),
-        method: DidChangeWatchedFiles::METHOD.to_owned(),
-        register_options: serde_json::to_value(options).ok(),
-    };
-    let params = RegistrationParams { registrations: vec![registration] };
-    Request::new(RequestId::from("files".to_owned()), RegisterCapability::METHOD.to_owned(), params)
+impl Editor {
+    fn of(params: &InitializeParams) -> Self {
+        let workspace = params.capabilities.workspace.as_ref();
+        let document = params.capabilities.text_document.as_ref();
+        let watching = workspace.and_then(|workspace| workspace.did_change_watched_files);
+        let formatting = document.and_then(|document| document.formatting);
+        Self {
+            watches: watching.and_then(|it| it.dynamic_registration).unwrap_or(false),
+            formats: formatting.and_then(|it| it.dynamic_registration).unwrap_or(false),
+        }
+    }
+
+    fn registrations(self) -> Vec<Registration> {
+        let one = |method: &str, options: Json| Registration {
+            id: method.to_owned(),
+            method: method.to_owned(),
+            register_options: Some(options),
+        };
+        let watched = json!({ "watchers": [{ "globPattern": "**/*.{sonder,yaml,yml,wasm}" }] });
+        let formatted = json!({ "documentSelector": [{ "pattern": "**/*.sonder" }] });
+        let watching = self.watches.then(|| one(DidChangeWatchedFiles::METHOD, watched));
+        watching.into_iter().chain(self.formats.then(|| one(Formatting::METHOD, formatted))).collect()
+    }
 }
 
-fn capabilities() -> ServerCapabilities {
+fn capabilities(editor: Editor) -> ServerCapabilities {
     let triggers = [".", "\"", "(", "{", " "].map(str::to_owned).to_vec();
     ServerCapabilities {
         text_document_sync: Some(TextDocumentSyncCapability::Options(TextDocumentSyncOptions {
@@ -104,7 +121,7 @@ fn capabilities() -> ServerCapabilities {
             prepare_provider: Some(true),
             work_done_progress_options: WorkDoneProgressOptions::default(),
         })),
-        document_formatting_provider: Some(OneOf::Left(true)),
+        document_formatting_provider: Some(OneOf::Left(!editor.formats)),
         document_symbol_provider: Some(OneOf::Left(true)),
         folding_range_provider: Some(FoldingRangeProviderCapability::Simple(true)),
         code_action_provider: Some(CodeActionProviderCapability::Options(CodeActionOptions {

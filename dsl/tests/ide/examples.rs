@@ -1,10 +1,10 @@
 //! The examples and those of the design, word by word: what has a meaning for an editor, and what has none.
 
-use sonder_dsl::Workspace;
 use sonder_dsl::ide;
 use sonder_dsl::model::Plugins;
 use sonder_dsl::source::{SourceFile, SourceSet};
 use sonder_dsl::syntax::scan::{self, Kind};
+use sonder_dsl::{Workspace, compile};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -79,4 +79,45 @@ fn a_segment_of_the_shop_is_renamed_in_its_scenarios() {
     let edits = ide::rename(&project, id, text + "segment s".len(), "green_shoppers").unwrap();
     let files: BTreeSet<&str> = edits.iter().map(|edit| analysis.compilation.sources.path(edit.span.file)).collect();
     insta::assert_snapshot!(files.into_iter().collect::<Vec<_>>().join("\n"));
+}
+
+/// Another name for each rule of the examples: everything means what it did.
+#[test]
+fn renaming_changes_no_meaning() {
+    let mut renamed = 0;
+    for example in examples() {
+        let plugins = Plugins::default();
+        let before = Workspace::default().analyse(sources(&example));
+        let project = before.project(&plugins).unwrap();
+        let meaning = |sources: SourceSet| {
+            let mut rules: Vec<_> =
+                compile(sources).program.unwrap().rules.iter().map(|rule| rule.fingerprint).collect();
+            rules.sort_unstable();
+            rules
+        };
+        let sources = &before.compilation.sources;
+        let wanted = meaning(sources.clone());
+        for (id, file) in sources.iter().filter(|(_, file)| file.path.ends_with(".sonder")) {
+            for chunk in scan::split(&file.text) {
+                let at = chunk.name.unwrap().start;
+                let edits = ide::rename(&project, id, at, "another_name").unwrap_or_else(|why| panic!("{why}"));
+                assert_eq!(meaning(edited(sources, &edits)), wanted, "{}: {edits:?}", file.path);
+                renamed += 1;
+            }
+        }
+    }
+    assert!(renamed > 40, "{renamed} rules");
+}
+
+fn edited(sources: &SourceSet, edits: &[ide::Edit]) -> SourceSet {
+    let files = sources.iter().map(|(id, file)| {
+        let mut of_file: Vec<_> = edits.iter().filter(|edit| edit.span.file == id).collect();
+        of_file.sort_by_key(|edit| std::cmp::Reverse(edit.span.start));
+        let mut text = file.text.clone();
+        for edit in of_file {
+            text.replace_range(edit.span.start as usize..edit.span.end as usize, &edit.text);
+        }
+        SourceFile { path: file.path.clone(), text }
+    });
+    SourceSet::new(files.collect())
 }

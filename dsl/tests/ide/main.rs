@@ -5,6 +5,7 @@
 mod completing;
 mod examples;
 mod navigating;
+mod robust;
 mod showing;
 
 use sonder_dsl::ide::{self, Project};

@@ -70,9 +70,13 @@ fn closed<'t>(file: FileId, text: &'t str, chunk: &Chunk, diagnostics: &mut Vec<
         let mut chunks = scan::split(&source).into_iter();
         let hidden = chunks.next().filter(|hidden| !hidden.broken && chunks.next().is_none())?;
         problems = hidden.problems;
-        // Nor is a brace missing when the one that would be its partner is part of a text.
-        let braces = |problem: &&scan::Problem| source.get(problem.range().start..problem.range().end) == Some("{");
-        for problem in problems.iter().filter(|problem| !braces(problem)) {
+        // Nor is a brace missing when the one that would be its partner is part of a text; and the author did not write those
+        // that were put in at the end.
+        let is_real = |problem: &&scan::Problem| {
+            let range = problem.range();
+            source.get(range.start..range.end) != Some("{") && range.start < text.len()
+        };
+        for problem in problems.iter().filter(is_real) {
             diagnostics.push(super::problem_diagnostic(file, &source, problem));
         }
     }

@@ -243,6 +243,23 @@ proptest! {
     }
 }
 
+/// What longer runs of the tests above have found.
+#[test]
+fn places_of_errors_are_in_the_text() {
+    for text in [
+        "\nsegment z { when consented({ ) ",
+        "\nsegment z { when ( { ) ",
+        "funnel count({ ) # comment\nenter on count(",
+    ] {
+        let compilation = compiled(text);
+        assert!(!compilation.diagnostics.is_empty());
+        for label in compilation.diagnostics.iter().flat_map(|diagnostic| &diagnostic.labels) {
+            let (start, end) = (label.span.start as usize, label.span.end as usize);
+            assert!(text.get(start..end).is_some(), "{label:?} in {text}");
+        }
+    }
+}
+
 #[test]
 fn endless_openings_end() {
     for piece in [

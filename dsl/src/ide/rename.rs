@@ -1,14 +1,17 @@
 //! Giving something another name, everywhere at once.
 //!
-//! INVARIANT: a project that compiles still does, or nothing is renamed: the edits are tried out first. What clients send
-//! does not change by itself, so a renamed event keeps its old name as an alias where the author adds one; properties of
-//! events that clients already send should be renamed with care, which is for the author to know.
+//! INVARIANT: a project that compiles still does, or nothing is renamed: the edits are tried out first.
+//!
+//! What clients send does not change by itself, so a renamed event keeps its old name as an alias. Properties have none: those
+//! that clients already send should be renamed with care, which is for the author to know.
 
 use super::references::of_symbol;
 use super::{Project, Symbol};
-use crate::diagnostic::Severity;
+use crate::diagnostic::{Report, Severity};
+use crate::ir::EventId;
 use crate::scenario;
 use crate::source::{FileId, SourceFile, SourceSet, Span};
+use crate::yaml;
 use std::collections::BTreeMap;
 
 /// A text in the place of another.
@@ -56,13 +59,38 @@ pub fn rename(project: &Project<'_>, file: FileId, offset: usize, name: &str) ->
     let is_it = |place: &Span| {
         project.text(place.file).get(place.start as usize..place.end as usize).map(unquoted) == Some(unquoted(&written))
     };
-    let edits: Vec<Edit> = places
+    let mut edits: Vec<Edit> = places
         .into_iter()
         .filter(is_it)
         .map(|span| Edit { span: inner(project, span), text: name.to_owned() })
         .collect();
+    if let Symbol::Event(event) = found.symbol {
+        edits.extend(alias(project, event));
+        edits.sort_by_key(|edit| edit.span);
+    }
     tried(project, &edits)?;
     Ok(edits)
+}
+
+/// The edit that keeps an event's name as an alias, before its other aliases or in a line of its own.
+fn alias(project: &Project<'_>, event: EventId) -> Option<Edit> {
+    let name = project.event(event)?.name.as_str();
+    let place = project.place(&Symbol::Event(event), FileId(0))?;
+    let text = project.text(place.file);
+    let root = yaml::read(place.file, text, &mut Report::default())?;
+    let at = |start: usize, text: String| Edit { span: super::span(place.file, start, start), text };
+    if let Some(first) = root.get("aliases").and_then(|aliases| aliases.items().first()) {
+        let start = first.span.start as usize;
+        let line = text.get(..start)?.rsplit('\n').next()?;
+        // In brackets the next follows behind a comma, otherwise in a line of its own.
+        let is_line = line.trim() == "-";
+        return Some(at(start, if is_line { format!("{name}\n{line}") } else { format!("{name}, ") }));
+    }
+    let key = root.entry("event").filter(|_| root.get("aliases").is_none())?.key_span.start as usize;
+    let end = key + text.get(key..)?.find('\n').unwrap_or(text.len() - key);
+    // A file in braces has no lines of its own.
+    let is_line = key == 0 || text.get(..key)?.ends_with('\n');
+    is_line.then(|| at(end, format!("\naliases: [{name}]")))
 }
 
 fn unquoted(text: &str) -> &str {

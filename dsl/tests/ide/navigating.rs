@@ -54,8 +54,23 @@ fn renaming() {
     );
     let alias = Fixture::rules("segment s { when sequence(view as $0v then order where v.product == state) }");
     assert_eq!(alias.rename("seen").unwrap().len(), 2);
-    let event = Fixture::new("events/order.yaml", "event: ord$0er\nproperties:\n  total: {type: number}\n");
-    assert_eq!(event.rename("purchase").unwrap().len(), 4);
+}
+
+/// Clients go on to send what they did.
+#[test]
+fn a_renamed_event_keeps_its_old_name_as_an_alias() {
+    for (text, alias) in [
+        ("event: ord$0er\n", "events/order.yaml:1:13  -> \naliases: [order]"),
+        ("event: ord$0er  # bought", "events/order.yaml:1:23  -> \naliases: [order]"),
+        ("event: ord$0er\naliases: [bought]\n", "events/order.yaml:2:11  -> order, "),
+        ("aliases:\n  - bought\n  - paid\nevent: ord$0er\n", "events/order.yaml:2:5  -> order\n  - "),
+        ("event: ord$0er\naliases:\n- bought\n", "events/order.yaml:3:3  -> order\n- "),
+    ] {
+        let whole = format!("{text}\nproperties: {{total: {{type: number, multipleOf: 0.01}}}}\n");
+        let edits = Fixture::new("events/order.yaml", &whole).rename("purchase").unwrap();
+        assert!(edits.contains(&alias.to_owned()), "{edits:#?}");
+        assert_eq!(edits.iter().filter(|edit| edit.ends_with("-> purchase")).count(), 4, "{edits:#?}");
+    }
 }
 
 #[test]

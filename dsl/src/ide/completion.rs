@@ -235,7 +235,7 @@ fn clauses(kind: ItemKind) -> Vec<Completion> {
     found
 }
 
-fn events(project: &Project<'_>) -> Vec<Completion> {
+pub(super) fn events(project: &Project<'_>) -> Vec<Completion> {
     let one = |event: &crate::model::EventSchema| {
         let owner = event.owner.as_ref().map(|owner| format!("owner: {owner}")).unwrap_or_default();
         let meaning = event.description.clone().or_else(|| event.title.clone()).unwrap_or_default();
@@ -244,7 +244,7 @@ fn events(project: &Project<'_>) -> Vec<Completion> {
     project.program.events.iter().map(one).collect()
 }
 
-fn properties(project: &Project<'_>, event: EventId, keys: &[String]) -> Vec<Completion> {
+pub(super) fn properties(project: &Project<'_>, event: EventId, keys: &[String]) -> Vec<Completion> {
     let one = |(name, kind, meaning): (String, Option<Type>, Option<String>)| {
         let detail = kind.map_or_else(|| "an object or mixed values".to_owned(), |kind| in_words(&kind));
         Completion::new(name, CompletionKind::Property, detail, meaning.unwrap_or_default())

@@ -1,5 +1,6 @@
 //! Scenarios: what is sent and expected names events, their properties, rules and traits.
 
+use super::completion::{self, Completion, CompletionKind};
 use super::{Project, Symbol};
 use crate::source::Span;
 use crate::yaml::{Entry, Node};
@@ -67,4 +68,37 @@ fn of_delivery(project: &Project<'_>, entry: &Entry, push: &mut impl FnMut(Span,
         _ => Some(Symbol::Rule(name.to_owned())),
     };
     symbol.into_iter().for_each(|symbol| push(named.span, symbol));
+}
+
+/// What may be typed into a message that is sent: `rest` is what stands there already, behind the lines above and the
+/// beginning of its own.
+pub(super) fn complete(project: &Project<'_>, above: &str, line: &str, rest: &str) -> Vec<Completion> {
+    if let Some((key, _)) = rest.split_once(':') {
+        return if key.trim() == "event" { completion::events(project) } else { Vec::new() };
+    }
+    let key = |name: &str, detail: &str| Completion {
+        insert: format!("{name}: "),
+        ..Completion::new(name.to_owned(), CompletionKind::Key, detail.to_owned(), String::new())
+    };
+    let identifiers = project.program.identity.identifiers.iter().map(|kind| key(&kind.name, "identifier"));
+    let mut found: Vec<Completion> = [key("event", "the event's name")].into_iter().chain(identifiers).collect();
+    if let Some(event) = event_before(above, line).and_then(|name| project.program.event_named(name)) {
+        found.extend(
+            completion::properties(project, event, &[])
+                .into_iter()
+                .map(|property| Completion { insert: format!("{}: ", property.label), ..property }),
+        );
+    }
+    found
+}
+
+/// The event that is named in a line, or in those right above that are indented as it is.
+fn event_before<'t>(above: &'t str, line: &'t str) -> Option<&'t str> {
+    let indent = |line: &str| line.len() - line.trim_start().len();
+    let of_same_map = above.rsplit('\n').take_while(|other| indent(other) >= indent(line));
+    [line].into_iter().chain(of_same_map).find_map(|line| {
+        let (before, name) = line.rsplit_once("event:")?;
+        let is_key = before.trim_end().ends_with(['{', ',', '-']) || before.trim().is_empty();
+        is_key.then(|| name.split([',', '}', '#']).next().unwrap_or(name).trim().trim_matches(['"', '\'']))
+    })
 }

@@ -162,6 +162,9 @@ pub(super) fn complete(project: &Project<'_>, file: FileId, kind: &FileKind, off
         None => (false, typed),
     };
     let rest = flow(rest, &mut path);
+    if *kind == FileKind::Scenario && path.iter().any(|key| key == "send") {
+        return scenario::complete(project, above, line, rest);
+    }
     let mut shape = Shape::Object(form.keys);
     for key in &path {
         let below = if key == "-" { item_of(&shape) } else { below(&shape, key) };

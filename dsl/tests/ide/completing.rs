@@ -104,6 +104,22 @@ fn keys_and_values_of_yaml() {
     offers("profile.yaml", "traits:\n  a:\n    merge: $0", &["longest", "union"], &[]);
 }
 
+#[test]
+fn what_a_scenario_sends_and_expects() {
+    let at = |text: &str| format!("scenario: x\nsteps:\n  - at: \"09:00\"\n{text}");
+    offers("tests/x.yaml", &at("    send: {event: $0"), &["order", "view"], &["total"]);
+    offers(
+        "tests/x.yaml",
+        &at("    send: {user_id: u1, event: order, $0"),
+        &["total", "event", "user_id"],
+        &["product"],
+    );
+    offers("tests/x.yaml", &at("    send:\n      event: view\n      $0"), &["product"], &["total"]);
+    offers("tests/x.yaml", &at("    send:\n      - {event: view, $0"), &["product"], &["total"]);
+    offers("tests/x.yaml", &at("    expect: {segments: [$0"), &["buyers"], &["spent"]);
+    offers("tests/x.yaml", &at("    $0"), &["send", "expect"], &["total"]);
+}
+
 /// No place of any text is a trap.
 #[test]
 fn every_place_has_an_answer() {

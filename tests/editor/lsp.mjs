@@ -2,6 +2,7 @@
 // engine runs and in which one person has bought.
 
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { cpSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -209,6 +210,35 @@ test("a mistake with one way out has a quick fix", async () => {
   const [fix] = await editor.request("codeAction", RULES, { range: diagnostic.range, context: { diagnostics: [diagnostic] } });
   assert.equal(fix.title, "replace with `order`");
   assert.equal(edited(text, fix.edit.changes[editor.uri(RULES)]), "segment s { when did(order) }\n");
+});
+
+test("what is shown is what `sonder check` says, after whatever edits", async (context) => {
+  const folder = copy(context);
+  const other = await Editor.open(folder);
+  const texts = {
+    "rules/base.sonder": ["segment buyers { when did(ordr) }\n\ntrait spent = sum(order.total)\n", "trait spent = sum(order.totl) and\n", "segment buyers { when did(order) }\ntrait spent = 3 + sum(order.total)\n"],
+    "rules/mine.sonder": ["", "segment b { when in(buyers }\n", "segment buyers { when spent > 3 }\n"],
+    "events/order.yaml": ["event: order\nproperties: {total: {type: string}}\n", "event: order\n  bad\n", "event: view\n", "event: order\nproperties: {total: {type: number, examples: [x]}}\n"],
+    "tests/buys.yaml": ["scenario: x\nsteps:\n  - at: 09:00\n    expect: {segments: [byers]}\n", "scenario: x\n"],
+    "destinations/crm.yaml": ["destination: crm\nplugin: sonder/webhook@1\nreceives: {segments: [sellers]}\n"],
+  };
+  // A random walk, the same each time.
+  let seed = 7;
+  const random = (below) => (seed = (seed * 48271) % 2147483647) % below;
+  for (let edit = 0; edit < 40; edit++) {
+    const path = Object.keys(texts)[random(5)];
+    const text = texts[path][random(texts[path].length)];
+    await other.edit(path, text);
+    writeFileSync(join(folder, path), text);
+    await other.request("documentSymbol", path);
+    const shown = [...other.shown].flatMap(([uri, found]) =>
+      found.map((one) => `${uri.slice(other.uri("").length + 1)}:${one.range.start.line + 1}:${one.range.start.character + 1} ${one.code}`),
+    );
+    const { stdout } = spawnSync(process.env.SONDER_BIN, ["check", folder, "--format", "json"], { encoding: "utf8" });
+    const said = JSON.parse(stdout).map((one) => `${one.file}:${one.line}:${one.column} ${one.code}`);
+    assert.deepEqual(shown.sort(), said.sort(), `after ${edit} edits`);
+  }
+  assert.equal(await other.quit(), 0);
 });
 
 test("files that change on disk, and projects that come and go", async (context) => {

@@ -69,6 +69,12 @@ vscode: ## Builds the extension for Visual Studio Code, and says where the .vsix
 bench: duckdb ## The figures, as ratios against a baseline of the same run (builds with --release)
 	@tests/bench/run.sh
 
+.PHONY: bench-identity
+bench-identity: duckdb ## Probabilistic matching beside Splink, on the FEBRL data sets (builds with --release)
+	cargo build --release --bin sonder
+	@SONDER_BIN=$(CARGO_TARGET_DIR)/release/sonder tests/bench/identity.py
+	cargo bench -q -p sonder-matching --bench hard
+
 .PHONY: duckdb
 duckdb: $(DUCKDB_LIB_DIR)/.ready
 

@@ -18,7 +18,7 @@ pub struct Identity {
     pub trust: Vec<(SourceKind, Trust)>,
     /// A value shared by more people than this identifies nobody.
     pub generic_after: Option<u32>,
-    /// Matching of records that share no identifier. Checked and kept; used from `sonder match` on.
+    /// Matching of records that share no identifier, by `sonder match`.
     pub probabilistic: Option<Probabilistic>,
 }
 
@@ -27,7 +27,7 @@ pub struct Identity {
 pub struct Probabilistic {
     /// Fields that are compared, and how.
     pub compare: Vec<(String, Comparison)>,
-    /// Records are only compared when all fields of one of these are equal.
+    /// Records are only compared when all fields of one of these are equal; where it is empty, the data proposes rules.
     pub block: Vec<Vec<String>>,
     /// From this probability on, two records are linked.
     pub link_at: f64,
@@ -46,6 +46,35 @@ pub enum Comparison {
     Email,
     /// Equal, or near.
     Date,
+    /// The same line, however it is written; or a digit off.
+    Phone,
+    /// Equal, the same area, or a character off.
+    Postcode,
+    /// The same words, or most of them.
+    Address,
+    /// Spelling of any text.
+    Text,
+    /// Equal, or near.
+    Number,
+}
+
+impl Comparison {
+    /// The comparison of that name in `compare`.
+    #[must_use]
+    pub fn named(word: &str) -> Option<Self> {
+        Some(match word {
+            "exact" => Self::Exact,
+            "name" => Self::Name,
+            "email" => Self::Email,
+            "date" => Self::Date,
+            "phone" => Self::Phone,
+            "postcode" => Self::Postcode,
+            "address" => Self::Address,
+            "text" => Self::Text,
+            "number" => Self::Number,
+            _ => return None,
+        })
+    }
 }
 
 /// A kind of identifier.
@@ -151,10 +180,10 @@ impl Identity {
 
 /// What `identity.yaml` may hold.
 pub const KEYS: &[Key] = &[
-    Key::required(
+    Key::optional(
         "identifiers",
         Shape::Map(Format::Name, &Shape::Object(IDENTIFIER)),
-        "kinds of identifiers, in order of priority",
+        "kinds of identifiers, in order of priority; without it, `user_id` and `anonymous_id`",
     ),
     Key::optional(
         "trust",
@@ -166,8 +195,11 @@ pub const KEYS: &[Key] = &[
         Shape::Integer(1, 1_000_000),
         "a value shared by more people than this identifies nobody",
     ),
-    Key::optional("probabilistic", Shape::Object(PROBABILISTIC), "matching of records that share no identifier")
-        .later(),
+    Key::optional(
+        "probabilistic",
+        Shape::Object(PROBABILISTIC),
+        "matching of records that share no identifier, by `sonder match`",
+    ),
 ];
 
 const IDENTIFIER: &[Key] = &[
@@ -210,10 +242,10 @@ const TRUST: &[Key] = &[
 
 const PROBABILISTIC: &[Key] = &[
     Key::required("compare", Shape::Map(Format::Name, &Shape::Word(COMPARISONS)), "fields that are compared, and how"),
-    Key::required(
+    Key::optional(
         "block",
         Shape::List(&Shape::List(&Shape::NAME, Filled::AtLeastOne), Filled::AtLeastOne),
-        "records are only compared when all fields of one of these are equal",
+        "records are only compared when all fields of one of these are equal; without it, rules are proposed by the data",
     ),
     Key::required("link_at", Shape::Probability, "from this probability on, two records are linked"),
     Key::required("review_at", Shape::Probability, "from this probability on, a person is asked"),
@@ -224,14 +256,23 @@ const COMPARISONS: &[Word] = &[
     Word { word: "name", doc: "spelling and sound of a person's name" },
     Word { word: "email", doc: "equal, or the same part before the @" },
     Word { word: "date", doc: "equal, or near" },
+    Word { word: "phone", doc: "the same line, however it is written, or a digit off" },
+    Word { word: "postcode", doc: "equal, the same area, or a character off" },
+    Word { word: "address", doc: "the same words, or most of them" },
+    Word { word: "text", doc: "spelling of any text" },
+    Word { word: "number", doc: "equal, or near" },
 ];
 
 /// Reads a checked `identity.yaml`, and where each kind is declared.
 pub(crate) fn decode(root: &Node, report: &mut Report) -> (Identity, Vec<Span>) {
     let fields = Fields::new(root, KEYS);
     let entries = fields.get("identifiers").map_or(&[][..], Node::entries);
+    let identifiers = match fields.get("identifiers") {
+        Some(_) => entries.iter().map(identifier).collect(),
+        None => Identity::default().identifiers,
+    };
     let mut identity = Identity {
-        identifiers: entries.iter().map(identifier).collect(),
+        identifiers,
         trust: Vec::new(),
         generic_after: fields.integer("generic_after"),
         probabilistic: fields.get("probabilistic").and_then(|node| probabilistic(node, report)),
@@ -307,20 +348,13 @@ pub(crate) fn unknown_kind(name: &str, span: Span, identity: &Identity, report: 
 
 fn probabilistic(node: &Node, report: &mut Report) -> Option<Probabilistic> {
     let fields = Fields::new(node, PROBABILISTIC);
-    let comparison = |word: &str| match word {
-        "exact" => Some(Comparison::Exact),
-        "name" => Some(Comparison::Name),
-        "email" => Some(Comparison::Email),
-        "date" => Some(Comparison::Date),
-        _ => None,
-    };
     let compare: Vec<(String, Comparison)> = fields
         .get("compare")?
         .entries()
         .iter()
-        .filter_map(|entry| Some((entry.key.clone(), comparison(entry.value.text()?)?)))
+        .filter_map(|entry| Some((entry.key.clone(), Comparison::named(entry.value.text()?)?)))
         .collect();
-    let groups = fields.get("block")?.items();
+    let groups = fields.get("block").map_or(&[][..], Node::items);
     let known: HashSet<&str> = fields.get("compare")?.entries().iter().map(|entry| entry.key.as_str()).collect();
     for name in groups.iter().flat_map(Node::items) {
         let Some(text) = name.text() else { continue };

@@ -27,6 +27,7 @@ fn the_help_of_every_command() {
         &["eval"],
         &["explain"],
         &["preview"],
+        &["match"],
         &["sql"],
         &["person"],
         &["person", "show"],

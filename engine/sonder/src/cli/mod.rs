@@ -17,6 +17,7 @@ mod import;
 mod init;
 mod key;
 mod lsp;
+mod matching;
 mod person;
 mod plugin;
 mod preview;
@@ -58,6 +59,7 @@ enum Command {
     Import(Box<import::Args>),
     Eval(eval::Args),
     Explain(explain::Args),
+    Match(matching::Args),
     Preview(preview::Args),
     Person(person::Args),
     Query(query::Args),
@@ -117,6 +119,7 @@ fn dispatch(command: Command, output: &mut Output<'_>) -> Result<(), Failure> {
         Command::Import(args) => import::run(&args, output),
         Command::Eval(args) => eval::run(&args, output),
         Command::Explain(args) => explain::run(&args, output),
+        Command::Match(args) => matching::run(&args, output),
         Command::Preview(args) => preview::run(&args, output),
         Command::Person(args) => person::run(&args, output),
         Command::Query(args) => query::run(&args, output),

@@ -60,6 +60,50 @@ fn a_rule_reads_what_allows_its_purpose() {
     }
 }
 
+/// Journeys and the others, wherever in them the data is read.
+#[test]
+fn an_item_that_is_no_rule_reads_what_allows_its_purpose() {
+    let errors = |text: &str| -> Vec<String> { rules(text).into_iter().filter(|it| it.starts_with("E")).collect() };
+    let items = |event: &str, condition: &str| {
+        [
+            format!("journey j {{ purpose marketing\n enter on {event} as e\n wait 1h }}"),
+            format!("journey j {{ purpose marketing\n enter on view as v\n goal {event}\n wait 1h }}"),
+            format!("journey j {{ purpose marketing\n enter on view as v\n exit when {condition}\n wait 1h }}"),
+            format!("journey j {{ purpose marketing\n enter when {condition}\n wait 1h }}"),
+            format!(
+                "journey j {{ purpose marketing\n enter on view as v\n wait for {event} up to 1h {{}} else {{}} }}"
+            ),
+            format!(
+                "journey j {{ purpose marketing\n enter on view as v\n wait until {condition} up to 1h {{}} else {{}} }}"
+            ),
+            format!(
+                "journey j {{ purpose marketing\n enter on view as v\n if {condition} {{ wait 1h }} else {{ wait 2h }} }}"
+            ),
+            format!("funnel j {{ purpose marketing\n view then {event}\n within 7d }}"),
+            format!(
+                "experiment j {{ purpose marketing\n variants a 50%, b 50%\n on {event}\n goal did(view, next 7d) }}"
+            ),
+            format!(
+                "experience j {{ purpose marketing\n when {condition} show {{ a: \"b\" }}\n otherwise show {{ a: \"c\" }} }}"
+            ),
+            format!(
+                "predict j {{ purpose marketing\n label not did(view, next 30d)\n for did(view, last 60d)\n from count({event}, last 7d) }}"
+            ),
+        ]
+    };
+    for sound in items("view", "did(view, last 1d)") {
+        assert_eq!(errors(&sound), [""; 0], "{sound}");
+    }
+    for wrong in items("visit", "did(visit, last 1d)") {
+        let expected = ["E0510 `j` is for `marketing`, and reads the event `visit`, which is not"];
+        assert_eq!(errors(&wrong), expected, "{wrong}");
+    }
+    let through = "segment a { when did(visit) }\njourney j { purpose marketing\n enter when in(a)\n wait 1h }";
+    assert_eq!(errors(through).len(), 1, "through a segment, too");
+    let unnamed = "journey j { enter on visit as v\n wait 1h }";
+    assert_eq!(errors(unnamed), [""; 0], "without a purpose, all may be read");
+}
+
 #[test]
 fn a_destination_gets_what_allows_all_its_purposes() {
     let rules = "segment viewers { when did(view) }\nsegment visitors { when did(visit) }\ntrait visits = count(visit)";

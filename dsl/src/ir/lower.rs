@@ -69,6 +69,7 @@ pub fn lower(
         experiences: plans.experiences,
         predictions: plans.predictions,
         rule_purposes: purposes,
+        item_purposes: item_purposes(&written.items),
         ..lowered
     };
     let text = |name: &str| written.items.get(*names.get(name)?)?.expression();
@@ -91,6 +92,11 @@ fn plans(checker: &mut Checker<'_>, items: &[Item]) -> Lowered {
         }
     }
     plans
+}
+
+fn item_purposes(items: &[Item]) -> BTreeMap<String, Name> {
+    let others = items.iter().filter(|item| !matches!(item.body, Body::Segment(_) | Body::Trait(_)));
+    others.filter_map(|item| Some((item.name.value.clone(), item.purpose.clone()?))).collect()
 }
 
 /// One warning for each kind of item that is checked, but that this version of the engine does nothing with.
@@ -314,6 +320,7 @@ fn index(
         rules,
         rule_places,
         rule_purposes: Vec::new(),
+        item_purposes: BTreeMap::new(),
         faulty_rules,
         aggregates_of_event,
         rules_of_aggregate,

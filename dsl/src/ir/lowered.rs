@@ -4,7 +4,7 @@ use super::{Aggregate, AggregateId, Experience, Experiment, Funnel, Journey, Pre
 use crate::model::{ContextField, SlotPath};
 use crate::source::Span;
 use crate::syntax::ast::Name;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Rules, resolved and typed. Made by `lower`, joined with the YAML declarations by [`compile`](crate::compile).
 #[derive(Clone, Debug, Default)]
@@ -35,6 +35,8 @@ pub struct Lowered {
     pub rule_places: Vec<Span>,
     /// By `RuleId`: what its `purpose` clause names.
     pub rule_purposes: Vec<Option<Name>>,
+    /// By the name of an item that is no rule: what its `purpose` clause names.
+    pub item_purposes: BTreeMap<String, Name>,
     /// Names of rules that are declared but have errors, with their places: a reference to one is not a second error.
     pub faulty_rules: Vec<(String, Span)>,
     /// By `EventId`: the aggregates that one of its events may change.

@@ -16,6 +16,7 @@ mod order;
 pub mod prediction;
 pub mod print;
 pub mod program;
+mod reads;
 pub mod sql;
 pub mod value;
 
@@ -35,4 +36,5 @@ pub use lower::{is_run, lower};
 pub use lowered::Lowered;
 pub use prediction::Prediction;
 pub use program::{Program, Rule, RuleKind};
+pub(crate) use reads::Reads;
 pub use value::{Type, Value};

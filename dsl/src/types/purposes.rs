@@ -6,9 +6,12 @@
 
 use super::expression::place_text;
 use crate::diagnostic::{Diagnostic, Report, codes, suggest};
-use crate::ir::{AggregateId, EventId, EventSelector, Expression, Function, Lowered, ProfileTraitId, Rule, RuleId};
+use crate::ir::{
+    AggregateId, EventId, EventSelector, Expression, Function, Lowered, ProfileTraitId, Reads, Rule, RuleId,
+};
 use crate::model::{Declarations, DeclaredDestination, Purposes, Reference};
 use crate::source::{SourceSet, Span};
+use crate::syntax::ast::{ItemKind, Name};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Checks all rules and destinations of a project.
@@ -22,7 +25,14 @@ pub(crate) fn check(sources: &SourceSet, declarations: &Declarations, lowered: &
     for (index, purpose) in lowered.rule_purposes.iter().enumerate() {
         let Some(purpose) = purpose else { continue };
         if !unknown.contains(purpose.value.as_str()) {
-            checker.rule(RuleId(index as u32), &purpose.value, purpose.span, report);
+            checker.rule(RuleId(index as u32), purpose, report);
+        }
+    }
+    for (name, kind, reads) in checker.items() {
+        let Some(purpose) = lowered.item_purposes.get(name) else { continue };
+        if !unknown.contains(purpose.value.as_str()) {
+            let kind = kind.noun().split_once(' ').map_or("item", |(_, noun)| noun);
+            checker.reader(name, kind, &checker.reads_of(&reads), purpose, report);
         }
     }
     checker.silent(report);
@@ -90,18 +100,24 @@ impl<'a> Checker<'a> {
     }
 
     fn events(&self, id: AggregateId) -> Vec<EventId> {
-        let Some(aggregate) = self.lowered.aggregates.get(id.index()) else { return Vec::new() };
+        // What only items that are no rules ask comes after what rules ask.
+        let mut aggregates = self.lowered.aggregates.iter().chain(&self.lowered.asked);
+        let Some(aggregate) = aggregates.nth(id.index()) else { return Vec::new() };
         let mut selectors = vec![aggregate.pattern.event];
         if let Function::Sequence(sequence) = &aggregate.function {
             selectors.extend(sequence.then.iter().map(|step| step.pattern.event));
             selectors.extend(sequence.absence.iter().map(|absence| absence.pattern.event));
         }
+        self.selected(&selectors).collect()
+    }
+
+    fn selected(&self, selectors: &[EventSelector]) -> impl Iterator<Item = EventId> {
         let all = self.declarations.events.len() as u32;
-        let events = selectors.into_iter().flat_map(|selector| match selector {
+        let events = selectors.iter().flat_map(move |selector| match selector {
             EventSelector::One(id) => id.0..id.0 + 1,
             EventSelector::Any => 0..all,
         });
-        events.map(EventId).collect()
+        events.map(EventId)
     }
 
     fn allows(&self, data: Data, purpose: &str) -> bool {
@@ -114,14 +130,37 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn rule(&self, id: RuleId, purpose: &str, place: Span, report: &mut Report) {
+    /// All items that are no rules, and what they read.
+    fn items(&self) -> Vec<(&'a str, ItemKind, Reads<'a>)> {
+        let lowered = self.lowered;
+        let journeys = lowered.journeys.iter().map(|it| (it.name.as_str(), ItemKind::Journey, Reads::from(it)));
+        let funnels = lowered.funnels.iter().map(|it| (it.name.as_str(), ItemKind::Funnel, Reads::from(it)));
+        let experiments =
+            lowered.experiments.iter().map(|it| (it.name.as_str(), ItemKind::Experiment, Reads::from(it)));
+        let experiences =
+            lowered.experiences.iter().map(|it| (it.name.as_str(), ItemKind::Experience, Reads::from(it)));
+        let predictions =
+            lowered.predictions.iter().map(|it| (it.name.as_str(), ItemKind::Prediction, Reads::from(it)));
+        journeys.chain(funnels).chain(experiments).chain(experiences).chain(predictions).collect()
+    }
+
+    fn reads_of(&self, reads: &Reads<'_>) -> BTreeSet<Data> {
+        let mut found: BTreeSet<Data> = reads.expressions.iter().flat_map(|it| self.reads(it)).collect();
+        found.extend(self.selected(&reads.events).map(Data::Event));
+        found
+    }
+
+    fn rule(&self, id: RuleId, purpose: &Name, report: &mut Report) {
         let Some(rule) = self.lowered.rules.get(id.index()) else { return };
-        let refused = self.reads(&rule.expression).into_iter().find(|data| !self.allows(*data, purpose));
-        let Some(refused) = refused else { return };
-        let (path, end) = self.path(refused, purpose);
-        let message = format!("`{}` is for `{purpose}`, and reads {}, which is not", rule.name, self.called(end));
-        let error = Diagnostic::error(codes::PURPOSE, message, place, "the purpose of this rule");
-        report.push(self.explained(error, &rule.name, &path, end, purpose));
+        self.reader(&rule.name, "rule", &self.reads(&rule.expression), purpose, report);
+    }
+
+    fn reader(&self, name: &str, kind: &str, reads: &BTreeSet<Data>, purpose: &Name, report: &mut Report) {
+        let Some(refused) = reads.iter().find(|data| !self.allows(**data, &purpose.value)) else { return };
+        let (path, end) = self.path(*refused, &purpose.value);
+        let message = format!("`{name}` is for `{}`, and reads {}, which is not", purpose.value, self.called(end));
+        let error = Diagnostic::error(codes::PURPOSE, message, purpose.span, format!("the purpose of this {kind}"));
+        report.push(self.explained(error, name, &path, end, &purpose.value));
     }
 
     /// How a purpose is lost: what is read by what, down to what does not allow it.
@@ -203,6 +242,7 @@ impl<'a> Checker<'a> {
             .flat_map(|purposes| &purposes.names)
             .collect();
         let of_rules: Vec<(&'a str, Span)> = (self.lowered.rule_purposes.iter().flatten())
+            .chain(self.lowered.item_purposes.values())
             .map(|purpose| (purpose.value.as_str(), purpose.span))
             .collect();
         if let Some(declared) = &places.purposes {
@@ -257,6 +297,12 @@ impl<'a> Checker<'a> {
                     _ if self.declared(data).is_none() => _ = readers.insert(data, reader),
                     _ => {}
                 }
+            }
+        }
+        for (name, _, reads) in self.items() {
+            if self.lowered.item_purposes.contains_key(name) {
+                let silent = self.reads_of(&reads).into_iter().filter(|data| !matches!(data, Data::Rule(_)));
+                readers.extend(silent.filter(|data| self.declared(*data).is_none()).map(|data| (data, name)));
             }
         }
         for (data, reader) in readers {

@@ -226,11 +226,15 @@ impl Instance {
             // Folding the log into the file at a commit would stall that commit; `checkpoint_wal` does it between them.
             .with("checkpoint_threshold", "1TB")?
             .with("preserve_insertion_order", "true")?
-            .with("disabled_compression_methods", SLOW_COMPRESSION)?
-            .with("allocator_flush_threshold", limits::FREED_MEMORY)?
-            .with("allocator_background_threads", "true")?
             .enable_autoload_extension(false)?;
         let writer = Connection::open_in_memory_with_flags(config)?;
+        // As statements: what the configuration says of these before there is a database has no effect.
+        writer.execute_batch(&format!(
+            "SET disabled_compression_methods = {}; SET allocator_flush_threshold = {};
+             SET allocator_background_threads = true;",
+            quoted(SLOW_COMPRESSION),
+            quoted(limits::FREED_MEMORY),
+        ))?;
         let mode = match access {
             Access::Write => format!("ROW_GROUP_SIZE {ROW_GROUP}"),
             Access::Read => "READ_ONLY".to_owned(),

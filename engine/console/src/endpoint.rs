@@ -88,10 +88,10 @@ pub(crate) fn limit_parameter(default: usize, most: usize) -> Json {
     query_parameter("limit", &schema, "How many at most.")
 }
 
-/// The parameter `before` of pages that run back in time.
-pub(crate) fn before_parameter() -> Json {
+/// The parameter `before` of pages that run back in time. A cursor is a moment and a place of up to so many hexadecimal digits.
+pub(crate) fn before_parameter(digits: u32) -> Json {
     let schema = json!({ "anyOf": [
-        { "type": "string", "pattern": "^-?[0-9]{1,18}_[0-9a-f]{1,32}$" },
+        { "type": "string", "pattern": format!("^-?[0-9]{{1,18}}_[0-9a-f]{{1,{digits}}}$") },
         { "type": "string", "format": "date-time" },
     ] });
     query_parameter("before", &schema, "The `next` of the page before this one, or a timestamp.")

@@ -99,7 +99,7 @@ impl Records {
     pub fn pairs(&self) -> f64 {
         match self.second {
             Some(second) => second as f64 * (self.len - second) as f64,
-            None => self.len as f64 * (self.len as f64 - 1.0) / 2.0,
+            None => self.len as f64 * self.len.saturating_sub(1) as f64 / 2.0,
         }
     }
 

@@ -33,7 +33,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
                 filter_parameter("destination", "Only to this destination."),
                 query_parameter("state", &state, "Only those in this state."),
                 query_parameter("person", &person, "Only about this person: `{kind}:{value}` or an id."),
-                before_parameter(),
+                before_parameter(u128::BITS / 4),
                 limit_parameter(limits::PAGE_DEFAULT, limits::PAGE_MOST),
             ],
             body: None,

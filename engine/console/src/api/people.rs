@@ -61,7 +61,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
                 A page ends with `next`; give it as `before` to get the page after it. It is `null` on the last page.",
                 parameters: vec![
                     who_parameter(),
-                    before_parameter(),
+                    before_parameter(u64::BITS / 4),
                     limit_parameter(limits::PAGE_DEFAULT, limits::PAGE_MOST),
                 ],
                 body: None,

@@ -81,7 +81,12 @@ fn compiled(page: &str, own: Vec<SourceFile>) -> Compilation {
             None => _ = plugins.silent.insert(name, said["error"].as_str().expect("an error").to_owned()),
         }
     }
-    compile_with(SourceSet::new(files), plugins)
+    let mut compilation = compile_with(SourceSet::new(files), plugins);
+    if let Some(program) = &compilation.program {
+        let (_, found) = sonder_dsl::scenario::read(&compilation.sources, program);
+        compilation.diagnostics.extend(found);
+    }
+    compilation
 }
 
 /// A line as often as its comment says: `wait 1h  # × 500`, with `{n}` in it counting from 0.

@@ -106,6 +106,7 @@ codes! {
     "E0434" UNKNOWN_IDENTIFIER "an identifier that is not declared";
     "E0435" UNKNOWN_REQUIRED "a required property that is not declared";
     "E0436" AMBIGUOUS_TRAIT "a trait that is in the profile and among the rules";
+    "E0437" UNKNOWN_JOURNEY "a journey that is not declared";
     "E0440" BAD_SCHEMA "a schema keyword with a value it cannot have";
     "E0441" ENUM_TYPE "a value in `enum` that the type does not allow";
     "E0442" UNKNOWN_REF "a `$ref` that leads nowhere";

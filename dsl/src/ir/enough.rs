@@ -1,15 +1,15 @@
-//! How much of a count matters: where every rule only compares `count(...)` with whole numbers, its state need not know
+//! How much of a count matters: where every reader only compares `count(...)` with whole numbers, its state need not know
 //! more than the largest of them.
 
-use super::{Aggregate, AggregateId, BinaryOperator, Expression, Function, Rule, Value};
+use super::{Aggregate, AggregateId, BinaryOperator, Expression, Function, Value};
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 
-/// Fills in [`Aggregate::enough`]: for counts as far as the rules allow, for `did` always 1, for others not at all.
-pub fn bound(aggregates: &mut [Aggregate], rules: &[Rule]) {
+/// Fills in [`Aggregate::enough`]: for counts as far as what reads them allows, for `did` always 1, for others not at all.
+pub fn bound<'e>(aggregates: &mut [Aggregate], readers: impl Iterator<Item = &'e Expression>) {
     let mut needs: Vec<Need> = vec![Need::UpTo(1); aggregates.len()];
-    for rule in rules {
-        note(&rule.expression, &mut needs);
+    for reader in readers {
+        note(reader, &mut needs);
     }
     for (aggregate, need) in aggregates.iter_mut().zip(needs) {
         aggregate.enough = match (&aggregate.function, need) {

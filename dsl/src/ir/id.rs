@@ -35,6 +35,8 @@ index! {
     AggregateId(u32);
     /// A segment or a computed trait: index into `Program::rules`.
     RuleId(u32);
+    /// A journey: index into `Program::journeys`.
+    JourneyId(u16);
     /// A property that some rule reads: index into `EventSchema::slots` of that event.
     PropertySlot(u16);
     /// A context field that some rule reads, the same for all events: index into `Program::context_slots`.

@@ -7,7 +7,10 @@
 //! [`Wait`](NodeKind::Wait); all others are passed at once. What a person stands at is remembered by [`Node::key`], which
 //! is the same in every version of the text in which that step still exists.
 
-use super::{DestinationId, Expression, Fingerprint, Pattern, ProfileTraitId, PropertySlot, Type};
+use super::{
+    DestinationId, EventId, EventSelector, Expression, Fingerprint, Pattern, ProfileTraitId, Program, PropertySlot,
+    Type,
+};
 use crate::syntax::ast::{Hours, Share};
 use crate::time::Duration;
 
@@ -63,6 +66,8 @@ pub struct Per {
     pub path: Vec<String>,
     /// Of the entering event's type.
     pub slot: PropertySlot,
+    /// Where the other events that bear upon the journey carry it, for those that do.
+    pub elsewhere: Vec<(EventId, PropertySlot)>,
 }
 
 /// A node of a journey: an index into [`Journey::nodes`].
@@ -87,6 +92,61 @@ pub struct Node {
     pub line: u32,
     /// What it does, and where it leads. `None` as a next node is the end of the journey.
     pub kind: NodeKind,
+}
+
+impl Journey {
+    /// A node.
+    #[must_use]
+    pub fn node(&self, id: NodeId) -> Option<&Node> {
+        self.nodes.get(id.index())
+    }
+
+    /// The node of that key.
+    #[must_use]
+    pub fn node_of(&self, key: Fingerprint) -> Option<NodeId> {
+        self.nodes.iter().position(|node| node.key == key).map(|index| NodeId(index as u32))
+    }
+
+    /// The events that bear upon it: its entry, its goals, and what it waits for.
+    pub fn patterns(&self) -> impl Iterator<Item = &Pattern> {
+        let entry = match &self.entry {
+            Entry::Event { pattern, .. } => Some(pattern),
+            Entry::Condition(_) => None,
+        };
+        let waited = self.nodes.iter().filter_map(|node| match &node.kind {
+            NodeKind::WaitFor { pattern, .. } => Some(pattern),
+            _ => None,
+        });
+        entry.into_iter().chain(&self.goals).chain(waited)
+    }
+}
+
+impl Node {
+    /// What it does, in a few words: `wait 30m`, `wait for email_clicked`, `send email.message`.
+    #[must_use]
+    pub fn label(&self, program: &Program) -> String {
+        match &self.kind {
+            NodeKind::Wait { lasting, .. } => format!("wait {lasting}"),
+            NodeKind::WaitUntil { up_to, .. } => format!("wait until, up to {up_to}"),
+            NodeKind::WaitFor { pattern, up_to, .. } => {
+                let event = match pattern.event {
+                    EventSelector::One(id) => program.events.get(id.index()).map_or("", |event| event.name.as_str()),
+                    EventSelector::Any => "any",
+                };
+                format!("wait for {event} up to {up_to}")
+            }
+            NodeKind::If { .. } => "if".to_owned(),
+            NodeKind::Split(_) => "split".to_owned(),
+            NodeKind::Send { destination, action, .. } => {
+                let name = program.destinations.get(destination.index()).map_or("", |it| it.name.as_str());
+                format!("send {name}.{action}")
+            }
+            NodeKind::SetTrait { id, .. } => {
+                format!("set trait {}", program.profile.get(id.index()).map_or("", |it| it.name.as_str()))
+            }
+            NodeKind::Exit => "exit".to_owned(),
+        }
+    }
 }
 
 /// What a node does.
@@ -140,6 +200,8 @@ pub enum NodeKind {
         action: String,
         /// What, in the order in which it is written.
         fields: Vec<FieldValue>,
+        /// The fields without which the action makes no sense, as the plugin says: nothing is sent while one is unknown.
+        required: Vec<String>,
         /// What comes then.
         next: Option<NodeId>,
     },

@@ -6,8 +6,8 @@
 use super::interner::Interned;
 use super::order::{Order, order, references};
 use super::{
-    Aggregate, AggregateId, EventSelector, Expression, Function, Lowered, ProfileTraitId, Rule, RuleId, RuleKind,
-    Window,
+    Aggregate, AggregateId, EventSelector, Expression, Function, Journey, Lowered, ProfileTraitId, Reads, Rule, RuleId,
+    RuleKind, Window,
 };
 use super::{enough, fingerprint};
 use crate::diagnostic::{Diagnostic, codes};
@@ -55,15 +55,17 @@ pub fn lower(
         }
     }
     let Typist { rules, places, purposes, faulty, mut checker } = typist;
-    // What only these ask comes last, so that no rule's aggregates have another id because of them.
-    let of_rules = checker.interner.aggregates();
+    // What only these ask comes last, so that no rule's aggregates have another id because of them. Histories are kept for
+    // journeys too, so theirs come before the others'.
+    let journeys = journeys(&mut checker, &written.items);
+    let kept = checker.interner.aggregates();
     let plans = plans(&mut checker, &written.items);
     let undescribed = std::mem::take(&mut checker.undescribed);
     let mut interned = checker.interner.finish();
-    let asked = interned.aggregates.split_off(of_rules);
-    let lowered = Lowered { asked, undescribed, ..index(declarations, interned, rules, places, faulty) };
+    let asked = interned.aggregates.split_off(kept);
+    let lowered = Lowered { asked, undescribed, ..index(declarations, interned, rules, &journeys, places, faulty) };
     let lowered = Lowered {
-        journeys: plans.journeys,
+        journeys,
         funnels: plans.funnels,
         experiments: plans.experiments,
         experiences: plans.experiences,
@@ -78,13 +80,21 @@ pub fn lower(
     (lowered, diagnostics)
 }
 
-/// All items that are no rules: they read rules, but none reads them. Sorted by name, as the items are.
+/// All journeys, sorted by name, as the items are.
+fn journeys(checker: &mut Checker<'_>, items: &[Item]) -> Vec<Journey> {
+    let written = items.iter().filter_map(|item| match &item.body {
+        Body::Journey(journey) => Some((item, journey)),
+        _ => None,
+    });
+    written.filter_map(|(item, journey)| checker.journey(item, journey)).collect()
+}
+
+/// All other items that are no rules: they read rules, but none reads them. Sorted by name.
 fn plans(checker: &mut Checker<'_>, items: &[Item]) -> Lowered {
     let mut plans = Lowered::default();
     for item in items {
         match &item.body {
-            Body::Segment(_) | Body::Trait(_) => {}
-            Body::Journey(journey) => plans.journeys.extend(checker.journey(item, journey)),
+            Body::Segment(_) | Body::Trait(_) | Body::Journey(_) => {}
             Body::Funnel(funnel) => plans.funnels.extend(checker.funnel(item, funnel)),
             Body::Experiment(experiment) => plans.experiments.extend(checker.experiment(item, experiment)),
             Body::Experience(experience) => plans.experiences.extend(checker.experience(item, experience)),
@@ -119,7 +129,7 @@ fn not_run(items: &[Item], diagnostics: &mut Vec<Diagnostic>) {
 /// Whether the engine evaluates items of a kind.
 #[must_use]
 pub const fn is_run(kind: ItemKind) -> bool {
-    matches!(kind, ItemKind::Segment | ItemKind::Trait | ItemKind::Funnel)
+    matches!(kind, ItemKind::Segment | ItemKind::Trait | ItemKind::Journey | ItemKind::Funnel)
 }
 
 /// All rules of all files.
@@ -291,11 +301,13 @@ fn index(
     declarations: &Declarations,
     interned: Interned,
     rules: Vec<Rule>,
+    journeys: &[Journey],
     rule_places: Vec<Span>,
     faulty_rules: Vec<(String, Span)>,
 ) -> Lowered {
     let Interned { slots, context_slots, mut aggregates } = interned;
-    enough::bound(&mut aggregates, &rules);
+    let of_journeys = journeys.iter().flat_map(|journey| Reads::from(journey).expressions);
+    enough::bound(&mut aggregates, rules.iter().map(|rule| &rule.expression).chain(of_journeys));
     let mut aggregates_of_event = vec![Vec::new(); declarations.events.len()];
     for (index, aggregate) in aggregates.iter().enumerate() {
         for event in events_of(aggregate, declarations.events.len()) {

@@ -28,13 +28,13 @@ pub use experiment::Experiment;
 pub use expression::{BinaryOperator, Expression, UnaryOperator};
 pub use funnel::{Breakdown, Funnel, FunnelStep};
 pub use id::{
-    AggregateId, ContextSlot, DestinationId, EventId, Fingerprint, IdentifierKindId, ProfileTraitId, PropertySlot,
-    RuleId, SourceId,
+    AggregateId, ContextSlot, DestinationId, EventId, Fingerprint, IdentifierKindId, JourneyId, ProfileTraitId,
+    PropertySlot, RuleId, SourceId,
 };
 pub use journey::Journey;
 pub use lower::{is_run, lower};
 pub use lowered::Lowered;
 pub use prediction::Prediction;
 pub use program::{Program, Rule, RuleKind};
-pub(crate) use reads::Reads;
+pub use reads::Reads;
 pub use value::{Type, Value};

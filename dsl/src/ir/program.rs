@@ -1,8 +1,8 @@
 //! A whole project, compiled.
 
 use super::{
-    Aggregate, AggregateId, EventId, Experience, Experiment, Expression, Fingerprint, Funnel, Journey, Prediction,
-    ProfileTraitId, RuleId, Type,
+    Aggregate, AggregateId, EventId, Experience, Experiment, Expression, Fingerprint, Funnel, Journey, JourneyId,
+    Prediction, ProfileTraitId, RuleId, Type,
 };
 use crate::model::{ContextField, Destination, EventSchema, Identity, ProfileTrait, Settings, Source};
 use indexmap::IndexMap;
@@ -26,9 +26,9 @@ pub struct Program {
     pub destinations: Vec<Destination>,
     /// The context fields that rules read.
     pub context_slots: Vec<ContextField>,
-    /// What rules ask of histories, each once.
+    /// What rules and journeys ask of histories, each once.
     pub aggregates: Vec<Aggregate>,
-    /// What nothing but journeys, experiments, experiences and predictions asks of histories: their ids go on where those of
+    /// What nothing but experiments, experiences and predictions asks of histories: their ids go on where those of
     /// `aggregates` end. No state is kept of them.
     pub asked: Vec<Aggregate>,
     /// Segments and computed traits. INVARIANT: whatever a rule reads stands before it.
@@ -107,6 +107,13 @@ impl Program {
     #[must_use]
     pub fn funnel_named(&self, name: &str) -> Option<&Funnel> {
         self.funnels.iter().find(|funnel| funnel.name == name)
+    }
+
+    /// The journey of that name.
+    #[must_use]
+    pub fn journey_named(&self, name: &str) -> Option<(JourneyId, &Journey)> {
+        let index = self.journeys.iter().position(|journey| journey.name == name)?;
+        Some((JourneyId(u16::try_from(index).ok()?), &self.journeys[index]))
     }
 
     /// The rule of that name.

@@ -6,8 +6,10 @@ use super::{EventSelector, Experience, Experiment, Expression, Funnel, Journey, 
 
 /// What one item reads.
 #[derive(Debug, Default)]
-pub(crate) struct Reads<'a> {
+pub struct Reads<'a> {
+    /// All of its expressions, whole.
     pub expressions: Vec<&'a Expression>,
+    /// The events that it names itself, not through an aggregate.
     pub events: Vec<EventSelector>,
 }
 

@@ -85,7 +85,7 @@ pub const KEYS: &[Key] = &[
     Key::optional("purposes", Shape::NAMES, "for which purposes it uses what it gets; default any that is allowed"),
     Key::optional("receives", Shape::Object(RECEIVES), "what it gets"),
     Key::optional("rate", Shape::Text(Format::Rate), "how often it may be called"),
-    Key::optional("cap", Shape::Text(Format::Cap), "how many items one person may get").later(),
+    Key::optional("cap", Shape::Text(Format::Cap), "how many items one person may get"),
     Key::optional("limits", Shape::Object(LIMITS), "what one run of the plugin may use"),
 ];
 

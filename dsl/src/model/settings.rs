@@ -34,9 +34,9 @@ pub struct Settings {
     pub store: Option<String>,
     /// Bytes of people's state kept in memory before cold people are spilled; `None` for all of them.
     pub state_memory: Option<u64>,
-    /// When nothing is sent, in the person's local time. Checked and kept; used from journeys on.
+    /// When journeys send nothing, in the person's local time.
     pub quiet_hours: Option<QuietHours>,
-    /// How many sends of a channel one person may get. Checked and kept; used from journeys on.
+    /// How many messages of a channel, which is the destination of that name, journeys may send to one person.
     pub caps: Vec<(String, Rate)>,
 }
 
@@ -115,14 +115,12 @@ pub const KEYS: &[Key] = &[
         Shape::DURATION,
         "a client clock further ahead is clamped to the time of receipt and labelled; default 5m",
     ),
-    Key::optional("quiet_hours", Shape::Object(QUIET_HOURS), "when nothing is sent, in the person's local time")
-        .later(),
+    Key::optional("quiet_hours", Shape::Object(QUIET_HOURS), "when journeys send nothing, in the person's local time"),
     Key::optional(
         "caps",
         Shape::Map(Format::Name, &Shape::Text(Format::Cap)),
-        "how many sends of a channel one person may get",
-    )
-    .later(),
+        "how many messages of a channel (the destination of that name) journeys may send to one person",
+    ),
     Key::optional("retention", Shape::Object(RETENTION), "how long data is kept").later(),
     Key::optional("limits", Shape::Object(LIMITS), "how much the engine may use"),
 ];

@@ -40,6 +40,9 @@ impl Digest {
         for rule in &program.rules {
             write!(self, "{:?}", (&rule.name, rule.fingerprint))?;
         }
+        for journey in &program.journeys {
+            write!(self, "{:?}", (&journey.name, journey.fingerprint))?;
+        }
         for funnel in &program.funnels {
             write!(self, "{:?}", (&funnel.name, funnel.fingerprint))?;
         }

@@ -2,7 +2,8 @@
 
 use super::table::{EXPECT, MEMBERS};
 use crate::diagnostic::{Diagnostic, Report, codes, suggest};
-use crate::ir::{DestinationId, ProfileTraitId, Program, RuleId, RuleKind};
+use crate::ir::journey::NodeKind;
+use crate::ir::{DestinationId, JourneyId, ProfileTraitId, Program, RuleId, RuleKind};
 use crate::shape::Fields;
 use crate::source::Span;
 use crate::yaml::{Entry, Node};
@@ -21,6 +22,8 @@ pub struct Expectation {
     pub traits: Vec<(RuleId, Json)>,
     /// Values of the golden record; `null` for unknown.
     pub profile: Vec<(ProfileTraitId, Json)>,
+    /// Where they are in journeys.
+    pub journeys: Vec<(JourneyId, ExpectedPassages)>,
     /// All that destinations were told.
     pub sent: Option<Vec<ExpectedDelivery>>,
     /// All that was kept aside.
@@ -36,14 +39,26 @@ pub enum Members {
     Some(Vec<RuleId>, Vec<RuleId>),
 }
 
+/// Where somebody is in a journey.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ExpectedPassages {
+    /// In it, or how they left; `None` for never in it.
+    One(Option<String>),
+    /// The same by the value that passages are told apart by; these and no others.
+    ByValue(Vec<(String, String)>),
+}
+
+/// How somebody stands to a journey that they are or were in.
+pub const STATUSES: [&str; 6] = ["waiting", "converted", "finished", "exited", "withdrawn", "removed"];
+
 /// Something that a destination was told.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ExpectedDelivery {
     /// Which.
     pub destination: DestinationId,
-    /// `segment_entered`, `segment_left`, `trait_changed`, `event`.
+    /// `segment_entered`, `segment_left`, `trait_changed`, `event`; `message` for what a journey sends.
     pub kind: String,
-    /// The segment, trait or event.
+    /// The segment, trait or event; the action of a message.
     pub name: String,
     /// Fields of the payload that are checked.
     pub fields: Map<String, Json>,
@@ -65,15 +80,6 @@ const KINDS: [(&str, &str); 4] =
 pub fn decode(node: &Node, program: &Program, report: &mut Report) -> Expectation {
     let fields = Fields::new(node, EXPECT);
     let person = fields.get("person").map_or(&[][..], Node::entries).iter();
-    if let Some(entry) = fields.entry("journey") {
-        let error = Diagnostic::error(
-            codes::NOT_IN_THIS_VERSION,
-            "journeys do not run in this version, so nothing can be expected of them",
-            entry.key_span,
-            "cannot be checked",
-        );
-        report.push(error.help("leave it out"));
-    }
     let mut names = Names { program, report };
     Expectation {
         place: node.span,
@@ -81,6 +87,7 @@ pub fn decode(node: &Node, program: &Program, report: &mut Report) -> Expectatio
         segments: fields.get("segments").map(|node| members(node, &mut names)),
         traits: names.values(fields.get("traits"), Names::computed),
         profile: names.values(fields.get("profile"), Names::profile),
+        journeys: names.journeys(fields.get("journey")),
         sent: fields.get("sent").map(|list| list.items().iter().filter_map(|it| names.delivery(it)).collect()),
         quarantined: fields.get("quarantined").map(|list| list.items().iter().map(quarantine).collect()),
     }
@@ -113,6 +120,55 @@ impl Names<'_> {
     fn values<T>(&mut self, node: Option<&Node>, find: impl Fn(&mut Self, &str, Span) -> Option<T>) -> Vec<(T, Json)> {
         let entries = node.map_or(&[][..], Node::entries);
         entries.iter().filter_map(|it| Some((find(self, &it.key, it.key_span)?, it.value.to_json()))).collect()
+    }
+
+    /// `{cart_recovery: converted}`
+    fn journeys(&mut self, node: Option<&Node>) -> Vec<(JourneyId, ExpectedPassages)> {
+        let entries = node.map_or(&[][..], Node::entries);
+        entries.iter().filter_map(|entry| self.passages(entry)).collect()
+    }
+
+    fn passages(&mut self, entry: &Entry) -> Option<(JourneyId, ExpectedPassages)> {
+        let program = self.program;
+        let Some((id, journey)) = program.journey_named(&entry.key) else {
+            let known = program.journeys.iter().map(|journey| journey.name.as_str());
+            self.unknown(codes::UNKNOWN_JOURNEY, "journey", &entry.key, entry.key_span, known);
+            return None;
+        };
+        let is_keyed = matches!(&journey.entry, crate::ir::journey::Entry::Event { per: Some(_), .. });
+        let value = &entry.value;
+        if value.to_json().is_null() {
+            return Some((id, ExpectedPassages::One(None)));
+        }
+        if value.entries().is_empty() == is_keyed && value.to_json() != Json::Object(Map::new()) {
+            let help = if is_keyed {
+                format!("write `{}: {{VALUE: waiting}}`: passages are told apart by a property", entry.key)
+            } else {
+                format!("write `{}: waiting`: a person is in it once at a time", entry.key)
+            };
+            let error = Diagnostic::error(codes::WRONG_TYPE, "this is no place in that journey", value.span, "");
+            self.report.push(error.help(help));
+            return None;
+        }
+        if !is_keyed {
+            return Some((id, ExpectedPassages::One(Some(self.status(value)?))));
+        }
+        let passages = value.entries().iter().map(|it| Some((it.key.clone(), self.status(&it.value)?)));
+        Some((id, ExpectedPassages::ByValue(passages.collect::<Option<_>>()?)))
+    }
+
+    fn status(&mut self, node: &Node) -> Option<String> {
+        let text = node.text().unwrap_or_default();
+        if STATUSES.contains(&text) {
+            return Some(text.to_owned());
+        }
+        let error = Diagnostic::error(codes::BAD_VALUE, "this is no place in a journey", node.span, "");
+        let error = match suggest::help(text, STATUSES) {
+            Some(help) => error.help(help),
+            None => error.help(format!("it is one of {}", STATUSES.join(", "))),
+        };
+        self.report.push(error);
+        None
     }
 
     fn segment(&mut self, name: &str, span: Span) -> Option<RuleId> {
@@ -180,9 +236,7 @@ impl Names<'_> {
             return None;
         };
         let Some((_, key)) = KINDS.iter().find(|(known, _)| *known == kind) else {
-            let known = KINDS.iter().map(|(kind, _)| *kind);
-            self.unknown(codes::UNKNOWN_ACTION, "kind of delivery", kind, entry.key_span, known);
-            return None;
+            return self.message(DestinationId(place), kind, entry);
         };
         let (name, fields) = match entry.value.to_json() {
             Json::Object(mut fields) => match fields.remove(*key) {
@@ -199,6 +253,29 @@ impl Names<'_> {
         };
         let destination = DestinationId(place);
         Some(ExpectedDelivery { destination, kind: kind.to_owned(), name, fields })
+    }
+
+    /// `{email.message: {template: cart-reminder}}`: what some journey sends.
+    fn message(&mut self, destination: DestinationId, action: &str, entry: &Entry) -> Option<ExpectedDelivery> {
+        let program = self.program;
+        let nodes = program.journeys.iter().flat_map(|journey| &journey.nodes);
+        let sent: Vec<&str> = nodes
+            .filter_map(|node| match &node.kind {
+                NodeKind::Send { destination: to, action, .. } if *to == destination => Some(action.as_str()),
+                _ => None,
+            })
+            .collect();
+        if !sent.contains(&action) {
+            let known = KINDS.iter().map(|(kind, _)| *kind).chain(sent);
+            self.unknown(codes::UNKNOWN_ACTION, "kind of delivery", action, entry.key_span, known);
+            return None;
+        }
+        let fields = match entry.value.to_json() {
+            Json::Object(fields) => fields,
+            Json::Null => Map::new(),
+            _ => return self.no_delivery(entry.value.span),
+        };
+        Some(ExpectedDelivery { destination, kind: "message".to_owned(), name: action.to_owned(), fields })
     }
 
     fn no_delivery(&mut self, span: Span) -> Option<ExpectedDelivery> {

@@ -10,7 +10,7 @@ mod expectation;
 mod message;
 mod table;
 
-pub use expectation::{Expectation, ExpectedDelivery, ExpectedQuarantine, Members};
+pub use expectation::{Expectation, ExpectedDelivery, ExpectedPassages, ExpectedQuarantine, Members};
 pub use message::Sent;
 pub(crate) use table::KEYS;
 

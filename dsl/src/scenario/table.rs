@@ -69,7 +69,12 @@ pub const EXPECT: &[Key] = &[
         Shape::List(&Shape::Json, Filled::MayBeEmpty),
         "all that was kept aside since this was expected last: a reason's code, or `{event: …, reason: …}`",
     ),
-    Key::optional("journey", Shape::Json, "where the person is in journeys"),
+    Key::optional(
+        "journey",
+        Shape::Map(Format::Name, &Shape::Json),
+        "where the person is in journeys: `waiting`, or how they left: `converted`, `finished`, `exited`, `withdrawn`; \
+         by the value that passages are told apart by, where the journey says `per`; `null` for never in it",
+    ),
 ];
 
 /// Some segments.

@@ -10,14 +10,23 @@ use crate::ir::{DestinationId, Expression, ProfileTraitId, Type};
 use crate::syntax::ast::{Field, ItemKind, Name, Path, Send, SetTrait};
 use serde_json::Value as Json;
 
+/// What a `send` sends.
+pub(super) struct Sent {
+    pub destination: DestinationId,
+    pub action: String,
+    pub fields: Vec<FieldValue>,
+    pub required: Vec<String>,
+}
+
 impl Checker<'_> {
     /// `send destination.action { … }`
-    pub(super) fn send(&mut self, send: &Send) -> Option<(DestinationId, String, Vec<FieldValue>)> {
+    pub(super) fn send(&mut self, send: &Send) -> Option<Sent> {
         let target = self.target(&send.action);
         let schema = target.as_ref().and_then(|(_, _, schema)| schema.as_ref());
         let fields = self.sent_fields(&send.fields, schema, &send.action);
+        let required = required(schema).map(str::to_owned).collect();
         let (destination, action, _) = target?;
-        Some((destination, action, fields?))
+        Some(Sent { destination, action, fields: fields?, required })
     }
 
     /// The destination and its action, with the schema of what it takes where the plugin has been asked.
@@ -113,15 +122,10 @@ impl Checker<'_> {
                 None => sound = false,
             }
         }
-        let required = schema.and_then(|schema| schema.get("required")).and_then(Json::as_array);
         // One that could not be read may be the one that is missing.
         let unreadable = fields.iter().any(|field| field.name.value.is_empty());
-        let missing: Vec<&str> = required
-            .into_iter()
-            .flatten()
-            .filter_map(Json::as_str)
-            .filter(|name| !fields.iter().any(|field| field.name.value == *name))
-            .collect();
+        let missing: Vec<&str> =
+            required(schema).filter(|name| !fields.iter().any(|field| field.name.value == *name)).collect();
         if let (Some(first), false) = (missing.first(), unreadable) {
             let named: Vec<String> = missing.iter().map(|name| format!("`{name}`")).collect();
             self.report(
@@ -251,6 +255,12 @@ impl Checker<'_> {
         let (value, _) = self.fitted(value, &declared.kind, &format!("`{name}` is"))?;
         Some((id, value))
     }
+}
+
+/// The fields that a schema demands.
+fn required(schema: Option<&Json>) -> impl Iterator<Item = &str> {
+    let list = schema.and_then(|schema| schema.get("required")).and_then(Json::as_array);
+    list.into_iter().flatten().filter_map(Json::as_str)
 }
 
 fn unknown_field<'k>(name: &Name, known: impl Iterator<Item = &'k str>, action: &str) -> Diagnostic {

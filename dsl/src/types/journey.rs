@@ -1,15 +1,17 @@
 //! Typing of journeys: statements become nodes of a state machine.
 
+use super::action::Sent;
 use super::expression::Checker;
 use super::operator::refuse_personal;
+use super::property::{self, Found};
 use super::scope::{Scope, Setting};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::ir::fingerprint::Digest;
 use crate::ir::journey::{Branch, Entry, Journey, Node, NodeId, NodeKind, Per};
-use crate::ir::{EventSelector, Expression, Fingerprint, Pattern, Type};
+use crate::ir::{EventId, EventSelector, Expression, Fingerprint, Pattern, Type};
 use crate::source::Span;
 use crate::syntax::ast::{self, Block, Item, Path, Statement, Trigger};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 impl Checker<'_> {
     /// A journey; `None` when something in it has been reported.
@@ -25,7 +27,7 @@ impl Checker<'_> {
         let Graph { nodes, sound } = graph;
         let steps = self.entering();
         self.setting = Setting::default();
-        let journey = Journey {
+        let mut journey = Journey {
             name: item.name.value.clone(),
             description: item.description.as_ref().map(|text| text.value.clone()),
             purpose: item.purpose.as_ref().map(|purpose| purpose.value.clone()),
@@ -39,6 +41,7 @@ impl Checker<'_> {
             place: self.place(item),
             fingerprint: Fingerprint::default(),
         };
+        self.carried_elsewhere(&mut journey);
         let mut digest = Digest::new(&self.interner, steps);
         meaning(&journey, &mut digest);
         let fingerprint = digest.finish();
@@ -86,7 +89,26 @@ impl Checker<'_> {
             );
             return None;
         }
-        Some(Per { path: rest.iter().map(|name| name.value.clone()).collect(), slot })
+        Some(Per { path: rest.iter().map(|name| name.value.clone()).collect(), slot, elsewhere: Vec::new() })
+    }
+
+    /// Finds out which of the other events carry the property that instances are told apart by.
+    fn carried_elsewhere(&mut self, journey: &mut Journey) {
+        let events: BTreeSet<EventId> = journey
+            .patterns()
+            .filter_map(|pattern| match pattern.event {
+                EventSelector::One(id) => Some(id),
+                EventSelector::Any => None,
+            })
+            .collect();
+        let Entry::Event { pattern, per: Some(per) } = &mut journey.entry else { return };
+        for event in events.into_iter().filter(|id| pattern.event != EventSelector::One(*id)) {
+            if let Found::Value(found) = property::find(self.declarations, event, &per.path) {
+                // Where no more properties can be read, the checker has said so of the entering event.
+                let slot = self.interner.property(event, per.path.clone(), found.kind);
+                per.elsewhere.extend(slot.ok().map(|slot| (event, slot)));
+            }
+        }
     }
 
     /// A condition on the person.
@@ -178,8 +200,8 @@ impl Checker<'_> {
                 Step::Split(arms.iter().map(|arm| (arm.value.name.value.clone(), arm.value.share.value)).collect())
             }
             Statement::Send(send) => {
-                let (destination, action, fields) = self.send(send)?;
-                Step::Send { destination, name: self.destination_name(destination), action, fields }
+                let Sent { destination, action, fields, required } = self.send(send)?;
+                Step::Send { destination, name: self.destination_name(destination), action, fields, required }
             }
             Statement::SetTrait(set) => {
                 let (id, value) = self.set_trait(set)?;
@@ -256,7 +278,9 @@ impl Checker<'_> {
                 NodeKind::Split(branches.collect())
             }
             (Step::Wait(lasting), _) => NodeKind::Wait { lasting, next },
-            (Step::Send { destination, action, fields, .. }, _) => NodeKind::Send { destination, action, fields, next },
+            (Step::Send { destination, action, fields, required, .. }, _) => {
+                NodeKind::Send { destination, action, fields, required, next }
+            }
             (Step::SetTrait(id, _, value), _) => NodeKind::SetTrait { id, value, next },
             _ => NodeKind::Exit,
         }
@@ -275,6 +299,7 @@ enum Step {
         name: String,
         action: String,
         fields: Vec<crate::ir::journey::FieldValue>,
+        required: Vec<String>,
     },
     SetTrait(crate::ir::ProfileTraitId, String, Expression),
     Exit,

@@ -79,8 +79,8 @@ fn what_nobody_runs_yet_is_said_once_a_kind() {
         .filter(|found| found.code == "W0601")
         .map(|found| found.message.as_str())
         .collect();
-    assert!(told.contains(&"journeys are checked, not run yet"), "{told:?}");
-    assert_eq!(told.len(), 4, "segments, traits and funnels are evaluated: {told:?}");
+    assert!(told.contains(&"experiments are checked, not run yet"), "{told:?}");
+    assert_eq!(told.len(), 3, "segments, traits, journeys and funnels are evaluated: {told:?}");
 }
 
 #[test]
@@ -124,7 +124,7 @@ pub fn shown(program: &Program, name: &str) -> String {
                 .map(|branch| format!("{} {} -> {}", branch.share, branch.name, to(branch.next)))
                 .collect::<Vec<_>>()
                 .join(", "),
-            NodeKind::Send { destination, action, fields, next } => {
+            NodeKind::Send { destination, action, fields, next, .. } => {
                 let fields: Vec<String> =
                     fields.iter().map(|field| format!("{}: {}", field.name, text(&field.value))).collect();
                 let name = &program.destinations[destination.index()].name;

@@ -48,6 +48,11 @@ pub enum Verdict {
         /// Why.
         reason: String,
     },
+    /// It must not be sent any more: what it was decided for is over.
+    Cancelled {
+        /// Why.
+        reason: String,
+    },
 }
 
 impl Outcome {

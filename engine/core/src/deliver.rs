@@ -30,6 +30,8 @@ pub struct Subject<'a> {
     pub at: Moment,
     /// Why.
     pub cause: Cause,
+    /// How often the same cause had its rules decided before.
+    pub round: u8,
 }
 
 /// An event, to the destinations that get its type.
@@ -64,6 +66,34 @@ pub fn profile_trait(subject: &Subject<'_>, id: ProfileTraitId, deliveries: &mut
     }
 }
 
+/// A trait of the golden record that a journey's step changed: under ids that are the step's, as others may set the same
+/// one for the same cause.
+pub fn set_trait(subject: &Subject<'_>, id: ProfileTraitId, step: EffectId, deliveries: &mut Vec<Delivery>) {
+    let made = deliveries.len();
+    profile_trait(subject, id, deliveries);
+    for delivery in &mut deliveries[made..] {
+        let mut hash = Xxh3::new();
+        hash.update(&step.0.to_le_bytes());
+        hash.update(&delivery.id.0.to_le_bytes());
+        delivery.id = EffectId(hash.digest128());
+    }
+}
+
+/// What a journey sends, under the id that its step has.
+pub fn message(
+    subject: &Subject<'_>,
+    destination: DestinationId,
+    id: EffectId,
+    action: &str,
+    fields: Map<String, Json>,
+    deliveries: &mut Vec<Delivery>,
+) {
+    let body = |_| serde_json::to_string(&fields);
+    let made = deliveries.len();
+    subject.deliver(destination, ItemKind::Message, action, body, deliveries);
+    deliveries[made..].iter_mut().for_each(|delivery| delivery.id = id);
+}
+
 /// A change of a segment or of a computed trait.
 pub fn rule(subject: &Subject<'_>, rule: RuleId, change: &ChangeKind, deliveries: &mut Vec<Delivery>) {
     let Some(plan) = subject.plan.rule(rule) else { return };
@@ -82,7 +112,10 @@ pub fn rule(subject: &Subject<'_>, rule: RuleId, change: &ChangeKind, deliveries
                 let body = |traits| trait_payload(&plan.name, &value, subject.at, traits);
                 subject.deliver(*id, ItemKind::TraitChanged, &plan.name, body, deliveries);
             }
-            ChangeKind::Created | ChangeKind::Merged { .. } | ChangeKind::LinkRefused { .. } => {}
+            ChangeKind::Created
+            | ChangeKind::Merged { .. }
+            | ChangeKind::LinkRefused { .. }
+            | ChangeKind::Journey(_) => {}
         }
     }
 }
@@ -184,6 +217,9 @@ impl Subject<'_> {
         hash.update(destination.as_bytes());
         hash.update(&[0]);
         hash.update(name.as_bytes());
+        if self.round > 0 {
+            hash.update(&[0, self.round]);
+        }
         EffectId(hash.digest128())
     }
 }

@@ -1,8 +1,10 @@
 //! What the fold decides: changes (facts about people, always recorded) and deliveries (what destinations are to be told).
 
+use crate::journey::{InstanceId, Outcome};
 use crate::record::{Identifier, Seq};
 use serde::{Deserialize, Serialize};
-use sonder_dsl::ir::{DestinationId, RuleId, Value};
+use sonder_dsl::ir::journey::NodeId;
+use sonder_dsl::ir::{DestinationId, JourneyId, RuleId, Value};
 use sonder_dsl::time::Moment;
 
 /// The stable id of a person: a keyed hash of the identifier that made the person, so that a replay gives the same.
@@ -43,6 +45,21 @@ pub struct Effects {
     pub changes: Vec<Change>,
     /// What destinations are to be told.
     pub deliveries: Vec<Delivery>,
+    /// What they need not be told after all, where it has not been handed over yet.
+    pub recalls: Vec<Recall>,
+}
+
+/// Calls a delivery back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recall {
+    /// Which. It may never have been decided.
+    pub id: EffectId,
+    /// To whom it would go.
+    pub destination: DestinationId,
+    /// About whom it is.
+    pub person: PersonId,
+    /// Why: `left cart_recovery: converted`.
+    pub reason: String,
 }
 
 /// A fact about a person that came true.
@@ -86,6 +103,48 @@ pub enum ChangeKind {
         /// `None` when it became unknown.
         value: Option<Value>,
     },
+    /// Something happened on a journey.
+    Journey(JourneyChange),
+}
+
+/// Something that happened on a passage through a journey.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JourneyChange {
+    /// Which journey.
+    pub journey: JourneyId,
+    /// Which passage.
+    pub instance: InstanceId,
+    /// What.
+    pub what: JourneyStep,
+}
+
+/// Kinds of what happens on a journey.
+#[derive(Clone, Debug, PartialEq)]
+pub enum JourneyStep {
+    /// The person came in.
+    Entered {
+        /// The value that their passages are told apart by, as JSON.
+        per: Option<serde_json::Value>,
+    },
+    /// They came to a step.
+    Came(NodeId),
+    /// They took a branch of a split, by its place.
+    Branched(NodeId, usize),
+    /// Something was handed over.
+    Sent(NodeId, EffectId),
+    /// Nothing was sent.
+    Unsent(NodeId, Unsent),
+    /// They left.
+    Left(Outcome),
+}
+
+/// Why a journey did not send something.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Unsent {
+    /// The person got as much of that channel as they may.
+    Capped,
+    /// A field that the action needs is unknown.
+    Incomplete(String),
 }
 
 /// Something to hand to a destination.
@@ -103,11 +162,11 @@ pub struct Delivery {
     pub cause: Cause,
     /// What the plugin is told: mirrors `item-kind` of the plugin interface.
     pub kind: ItemKind,
-    /// Segment, trait or event name.
+    /// Action, segment, trait or event name.
     pub name: String,
     /// The identifiers that the destination may see, as (kind name, value).
     pub identifiers: Vec<(String, String)>,
-    /// JSON: for a segment `{"segment", "at", "traits": {…}}`, for a trait `{"trait", "value", "at", "traits": {…}}`,
+    /// JSON: for a journey's message the fields that it was sent with; for a segment `{"segment", "at", "traits": {…}}`, for a trait `{"trait", "value", "at", "traits": {…}}`,
     /// for an event `{"event", "at", "properties": {…}, "traits": {…}}`.
     pub payload: String,
 }

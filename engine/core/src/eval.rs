@@ -1,4 +1,4 @@
-//! `sonder eval`: everybody's memberships and traits, of a log of messages as of a moment, with no server.
+//! `sonder eval`: everybody's memberships, traits and journeys, of a log of messages as of a moment, with no server.
 //!
 //! It is the real fold: messages are read, governed and taken in as the engine would, then the clock goes on to the
 //! moment asked for. What it prints is a function of its input.
@@ -64,6 +64,8 @@ pub struct HistoricPerson {
     pub identifiers: Vec<String>,
     /// The golden record's known values, by name.
     pub profile: Map<String, Json>,
+    /// Where they are in the project's journeys, if it has any: as [`Evaluation::finish`] shows it.
+    pub journeys: Option<Map<String, Json>>,
 }
 
 /// An event in a [`History`].
@@ -94,6 +96,8 @@ struct PersonLine {
     person: Vec<String>,
     segments: Vec<String>,
     traits: Map<String, Json>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    journeys: Option<Map<String, Json>>,
     profile: Map<String, Json>,
 }
 
@@ -229,7 +233,8 @@ impl<'p> Evaluation<'p> {
         let mut people: Vec<(PersonId, HistoricPerson)> = views
             .map(|view| {
                 let profile = view.traits.iter().map(|it| (it.name.clone(), it.value.clone()));
-                (view.id, HistoricPerson { identifiers: identifiers(&view), profile: sorted(profile) })
+                let journeys = journeys(self.program, &view);
+                (view.id, HistoricPerson { identifiers: identifiers(&view), profile: sorted(profile), journeys })
             })
             .collect();
         people.sort_by(|(_, a), (_, b)| a.identifiers.cmp(&b.identifiers));
@@ -322,6 +327,7 @@ impl<'p> Evaluation<'p> {
             person: identifiers(view),
             segments: sorted(segments),
             traits: sorted(computed.map(|it| (it.name.clone(), it.value.clone()))),
+            journeys: journeys(self.program, view),
             profile: sorted(profile),
         }
     }
@@ -339,10 +345,31 @@ pub fn lines(program: &Program, people: &[HistoricPerson], rules: &[RuleId], val
             person: person.identifiers.clone(),
             segments: sorted(segments.map(|(rule, _)| rule.name.clone())),
             traits: sorted(traits.map(|(rule, value)| (rule.name.clone(), value.clone()))),
+            journeys: person.journeys.clone(),
             profile: person.profile.clone(),
         }
     };
     people.iter().zip(values).filter_map(|(person, values)| serde_json::to_string(&line(person, values)).ok()).collect()
+}
+
+/// The status in each journey that they are or were in: by the values of the property that passages are told apart by,
+/// where the journey says `per`. `None` where the project has no journeys.
+fn journeys(program: &Program, view: &PersonView) -> Option<Map<String, Json>> {
+    if program.journeys.is_empty() {
+        return None;
+    }
+    let mut shown: BTreeMap<String, Json> = BTreeMap::new();
+    for passage in &view.journeys {
+        match &passage.per {
+            None => _ = shown.insert(passage.name.clone(), passage.status.into()),
+            Some(per) => {
+                let key = per.as_str().map_or_else(|| per.to_string(), str::to_owned);
+                let of_keys = shown.entry(passage.name.clone()).or_insert_with(|| Json::Object(Map::new()));
+                of_keys.as_object_mut().map(|of_keys| of_keys.insert(key, passage.status.into()));
+            }
+        }
+    }
+    Some(shown.into_iter().collect())
 }
 
 /// `kind:value`, sorted, each once: an identifier that started anew may be here twice.

@@ -14,6 +14,7 @@ mod footprint;
 pub mod funnel;
 pub mod govern;
 mod identity;
+pub mod journey;
 pub mod limits;
 pub mod message;
 mod names;

@@ -53,3 +53,7 @@ pub const EXPLAINED_MOMENTS: usize = 1_000;
 
 /// Different conditions among which the smallest set is found by trying, where some stand in a rule more than once.
 pub const EXHAUSTIVE_CONDITIONS: usize = 10;
+
+/// Passages of one person through one journey at a time, where they are told apart by `per`, and as many that are over
+/// are remembered. A person who has as many enters no more.
+pub const JOURNEY_KEYS: usize = 100;

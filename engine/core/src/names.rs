@@ -2,12 +2,28 @@
 //! fingerprint), so that a state fits the next version of the project, where ids have moved.
 
 use rustc_hash::FxHashMap;
-use sonder_dsl::ir::{AggregateId, IdentifierKindId, ProfileTraitId, Program, RuleId, SourceId};
+use sonder_dsl::ir::journey::Entry;
+use sonder_dsl::ir::{
+    AggregateId, DestinationId, IdentifierKindId, Journey, JourneyId, ProfileTraitId, Program, RuleId, SourceId,
+};
 use sonder_dsl::model::MergePolicy;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// The key of a name.
 pub type NameKey = u64;
+
+/// Who sets the traits that journeys set. No source of a project has such a name.
+pub const JOURNEY_SOURCE: &str = "(journey)";
+
+/// Its key.
+pub fn journey_source_key() -> NameKey {
+    xxh3_64(JOURNEY_SOURCE.as_bytes())
+}
+
+/// Journeys that people enter when a condition becomes true: each has a hidden rule, in this order behind the program's.
+pub fn entered_by_condition(program: &Program) -> impl Iterator<Item = &Journey> {
+    program.journeys.iter().filter(|journey| matches!(journey.entry, Entry::Condition(_)))
+}
 
 /// Keys of ids, and ids of keys.
 #[derive(Debug)]
@@ -22,6 +38,10 @@ pub struct Names {
     pub rules: Index,
     /// Aggregates.
     pub aggregates: Index,
+    /// Journeys.
+    pub journeys: Index,
+    /// Destinations.
+    pub destinations: Index,
     /// For each trait of the golden record, a key of its policy.
     pub policies: Vec<NameKey>,
 }
@@ -36,12 +56,18 @@ pub struct Index {
 impl Names {
     /// Of a program.
     pub fn new(program: &Program) -> Self {
+        let hidden = entered_by_condition(program).map(|journey| &journey.name);
         Self {
             kinds: Index::of_names(program.identity.identifiers.iter().map(|it| it.name.as_str())),
-            sources: Index::of_names(program.sources.iter().map(|it| it.name.as_str())),
+            // What journeys set is of no source of the project; it stands behind them.
+            sources: Index::of_names(program.sources.iter().map(|it| it.name.as_str()).chain([JOURNEY_SOURCE])),
             profile: Index::of_names(program.profile.iter().map(|it| it.name.as_str())),
-            rules: Index::of_names(program.rules.iter().map(|it| it.name.as_str())),
+            rules: Index::of_names(
+                program.rules.iter().map(|it| it.name.clone()).chain(hidden.map(|name| format!("journey {name}"))),
+            ),
             aggregates: Index::new(program.aggregates.iter().map(|it| it.fingerprint.0).collect()),
+            journeys: Index::of_names(program.journeys.iter().map(|it| it.name.as_str())),
+            destinations: Index::of_names(program.destinations.iter().map(|it| it.name.as_str())),
             policies: program.profile.iter().map(|it| policy_key(&it.merge, program)).collect(),
         }
     }
@@ -52,10 +78,12 @@ impl Names {
     pub fn places(program: &Program) -> Self {
         Self {
             kinds: Index::of_places(program.identity.identifiers.len()),
-            sources: Index::of_places(program.sources.len()),
+            sources: Index::of_places(program.sources.len() + 1),
             profile: Index::of_places(program.profile.len()),
-            rules: Index::of_places(program.rules.len()),
+            rules: Index::of_places(program.rules.len() + entered_by_condition(program).count()),
             aggregates: Index::of_places(program.aggregates.len()),
+            journeys: Index::of_places(program.journeys.len()),
+            destinations: Index::of_places(program.destinations.len()),
             policies: Vec::new(),
         }
     }
@@ -67,8 +95,8 @@ impl Index {
         Self::new((1..=count as u64).collect())
     }
 
-    fn of_names<'a>(names: impl Iterator<Item = &'a str>) -> Self {
-        Self::new(names.map(|name| xxh3_64(name.as_bytes())).collect())
+    fn of_names(names: impl Iterator<Item = impl AsRef<str>>) -> Self {
+        Self::new(names.map(|name| xxh3_64(name.as_ref().as_bytes())).collect())
     }
 
     fn new(keys: Vec<NameKey>) -> Self {
@@ -114,6 +142,8 @@ typed! {
     profile_trait profile_trait_key profile ProfileTraitId u32;
     rule rule_key rules RuleId u32;
     aggregate aggregate_key aggregates AggregateId u32;
+    journey journey_key journeys JourneyId u16;
+    destination destination_key destinations DestinationId u32;
 }
 
 fn policy_key(policy: &MergePolicy, program: &Program) -> NameKey {

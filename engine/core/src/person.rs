@@ -6,6 +6,7 @@ use crate::aggregate::{AggregateState, Spec};
 use crate::datum::{Datum, Known};
 use crate::evaluate::Answer;
 use crate::footprint;
+use crate::journey::Travels;
 use crate::profile::Observations;
 use crate::rule_times::RuleTimes;
 use sonder_dsl::ir::{AggregateId, ProfileTraitId, RuleId};
@@ -25,6 +26,8 @@ pub struct Person {
     pub announced: ThinVec<(RuleId, Option<Known>)>,
     /// When rules may change by themselves.
     pub timers: RuleTimes,
+    /// Where they are in journeys, if they ever came near one.
+    pub travels: Option<Box<Travels>>,
     /// Their earliest event.
     pub first_seen: Moment,
     /// Their latest event.
@@ -67,6 +70,7 @@ impl Person {
             profile: ThinVec::new(),
             announced: ThinVec::new(),
             timers: RuleTimes::default(),
+            travels: None,
             first_seen: seen,
             last_seen: seen,
         }
@@ -96,6 +100,12 @@ impl Person {
             + footprint::list(&self.announced)
             + self.announced.iter().flat_map(|(_, value)| value).map(Known::heap).sum::<usize>()
             + self.timers.heap()
+            + self.travels.as_ref().map_or(0, |travels| travels.size())
+    }
+
+    /// The earliest moment at which something may change by itself.
+    pub fn due(&self) -> Moment {
+        self.timers.earliest().min(self.travels.as_ref().map_or(Moment::MAX, |travels| travels.due()))
     }
 }
 

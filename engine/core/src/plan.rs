@@ -4,14 +4,20 @@
 use crate::aggregate::Spec;
 use crate::datum::{Datum, Known};
 use crate::identity::LinkRules;
-use crate::names::Names;
+use crate::journey::plan::JourneyPlans;
+use crate::names::{Names, entered_by_condition};
 use crate::person::Person;
+use crate::rule_times::RuleTimes;
 use crate::rules::{Memo, value_of};
+use jiff::tz::TimeZone;
+use sonder_dsl::ir::journey::Entry;
 use sonder_dsl::ir::{
-    AggregateId, DestinationId, EventId, Expression, Fingerprint, ProfileTraitId, Program, RuleId, RuleKind, Type,
+    AggregateId, DestinationId, EventId, Expression, Fingerprint, Journey, JourneyId, ProfileTraitId, Program, RuleId,
+    RuleKind, SourceId, Type,
 };
 use sonder_dsl::model::MergePolicy;
 use sonder_dsl::time::Moment;
+use std::collections::BTreeSet;
 
 /// A program, ready to run.
 #[derive(Debug)]
@@ -34,15 +40,28 @@ pub struct Plan {
     pub rules_of_profile_trait: Vec<Vec<RuleId>>,
     /// For each trait of the golden record, which observation wins.
     pub policies: Vec<MergePolicy>,
-    /// All rules, by id.
+    /// All rules, by id; behind those of the program the conditions under which people enter journeys, which nobody sees.
     pub rules: Vec<RulePlan>,
+    /// How many of them the program declares.
+    pub declared: usize,
     /// Segments that somebody without any history is in.
     pub initially_true: Vec<RuleId>,
     /// For each trait of the golden record, who is told when it changes.
     pub receivers_of_profile_trait: Vec<Vec<DestinationId>>,
     /// For each event type, who gets its events.
     pub receivers_of_event: Vec<Vec<DestinationId>>,
+    /// All journeys.
+    pub journeys: JourneyPlans,
+    /// Who sets the traits that journeys set.
+    pub journey_source: SourceId,
+    /// The trait that says in which time zone somebody lives, if the golden record has one.
+    pub time_zone: Option<ProfileTraitId>,
+    /// Of people whose own is not known.
+    pub default_time_zone: TimeZone,
 }
+
+/// The trait of the golden record that, as an IANA name, says in which time zone somebody lives.
+pub const TIME_ZONE_TRAIT: &str = "timezone";
 
 /// A rule, ready to run.
 #[derive(Debug)]
@@ -73,10 +92,21 @@ impl Plan {
     /// Of a program.
     pub fn new(program: &Program) -> Self {
         let aggregates: Vec<Spec> = program.aggregates.iter().map(|it| Spec::new(it, program)).collect();
-        let rules = rule_plans(program);
-        let watched = |lists: &[Vec<RuleId>]| -> Vec<Vec<RuleId>> {
+        let mut rules = rule_plans(program);
+        let declared = rules.len();
+        for journey in entered_by_condition(program) {
+            let hidden = hidden_rule(journey, &mut rules);
+            rules.extend(hidden);
+        }
+        let hidden: Vec<(RuleId, Reach)> =
+            (declared..rules.len()).map(|index| (RuleId(index as u32), Reach::of(&rules[index], program))).collect();
+        let watched = |lists: &[Vec<RuleId>], reaches: &dyn Fn(&Reach, usize) -> bool| -> Vec<Vec<RuleId>> {
             let is_watched = |rule: &RuleId| rules.get(rule.index()).is_some_and(|rule| rule.watched);
-            lists.iter().map(|list| list.iter().copied().filter(is_watched).collect()).collect()
+            let seen = |(index, list): (usize, &Vec<RuleId>)| {
+                let unseen = hidden.iter().filter(|(_, reach)| reaches(reach, index)).map(|(rule, _)| *rule);
+                list.iter().copied().filter(is_watched).chain(unseen).collect()
+            };
+            lists.iter().enumerate().map(seen).collect()
         };
         let wanted = |event: usize| -> Vec<AggregateId> {
             let ids = (0..aggregates.len()).map(|index| AggregateId(index as u32));
@@ -89,8 +119,12 @@ impl Plan {
             places: Names::places(program),
             links: LinkRules::new(program),
             aggregates_of_event: (0..program.events.len()).map(wanted).collect(),
-            rules_of_aggregate: watched(&program.rules_of_aggregate),
-            rules_of_profile_trait: watched(&program.rules_of_profile_trait),
+            rules_of_aggregate: watched(&program.rules_of_aggregate, &|reach, index| {
+                reach.aggregates.contains(&AggregateId(index as u32))
+            }),
+            rules_of_profile_trait: watched(&program.rules_of_profile_trait, &|reach, index| {
+                reach.profile_traits.contains(&ProfileTraitId(index as u32))
+            }),
             policies: program.profile.iter().map(|it| it.merge.clone()).collect(),
             initially_true: Vec::new(),
             receivers_of_profile_trait: (0..program.profile.len())
@@ -99,8 +133,17 @@ impl Plan {
             receivers_of_event: (0..program.events.len())
                 .map(|index| told(&|it| it.events.contains(&EventId(index as u32))))
                 .collect(),
+            journeys: JourneyPlans::new(program),
+            journey_source: SourceId(program.sources.len() as u32),
+            time_zone: program
+                .profile
+                .iter()
+                .position(|it| it.name == TIME_ZONE_TRAIT && matches!(it.kind, Type::String { .. }))
+                .map(|index| ProfileTraitId(index as u32)),
+            default_time_zone: TimeZone::get(&program.settings.timezone).unwrap_or(TimeZone::UTC),
             aggregates,
             rules,
+            declared,
         };
         plan.evaluate_without_history();
         plan
@@ -124,6 +167,17 @@ impl Plan {
         }
     }
 
+    /// The journey that people enter when a hidden rule becomes true; `None` for rules of the program.
+    pub fn entered_by(&self, rule: RuleId) -> Option<JourneyId> {
+        self.journeys.entered_by.get(rule.index().checked_sub(self.declared)?).copied()
+    }
+
+    /// The segments among the rules that somebody is in: all but those that nobody sees.
+    pub fn shown<'t>(&self, segments: &'t RuleTimes) -> impl Iterator<Item = (RuleId, Moment)> + use<'t> {
+        let declared = self.declared;
+        segments.iter().filter(move |(rule, _)| rule.index() < declared)
+    }
+
     /// A rule; an id of another program gives none.
     pub fn rule(&self, rule: RuleId) -> Option<&RulePlan> {
         self.rules.get(rule.index())
@@ -135,14 +189,7 @@ fn rule_plans(program: &Program) -> Vec<RulePlan> {
     for (index, rule) in program.rules.iter().enumerate() {
         let id = RuleId(index as u32);
         let receivers = receivers(program, &|it| it.segments.contains(&id) || it.computed_traits.contains(&id));
-        let mut reads = Vec::new();
-        rule.expression.walk(&mut |leaf| {
-            if let Expression::Rule(read) = leaf {
-                reads.push(*read);
-            }
-        });
-        reads.sort_unstable();
-        reads.dedup();
+        let reads = rules_named(&rule.expression);
         for read in &reads {
             if let Some(plan) = plans.get_mut(read.index()) {
                 plan.is_read = true;
@@ -163,6 +210,64 @@ fn rule_plans(program: &Program) -> Vec<RulePlan> {
         });
     }
     plans
+}
+
+/// The condition of a journey as a rule.
+fn hidden_rule(journey: &Journey, rules: &mut [RulePlan]) -> Option<RulePlan> {
+    let Entry::Condition(condition) = &journey.entry else { return None };
+    let reads = rules_named(condition);
+    for read in &reads {
+        if let Some(plan) = rules.get_mut(read.index()) {
+            plan.is_read = true;
+        }
+    }
+    Some(RulePlan {
+        name: journey.name.clone(),
+        is_segment: true,
+        watched: true,
+        expression: condition.clone(),
+        kind: Type::Bool,
+        reads,
+        is_read: false,
+        of_nothing: None,
+        receivers: Vec::new(),
+        fingerprint: journey.fingerprint,
+    })
+}
+
+/// What may change the value of a hidden rule, also through the rules that it names.
+struct Reach {
+    aggregates: BTreeSet<AggregateId>,
+    profile_traits: BTreeSet<ProfileTraitId>,
+}
+
+impl Reach {
+    fn of(rule: &RulePlan, program: &Program) -> Self {
+        let mut reach = Self { aggregates: BTreeSet::new(), profile_traits: BTreeSet::new() };
+        rule.expression.walk(&mut |leaf| match leaf {
+            Expression::Aggregate(id) => _ = reach.aggregates.insert(*id),
+            Expression::Profile(id) => _ = reach.profile_traits.insert(*id),
+            _ => {}
+        });
+        for read in rule.reads.iter().filter_map(|id| program.rules.get(id.index())) {
+            reach.aggregates.extend(&read.aggregates);
+            reach.profile_traits.extend(&read.profile_traits);
+        }
+        reach
+    }
+}
+
+/// The rules that an expression names itself, sorted.
+fn rules_named(expression: &Expression) -> Vec<RuleId> {
+    let mut reads = Vec::new();
+    expression.walk(&mut |leaf| {
+        if let Expression::Rule(read) = leaf {
+            reads.push(*read);
+        }
+    });
+    reads.sort_unstable();
+    reads.dedup();
+    reads
 }
 
 fn receivers(program: &Program, hears: &dyn Fn(&sonder_dsl::model::Destination) -> bool) -> Vec<DestinationId> {

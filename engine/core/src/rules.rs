@@ -19,18 +19,7 @@ pub fn value_of<'a>(plan: &'a Plan, person: &'a Person, rule: RuleId, now: Momen
     {
         return *answer;
     }
-    if !it.reads.is_empty() {
-        // What a rule reads stands before it: in order, nothing is asked for before it is known. No recursion, however
-        // long the chain.
-        for needed in all_that(plan, rule) {
-            if !memo.contains_key(&needed)
-                && let Some(it) = plan.rule(needed)
-            {
-                let answer = evaluate(&it.expression, &PersonScene { plan, person, memo }, now);
-                memo.insert(needed, answer);
-            }
-        }
-    }
+    prepare(plan, person, &it.reads, now, memo);
     let answer = evaluate(&it.expression, &PersonScene { plan, person, memo }, now);
     if it.is_read {
         memo.insert(rule, answer);
@@ -38,10 +27,27 @@ pub fn value_of<'a>(plan: &'a Plan, person: &'a Person, rule: RuleId, now: Momen
     answer
 }
 
-/// All rules that a rule reads, also through others, in order.
-fn all_that(plan: &Plan, rule: RuleId) -> Vec<RuleId> {
-    let mut found: Vec<RuleId> = Vec::new();
-    let mut open = vec![rule];
+/// Evaluates the rules that an expression names, and those that they read, so that it can be evaluated itself.
+pub fn prepare<'a>(plan: &'a Plan, person: &'a Person, named: &[RuleId], now: Moment, memo: &mut Memo<'a>) {
+    if named.is_empty() {
+        return;
+    }
+    // What a rule reads stands before it: in order, nothing is asked for before it is known. No recursion, however long
+    // the chain.
+    for needed in all_that(plan, named) {
+        if !memo.contains_key(&needed)
+            && let Some(it) = plan.rule(needed)
+        {
+            let answer = evaluate(&it.expression, &PersonScene { plan, person, memo }, now);
+            memo.insert(needed, answer);
+        }
+    }
+}
+
+/// These rules and all that they read, also through others, in order.
+fn all_that(plan: &Plan, named: &[RuleId]) -> Vec<RuleId> {
+    let mut found: Vec<RuleId> = named.to_vec();
+    let mut open = found.clone();
     while let Some(rule) = open.pop() {
         for read in plan.rule(rule).map_or(&[][..], |it| &it.reads) {
             if let Err(place) = found.binary_search(read) {

@@ -1,8 +1,11 @@
 //! What is known of one person, as plain data: for the API, the console and `person show`.
 
-use crate::datum::Datum;
+use crate::datum::{Datum, Known};
 use crate::effect::PersonId;
 use crate::identity::graph::{Component, Graph};
+use crate::journey::JourneyPlan;
+use crate::journey::course::Course;
+use crate::names::JOURNEY_SOURCE;
 use crate::person::Person;
 use crate::plan::Plan;
 use crate::rule_times::RuleTimes;
@@ -27,10 +30,32 @@ pub struct PersonView {
     pub computed: Vec<ComputedView>,
     /// Segments that they are in, in the order of evaluation.
     pub segments: Vec<SegmentView>,
+    /// Journeys that they are or were in, by name; of each that is told apart by a property, every passage.
+    pub journeys: Vec<JourneyView>,
     /// Their earliest event.
     pub first_seen: Moment,
     /// Their latest event.
     pub last_seen: Moment,
+}
+
+/// The status of somebody who is in a journey.
+pub const WAITING: &str = "waiting";
+
+/// A passage through a journey.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JourneyView {
+    /// The journey's name.
+    pub name: String,
+    /// What the passage is told apart by, where the journey says `per`.
+    pub per: Option<serde_json::Value>,
+    /// `waiting`, or how it ended: `converted`, `finished`, `exited`, `withdrawn`, `removed`.
+    pub status: &'static str,
+    /// What they stand at, while they wait.
+    pub step: Option<String>,
+    /// Since when they stand there, or when they left.
+    pub since: Moment,
+    /// When they came in.
+    pub entered: Moment,
 }
 
 /// An identifier of a person.
@@ -123,6 +148,7 @@ impl Viewed<'_> {
             traits: self.traits(),
             computed: self.computed(),
             segments: self.segments(),
+            journeys: self.journeys(),
             first_seen: self.person.first_seen,
             last_seen: self.person.last_seen,
         }
@@ -133,6 +159,9 @@ impl Viewed<'_> {
     }
 
     fn source(&self, source: SourceId) -> String {
+        if source == self.plan.journey_source {
+            return JOURNEY_SOURCE.to_owned();
+        }
         self.program.sources.get(source.index()).map(|it| it.name.clone()).unwrap_or_default()
     }
 
@@ -198,10 +227,41 @@ impl Viewed<'_> {
         shown.collect()
     }
 
+    fn journeys(&self) -> Vec<JourneyView> {
+        let courses = self.person.travels.iter().flat_map(|travels| &travels.courses);
+        let passages = courses.filter_map(|(id, course)| Some((self.plan.journeys.get(*id)?, course)));
+        passages.flat_map(|(plan, course)| self.passages(plan, course)).collect()
+    }
+
+    fn passages(&self, plan: &JourneyPlan, course: &Course) -> Vec<JourneyView> {
+        let name = &plan.journey.name;
+        let per = |key: &Option<Known>| key.as_ref().map(|key| key.datum().to_json(&plan.key_kind));
+        let under_way = course.instances.iter().map(|it| JourneyView {
+            name: name.clone(),
+            per: per(&it.key),
+            status: WAITING,
+            step: plan.journey.node(it.node).map(|node| node.label(self.program)),
+            since: it.since,
+            entered: it.entered,
+        });
+        // Somebody who is in it again is in it, whatever became of them before.
+        let over = course.left.iter().filter(|left| course.place(left.key.as_ref()).is_none()).map(|it| JourneyView {
+            name: name.clone(),
+            per: per(&it.key),
+            status: it.outcome.name(),
+            step: None,
+            since: it.at,
+            entered: it.entered,
+        });
+        let mut all: Vec<JourneyView> = under_way.chain(over).collect();
+        all.sort_by_key(|it| it.per.as_ref().map(ToString::to_string));
+        all
+    }
+
     fn segments(&self) -> Vec<SegmentView> {
         let named = self
-            .segments
-            .iter()
+            .plan
+            .shown(self.segments)
             .filter_map(|(rule, since)| Some(SegmentView { rule, name: self.plan.rule(rule)?.name.clone(), since }));
         named.collect()
     }

@@ -48,8 +48,9 @@ pub use dedup::DedupSet;
 pub use error::StoreError;
 pub use options::StoreOptions;
 pub use reader::{
-    DeliveryFilter, DeliveryPage, Happening, LoggedMessage, QuarantineFilter, QuarantinePage, QuarantinedMessage,
-    Reader, Stats, StoredDelivery, TimelineEntry, TimelinePlace, Whose,
+    BranchFigures, DeliveryFilter, DeliveryPage, Happening, JourneyFigures, LoggedMessage, QuarantineFilter,
+    QuarantinePage, QuarantinedMessage, Reader, Stats, StepFigures, StoredDelivery, TimelineEntry, TimelinePlace,
+    Whose,
 };
 pub use recovery::Recovered;
 pub use sql::{Answer, Column, Query};

@@ -31,9 +31,9 @@ COMMENT ON TABLE quarantine IS 'messages that were kept aside, and why';
 CREATE TABLE IF NOT EXISTS changes(
     id UBIGINT, as_of_seq UBIGINT, changed_at TIMESTAMP, person UUID, kind VARCHAR, name VARCHAR, value VARCHAR,
     cause_seq UBIGINT, cause_time TIMESTAMP);
-COMMENT ON TABLE changes IS 'what came true about people: created, merged, link_refused, entered, left, trait_changed';
-COMMENT ON COLUMN changes.name IS 'the segment or the trait';
-COMMENT ON COLUMN changes.value IS 'as JSON: a trait''s value, the person that was absorbed, the link that was refused';
+COMMENT ON TABLE changes IS 'what came true about people: created, merged, link_refused, entered, left, trait_changed, journey';
+COMMENT ON COLUMN changes.name IS 'the segment, the trait or the journey';
+COMMENT ON COLUMN changes.value IS 'as JSON: a trait''s value, the person that was absorbed, the link that was refused, what happened on the journey';
 COMMENT ON COLUMN changes.cause_time IS 'set where time brought it about, not a message';
 
 CREATE TABLE IF NOT EXISTS deliveries(

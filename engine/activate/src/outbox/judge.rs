@@ -50,13 +50,13 @@ impl Lane {
     }
 
     /// Nothing of a flight was sent, and never will be.
-    pub(super) fn reject(&mut self, flight: FlightId, reason: &str, now: Moment) -> Vec<Outcome> {
+    pub(super) fn end(&mut self, flight: FlightId, verdict: &Verdict, now: Moment) -> Vec<Outcome> {
         let people = self.flights.get(&flight).map(|flight| flight.people.clone()).unwrap_or_default();
-        let decided: Vec<Decided> = people
-            .iter()
-            .filter_map(|person| self.decided(*person, 0, Verdict::Dead { reason: reason.to_owned() }, now))
-            .collect();
-        self.tally.dead += decided.len() as u64;
+        let decided: Vec<Decided> =
+            people.iter().filter_map(|person| self.decided(*person, 0, verdict.clone(), now)).collect();
+        if let Verdict::Dead { .. } = verdict {
+            self.tally.dead += decided.len() as u64;
+        }
         self.keep(flight, decided)
     }
 
@@ -210,6 +210,7 @@ impl Lane {
                     );
                     "dead"
                 }
+                Verdict::Cancelled { .. } => "cancelled",
             };
             metrics::counter!("sonder_delivery_attempts_total", "destination" => self.name.to_string(), "outcome" => label)
                 .increment(1);

@@ -34,6 +34,8 @@ pub struct Lane {
     pub(super) cap: Option<Cap>,
     pub(super) flights: BTreeMap<FlightId, Flight>,
     pub(super) tally: Tally,
+    // What is called back, and why, as far as it may still be waiting.
+    recalled: BTreeMap<EffectId, String>,
     batch_limit: usize,
     rate: Option<Bucket>,
     spill: Option<Spill>,
@@ -127,6 +129,7 @@ impl Lane {
             cap: None,
             flights: BTreeMap::new(),
             tally: Tally::default(),
+            recalled: BTreeMap::new(),
             batch_limit: 1,
             rate: None,
             spill: None,
@@ -202,6 +205,13 @@ impl Lane {
         }
     }
 
+    /// Calls a delivery back: it is not sent, unless it is under way or was sent already.
+    pub fn recall(&mut self, id: EffectId, reason: String) {
+        if self.spill.is_some() || self.queue.knows(id) {
+            self.recalled.insert(id, reason);
+        }
+    }
+
     /// What to do now. To be asked again after each answer but `Wait`.
     pub fn next(&mut self, now: Moment) -> Step {
         self.queue.wake(now);
@@ -252,6 +262,7 @@ impl Lane {
         }
         if complete {
             self.spill = None;
+            self.recalled.retain(|id, _| self.queue.knows(*id));
         }
         if self.closed {
             self.queue.hurry();
@@ -264,7 +275,10 @@ impl Lane {
         for decided in flight.decided {
             match decided.outcome.verdict {
                 Verdict::Retry { next, .. } => self.queue.put_back(decided.outcome.person, next, decided.alone),
-                Verdict::Delivered | Verdict::Dead { .. } => self.queue.finish(decided.outcome.person),
+                Verdict::Delivered | Verdict::Dead { .. } | Verdict::Cancelled { .. } => {
+                    self.recalled.remove(&decided.outcome.id);
+                    self.queue.finish(decided.outcome.person);
+                }
             }
         }
         if self.closed {
@@ -316,10 +330,13 @@ impl Lane {
         if !self.queue.has_ready() {
             return Step::Wait(self.next_moment());
         }
+        if let Some((people, reason)) = self.called_back() {
+            return self.without_sending(&people, &Verdict::Cancelled { reason }, now);
+        }
         let over_cap = self.over_cap(now);
         if !over_cap.is_empty() {
             let reason = self.cap.as_ref().map(Cap::reason).unwrap_or_default();
-            return self.without_sending(&over_cap, &reason, now);
+            return self.without_sending(&over_cap, &Verdict::Dead { reason }, now);
         }
         let limit = match &mut self.rate {
             None => limit,
@@ -345,7 +362,8 @@ impl Lane {
     fn batch(&self, limit: usize, now: Moment) -> Vec<PersonId> {
         let mut people = Vec::new();
         let mut bytes = 0;
-        for waiting in self.queue.ready().filter(|waiting| self.may_get(&waiting.delivery, now)) {
+        let may_go = |delivery: &Delivery| self.may_get(delivery, now) && !self.recalled.contains_key(&delivery.id);
+        for waiting in self.queue.ready().filter(|waiting| may_go(&waiting.delivery)) {
             bytes += waiting.delivery.payload.len();
             if people.len() >= limit || (bytes > limits::BATCH_BYTES && !people.is_empty()) {
                 break;
@@ -359,6 +377,18 @@ impl Lane {
             people.push(waiting.delivery.person);
         }
         people
+    }
+
+    /// Those among the next ones whose items are called back for one reason.
+    fn called_back(&self) -> Option<(Vec<PersonId>, String)> {
+        if self.recalled.is_empty() {
+            return None;
+        }
+        let next = self.queue.ready().take(self.batch_limit);
+        let mut recalled =
+            next.filter_map(|it| Some((it.delivery.person, self.recalled.get(&it.delivery.id)?))).peekable();
+        let reason = recalled.peek()?.1.clone();
+        Some((recalled.filter(|(_, why)| **why == reason).map(|(person, _)| person).collect(), reason))
     }
 
     /// Those among the next ones who got enough lately. Whoever asked to be forgotten is never in that way.
@@ -378,15 +408,16 @@ impl Lane {
         if people.is_empty() {
             return Step::Wait(self.next_moment());
         }
-        self.without_sending(&people, "the destination is no longer in the project", now)
+        let reason = "the destination is no longer in the project".to_owned();
+        self.without_sending(&people, &Verdict::Dead { reason }, now)
     }
 
-    fn without_sending(&mut self, people: &[PersonId], reason: &str, now: Moment) -> Step {
+    fn without_sending(&mut self, people: &[PersonId], verdict: &Verdict, now: Moment) -> Step {
         for person in people {
             self.queue.take(*person);
         }
         let flight = self.take_off(people.to_vec());
-        let outcomes = self.reject(flight, reason, now);
+        let outcomes = self.end(flight, verdict, now);
         Step::Record(flight, outcomes)
     }
 

@@ -29,7 +29,7 @@ pub use transport::{Answer, BatchFailure, Item, Transport, Transports};
 use crate::outcome::{Backlog, OutcomeLog};
 use lane::Lane;
 use parking_lot::Mutex;
-use sonder_core::effect::Delivery;
+use sonder_core::effect::{Delivery, Recall};
 use sonder_dsl::ir::DestinationId;
 use sonder_dsl::model::Destination;
 use std::collections::BTreeMap;
@@ -116,6 +116,17 @@ impl Outbox {
         }
         for worker in woken {
             worker.wake();
+        }
+    }
+
+    /// Calls deliveries back that are not under way yet: their outcome is that they were cancelled.
+    pub fn recall(&self, recalls: Vec<Recall>) {
+        let lanes = self.0.lanes.lock();
+        for Recall { id, destination, reason, .. } in recalls {
+            if let Some(worker) = lanes.by_id.get(destination.index()) {
+                worker.lane().recall(id, reason);
+                worker.wake();
+            }
         }
     }
 

@@ -52,6 +52,11 @@ impl Queue {
         true
     }
 
+    /// Whether a delivery is in it.
+    pub fn knows(&self, id: EffectId) -> bool {
+        self.known.contains(&id)
+    }
+
     /// Makes ready what is due.
     pub fn wake(&mut self, now: Moment) {
         while let Some(&(moment, arrival, person)) = self.due.first()

@@ -74,6 +74,9 @@ struct World {
     full: Option<Moment>,
     calls_in_outage: u32,
     course: Vec<String>,
+    recalled: BTreeSet<EffectId>,
+    // The same, without those that a crash made it forget.
+    not_to_send: BTreeSet<EffectId>,
 }
 
 enum Flying {
@@ -115,6 +118,8 @@ impl World {
             full: None,
             calls_in_outage: 0,
             course: Vec::new(),
+            recalled: BTreeSet::new(),
+            not_to_send: BTreeSet::new(),
         }
     }
 
@@ -221,6 +226,7 @@ impl World {
         assert_eq!(people.len(), items.len(), "two items of one person in a batch");
         for item in &items {
             assert!(!self.outcomes.contains_key(&item.delivery.id), "sent after its outcome: {item:?}");
+            assert!(!self.not_to_send.contains(&item.delivery.id), "sent though it was called back: {item:?}");
             let others = self.flights.values().filter_map(|flying| match flying {
                 Flying::Sent(others) => Some(others),
                 _ => None,
@@ -268,6 +274,14 @@ impl World {
             self.lane.enqueue(delivery.clone());
             self.enqueued += 1;
         }
+        if self.enqueued > 0 && self.chance.below(4) == 0 {
+            let id = EffectId(u128::from(1 + self.chance.below(self.enqueued as u64)));
+            if !is_poisoned(id) && !is_refused(id) && !self.outcomes.contains_key(&id) {
+                self.lane.recall(id, "over".to_owned());
+                self.recalled.insert(id);
+                self.not_to_send.insert(id);
+            }
+        }
         // The store follows, and never has what was not decided.
         let more = self.chance.below(30) as usize;
         if self.has_room() {
@@ -279,6 +293,8 @@ impl World {
     fn crash(&mut self) {
         let resume = self.chance.below(2) == 0;
         self.flights.clear();
+        // What was called back is called back again by the fold where it decides that again; here it is forgotten.
+        self.not_to_send.clear();
         self.lane = lane(&mut self.chance, resume);
         self.stored = self.enqueued;
         if !resume {
@@ -311,6 +327,7 @@ impl World {
                 Verdict::Dead { reason } => {
                     assert!(is_poisoned(*id) || is_refused(*id), "{id:?} was given up: {reason}")
                 }
+                Verdict::Cancelled { .. } => assert!(self.recalled.contains(id), "{id:?} was called back by nobody"),
                 Verdict::Retry { .. } => panic!("not final"),
             }
         }

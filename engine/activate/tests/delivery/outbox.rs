@@ -5,7 +5,7 @@ use parking_lot::Mutex;
 use serde_json::Value;
 use sonder_activate::outbox::{Answer, BatchFailure, Item, Outbox, OutboxConfig, Policy, Transport, Transports};
 use sonder_activate::outcome::{BoxFuture, REMOVED, Verdict};
-use sonder_core::effect::{Delivery, PersonId};
+use sonder_core::effect::{Delivery, EffectId, PersonId, Recall};
 use sonder_dsl::ir::DestinationId;
 use sonder_dsl::model::{Destination, Rate};
 use sonder_dsl::time::{Duration, Moment};
@@ -271,6 +271,35 @@ async fn a_person_gets_no_more_than_the_cap_even_after_a_restart() {
     assert_eq!(delivered.iter().filter(|id| **id % 10 != 9).copied().collect::<Vec<_>>(), [0, 1]);
     assert!(delivered.contains(&9) && delivered.contains(&19));
     assert_eq!(store.last(2), Some(Verdict::Dead { reason: "over the cap of 2 per 1h per person".to_owned() }));
+}
+
+#[tokio::test]
+async fn what_is_called_back_is_not_sent_and_nothing_else_waits_for_it() {
+    let fake = Fake::new(0, |item| match item.delivery.id.0 {
+        1 if item.attempt < 4 => Answer::RetryAfter { seconds: 0, reason: "busy".to_owned() },
+        _ => Answer::Delivered,
+    });
+    let store = Arc::new(Store::default());
+    let outbox = start(vec![named("d")], &[("d", &fake)], &store, fast(), false);
+    // Behind the first, which is tried again and again, the second waits.
+    outbox.enqueue(vec![entered(0, 1, 1, "vip"), entered(0, 2, 1, "vip"), entered(0, 3, 1, "vip")]);
+    let recall = |id| Recall {
+        id: EffectId(id),
+        destination: DestinationId(0),
+        person: PersonId(1),
+        reason: "left carts: converted".to_owned(),
+    };
+    outbox.recall(vec![recall(2), recall(77)]);
+    eventually("all have their outcome", || store.finals() == 3).await;
+    assert_eq!(store.last(2), Some(Verdict::Cancelled { reason: "left carts: converted".to_owned() }));
+    assert_eq!((store.last(1), store.last(3)), (Some(Verdict::Delivered), Some(Verdict::Delivered)));
+    assert!(!fake.ids().contains(&2));
+    assert_eq!(outbox.stats().destinations[0].dead, 0, "it is no dead letter");
+    // What was sent already stays sent.
+    outbox.recall(vec![recall(1)]);
+    outbox.enqueue(vec![entered(0, 4, 1, "vip")]);
+    eventually("the fourth has its outcome", || store.finals() == 4).await;
+    assert_eq!(store.last(1), Some(Verdict::Delivered));
 }
 
 #[tokio::test]

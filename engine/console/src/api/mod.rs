@@ -3,6 +3,7 @@
 mod deliveries;
 mod explain;
 mod health;
+mod journeys;
 mod manual;
 mod people;
 mod preview;
@@ -17,6 +18,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
     let groups = [
         people::endpoints(),
         segments::endpoints(),
+        journeys::endpoints(),
         explain::endpoints(),
         preview::endpoints(),
         query::endpoints(),

@@ -11,6 +11,7 @@
 
 mod delivery;
 mod explain;
+mod journey;
 mod person;
 mod preview;
 mod quarantine;
@@ -22,7 +23,8 @@ mod timeline;
 
 pub use delivery::{Delivery, DeliveryFilter, DeliveryPage, DeliveryState};
 pub use explain::ExplainRequest;
-pub use person::{ComputedTrait, Identifier, InSegment, Person, Sought, Trait};
+pub use journey::{Branch, Ended, Estimate, Journey, JourneyStep, JourneySummary, Split, Way};
+pub use person::{ComputedTrait, Identifier, InSegment, OnJourney, Person, Sought, Trait};
 pub use preview::{AsOf, Preview, PreviewOverlap, PreviewRequest, PreviewedPerson, PreviewedRule, ValueCount};
 pub use quarantine::{QuarantineFilter, QuarantinePage, QuarantineReason, Quarantined, ReasonCount};
 pub use query::{Column, Query, Rows};
@@ -73,6 +75,15 @@ pub trait Engine: Send + Sync + 'static {
     /// # Errors
     /// When cold members cannot be read from the store.
     fn members(&self, segment: &str, after: Option<PersonId>, limit: usize) -> Result<Option<Members>, Trouble>;
+
+    /// Quick. All journeys of the version that runs now, by name.
+    fn journeys(&self) -> Vec<JourneySummary>;
+
+    /// Slow. The journey of this name; `None` when the version that runs now has no such journey.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn journey(&self, name: &str) -> Result<Option<Journey>, Trouble>;
 
     /// Slow. Why a rule had its value for a person; `None` when they were nobody then, or the version that runs now has
     /// no such rule.

@@ -32,10 +32,29 @@ pub struct Person {
     pub computed: Vec<ComputedTrait>,
     /// The segments they are in, in the order of the rules.
     pub segments: Vec<InSegment>,
+    /// The journeys that they are or were in, by name; where a journey says `per`, each passage.
+    pub journeys: Vec<OnJourney>,
     /// When their earliest event happened.
     pub first_seen: String,
     /// When their latest event happened.
     pub last_seen: String,
+}
+
+/// A passage through a journey.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct OnJourney {
+    /// The journey's name.
+    pub name: String,
+    /// What the passage is told apart by, where the journey says `per`.
+    pub per: Option<Json>,
+    /// `waiting`, or how it ended.
+    pub status: &'static str,
+    /// What they stand at, while they wait.
+    pub step: Option<String>,
+    /// Since when they stand there, or when they left.
+    pub since: String,
+    /// When they came in.
+    pub entered: String,
 }
 
 /// A value that identifies the person.
@@ -105,6 +124,14 @@ impl From<PersonView> for Person {
         let computed = view.computed.into_iter().map(|rule| ComputedTrait { name: rule.name, value: rule.value });
         let segments =
             view.segments.into_iter().map(|segment| InSegment { name: segment.name, since: instant(segment.since) });
+        let journeys = view.journeys.into_iter().map(|it| OnJourney {
+            name: it.name,
+            per: it.per,
+            status: it.status,
+            step: it.step,
+            since: instant(it.since),
+            entered: instant(it.entered),
+        });
         Self {
             id: person_id(view.id),
             absorbed: view.absorbed.into_iter().map(person_id).collect(),
@@ -112,6 +139,7 @@ impl From<PersonView> for Person {
             traits: traits.collect(),
             computed: computed.collect(),
             segments: segments.collect(),
+            journeys: journeys.collect(),
             first_seen: instant(view.first_seen),
             last_seen: instant(view.last_seen),
         }

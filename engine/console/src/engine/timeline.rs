@@ -79,6 +79,19 @@ pub enum EntryKind {
         /// `null` when it became unknown.
         value: Json,
     },
+    /// Something happened on a journey.
+    Journey {
+        /// Which.
+        journey: String,
+        /// `entered`, `came`, `branched`, `sent`, `unsent` or `left`.
+        what: String,
+        /// The passage: 16 hexadecimal digits.
+        passage: String,
+        /// The step, where it is about one.
+        step: Option<String>,
+        /// The value that passages are told apart by, the branch, the delivery, why nothing was sent, or how it ended.
+        detail: Json,
+    },
     /// Something was sent to a destination.
     Sent {
         /// The idempotency key.

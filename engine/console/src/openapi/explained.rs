@@ -38,7 +38,7 @@ pub(super) fn schemas() -> Named {
     ]
 }
 
-fn one_of(names: &[&str]) -> Json {
+pub(super) fn one_of(names: &[&str]) -> Json {
     json!({ "type": "string", "enum": names })
 }
 

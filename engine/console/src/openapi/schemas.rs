@@ -1,14 +1,24 @@
 //! The schemas of bodies and answers. They are closed: an answer has these fields and no others, and a test holds every
 //! answer against its schema.
 
+use super::explained::one_of;
 use crate::engine::DeliveryState;
 use crate::limits;
 use serde_json::{Map, Value as Json, json};
 
 /// All schemas by name.
 pub(super) fn all() -> Json {
-    let groups =
-        [people(), segments(), super::explained::schemas(), sql(), deliveries(), quarantine(), health(), errors()];
+    let groups = [
+        people(),
+        segments(),
+        journeys(),
+        super::explained::schemas(),
+        sql(),
+        deliveries(),
+        quarantine(),
+        health(),
+        errors(),
+    ];
     let named: Map<String, Json> =
         groups.into_iter().flatten().map(|(name, schema)| (name.to_owned(), schema)).collect();
     Json::Object(named)
@@ -73,6 +83,7 @@ fn people() -> Named {
                     ("traits", list_of(&of("Trait"))),
                     ("computed", list_of(&of("ComputedTrait"))),
                     ("segments", list_of(&of("InSegment"))),
+                    ("journeys", list_of(&of("OnJourney"))),
                     ("first_seen", moment()),
                     ("last_seen", moment()),
                 ],
@@ -94,6 +105,17 @@ fn people() -> Named {
         ("ComputedTrait", object(&[("name", text()), ("value", of("Value"))])),
         ("InSegment", object(&[("name", text()), ("since", moment())])),
         (
+            "OnJourney",
+            object(&[
+                ("name", text()),
+                ("per", of("Value")),
+                ("status", one_of(&["waiting", "converted", "finished", "exited", "withdrawn", "removed"])),
+                ("step", or_null(&text())),
+                ("since", moment()),
+                ("entered", moment()),
+            ]),
+        ),
+        (
             "Value",
             json!({
                 "description": "Decimals, moments and durations are strings.",
@@ -107,7 +129,7 @@ fn people() -> Named {
 
 /// One schema for each type of entry.
 fn entry() -> Json {
-    let kinds: [(&str, &[(&str, Json)]); 8] = [
+    let kinds: [(&str, &[(&str, Json)]); 9] = [
         (
             "event",
             &[
@@ -125,6 +147,16 @@ fn entry() -> Json {
         ("entered", &[("segment", text())]),
         ("left", &[("segment", text())]),
         ("trait_changed", &[("name", text()), ("value", of("Value"))]),
+        (
+            "journey",
+            &[
+                ("journey", text()),
+                ("what", one_of(&["entered", "came", "branched", "sent", "unsent", "left"])),
+                ("passage", text()),
+                ("step", or_null(&text())),
+                ("detail", of("Value")),
+            ],
+        ),
         ("sent", &[("delivery", id()), ("destination", text()), ("name", text()), ("state", of("DeliveryState"))]),
     ];
     let variants: Vec<Json> = kinds
@@ -135,6 +167,57 @@ fn entry() -> Json {
         })
         .collect();
     json!({ "oneOf": variants })
+}
+
+fn journeys() -> Named {
+    let hex = || json!({ "type": "string", "pattern": "^[0-9a-f]{16}$" });
+    let share = || json!({ "type": "number", "minimum": 0, "maximum": 1 });
+    let number = || json!({ "type": "number" });
+    let summary = [
+        ("name", text()),
+        ("description", or_null(&text())),
+        ("purpose", or_null(&text())),
+        ("place", text()),
+        ("fingerprint", text()),
+        ("waiting", whole()),
+    ];
+    let figures = [
+        ("entered", whole()),
+        ("left", list_of(&object(&[("outcome", text()), ("passages", whole())]))),
+        ("conversion", or_null(&share())),
+        ("start", or_null(&hex())),
+        ("steps", list_of(&of("JourneyStep"))),
+        ("splits", list_of(&of("Split"))),
+    ];
+    let way = object(&[("label", text()), ("to", or_null(&hex())), ("passages", whole())]);
+    let branch = [
+        ("name", text()),
+        ("share", share()),
+        ("passages", whole()),
+        ("converted", whole()),
+        ("rate", or_null(&share())),
+        ("difference", or_null(&of("Estimate"))),
+        ("uplift", or_null(&of("Estimate"))),
+    ];
+    vec![
+        ("Journeys", object(&[("journeys", list_of(&object(&summary)))])),
+        ("Journey", object(&[&summary[..], &figures].concat())),
+        (
+            "JourneyStep",
+            object(&[
+                ("key", hex()),
+                ("step", text()),
+                ("line", whole()),
+                ("standing", whole()),
+                ("came", whole()),
+                ("sent", whole()),
+                ("unsent", whole()),
+                ("ways", list_of(&way)),
+            ]),
+        ),
+        ("Split", object(&[("step", hex()), ("control", text()), ("branches", list_of(&object(&branch)))])),
+        ("Estimate", object(&[("value", number()), ("low", number()), ("high", number())])),
+    ]
 }
 
 fn segments() -> Named {

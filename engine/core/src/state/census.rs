@@ -67,7 +67,7 @@ impl State {
             id: component.id,
             identifiers: current.collect(),
             profile,
-            segments: slot.segments.iter().map(|(rule, _)| rule).collect(),
+            segments: self.plan.shown(&slot.segments).map(|(rule, _)| rule).collect(),
         })
     }
 }

@@ -6,13 +6,14 @@
 //! equal states give equal bytes.
 
 use super::rest::{self, Body};
-use super::{CLEAN, Slot, State};
+use super::{CLEAN, Slot, State, Travelling};
 use crate::aggregate::{AggregateState, cells};
 use crate::datum::Known;
 use crate::effect::PersonId;
 use crate::identity::NOBODY;
 use crate::identity::graph::{Component, Edge, Former, Named, Node, NodeId, PersonIndex, Reason, Refusal, Ties};
-use crate::names::{NameKey, Names};
+use crate::journey::record::TravelsRecord;
+use crate::names::{NameKey, Names, journey_source_key};
 use crate::person::Person;
 use crate::plan::Plan;
 use crate::profile::{Observation, Observations};
@@ -27,7 +28,7 @@ use thin_vec::ThinVec;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 /// The first byte of all that is written. Another number is another format.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// What changed since the last checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -136,6 +137,7 @@ struct BodyOf<'a> {
     profile: Vec<(NameKey, ObservationsRecord)>,
     announced: Vec<(NameKey, &'a Option<Known>)>,
     timers: Vec<(NameKey, Moment)>,
+    travels: Option<TravelsRecord>,
 }
 
 #[derive(Deserialize)]
@@ -146,6 +148,7 @@ struct BodyRecord {
     profile: Vec<(NameKey, ObservationsRecord)>,
     announced: Vec<(NameKey, Option<Known>)>,
     timers: Vec<(NameKey, Moment)>,
+    travels: Option<TravelsRecord>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -155,8 +158,8 @@ enum ObservationsRecord {
     BySource(Vec<ObservationRecord>),
 }
 
-#[derive(Serialize, Deserialize)]
-struct ObservationRecord {
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct ObservationRecord {
     value: Known,
     source: NameKey,
     at: Moment,
@@ -218,6 +221,23 @@ impl State {
     pub(super) fn peek(&self, bytes: &[u8]) -> Result<Person, RestoreError> {
         let (_, body) = halves(bytes)?;
         self.plan.read_body(body, &self.plan.names)
+    }
+
+    /// Where somebody is in the journeys, from their bytes, whatever version of the project wrote them. `None` for who never
+    /// came near one.
+    ///
+    /// # Errors
+    /// When the bytes are not those of a person.
+    pub fn travelling_in(id: PersonId, bytes: &[u8]) -> Result<Option<Travelling>, RestoreError> {
+        let (_, body) = halves(bytes)?;
+        let body: BodyRecord = decode(body)?;
+        let said = |(key, all): (NameKey, ObservationsRecord)| {
+            let of_journeys = all.into_records().into_iter().filter(|record| record.source == journey_source_key());
+            of_journeys.map(move |record| (key, record))
+        };
+        let traits: Vec<_> = body.profile.into_iter().flat_map(said).collect();
+        let is_empty = body.travels.is_none() && traits.is_empty();
+        Ok((!is_empty).then_some(Travelling { person: id, record: body.travels, traits }))
     }
 
     /// Equal for equal states: of everything that is known of everybody, in a fixed order.
@@ -339,6 +359,9 @@ impl State {
         for (rule, _) in segments.iter() {
             self.members.insert(rule, place, id);
         }
+        for (journey, course) in person.travels.iter().flat_map(|travels| &travels.courses) {
+            course.instances.iter().for_each(|instance| self.standing.come(*journey, instance.node));
+        }
         self.graph.add_person(component);
         let slot = Slot {
             body: Body::Resting(rest::pack(&self.plan, &person)),
@@ -358,6 +381,19 @@ impl State {
 }
 
 impl Plan {
+    /// Where somebody is in the journeys.
+    pub(super) fn travelling(&self, id: PersonId, it: &Person) -> Option<Travelling> {
+        let names = &self.names;
+        let record = it.travels.as_ref().map(|travels| TravelsRecord::new(travels, &self.journeys, names));
+        let said = it.profile.iter().flat_map(|(id, all)| {
+            let of_journeys = ObservationsRecord::new(all, names).into_records().into_iter();
+            let of_journeys = of_journeys.filter(|record| record.source == journey_source_key());
+            of_journeys.map(|record| (names.profile_trait_key(*id), record))
+        });
+        let traits: Vec<_> = said.collect();
+        (record.is_some() || !traits.is_empty()).then_some(Travelling { person: id, record, traits })
+    }
+
     /// A person's body, in which things are named as `names` says.
     pub(super) fn read_body(&self, body: &[u8], names: &Names) -> Result<Person, RestoreError> {
         let body: BodyRecord = decode(body)?;
@@ -383,6 +419,7 @@ impl Plan {
         person.profile = in_order(observations.collect());
         person.announced = in_order(by_rule(body.announced, names));
         person.timers = by_rule(body.timers, names).into_iter().collect();
+        person.travels = body.travels.map(|record| Box::new(record.into_travels(&self.journeys, names)));
         Ok(person)
     }
 }
@@ -406,6 +443,7 @@ pub(super) fn write_body(plan: &Plan, it: &Person, names: &Names) -> Vec<u8> {
             .collect(),
         announced: it.announced.iter().map(|(rule, value)| (names.rule_key(*rule), value)).collect(),
         timers: it.timers.iter().map(|(rule, due)| (names.rule_key(rule), due)).collect(),
+        travels: it.travels.as_ref().map(|travels| TravelsRecord::new(travels, &plan.journeys, names)),
     })
 }
 
@@ -445,7 +483,7 @@ fn differences(program: &Program, plan: &Plan, meta: &Meta) -> Differences {
             .map(|index| ProfileTraitId(index as u32))
             .filter(other_policy)
             .collect(),
-        rules: (0..program.rules.len()).map(|index| RuleId(index as u32)).filter(other_rule).collect(),
+        rules: (0..plan.rules.len()).map(|index| RuleId(index as u32)).filter(other_rule).collect(),
     }
 }
 
@@ -532,17 +570,19 @@ impl ObservationsRecord {
         }
     }
 
+    fn into_records(self) -> Vec<ObservationRecord> {
+        match self {
+            Self::One(record) => vec![record],
+            Self::All(records) | Self::BySource(records) => records,
+        }
+    }
+
     /// What the trait's policy makes of them; `None` when it keeps something else.
     fn into_observations(self, plan: &Plan, id: ProfileTraitId, names: &Names) -> Option<Observations> {
         let policy = plan.policies.get(id.index())?;
-        let records = match self {
-            Self::One(record) => vec![record],
-            Self::All(records) | Self::BySource(records) => records,
-        };
         let mut observations: Option<Observations> = None;
-        for record in records {
-            let source = names.source(record.source).unwrap_or(UNKNOWN_SOURCE);
-            let new = Observation { value: record.value, source, at: record.at, seq: record.seq };
+        for record in self.into_records() {
+            let new = record.into_observation(names);
             match &mut observations {
                 Some(observations) => {
                     observations.insert(new, policy, &mut 0);
@@ -551,6 +591,13 @@ impl ObservationsRecord {
             }
         }
         observations
+    }
+}
+
+impl ObservationRecord {
+    pub(super) fn into_observation(self, names: &Names) -> Observation {
+        let source = names.source(self.source).unwrap_or(UNKNOWN_SOURCE);
+        Observation { value: self.value, source, at: self.at, seq: self.seq }
     }
 }
 

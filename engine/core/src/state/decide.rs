@@ -104,12 +104,19 @@ impl State {
             }
         }
         // Timers of rules that were not touched are where they were: all of them are looked at only when the first moved.
-        slot.due = if first_moved { person.timers.earliest() } else { soonest.min(slot.due) };
+        slot.due = if first_moved { person.due() } else { soonest.min(slot.due) };
     }
 
-    fn tell(&self, program: &Program, turn: Turn, verdicts: &mut [Verdict], effects: &mut Effects) {
+    fn tell(&mut self, program: &Program, turn: Turn, verdicts: &mut [Verdict], effects: &mut Effects) {
         let Some(component) = self.graph.component(turn.person) else { return };
         for Verdict { rule, outcome, .. } in verdicts {
+            if let Some(journey) = self.plan.entered_by(*rule) {
+                // What was imported brings nobody in.
+                if turn.deliver && matches!(outcome, Outcome::Entered) {
+                    self.scratch.begun.push(journey);
+                }
+                continue;
+            }
             let what = match outcome {
                 Outcome::Same => continue,
                 Outcome::Entered => ChangeKind::Entered(*rule),

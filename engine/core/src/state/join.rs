@@ -11,9 +11,11 @@ use super::{CLEAN, State};
 use crate::aggregate::Spec;
 use crate::effect::PersonId;
 use crate::identity::graph::PersonIndex;
-use crate::person::Person;
+use crate::journey::course::join_sent;
+use crate::person::{Person, entry};
 use crate::rule_times::RuleTimes;
 use sonder_dsl::time::Moment;
+use thin_vec::ThinVec;
 
 impl State {
     /// `absorbed` is `survivor`. The rules to decide again are noted as touched.
@@ -38,11 +40,11 @@ impl State {
         self.graph.release(absorbed);
         self.gone.push(absorbed_id);
         if let Body::Awake(history) = history {
-            self.take_over(survivor, *history, &segments);
+            self.absorb(survivor, *history, &segments);
         }
     }
 
-    fn take_over(&mut self, (survivor, survivor_id): (PersonIndex, PersonId), history: Person, segments: &RuleTimes) {
+    fn absorb(&mut self, (survivor, survivor_id): (PersonIndex, PersonId), history: Person, segments: &RuleTimes) {
         let slot = &mut self.slots[survivor.index()];
         let Some(person) = slot.body.awake_mut() else { return };
         person.first_seen = person.first_seen.min(history.first_seen);
@@ -74,6 +76,19 @@ impl State {
                 super::note(&mut self.scratch.changed_traits, id);
             }
             self.scratch.touched.extend(&self.plan.rules_of_profile_trait[id.index()]);
+        }
+        if let Some(theirs) = history.travels {
+            let ours = person.travels.get_or_insert_default();
+            for (journey, course) in theirs.courses {
+                let again = self.plan.journeys.get(journey).and_then(|plan| plan.journey.again);
+                for ended in ours.course_mut(journey).join(course, again, &mut self.dropped) {
+                    self.standing.leave(journey, ended.node);
+                    self.scratch.merged.push((journey, ended.id));
+                }
+            }
+            for (destination, sent) in theirs.sent {
+                join_sent(entry(&mut ours.sent, destination, ThinVec::new), &sent);
+            }
         }
         for (rule, since) in segments.iter() {
             let joined = slot.segments.get(rule).map_or(since, |ours| ours.min(since));

@@ -1,7 +1,7 @@
 //! The state of the fold, and its main path.
 //!
-//! A record is taken in by five steps: fire the timers due by its receipt, find out whose event it is, unify the
-//! profile, take the event into the aggregates that want it, and decide the rules that this touched. Each step leaves
+//! A record is taken in by six steps: fire the timers due by its receipt, find out whose event it is, unify the profile,
+//! take the event into the aggregates that want it, decide the rules that this touched, and move people along journeys. Each step leaves
 //! its effects behind, in order. Nothing else changes a state, so it is a function of the log and of the moment it was
 //! last advanced to: however records are batched, and however often the fold is interrupted and restored, the same
 //! records give the same state and the same effects.
@@ -15,20 +15,25 @@ mod memory;
 mod read;
 mod rest;
 mod snapshot;
+mod standing;
+mod takeover;
+mod travel;
 
 pub use census::{Resident, ResidentIdentifier};
 pub use checkpoint::{Checkpoint, Differences, RestoreError};
 pub use memory::Missing;
 pub use snapshot::{CheckpointHead, CheckpointSlice};
+pub use takeover::Travelling;
 
 use crate::aggregate::spec::selects;
 use crate::aggregate::{AggregateState, Occurrence};
 use crate::datum::Known;
 use crate::deliver;
-use crate::effect::{Cause, Change, ChangeKind, Effects, PersonId};
+use crate::effect::{Cause, Change, ChangeKind, Effects, JourneyChange, JourneyStep, PersonId};
 use crate::evaluate::EventScene;
 use crate::identity::graph::{Graph, PersonIndex};
 use crate::identity::{Finding, Sighting};
+use crate::journey::{InstanceId, Outcome};
 use crate::paged::Paged;
 use crate::person::{Person, entry_after};
 use crate::plan::Plan;
@@ -41,8 +46,9 @@ use decide::Verdict;
 use members::Members;
 use rest::{Body, Resting};
 use snapshot::Snapshot;
-use sonder_dsl::ir::{ProfileTraitId, Program};
+use sonder_dsl::ir::{JourneyId, ProfileTraitId, Program};
 use sonder_dsl::time::Moment;
+use standing::Standing;
 
 /// All that is known of all people, as of a place in the log and a moment.
 #[derive(Debug)]
@@ -54,6 +60,10 @@ pub struct State {
     timers: Timers,
     /// Who is in a segment.
     members: Members,
+    /// How many stand where.
+    standing: Standing,
+    /// Nobody travels while a new version catches up with the one that runs.
+    journeys_held: bool,
     seq: Seq,
     now: Moment,
     /// What limits made the fold forget.
@@ -103,6 +113,10 @@ struct Scratch {
     touched: RuleSet,
     changed_traits: Vec<ProfileTraitId>,
     verdicts: Vec<Verdict>,
+    /// Journeys whose condition became true.
+    begun: Vec<JourneyId>,
+    /// Passages that ended because two people in one journey turned out to be one.
+    merged: Vec<(JourneyId, InstanceId)>,
     /// Whose the last record was.
     subject: Option<PersonIndex>,
 }
@@ -115,6 +129,8 @@ struct Turn {
     cause: Cause,
     /// Whether destinations hear of it.
     deliver: bool,
+    /// How often rules were decided in this turn before, because journeys set traits.
+    round: u8,
 }
 
 impl State {
@@ -127,6 +143,8 @@ impl State {
             slots: Paged::default(),
             timers: Timers::default(),
             members: Members::new(program.rules.len()),
+            standing: Standing::new(program),
+            journeys_held: false,
             seq: Seq(0),
             now: Moment::MIN,
             dropped: 0,
@@ -158,11 +176,12 @@ impl State {
         let cause = Cause::Record(record.seq);
         self.scratch.subject = self.identify(event, record.seq, cause, effects);
         if let Some(person) = self.scratch.subject {
-            let turn = Turn { person, at: self.now, cause, deliver: !event.historical };
+            let turn = Turn { person, at: self.now, cause, deliver: !event.historical, round: 0 };
             self.observe(event, record.seq, turn);
             self.aggregate(event, record.seq, turn);
             self.forward(program, event, turn, effects);
             self.decide(program, turn, effects);
+            self.travel(program, Some((event, record.seq)), turn, effects);
         }
         Ok(())
     }
@@ -216,8 +235,9 @@ impl State {
                 self.scratch.touched.insert(rule);
             }
         }
-        let turn = Turn { person, at: moment, cause: Cause::Timer(moment), deliver: true };
+        let turn = Turn { person, at: moment, cause: Cause::Timer(moment), deliver: true, round: 0 };
         self.decide(program, turn, effects);
+        self.travel(program, None, turn, effects);
     }
 
     /// Whose event it is; joins people who turn out to be one.
@@ -244,6 +264,10 @@ impl State {
                 }
             };
             effects.changes.push(Change { person, at: self.now, cause, what });
+            for (journey, instance) in self.scratch.merged.drain(..) {
+                let what = JourneyChange { journey, instance, what: JourneyStep::Left(Outcome::Merged) };
+                effects.changes.push(Change { person, at: self.now, cause, what: ChangeKind::Journey(what) });
+            }
         }
         self.scratch.findings = findings;
         if let Some(person) = person {
@@ -362,6 +386,7 @@ impl State {
             person: self.slots.get(turn.person.index())?.body.awake()?,
             at: turn.at,
             cause: turn.cause,
+            round: turn.round,
         })
     }
 

@@ -7,7 +7,7 @@ use crate::person::Person;
 use crate::plan::Plan;
 use crate::record::Identifier;
 use crate::view::{PersonView, Viewed};
-use sonder_dsl::ir::{Program, RuleId};
+use sonder_dsl::ir::{JourneyId, Program, RuleId};
 use sonder_dsl::time::Moment;
 
 impl State {
@@ -73,6 +73,12 @@ impl State {
         self.members.count(rule)
     }
 
+    /// How many people stand at each step of a journey.
+    #[must_use]
+    pub fn standing(&self, journey: JourneyId) -> &[u32] {
+        self.standing.counts(journey)
+    }
+
     /// Who is in a segment and since when, by id, after somebody: the next page.
     #[must_use]
     pub fn members(&self, rule: RuleId, after: Option<PersonId>, limit: usize) -> Vec<(PersonId, Moment)> {
@@ -123,7 +129,7 @@ impl State {
             self.touch(person);
             self.wake(person);
             self.scratch.touched.extend(&watched);
-            let turn = Turn { person, at: self.now, cause: Cause::Timer(self.now), deliver: true };
+            let turn = Turn { person, at: self.now, cause: Cause::Timer(self.now), deliver: true, round: 0 };
             self.decide(program, turn, effects);
         }
         Ok(())

@@ -18,8 +18,38 @@ const IDENTITY: &str = "identifiers:\n  user_id: {unique: true}\n  email: {limit
 const DESTINATION: &str = "destination: hook\nplugin: sonder/webhook@1\nallow: [hook.example]\n\
                            receives: {segments: [s0, s1, s2, s3], traits: [country, nickname, total, favourite], events: [order]}\n";
 
+/// Whatever else a project has, people go on journeys.
+const JOURNEYS: &str = r#"
+journey carts {
+  enter on add as cart per cart.product
+  again after 9s
+  goal order
+  wait 3s
+  split {
+    30% control {}
+    70% treated { send hook.remind { product: cart.product, country: profile.country or "?" } }
+  }
+  wait for view where product == cart.product up to 6s {
+    set trait nickname = cart.product
+  } else {
+    send hook.again { product: cart.product }
+    wait until count(view, last 5s) >= 2 up to 8s { exit } else {}
+  }
+  send hook.last {}
+}
+
+journey lookers {
+  enter when count(view, last 6s) >= 2 and not did(order, last 4s)
+  again after 5s
+  exit when profile.country == "BE"
+  wait 2s
+  if in(s0) { send hook.in_s0 {} wait 1s } else { wait 4s }
+  send hook.done { nickname: profile.nickname, spent: total }
+}
+"#;
+
 fn random_project(rules: &str) -> Arc<Program> {
-    project(rules, IDENTITY, DESTINATION)
+    project(&(rules.to_owned() + JOURNEYS), IDENTITY, DESTINATION)
 }
 
 /// What a store keeps: the latest of each part.
@@ -187,6 +217,7 @@ proptest! {
         let (other_digest, other_kept, other_effects) = interrupted(&program, &records, &interruptions, end);
         prop_assert_eq!(&effects.changes, &other_effects.changes);
         prop_assert_eq!(&effects.deliveries, &other_effects.deliveries);
+        prop_assert_eq!(&effects.recalls, &other_effects.recalls);
         prop_assert_eq!(digest, other_digest);
         prop_assert_eq!(kept, other_kept, "checkpoints are equal byte for byte");
     }
@@ -275,7 +306,7 @@ fn another_format_is_named() {
     let program = random_project(&four_segments("did(view)"));
     let found = State::restore(&program, &[9, 1, 2], Vec::<(PersonId, Vec<u8>)>::new()).unwrap_err();
     assert_eq!(found, RestoreError::Format { found: 9 });
-    assert_eq!(found.to_string(), "the checkpoint has format 9, this engine reads format 1");
+    assert_eq!(found.to_string(), "the checkpoint has format 9, this engine reads format 2");
 }
 
 fn four_segments(first: &str) -> String {
@@ -317,7 +348,8 @@ fn a_new_version_keeps_what_it_shares_with_the_old() {
 /// Busy people stay within the memory that the figures allow.
 #[test]
 fn a_person_costs_less_than_a_kibibyte() {
-    let program = random_project(&four_segments("count(view, last 60s) >= 3 and not did(order, last 60s)"));
+    let rules = four_segments("count(view, last 60s) >= 3 and not did(order, last 60s)");
+    let program = project(&rules, IDENTITY, DESTINATION);
     let mut state = State::new(&program);
     let mut effects = Effects::default();
     let people = 2_000;

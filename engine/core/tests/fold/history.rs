@@ -109,7 +109,8 @@ pub fn track(program: &Program, seq: u64, second: i64, who: &str, kind: &'static
     record(program, seq, second, &happening)
 }
 
-fn record(program: &Program, seq: u64, second: i64, it: &Happening) -> Record {
+/// The record of something that happened, received at a second.
+pub fn record(program: &Program, seq: u64, second: i64, it: &Happening) -> Record {
     let at = Moment(second * SECOND);
     Record { seq: Seq(seq), received_at: at, fact: Fact::Event(event(program, it, at)) }
 }

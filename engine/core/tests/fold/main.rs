@@ -15,4 +15,6 @@ mod history;
 #[cfg(test)]
 mod identity;
 #[cfg(test)]
+mod journeys;
+#[cfg(test)]
 mod reference;

@@ -16,7 +16,7 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Action {
-    /// Identifiers, golden record, computed traits and segments of one person
+    /// Identifiers, golden record, computed traits, segments and journeys of one person
     #[command(after_help = "Examples:\n  sonder person show email:ann@shop.example\n  \
         sonder person show user_id:u7 --json | jq .segments")]
     Show {
@@ -84,7 +84,12 @@ fn show(person: &Json, output: &mut Output<'_>) -> Result<(), Failure> {
         )
     })?;
     group("computed", "computed", &|item| format!("{} = {}", text(&item["name"]), text(&item["value"])))?;
-    group("segments", "segments", &|item| format!("{}  (since {})", text(&item["name"]), text(&item["since"])))
+    group("segments", "segments", &|item| format!("{}  (since {})", text(&item["name"]), text(&item["since"])))?;
+    group("journeys", "journeys", &|item| {
+        let of = item.get("per").filter(|per| !per.is_null()).map_or(String::new(), |per| format!("[{}]", text(per)));
+        let at = item["step"].as_str().map_or(String::new(), |step| format!(" at `{step}`"));
+        format!("{}{of}  {}{at}  (since {})", text(&item["name"]), text(&item["status"]), text(&item["since"]))
+    })
 }
 
 #[cfg(test)]
@@ -105,6 +110,10 @@ mod tests {
             "identifiers": [{"kind": "user_id", "value": "u1", "source": "web", "first_seen": "2026-01-01"}],
             "traits": [], "computed": [{"name": "spent", "value": "9.90"}, {"name": "views", "value": 3}],
             "segments": [{"name": "keen", "since": "2026-01-02"}],
+            "journeys": [
+                {"name": "carts", "per": "C1", "status": "waiting", "step": "wait 30m", "since": "2026-01-03"},
+                {"name": "welcome", "per": null, "status": "finished", "step": null, "since": "2026-01-04"},
+            ],
         });
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let mut output = Output { out: &mut out, err: &mut err, out_is_terminal: false, err_is_terminal: false };
@@ -112,7 +121,8 @@ mod tests {
         assert_eq!(
             String::from_utf8(out).unwrap(),
             "person      0a\nseen        2026-01-01 to 2026-01-02\nidentifiers user_id:u1  (web, since 2026-01-01)\n\
-             computed    spent = 9.90\n            views = 3\nsegments    keen  (since 2026-01-02)\n"
+             computed    spent = 9.90\n            views = 3\nsegments    keen  (since 2026-01-02)\n\
+             journeys    carts[C1]  waiting at `wait 30m`  (since 2026-01-03)\n            welcome  finished  (since 2026-01-04)\n"
         );
     }
 }

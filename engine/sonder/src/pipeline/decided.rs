@@ -1,6 +1,6 @@
 //! What the fold decided, on its way to the store: changes and deliveries, each with the place that the fold stood at.
 
-use sonder_core::effect::{ChangeKind, Effects};
+use sonder_core::effect::{ChangeKind, Effects, Recall};
 use sonder_core::record::Seq;
 use sonder_store::{RecordedChange, RecordedDelivery};
 
@@ -13,6 +13,8 @@ pub struct Decided {
     pub deliveries: Vec<RecordedDelivery>,
     /// How many of the deliveries the outbox has.
     pub handed_over: usize,
+    /// What the outbox is to call back: handed over with the deliveries, never stored.
+    pub recalls: Vec<Recall>,
 }
 
 impl Decided {
@@ -32,6 +34,7 @@ impl Decided {
     pub fn take(&mut self, effects: &mut Effects, as_of: Seq) {
         self.changes.extend(effects.changes.drain(..).map(|change| RecordedChange { as_of, change }));
         self.deliveries.extend(effects.deliveries.drain(..).map(|delivery| RecordedDelivery { as_of, delivery }));
+        self.recalls.append(&mut effects.recalls);
     }
 
     /// Adds later decisions.
@@ -42,6 +45,7 @@ impl Decided {
         }
         self.changes.append(&mut later.changes);
         self.deliveries.append(&mut later.deliveries);
+        self.recalls.append(&mut later.recalls);
     }
 
     /// How many entries into and exits from segments there are.

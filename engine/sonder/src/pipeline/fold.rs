@@ -205,9 +205,29 @@ impl Fold {
     fn rebuild(&mut self) -> Result<(), String> {
         let program = Arc::clone(&self.shared.live.read().program);
         let mut live = Live { state: State::new(&program), program };
+        live.state.hold_journeys();
         self.catch_up(&mut live)?;
+        self.hand_travellers_on(&mut live);
         self.replace(live);
         Ok(())
+    }
+
+    /// Lets everybody go on from where they are in the journeys.
+    fn hand_travellers_on(&mut self, live: &mut Live) {
+        let running = self.shared.live.read();
+        let mut travelling = running.state.travelling();
+        let spilled = running.state.spilled_people();
+        drop(running);
+        for some in spilled.chunks(limits::TRAVELLERS) {
+            match self.store.load_people(some) {
+                Ok(people) => travelling
+                    .extend(people.iter().filter_map(|(id, bytes)| State::travelling_in(*id, bytes).ok().flatten())),
+                Err(error) => tracing::error!(%error, "where some people are in journeys cannot be read"),
+            }
+        }
+        let mut effects = Effects::default();
+        live.state.take_over(&live.program, travelling, &mut effects);
+        self.decided.take(&mut effects, live.state.as_of().0);
     }
 
     fn note_place(&self) {
@@ -227,6 +247,10 @@ impl Fold {
         let new = decided.filter(|delivery| self.ended.remove(&delivery.id).is_none()).cloned().collect();
         self.decided.handed_over = self.decided.deliveries.len();
         outbox.enqueue(new);
+        let recalls = std::mem::take(&mut self.decided.recalls);
+        if !recalls.is_empty() {
+            outbox.recall(recalls);
+        }
     }
 
     fn hand_over(&mut self) {
@@ -305,6 +329,7 @@ impl Fold {
             drop(done.send(outcome));
             return;
         }
+        self.hand_travellers_on(&mut live);
         let program = Arc::clone(&live.program);
         let (as_of, now) = live.state.as_of();
         if let Some(outbox) = &self.outbox {

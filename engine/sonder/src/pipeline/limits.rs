@@ -58,3 +58,6 @@ pub const ROOM: usize = 4 << 20;
 pub const REFOLD_PAGE: usize = 10_000;
 /// How long a stop waits for the outbox before the rest is left to the next start.
 pub const DRAIN: Duration = Duration::from_secs(10);
+
+/// People whose state is read back at a time when another version of the project takes over.
+pub const TRAVELLERS: usize = 1_000;

@@ -78,6 +78,19 @@ pub fn open(dir: &Path, program: &Arc<Program>) -> Result<Opened, OpenError> {
     let mut live = Live { program: Arc::clone(program), state: restored.unwrap_or_else(|| State::new(program)) };
     let mut records = 0;
     let reader = store.reader();
+    if live.state.as_of().0 == Seq(0) && checkpoint.is_some() {
+        // The version before knows where people are in journeys; how they come there is not folded again.
+        live.state.hold_journeys();
+        records += refold(&reader, &mut live, Some(saved.0), &mut |effects, _| *effects = Effects::default())?;
+        let mut settled = Effects::default();
+        live.state.advance(program, saved.1, &mut settled).map_err(|_| RefoldError::Spilled)?;
+        let mut travelling = Vec::new();
+        store.each_person(|chunk| {
+            let known = chunk.iter().filter_map(|(id, bytes)| State::travelling_in(*id, bytes).ok().flatten());
+            travelling.extend(known);
+        })?;
+        live.state.take_over(program, travelling, &mut settled);
+    }
     if live.state.as_of() < kept {
         records += refold(&reader, &mut live, Some(kept.0), &mut |effects, _| *effects = Effects::default())?;
         let mut settled = Effects::default();

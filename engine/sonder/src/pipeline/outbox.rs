@@ -34,6 +34,7 @@ fn row(outcome: Outcome) -> DeliveryOutcome {
         Verdict::Delivered => (OutcomeState::Delivered, None),
         Verdict::Retry { reason, .. } => (OutcomeState::Retry, Some(reason)),
         Verdict::Dead { reason } => (OutcomeState::Dead, Some(reason)),
+        Verdict::Cancelled { reason } => (OutcomeState::Cancelled, Some(reason)),
     };
     DeliveryOutcome { delivery: outcome.id, state, attempt: outcome.attempts, at: outcome.at, status: None, detail }
 }

@@ -41,6 +41,8 @@ pub(super) fn take_over(
     store.evolve(&program).map_err(|error| error.to_string())?;
     let reader = store.reader();
     let mut live = Live { state: State::new(&program), program };
+    // Where people are in journeys is taken over: what the running version sent is not decided again.
+    live.state.hold_journeys();
     loop {
         let folded = Seq(shared.gauges.folded_seq.load(Ordering::Acquire));
         refold(&reader, &mut live, Some(folded), &mut |effects, _| {

@@ -2,17 +2,17 @@
 //!
 //! Quick answers take the read lock for as long as it takes to copy one answer; slow ones read the store.
 
-use super::history;
+use super::{history, journeys};
 use crate::observe::{Gauges, Health, Metrics, ReloadReport, resident_bytes};
 use crate::pipeline::{Live, Shared, clock};
 use parking_lot::RwLock;
 use sonder_activate::outbox::Outbox;
 use sonder_collect::{Collector, RejectionCount};
 use sonder_console::engine::{
-    DeliveryFilter, DeliveryPage, DestinationStatus, Engine, Entry, ExplainRequest, Lag, LogStatus, Member, Members,
-    Memory, Person, Preview, PreviewRequest, QuarantineFilter, QuarantinePage, Query, Recovery, RejectionStatus,
-    Reload, ReloadOutcome, Rows, SegmentSize, SegmentSizes, Sought, Stage, Status, TimelineCursor, Trouble, instant,
-    person_id,
+    DeliveryFilter, DeliveryPage, DestinationStatus, Engine, Entry, ExplainRequest, Journey, JourneySummary, Lag,
+    LogStatus, Member, Members, Memory, Person, Preview, PreviewRequest, QuarantineFilter, QuarantinePage, Query,
+    Recovery, RejectionStatus, Reload, ReloadOutcome, Rows, SegmentSize, SegmentSizes, Sought, Stage, Status,
+    TimelineCursor, Trouble, instant, person_id,
 };
 use sonder_core::effect::PersonId;
 use sonder_core::explain::Explanation;
@@ -199,6 +199,22 @@ impl Engine for Answers {
             });
         }
         Ok(Some(Members { size, members: answer }))
+    }
+
+    fn journeys(&self) -> Vec<JourneySummary> {
+        let live = self.shared.live.read();
+        journeys::summaries(&live.program, &live.state)
+    }
+
+    fn journey(&self, name: &str) -> Result<Option<Journey>, Trouble> {
+        let (program, standing) = {
+            let live = self.shared.live.read();
+            let Some((id, _)) = live.program.journey_named(name) else { return Ok(None) };
+            (Arc::clone(&live.program), live.state.standing(id).to_vec())
+        };
+        let counted = self.reader.journey(name).map_err(trouble)?;
+        let journey = program.journey_named(name);
+        Ok(journey.map(|(_, journey)| journeys::figures(&program, journey, &standing, &counted)))
     }
 
     fn explain(&self, request: &ExplainRequest) -> Result<Option<Explanation>, Trouble> {

@@ -67,6 +67,16 @@ fn change(kind: &str, name: String, value: Json) -> Option<EntryKind> {
         "entered" => EntryKind::Entered { segment: name },
         "left" => EntryKind::Left { segment: name },
         "trait_changed" => EntryKind::TraitChanged { name, value },
+        "journey" => EntryKind::Journey {
+            journey: name,
+            what: text("what"),
+            passage: text("passage"),
+            step: value["step"].as_str().map(str::to_owned),
+            detail: ["per", "branch", "delivery", "reason", "outcome"]
+                .into_iter()
+                .find_map(|key| value.get(key).cloned())
+                .unwrap_or(Json::Null),
+        },
         _ => return None,
     })
 }

@@ -6,6 +6,7 @@ mod answers;
 mod explain;
 mod history;
 mod import_route;
+mod journeys;
 mod offline;
 mod preview;
 mod reload;

@@ -1,11 +1,12 @@
 //! Comparing what was expected with what there is: lines for people to read, none where both are the same.
 
 use serde_json::{Map, Value as Json};
-use sonder_core::effect::Delivery;
+use sonder_core::effect::{Delivery, ItemKind};
 use sonder_core::message::Quarantined;
 use sonder_core::view::PersonView;
-use sonder_dsl::ir::{Program, RuleId};
-use sonder_dsl::scenario::{Expectation, ExpectedDelivery, ExpectedQuarantine, Members};
+use sonder_dsl::ir::{JourneyId, Program, RuleId};
+use sonder_dsl::scenario::{Expectation, ExpectedDelivery, ExpectedPassages, ExpectedQuarantine, Members};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What differs about a person, each with its details.
 pub fn person(program: &Program, it: &Expectation, view: &PersonView) -> Vec<(&'static str, Vec<String>)> {
@@ -26,6 +27,8 @@ pub fn person(program: &Program, it: &Expectation, view: &PersonView) -> Vec<(&'
         profile.extend(value_differs(name, expected, value));
     }
     found.push(("profile", profile));
+    let journeys = it.journeys.iter().flat_map(|(id, expected)| journey(program, *id, expected, view));
+    found.push(("journeys", journeys.collect()));
     found.retain(|(_, details)| !details.is_empty());
     found
 }
@@ -42,6 +45,38 @@ fn segments(program: &Program, expected: &Members, view: &PersonView) -> Vec<Str
     let missing = wanted.iter().filter(|rule| !is_in(rule)).map(|rule| format!("- {}", rule_name(program, *rule)));
     let surplus = unwanted.iter().filter(|rule| is_in(rule)).map(|rule| format!("+ {}", rule_name(program, *rule)));
     missing.chain(surplus).collect()
+}
+
+/// Where somebody is in a journey.
+fn journey(program: &Program, id: JourneyId, expected: &ExpectedPassages, view: &PersonView) -> Vec<String> {
+    let name = program.journeys.get(id.index()).map_or("", |journey| journey.name.as_str());
+    let passages = || view.journeys.iter().filter(|passage| passage.name == name);
+    let differs = |of: &str, expected: Option<&str>, found: Option<&str>| {
+        let shown = |status: Option<&str>| status.unwrap_or("never in it").to_owned();
+        let lines = vec![format!("- {of}: {}", shown(expected)), format!("+ {of}: {}", shown(found))];
+        if expected == found { Vec::new() } else { lines }
+    };
+    match expected {
+        ExpectedPassages::One(status) => {
+            differs(name, status.as_deref(), passages().next().map(|passage| passage.status))
+        }
+        ExpectedPassages::ByValue(expected) => {
+            let value = |per: &Option<Json>| per.as_ref().map_or(String::new(), plain);
+            let found: BTreeMap<String, &str> = passages().map(|it| (value(&it.per), it.status)).collect();
+            let expected: BTreeMap<String, &str> =
+                expected.iter().map(|(value, status)| (value.clone(), status.as_str())).collect();
+            let values: BTreeSet<&String> = found.keys().chain(expected.keys()).collect();
+            let of = |value: &String| {
+                differs(&format!("{name}[{value}]"), expected.get(value).copied(), found.get(value).copied())
+            };
+            values.into_iter().flat_map(of).collect()
+        }
+    }
+}
+
+/// A value as a key of YAML.
+fn plain(value: &Json) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 /// All deliveries must be expected, and the other way round; their order is the outbox's affair.
@@ -129,12 +164,18 @@ pub fn shown_with_time(program: &Program, it: &Delivery) -> String {
 
 fn shown(program: &Program, it: &Delivery) -> String {
     let destination = program.destinations.get(it.destination.index()).map_or("", |it| it.name.as_str());
-    format!("{destination}.{}: {}", it.kind.name(), it.name)
+    match it.kind {
+        ItemKind::Message => format!("{destination}.{}", it.name),
+        kind => format!("{destination}.{}: {}", kind.name(), it.name),
+    }
 }
 
 fn shown_expected(program: &Program, it: &ExpectedDelivery) -> String {
     let destination = program.destinations.get(it.destination.index()).map_or("", |it| it.name.as_str());
     let fields = if it.fields.is_empty() { String::new() } else { format!(" {}", Json::Object(it.fields.clone())) };
+    if it.kind == ItemKind::Message.name() {
+        return format!("{destination}.{}{fields}", it.name);
+    }
     format!("{destination}.{}: {}{fields}", it.kind, it.name)
 }
 

@@ -1,5 +1,6 @@
 //! Everything but accepted messages in columns: quarantine, changes, deliveries, outcomes.
 
+use super::journeys;
 use crate::StoreError;
 use crate::batch::{DeliveryOutcome, RecordedChange, RecordedDelivery};
 use crate::node::kind_name;
@@ -193,6 +194,11 @@ fn told<'a>(program: &'a Program, change: &ChangeKind) -> (&'static str, Option<
             };
             let value = value.as_ref().map_or(Json::Null, |value| value_json(value, kind));
             ("trait_changed", rule(id), Some(value))
+        }
+        ChangeKind::Journey(change) => {
+            let journey = program.journeys.get(change.journey.index());
+            let told = journey.map(|journey| journeys::told(program, journey, change));
+            ("journey", journey.map(|it| it.name.as_str()), told)
         }
     }
 }

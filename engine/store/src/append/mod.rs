@@ -4,6 +4,7 @@
 //! before the transaction begins, so that the transaction is nothing but copying and one flush to the disk.
 
 pub(crate) mod effects;
+mod journeys;
 mod log;
 
 use crate::StoreError;

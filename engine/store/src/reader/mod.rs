@@ -4,6 +4,7 @@
 //! [`StoreOptions`](crate::StoreOptions) says; more of them wait. SQL of users has connections of its own.
 
 mod deliveries;
+mod journeys;
 mod kin;
 mod log;
 mod quarantine;
@@ -11,6 +12,7 @@ mod stats;
 mod timeline;
 
 pub use deliveries::{DeliveryFilter, DeliveryPage, StoredDelivery};
+pub use journeys::{BranchFigures, JourneyFigures, StepFigures};
 pub use log::LoggedMessage;
 pub use quarantine::{QuarantineFilter, QuarantinePage, QuarantinedMessage};
 pub use stats::Stats;

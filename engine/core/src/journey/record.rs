@@ -1,0 +1,132 @@
+//! Journeys in checkpoints: names stand for ids, keys of nodes for places, so that the next version of a project finds
+//! people where they are.
+
+use super::course::{Course, EventPlace, Instance, InstanceId, Left, Outcome, Travels};
+use super::plan::{JourneyPlan, JourneyPlans};
+use crate::datum::Known;
+use crate::names::{NameKey, Names};
+use serde::{Deserialize, Serialize};
+use sonder_dsl::ir::Fingerprint;
+use sonder_dsl::time::Moment;
+use thin_vec::ThinVec;
+
+/// All that is kept of a person's journeys.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct TravelsRecord {
+    courses: Vec<CourseRecord>,
+    sent: Vec<(NameKey, Vec<Moment>)>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct CourseRecord {
+    journey: NameKey,
+    instances: Vec<InstanceRecord>,
+    left: ThinVec<Left>,
+    goals: ThinVec<(Option<Known>, EventPlace)>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct InstanceRecord {
+    id: InstanceId,
+    key: Option<Known>,
+    began: EventPlace,
+    entered: Moment,
+    values: Vec<(u64, Known)>,
+    node: Fingerprint,
+    since: Moment,
+    after: EventPlace,
+    until: Moment,
+    passed: u16,
+}
+
+impl TravelsRecord {
+    /// As it is written.
+    pub fn new(travels: &Travels, plans: &JourneyPlans, names: &Names) -> Self {
+        let courses = travels.courses.iter().filter_map(|(id, course)| {
+            let plan = plans.get(*id)?;
+            Some(CourseRecord {
+                journey: names.journey_key(*id),
+                instances: course.instances.iter().map(|it| InstanceRecord::new(it, plan)).collect(),
+                left: course.left.clone(),
+                goals: course.goals.clone(),
+            })
+        });
+        let sent = travels.sent.iter().map(|(id, moments)| (names.destination_key(*id), moments.to_vec()));
+        Self { courses: courses.collect(), sent: sent.collect() }
+    }
+
+    /// What a program makes of it: a journey that is no more is forgotten, a passage whose step is no more has ended.
+    pub fn into_travels(self, plans: &JourneyPlans, names: &Names) -> Travels {
+        let courses = self.courses.into_iter().filter_map(|record| {
+            let id = names.journey(record.journey)?;
+            Some((id, record.into_course(plans.get(id)?)))
+        });
+        let sent = self.sent.into_iter().filter_map(|(key, moments)| {
+            let id = names.destination(key)?;
+            let mut exact = ThinVec::with_capacity(moments.len());
+            exact.extend(moments);
+            plans.cap(id).map(|_| (id, exact))
+        });
+        let mut travels = Travels { courses: courses.collect(), sent: sent.collect() };
+        travels.courses.sort_by_key(|(id, _)| *id);
+        travels.sent.sort_by_key(|(id, _)| *id);
+        travels
+    }
+}
+
+impl CourseRecord {
+    fn into_course(self, plan: &JourneyPlan) -> Course {
+        let mut course =
+            Course { instances: ThinVec::with_capacity(self.instances.len()), left: self.left, goals: self.goals };
+        for record in self.instances {
+            match record.into_instance(plan) {
+                Ok(instance) => course.instances.push(instance),
+                Err(left) => course.note_left(left, &mut 0),
+            }
+        }
+        course
+    }
+}
+
+impl InstanceRecord {
+    fn new(it: &Instance, plan: &JourneyPlan) -> Self {
+        let key = |slot| plan.carried.binary_search_by_key(&slot, |(slot, _)| *slot).map(|place| plan.carried[place].1);
+        Self {
+            id: it.id,
+            key: it.key.clone(),
+            began: it.began,
+            entered: it.entered,
+            values: it.values.iter().filter_map(|(slot, value)| Some((key(*slot).ok()?, value.clone()))).collect(),
+            node: plan.journey.node(it.node).map(|node| node.key).unwrap_or_default(),
+            since: it.since,
+            after: it.after,
+            until: it.until,
+            passed: it.passed,
+        }
+    }
+
+    fn into_instance(self, plan: &JourneyPlan) -> Result<Instance, Left> {
+        let Some(node) = plan.places.get(&self.node) else {
+            // When that is, whoever takes it over knows.
+            let Self { id, key, entered, .. } = self;
+            return Err(Left { id, key, entered, at: Moment::MAX, outcome: Outcome::Removed });
+        };
+        let slot = |key: u64| plan.carried.iter().find(|(_, known)| *known == key).map(|(slot, _)| *slot);
+        let mut values: ThinVec<_> =
+            self.values.into_iter().filter_map(|(key, value)| Some((slot(key)?, value))).collect();
+        values.sort_by_key(|(slot, _)| *slot);
+        values.shrink_to_fit();
+        Ok(Instance {
+            id: self.id,
+            key: self.key,
+            began: self.began,
+            entered: self.entered,
+            values,
+            node: *node,
+            since: self.since,
+            after: self.after,
+            until: self.until,
+            passed: self.passed,
+        })
+    }
+}

@@ -15,6 +15,7 @@ mod explain;
 mod fmt;
 mod import;
 mod init;
+mod journey;
 mod key;
 mod lsp;
 mod matching;
@@ -62,6 +63,7 @@ enum Command {
     Match(matching::Args),
     Preview(preview::Args),
     Person(person::Args),
+    Journey(journey::Args),
     Query(query::Args),
     Status(status::Args),
     Key(key::Args),
@@ -122,6 +124,7 @@ fn dispatch(command: Command, output: &mut Output<'_>) -> Result<(), Failure> {
         Command::Match(args) => matching::run(&args, output),
         Command::Preview(args) => preview::run(&args, output),
         Command::Person(args) => person::run(&args, output),
+        Command::Journey(args) => journey::run(&args, output),
         Command::Query(args) => query::run(&args, output),
         Command::Status(args) => status::run(&args, output),
         Command::Key(args) => key::run(&args, output),

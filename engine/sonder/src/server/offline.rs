@@ -7,7 +7,7 @@ use crate::cli::table::Rows;
 use crate::observe::set_up_metrics;
 use crate::pipeline::{Files, Opened, open};
 use crate::project::scan;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use sonder_console::engine::{Engine, ExplainRequest, PreviewRequest, Query, Trouble, parse_person_id};
 use sonder_core::explain::Personal;
 use sonder_dsl::diagnostic::suggest;
@@ -77,12 +77,7 @@ impl Offline {
         let answers = self.answers(project)?;
         let program = answers.program();
         if program.rule_named(asked.rule).is_none() {
-            let failure = Failure::user(format!("there is no segment or trait `{}`", asked.rule));
-            let near = suggest::nearest(asked.rule, program.rules.iter().map(|rule| rule.name.as_str()));
-            return Err(match near {
-                Some(near) => failure.help(format!("did you mean `{near}`?")),
-                None => failure,
-            });
+            return Err(unknown("segment or trait", asked.rule, program.rules.iter().map(|rule| rule.name.as_str())));
         }
         let named = match asked.person.split_once(':') {
             Some((kind, value)) => Some((identifier_kind(&program, kind)?, value.to_owned())),
@@ -100,6 +95,27 @@ impl Offline {
             None => Err(Failure::user(format!("nobody was `{}` then", asked.person))
                 .help("a person is there once an event of theirs has been received; ask for a later moment")),
         }
+    }
+
+    /// All journeys, as the API would answer.
+    ///
+    /// # Errors
+    /// When the data cannot be opened.
+    pub fn journeys(&self, project: Option<&Path>) -> Result<Json, Failure> {
+        Ok(json!({ "journeys": self.answers(project)?.journeys() }))
+    }
+
+    /// One journey, as the API would answer.
+    ///
+    /// # Errors
+    /// When there is no such journey, or the data cannot be opened.
+    pub fn journey(&self, name: &str, project: Option<&Path>) -> Result<Json, Failure> {
+        let answers = self.answers(project)?;
+        let Some(journey) = answers.journey(name).map_err(failure)? else {
+            let program = answers.program();
+            return Err(unknown("journey", name, program.journeys.iter().map(|journey| journey.name.as_str())));
+        };
+        serde_json::to_value(&journey).map_err(|error| Failure::engine(error.to_string()))
     }
 
     /// How the engine would be, were it started.
@@ -187,5 +203,13 @@ fn failure(error: Trouble) -> Failure {
     match error {
         Trouble::Refused { message, help } => Failure::user(message).help(help),
         other => Failure::engine(other.to_string()),
+    }
+}
+
+fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str>) -> Failure {
+    let failure = Failure::user(format!("there is no {what} `{name}`"));
+    match suggest::nearest(name, known) {
+        Some(near) => failure.help(format!("did you mean `{near}`?")),
+        None => failure,
     }
 }

@@ -77,6 +77,9 @@ pub const BREAKDOWNS: usize = 8;
 /// Goals of an experiment or a journey, exits of a journey, features of a prediction.
 pub const LIST: usize = 100;
 
+/// Purposes: what somebody said to all of them is a few words.
+pub const PURPOSES: usize = 32;
+
 /// Segments, computed traits, journeys and all else that rules declare in a project.
 pub const RULES: usize = 20_000;
 

@@ -18,8 +18,8 @@ use crate::ir::EventId;
 use crate::limits;
 use crate::model::event::DecodedEvent;
 use crate::model::{
-    Declarations, DeclaredDestination, Faulty, Identity, Places, ProfileTrait, Purposes, Reference, Settings, Source,
-    destination, event, fold_event_name, identity, profile, purposes, settings, source,
+    Consent, Declarations, DeclaredDestination, Faulty, Identity, Places, ProfileTrait, Purposes, Reference, Settings,
+    Source, consent, destination, event, fold_event_name, identity, profile, settings, source,
 };
 use crate::source::{FileId, SourceSet, Span};
 use crate::yaml::Node;
@@ -45,7 +45,7 @@ pub(crate) fn declare(sources: &SourceSet, memory: &mut Memory, report: &mut Rep
     let (event_names, event_name_places) = names::of_events(&events, report);
     let lookup = names::EventLookup { names: &event_names, faulty: &faulty };
     let (destinations, destination_places) = files.destinations(lookup, &identity, report);
-    let purposes = files.consent(report);
+    let (consent, purposes) = files.consent(report).unzip();
     let places = Places {
         events: events.iter().map(|event| event.name_span).collect(),
         properties: events.iter().map(|event| event.property_spans.clone()).collect(),
@@ -64,6 +64,7 @@ pub(crate) fn declare(sources: &SourceSet, memory: &mut Memory, report: &mut Rep
         event_names,
         sources: source_list,
         identity,
+        consent: consent.unwrap_or_default(),
         profile,
         destinations,
         places,
@@ -195,18 +196,11 @@ impl<'s> Files<'s> {
         (traits, places, profile::purposes(&node))
     }
 
-    /// The purposes that `consent.yaml` declares; the rest of it is for later.
-    fn consent(&mut self, report: &mut Report) -> Option<Vec<Reference>> {
+    /// What `consent.yaml` says, and where its purposes are named.
+    fn consent(&mut self, report: &mut Report) -> Option<(Consent, Vec<Reference>)> {
         let id = self.first(&FileKind::Consent)?;
         let node = self.read(id, &FileKind::Consent, report)?;
-        if let Some(entry) = node.entry("purposes") {
-            crate::shape::check_value(entry, &purposes::CONSENT, "consent", report);
-        }
-        if purposes::says_more(&node) {
-            let place = Span { file: id, start: 0, end: 0 };
-            report.without_effect("`consent.yaml`, but for the names of its purposes,", place);
-        }
-        purposes::of_consent(&node)
+        node.get("purposes").is_some().then(|| consent::decode(&node))
     }
 
     /// Sorted by name; an `EventId` is an index into this list.

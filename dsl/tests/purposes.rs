@@ -135,7 +135,7 @@ fn consent_declares_the_names() {
         assert_eq!(said(&[rule, ("consent.yaml", &format!("purposes: {names}"))]), [""; 0]);
     }
     let more = said(&[rule, ("consent.yaml", "purposes: {analytics: {}, marketing: {basis: consent}}")]);
-    assert_eq!(more, ["W0902 `consent.yaml`, but for the names of its purposes, has no effect in this version"]);
+    assert_eq!(more, ["E0401 `marketing` has no key `basis`"]);
     let missing = said(&[rule, ("consent.yaml", "purposes: [analytics]")]);
     assert_eq!(missing, ["E0512 there is no purpose `marketing`"; 2]);
     assert_eq!(said(&[rule, ("consent.yaml", "purposes: 3")])[0].get(..5), Some("E0402"));
@@ -144,6 +144,11 @@ fn consent_declares_the_names() {
         ("consent.yaml", "purposes: [analytics, marketing]"),
     ]);
     assert_eq!(silent, ["W0510 the event `free` does not say what it may be used for"]);
+    let asked = said(&[
+        ("rules/r.sonder", "segment s { when consented(marketng) and did(view) }"),
+        ("consent.yaml", "purposes: [analytics, marketing]"),
+    ]);
+    assert_eq!(asked, ["E0512 there is no purpose `marketng`"]);
     let slip = rules("segment s { purpose marketting when did(free) }");
     assert_eq!(slip, ["W0511 the purpose `marketting` is used here only"]);
 }

@@ -117,6 +117,7 @@ codes! {
     "E0510" PURPOSE "data that a rule uses outside of its purposes";
     "E0511" DESTINATION_PURPOSE "data that a destination gets outside of its purposes";
     "E0512" UNKNOWN_PURPOSE "a purpose that consent.yaml does not declare";
+    "E0513" TOO_MANY_PURPOSES "more purposes than a project may have";
     "E0601" MISSING_CLAUSE "a clause that is missing";
     "E0602" SECOND_CLAUSE "a clause that is there twice";
     "E0603" MISPLACED_CLAUSE "a clause of the whole journey inside a block";

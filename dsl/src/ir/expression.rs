@@ -38,8 +38,7 @@ pub enum Expression {
     Rule(RuleId),
     /// The value of an aggregate over the person's events.
     Aggregate(AggregateId),
-    /// Whether the person has consented to a purpose: false as long as nothing is recorded. INVARIANT: not in segments and
-    /// traits.
+    /// Whether the person has consented to a purpose.
     Consented(Arc<str>),
     /// `not x`, `-x`.
     Unary {

@@ -37,6 +37,8 @@ index! {
     RuleId(u32);
     /// A journey: index into `Program::journeys`.
     JourneyId(u16);
+    /// What data is used for: index into `Program::consent.purposes`.
+    PurposeId(u16);
     /// A property that some rule reads: index into `EventSchema::slots` of that event.
     PropertySlot(u16);
     /// A context field that some rule reads, the same for all events: index into `Program::context_slots`.

@@ -29,7 +29,7 @@ pub use expression::{BinaryOperator, Expression, UnaryOperator};
 pub use funnel::{Breakdown, Funnel, FunnelStep};
 pub use id::{
     AggregateId, ContextSlot, DestinationId, EventId, Fingerprint, IdentifierKindId, JourneyId, ProfileTraitId,
-    PropertySlot, RuleId, SourceId,
+    PropertySlot, PurposeId, RuleId, SourceId,
 };
 pub use journey::Journey;
 pub use lower::{is_run, lower};

@@ -4,7 +4,7 @@ use super::{
     Aggregate, AggregateId, EventId, Experience, Experiment, Expression, Fingerprint, Funnel, Journey, JourneyId,
     Prediction, ProfileTraitId, RuleId, Type,
 };
-use crate::model::{ContextField, Destination, EventSchema, Identity, ProfileTrait, Settings, Source};
+use crate::model::{Consent, ContextField, Destination, EventSchema, Identity, ProfileTrait, Settings, Source};
 use indexmap::IndexMap;
 
 /// An immutable, diagnostic-free project. Made by [`compile`](crate::compile) only.
@@ -20,6 +20,8 @@ pub struct Program {
     pub sources: Vec<Source>,
     /// `identity.yaml`.
     pub identity: Identity,
+    /// `consent.yaml`, or the purposes that are named without one.
+    pub consent: Consent,
     /// `profile.yaml`, in its order.
     pub profile: Vec<ProfileTrait>,
     /// `destinations/*.yaml`, sorted by name.

@@ -6,7 +6,7 @@
 //! A file with errors still declares as much as could be read, so that one run finds the errors of all files. What is
 //! known to be declared wrongly is in [`Faulty`]: whoever meets such a name must not report it a second time.
 
-use super::{Destination, EventSchema, Identity, ProfileTrait, Purposes, Settings, Source, fold_event_name};
+use super::{Consent, Destination, EventSchema, Identity, ProfileTrait, Purposes, Settings, Source, fold_event_name};
 use crate::ir::{EventId, ProfileTraitId, SourceId};
 use crate::source::Span;
 use indexmap::IndexMap;
@@ -25,6 +25,8 @@ pub struct Declarations {
     pub sources: Vec<Source>,
     /// `identity.yaml`.
     pub identity: Identity,
+    /// `consent.yaml`.
+    pub consent: Consent,
     /// `profile.yaml`, in its order.
     pub profile: Vec<ProfileTrait>,
     /// `destinations/*.yaml`, sorted by name; what they receive of rules is still by name.

@@ -5,6 +5,7 @@
 use crate::diagnostic::{Diagnostic, Report, codes};
 use crate::source::Span;
 
+pub mod consent;
 pub mod declarations;
 pub mod destination;
 pub mod event;
@@ -16,6 +17,7 @@ pub mod schema;
 pub mod settings;
 pub mod source;
 
+pub use consent::{Consent, Purpose};
 pub use declarations::{Declarations, DeclaredDestination, Faulty, Places, Reference};
 pub use destination::{Destination, Secret};
 pub use event::{ContextField, EventSchema, OnViolation, PiiClass, Property, SlotPath, fold_event_name};

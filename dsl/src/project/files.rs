@@ -1,7 +1,7 @@
 //! Which path is what kind of file, and the table of each kind.
 
 use crate::diagnostic::suggest;
-use crate::model::{destination, event, identity, profile, settings, source};
+use crate::model::{consent, destination, event, identity, profile, settings, source};
 use crate::scenario;
 use crate::shape::{Key, json_schema};
 
@@ -83,6 +83,7 @@ impl FileKind {
             Self::Source => (source::KEYS, "a source", "sources/*.yaml: one source"),
             Self::Identity => (identity::KEYS, "identity", "identity.yaml: identifiers and how they join"),
             Self::Profile => (profile::KEYS, "the profile", "profile.yaml: the golden record"),
+            Self::Consent => (consent::KEYS, "consent", "consent.yaml: purposes and what people say to them"),
             Self::Destination => (destination::KEYS, "a destination", "destinations/*.yaml: one destination"),
             Self::Scenario => (scenario::KEYS, "a scenario", "tests/*.yaml: one scenario"),
             _ => return None,
@@ -98,6 +99,7 @@ pub const KINDS: &[(&str, FileKind)] = &[
     ("source", FileKind::Source),
     ("identity", FileKind::Identity),
     ("profile", FileKind::Profile),
+    ("consent", FileKind::Consent),
     ("destination", FileKind::Destination),
     ("scenario", FileKind::Scenario),
 ];

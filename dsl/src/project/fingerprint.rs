@@ -33,6 +33,7 @@ impl Digest {
             self.event(event)?;
         }
         write!(self, "{:?}{:?}{:?}", program.event_names, program.sources, program.identity)?;
+        write!(self, "{:?}", program.consent)?;
         for kept in &program.profile {
             write!(self, "{:?}", (&kept.name, &kept.kind, kept.pii, &kept.purposes, &kept.from, &kept.merge))?;
         }

@@ -7,6 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 /// Resolves what is left and joins both fronts. The program is only of use when the report has no error.
 pub(crate) fn assemble(mut declarations: Declarations, lowered: Lowered, report: &mut Report) -> Program {
+    let consent = std::mem::take(&mut declarations.consent).completed(&declarations, &lowered, report);
     let declared = std::mem::take(&mut declarations.destinations);
     let names = Names::new(&declarations, &lowered);
     let destinations: Vec<Destination> =
@@ -21,6 +22,7 @@ pub(crate) fn assemble(mut declarations: Declarations, lowered: Lowered, report:
         event_names,
         sources,
         identity,
+        consent,
         profile,
         destinations,
         context_slots: lowered.context_slots,

@@ -22,8 +22,8 @@ pub(super) struct Modifiers<'c> {
 
 impl Checker<'_> {
     pub(super) fn call(&mut self, call: &Call, span: Span, scope: Scope<'_>) -> Option<Typed> {
-        if let ("consented", true) =
-            (call.function.value.first().map_or("", |name| name.value.as_str()), self.setting.consent)
+        if let ([name], false) = (call.function.value.as_slice(), self.setting.ahead)
+            && name.value == "consented"
         {
             return self.consented(call, span, scope);
         }

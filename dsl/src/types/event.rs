@@ -3,7 +3,7 @@
 use super::expression::Checker;
 use super::scope::{Scope, StepScope};
 use super::value::Typed;
-use crate::diagnostic::{Diagnostic, codes};
+use crate::diagnostic::{Diagnostic, codes, suggest};
 use crate::ir::{Expression, Pattern, Type};
 use crate::source::Span;
 use crate::syntax::ast::{Argument, Call, ExpressionKind, Modifier, Node, Step};
@@ -101,6 +101,19 @@ impl Checker<'_> {
             );
             return None;
         };
+        if let Some(known) = &self.declarations.places.purposes
+            && known.iter().all(|it| it.name != purpose.value)
+        {
+            let message = format!("there is no purpose `{}`", purpose.value);
+            let label = "not declared in consent.yaml";
+            let error = Diagnostic::error(codes::UNKNOWN_PURPOSE, message, purpose.span, label);
+            let near = suggest::nearest(&purpose.value, known.iter().map(|it| it.name.as_str()));
+            let help = near.map_or("declare it under `purposes` in consent.yaml".to_owned(), |near| {
+                format!("did you mean `{near}`?")
+            });
+            self.report(error.help(help));
+            return None;
+        }
         Some(Typed::new(Expression::Consented(purpose.value.as_str().into()), Type::Bool, span))
     }
 }

@@ -19,7 +19,7 @@ const MOST: i64 = 100;
 impl Checker<'_> {
     /// An experience; `None` when something in it has been reported.
     pub fn experience(&mut self, item: &Item, experience: &ast::Experience) -> Option<Experience> {
-        self.setting = Setting { entering: None, consent: true, ahead: false };
+        self.setting = Setting::default();
         let mut sound = true;
         let mut arms = Vec::new();
         for arm in &experience.arms {

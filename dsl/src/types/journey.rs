@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 impl Checker<'_> {
     /// A journey; `None` when something in it has been reported.
     pub fn journey(&mut self, item: &Item, journey: &ast::Journey) -> Option<Journey> {
-        self.setting = Setting { entering: None, consent: true, ahead: false };
+        self.setting = Setting::default();
         let entry = journey.enter.as_ref().map(|enter| self.entry(&enter.value));
         let goals: Vec<Option<Pattern>> =
             journey.goals.iter().map(|goal| self.lone_event("goal", goal).map(|(pattern, _)| pattern)).collect();

@@ -80,7 +80,7 @@ impl Checker<'_> {
 
     /// A value that comes after the moment at hand; `what` it is called.
     fn ahead(&mut self, expression: &ast::Expression, what: &str) -> Option<Typed> {
-        self.setting = Setting { entering: None, consent: false, ahead: true };
+        self.setting = Setting { entering: None, ahead: true };
         let typed = self.expression(expression, Scope::Person);
         self.setting = Setting::default();
         let typed = typed?;

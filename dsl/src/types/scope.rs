@@ -43,8 +43,6 @@ pub enum RuleState {
 pub struct Setting {
     /// In a journey: the event that the person entered with.
     pub entering: Option<StepScope>,
-    /// `consented(…)` may be asked.
-    pub consent: bool,
     /// Windows may look ahead.
     pub ahead: bool,
 }

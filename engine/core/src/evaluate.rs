@@ -58,8 +58,6 @@ pub trait Scene<'a> {
 pub fn evaluate<'a>(expression: &'a Expression, scene: &impl Scene<'a>, now: Moment) -> Answer<'a> {
     match expression {
         Expression::Constant(value) => Answer::constant(Datum::from(value)),
-        // No consent is recorded yet.
-        Expression::Consented(_) => Answer::constant(Datum::Bool(false)),
         Expression::Unary { operator, operand } => {
             let answer = evaluate(operand, scene, now);
             match operator {
@@ -93,6 +91,7 @@ pub fn evaluate<'a>(expression: &'a Expression, scene: &impl Scene<'a>, now: Mom
         | Expression::Step { .. }
         | Expression::Profile(_)
         | Expression::Rule(_)
+        | Expression::Consented(_)
         | Expression::Aggregate(_) => scene.leaf(expression, now),
     }
 }

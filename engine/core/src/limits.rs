@@ -36,6 +36,9 @@ pub const IDENTIFIERS: usize = 1_000;
 /// Refused links remembered for one person, so that each is reported once and not with every message.
 pub const REFUSALS: usize = 16;
 
+/// Statements about consent of one person. Beyond it those go first that repeat the one before.
+pub const STATEMENTS: usize = 64;
+
 /// Events that an explanation lists for one aggregate; it says how many more there are.
 pub const EXPLAINED_EVENTS: usize = 20;
 

@@ -4,7 +4,8 @@
 use rustc_hash::FxHashMap;
 use sonder_dsl::ir::journey::Entry;
 use sonder_dsl::ir::{
-    AggregateId, DestinationId, IdentifierKindId, Journey, JourneyId, ProfileTraitId, Program, RuleId, SourceId,
+    AggregateId, DestinationId, IdentifierKindId, Journey, JourneyId, ProfileTraitId, Program, PurposeId, RuleId,
+    SourceId,
 };
 use sonder_dsl::model::MergePolicy;
 use xxhash_rust::xxh3::xxh3_64;
@@ -34,6 +35,8 @@ pub struct Names {
     pub sources: Index,
     /// Traits of the golden record.
     pub profile: Index,
+    /// Purposes.
+    pub purposes: Index,
     /// Segments and computed traits.
     pub rules: Index,
     /// Aggregates.
@@ -62,6 +65,7 @@ impl Names {
             // What journeys set is of no source of the project; it stands behind them.
             sources: Index::of_names(program.sources.iter().map(|it| it.name.as_str()).chain([JOURNEY_SOURCE])),
             profile: Index::of_names(program.profile.iter().map(|it| it.name.as_str())),
+            purposes: Index::of_names(program.consent.purposes.iter().map(|it| it.name.as_str())),
             rules: Index::of_names(
                 program.rules.iter().map(|it| it.name.clone()).chain(hidden.map(|name| format!("journey {name}"))),
             ),
@@ -80,6 +84,7 @@ impl Names {
             kinds: Index::of_places(program.identity.identifiers.len()),
             sources: Index::of_places(program.sources.len() + 1),
             profile: Index::of_places(program.profile.len()),
+            purposes: Index::of_places(program.consent.purposes.len()),
             rules: Index::of_places(program.rules.len() + entered_by_condition(program).count()),
             aggregates: Index::of_places(program.aggregates.len()),
             journeys: Index::of_places(program.journeys.len()),
@@ -140,6 +145,7 @@ typed! {
     kind kind_key kinds IdentifierKindId u16;
     source source_key sources SourceId u32;
     profile_trait profile_trait_key profile ProfileTraitId u32;
+    purpose purpose_key purposes PurposeId u16;
     rule rule_key rules RuleId u32;
     aggregate aggregate_key aggregates AggregateId u32;
     journey journey_key journeys JourneyId u16;

@@ -3,6 +3,7 @@
 
 use crate::aggregate::cells::{self, Cells};
 use crate::aggregate::{AggregateState, Spec};
+use crate::consent::Answers;
 use crate::datum::{Datum, Known};
 use crate::evaluate::Answer;
 use crate::footprint;
@@ -28,6 +29,8 @@ pub struct Person {
     pub timers: RuleTimes,
     /// Where they are in journeys, if they ever came near one.
     pub travels: Option<Box<Travels>>,
+    /// What they said about consent.
+    pub answers: Answers,
     /// Their earliest event.
     pub first_seen: Moment,
     /// Their latest event.
@@ -71,6 +74,7 @@ impl Person {
             announced: ThinVec::new(),
             timers: RuleTimes::default(),
             travels: None,
+            answers: Answers::default(),
             first_seen: seen,
             last_seen: seen,
         }
@@ -101,6 +105,7 @@ impl Person {
             + self.announced.iter().flat_map(|(_, value)| value).map(Known::heap).sum::<usize>()
             + self.timers.heap()
             + self.travels.as_ref().map_or(0, |travels| travels.size())
+            + self.answers.heap()
     }
 
     /// The earliest moment at which something may change by itself.

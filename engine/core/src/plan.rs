@@ -2,6 +2,7 @@
 //! this aggregate touch, who is to be told.
 
 use crate::aggregate::Spec;
+use crate::consent::{Purposes, only};
 use crate::datum::{Datum, Known};
 use crate::identity::LinkRules;
 use crate::journey::plan::JourneyPlans;
@@ -15,7 +16,7 @@ use sonder_dsl::ir::{
     AggregateId, DestinationId, EventId, Expression, Fingerprint, Journey, JourneyId, ProfileTraitId, Program, RuleId,
     RuleKind, SourceId, Type,
 };
-use sonder_dsl::model::MergePolicy;
+use sonder_dsl::model::{Consent, MergePolicy};
 use sonder_dsl::time::Moment;
 use std::collections::BTreeSet;
 
@@ -38,6 +39,10 @@ pub struct Plan {
     pub rules_of_aggregate: Vec<Vec<RuleId>>,
     /// For each trait of the golden record, the watched rules that may change with it.
     pub rules_of_profile_trait: Vec<Vec<RuleId>>,
+    /// The watched rules that may change with what somebody says about consent.
+    pub rules_of_consent: Vec<RuleId>,
+    /// The purposes.
+    pub consent: Consent,
     /// For each trait of the golden record, which observation wins.
     pub policies: Vec<MergePolicy>,
     /// All rules, by id; behind those of the program the conditions under which people enter journeys, which nobody sees.
@@ -126,6 +131,8 @@ impl Plan {
                 reach.profile_traits.contains(&ProfileTraitId(index as u32))
             }),
             policies: program.profile.iter().map(|it| it.merge.clone()).collect(),
+            rules_of_consent: rules_of_consent(&rules),
+            consent: program.consent.clone(),
             initially_true: Vec::new(),
             receivers_of_profile_trait: (0..program.profile.len())
                 .map(|index| told(&|it| it.profile_traits.contains(&ProfileTraitId(index as u32))))
@@ -176,6 +183,17 @@ impl Plan {
     pub fn shown<'t>(&self, segments: &'t RuleTimes) -> impl Iterator<Item = (RuleId, Moment)> + use<'t> {
         let declared = self.declared;
         segments.iter().filter(move |(rule, _)| rule.index() < declared)
+    }
+
+    /// The purposes that somebody consents to, as of now: by their latest answers.
+    pub fn consents_to(&self, person: &Person) -> Purposes {
+        person.answers.latest().yes
+    }
+
+    /// Whether somebody consents to a purpose, as of now.
+    pub fn consents(&self, person: &Person, purpose: &str) -> bool {
+        let purpose = self.consent.purpose(purpose).map_or(0, only);
+        self.consents_to(person) & purpose != 0
     }
 
     /// A rule; an id of another program gives none.
@@ -268,6 +286,18 @@ fn rules_named(expression: &Expression) -> Vec<RuleId> {
     reads.sort_unstable();
     reads.dedup();
     reads
+}
+
+/// Those that ask for consent, also through other rules.
+fn rules_of_consent(rules: &[RulePlan]) -> Vec<RuleId> {
+    let mut asks: Vec<bool> = Vec::with_capacity(rules.len());
+    for rule in rules {
+        let mut asked = rule.reads.iter().any(|read| asks.get(read.index()) == Some(&true));
+        rule.expression.walk(&mut |leaf| asked |= matches!(leaf, Expression::Consented(_)));
+        asks.push(asked);
+    }
+    let numbered = rules.iter().zip(asks).zip(0..);
+    numbered.filter(|((rule, asks), _)| *asks && rule.watched).map(|(_, index)| RuleId(index)).collect()
 }
 
 fn receivers(program: &Program, hears: &dyn Fn(&sonder_dsl::model::Destination) -> bool) -> Vec<DestinationId> {

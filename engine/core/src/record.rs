@@ -1,5 +1,6 @@
 //! Log records as the fold sees them.
 
+use crate::consent::Said;
 use crate::message::{Call, Label};
 use serde::{Deserialize, Serialize};
 use sonder_dsl::ir::{DestinationId, EventId, IdentifierKindId, ProfileTraitId, SourceId, Value};
@@ -57,6 +58,7 @@ impl Event {
             withheld: Vec::new(),
             stripped: Vec::new(),
             labels: Vec::new(),
+            said: Said::NOTHING,
             historical: false,
         }
     }
@@ -90,6 +92,8 @@ pub struct Event {
     pub stripped: Vec<String>,
     /// What is doubtful about it: it counts, but people should know. Sorted, each once.
     pub labels: Vec<Label>,
+    /// What it says about consent.
+    pub said: Said,
     /// Imported history: no deliveries follow from it.
     pub historical: bool,
 }

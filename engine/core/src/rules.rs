@@ -74,6 +74,7 @@ impl<'a> Scene<'a> for PersonScene<'a, '_> {
         match leaf {
             Expression::Profile(id) => Answer::constant(self.person.profile_value(*id)),
             Expression::Aggregate(id) => self.aggregate(*id, now),
+            Expression::Consented(purpose) => Answer::constant(Datum::Bool(self.plan.consents(self.person, purpose))),
             // INVARIANT: what a rule reads was evaluated before it.
             Expression::Rule(id) => self.memo.get(id).copied().unwrap_or_else(|| Answer::constant(Datum::Unknown)),
             _ => Answer::constant(Datum::Unknown),

@@ -1,5 +1,6 @@
 //! What is known of one person, as plain data: for the API, the console and `person show`.
 
+use crate::consent::only;
 use crate::datum::{Datum, Known};
 use crate::effect::PersonId;
 use crate::identity::graph::{Component, Graph};
@@ -10,7 +11,7 @@ use crate::person::Person;
 use crate::plan::Plan;
 use crate::rule_times::RuleTimes;
 use crate::rules::{Memo, value_of};
-use sonder_dsl::ir::{IdentifierKindId, Program, RuleId, SourceId};
+use sonder_dsl::ir::{IdentifierKindId, Program, PurposeId, RuleId, SourceId};
 use sonder_dsl::time::Moment;
 
 /// One person.
@@ -32,6 +33,10 @@ pub struct PersonView {
     pub segments: Vec<SegmentView>,
     /// Journeys that they are or were in, by name; of each that is told apart by a property, every passage.
     pub journeys: Vec<JourneyView>,
+    /// For each purpose whether they consent, as of now.
+    pub consent: Vec<ConsentView>,
+    /// All that they said about consent, in order.
+    pub answers: Vec<AnswerView>,
     /// Their earliest event.
     pub first_seen: Moment,
     /// Their latest event.
@@ -56,6 +61,30 @@ pub struct JourneyView {
     pub since: Moment,
     /// When they came in.
     pub entered: Moment,
+}
+
+/// Whether somebody consents to a purpose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConsentView {
+    /// Its name.
+    pub purpose: String,
+    /// Whether its rules and destinations may use their data.
+    pub granted: bool,
+    /// Since when they have said so; `None` where they said nothing.
+    pub since: Option<Moment>,
+}
+
+/// What somebody said to a purpose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AnswerView {
+    /// Its name.
+    pub purpose: String,
+    /// Yes or no.
+    pub granted: bool,
+    /// When.
+    pub at: Moment,
+    /// The record that has it.
+    pub seq: u64,
 }
 
 /// An identifier of a person.
@@ -149,9 +178,22 @@ impl Viewed<'_> {
             computed: self.computed(),
             segments: self.segments(),
             journeys: self.journeys(),
+            consent: self.consent(),
+            answers: answers(self.plan, self.person),
             first_seen: self.person.first_seen,
             last_seen: self.person.last_seen,
         }
+    }
+
+    fn consent(&self) -> Vec<ConsentView> {
+        let granted = self.plan.consents_to(self.person);
+        let numbered = self.plan.consent.purposes.iter().zip(0..);
+        let view = numbered.map(|(it, id)| {
+            let purpose = only(PurposeId(id));
+            let since = self.person.answers.since(purpose).map(|first| first.at);
+            ConsentView { purpose: it.name.clone(), granted: granted & purpose != 0, since }
+        });
+        view.collect()
     }
 
     fn kind(&self, kind: IdentifierKindId) -> String {
@@ -265,4 +307,18 @@ impl Viewed<'_> {
             .filter_map(|(rule, since)| Some(SegmentView { rule, name: self.plan.rule(rule)?.name.clone(), since }));
         named.collect()
     }
+}
+
+/// All answers of somebody, in order.
+pub(crate) fn answers(plan: &Plan, person: &Person) -> Vec<AnswerView> {
+    let mut answers = Vec::new();
+    for statement in person.answers.iter() {
+        for (purpose, id) in plan.consent.purposes.iter().zip(0..) {
+            if let Some(granted) = statement.said.to(PurposeId(id)) {
+                let (purpose, at, seq) = (purpose.name.clone(), statement.at, statement.seq.0);
+                answers.push(AnswerView { purpose, granted, at, seq });
+            }
+        }
+    }
+    answers
 }

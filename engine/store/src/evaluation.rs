@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 use sonder_core::eval::History;
 use sonder_core::funnel::FunnelGroup;
 use sonder_dsl::ir::sql::{Clock, Dialect, DuckDb, lower, lower_funnel};
-use sonder_dsl::ir::{EventId, Funnel, Program, RuleId, RuleKind, Type, Value};
+use sonder_dsl::ir::{EventId, Funnel, Program, PurposeId, RuleId, RuleKind, Type, Value};
 use sonder_dsl::time::{Duration, Moment};
 
 /// A history in tables.
@@ -29,6 +29,7 @@ impl<'p> SqlEvaluation<'p> {
         let connection = Connection::open_in_memory()?;
         let evaluation = Self { program, connection };
         evaluation.people(history)?;
+        evaluation.consent(history)?;
         for index in 0..program.events.len() {
             evaluation.events(EventId(index as u32), history)?;
         }
@@ -109,6 +110,29 @@ impl<'p> SqlEvaluation<'p> {
              CREATE TABLE profile AS SELECT person{typed} FROM observed;\n\
              DROP TABLE observed;"
         ))?;
+        Ok(())
+    }
+
+    fn consent(&self, history: &History) -> Result<(), StoreError> {
+        self.connection.execute_batch(
+            "CREATE TABLE said (person BIGINT, seq BIGINT, micros BIGINT, purpose VARCHAR, granted VARCHAR)",
+        )?;
+        let mut rows = self.connection.appender("said")?;
+        for it in history.events.iter().filter(|it| !it.event.said.is_nothing()) {
+            let key = [it.person as i64, it.seq.0 as i64, it.event.occurred_at.0];
+            for (purpose, id) in self.program.consent.purposes.iter().zip(0..) {
+                if let Some(granted) = it.event.said.to(PurposeId(id)) {
+                    append(&mut rows, &key, [Some(purpose.name.clone()), Some(granted.to_string())].into_iter())?;
+                }
+            }
+        }
+        rows.flush()?;
+        drop(rows);
+        self.connection.execute_batch(
+            "CREATE TABLE consent AS SELECT person, purpose, CAST(granted AS BOOLEAN) AS granted,\n\
+             make_timestamp(micros) AS occurred_at, seq FROM said;\n\
+             DROP TABLE said;",
+        )?;
         Ok(())
     }
 

@@ -57,6 +57,8 @@ pub struct Resident {
     pub identifiers: Vec<ResidentIdentifier>,
     /// The golden record, by name, as views show it; what the rules read of it.
     pub profile: Map<String, Json>,
+    /// What they said about consent: the purpose, whether they said yes, when, and where the log has it.
+    pub answers: Vec<(String, bool, Moment, Seq)>,
     /// The segments that they are in: numbers that come back in [`Overlap::segment`].
     pub segments: Vec<u32>,
 }
@@ -120,11 +122,12 @@ fn settle(
     connection.execute_batch(&format!(
         "CREATE TEMP TABLE sonder_owners(node UBIGINT, person BIGINT, kind UINTEGER, generic BOOLEAN);
          CREATE TEMP TABLE sonder_held(person BIGINT, segment UINTEGER);
+         CREATE TEMP TABLE sonder_said(person BIGINT, purpose VARCHAR, granted BOOLEAN, micros BIGINT, seq UBIGINT);
          CREATE TEMP TABLE sonder_observed(person BIGINT, sonder_place BIGINT{columns});"
     ))?;
     let appender = |table: &str| connection.appender_to_catalog_and_db(table, "temp", "main");
-    let (mut owners, mut held, mut observed) =
-        (appender("sonder_owners")?, appender("sonder_held")?, appender("sonder_observed")?);
+    let (mut owners, mut held, mut said, mut observed) =
+        (appender("sonder_owners")?, appender("sonder_held")?, appender("sonder_said")?, appender("sonder_observed")?);
     let kinds = &request.program.identity.identifiers;
     let mut person: i64 = 0;
     loop {
@@ -138,6 +141,10 @@ fn settle(
                 let row: [&dyn ToSql; 4] = [&node(&it.kind, &it.value), &person, &(kind as u32), &it.generic];
                 owners.append_row(row)?;
             }
+            for (purpose, granted, at, seq) in &resident.answers {
+                let row: [&dyn ToSql; 5] = [&person, purpose, granted, &at.0, &seq.0];
+                said.append_row(row)?;
+            }
             for segment in &resident.segments {
                 let row: [&dyn ToSql; 2] = [&person, segment];
                 held.append_row(row)?;
@@ -147,12 +154,14 @@ fn settle(
             person += 1;
         }
     }
-    for appender in [&mut owners, &mut held, &mut observed] {
+    for appender in [&mut owners, &mut held, &mut said, &mut observed] {
         appender.flush()?;
     }
     let typed: String = traits.iter().map(|it| format!(", {}", typed_column(&it.name, &it.kind))).collect();
     connection.execute_batch(&format!(
         "CREATE TEMP VIEW people AS SELECT person FROM temp.sonder_observed;
+         CREATE TEMP VIEW consent AS
+           SELECT person, purpose, granted, make_timestamp(micros) AS occurred_at, seq FROM temp.sonder_said;
          CREATE TEMP VIEW profile AS SELECT person{typed} FROM temp.sonder_observed;"
     ))?;
     Ok(person.unsigned_abs())
@@ -167,8 +176,8 @@ fn clear(program: &Program, wanted: &Wanted) -> String {
     });
     let views: String = views.collect();
     format!(
-        "DROP TABLE temp.sonder_preview; {views} DROP VIEW temp.people; DROP VIEW temp.profile;
+        "DROP TABLE temp.sonder_preview; {views} DROP VIEW temp.people; DROP VIEW temp.profile; DROP VIEW temp.consent;
          DROP TABLE temp.sonder_whose; DROP TABLE temp.sonder_owners; DROP TABLE temp.sonder_held;
-         DROP TABLE temp.sonder_observed;"
+         DROP TABLE temp.sonder_said; DROP TABLE temp.sonder_observed;"
     )
 }

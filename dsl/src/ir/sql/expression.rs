@@ -54,6 +54,9 @@ trait Leaves {
     fn aggregate(&mut self, _id: AggregateId) -> Option<Typed> {
         None
     }
+    fn consented(&mut self, _purpose: &str) -> Option<Typed> {
+        None
+    }
 }
 
 /// The rules that an expression names.
@@ -74,7 +77,7 @@ pub(super) fn steps_read(expression: &Expression, into: &mut BTreeSet<(u8, Prope
     });
 }
 
-fn visit(expression: &Expression, see: &mut dyn FnMut(&Expression)) {
+pub(super) fn visit(expression: &Expression, see: &mut dyn FnMut(&Expression)) {
     see(expression);
     match expression {
         Expression::Unary { operand, .. } => visit(operand, see),
@@ -158,6 +161,10 @@ impl Leaves for Person<'_, '_> {
         let column = self.lowering.aggregates.get(&id)?.clone();
         Some(self.column(&column, kind))
     }
+    fn consented(&mut self, purpose: &str) -> Option<Typed> {
+        let column = self.lowering.consent.get(&self.lowering.program.consent.purpose(purpose)?)?.clone();
+        Some(self.column(&column, Type::Bool))
+    }
 }
 
 /// Over one event: leaves are columns of its row, and of the rows that earlier steps matched.
@@ -240,8 +247,7 @@ fn lower(leaves: &mut dyn Leaves, expression: &Expression) -> Typed {
         Expression::Profile(id) => leaf(leaves.profile(*id)),
         Expression::Rule(id) => leaf(leaves.rule(*id)),
         Expression::Aggregate(id) => leaf(leaves.aggregate(*id)),
-        // No consent is recorded yet.
-        Expression::Consented(_) => Typed::known("false".to_owned(), Type::Bool),
+        Expression::Consented(purpose) => leaf(leaves.consented(purpose)),
         Expression::Unary { operator: UnaryOperator::Not, operand } => {
             Typed::known(format!("NOT {}", truth(leaves, operand)), Type::Bool)
         }

@@ -4,6 +4,7 @@
 //!
 //! - `people(person)`: everybody;
 //! - `profile(person, <trait> …)`: the golden record;
+//! - `consent(person, purpose, granted, occurred_at, seq)`: every answer that somebody gave to a purpose;
 //! - `ev_<event>(person, seq, occurred_at, <property> …, "context.<path>" …)`: one for each event type, holding the
 //!   events of the log up to the sequence number in question.
 //!
@@ -14,6 +15,7 @@
 //! Nothing here knows a concrete database: what differs between them is a [`Dialect`], one a file.
 
 mod aggregate;
+mod consent;
 mod dialect;
 mod duckdb;
 mod expression;
@@ -27,7 +29,7 @@ pub use duckdb::DuckDb;
 pub use funnel::lower_funnel;
 pub use query::{Cte, Query};
 
-use super::{AggregateId, Program, RuleId};
+use super::{AggregateId, Program, PurposeId, RuleId};
 use crate::time::Moment;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -74,6 +76,7 @@ struct Lowering<'a> {
     query: Query,
     aggregates: BTreeMap<AggregateId, Column>,
     rules: BTreeMap<RuleId, Column>,
+    consent: BTreeMap<PurposeId, Column>,
 }
 
 impl<'a> Lowering<'a> {
@@ -82,7 +85,15 @@ impl<'a> Lowering<'a> {
             Clock::At(moment) => dialect.moment(moment),
             Clock::Now => dialect.current_moment().to_owned(),
         };
-        Self { program, dialect, now, query: Query::default(), aggregates: BTreeMap::new(), rules: BTreeMap::new() }
+        Self {
+            program,
+            dialect,
+            now,
+            query: Query::default(),
+            aggregates: BTreeMap::new(),
+            rules: BTreeMap::new(),
+            consent: BTreeMap::new(),
+        }
     }
 
     /// The rules asked for and all that they read, in evaluation order.
@@ -120,6 +131,7 @@ impl<'a> Lowering<'a> {
 
     /// The common table expressions of the rules that others read, and of those in `read`.
     fn lower_rules_read(&mut self, needed: &BTreeSet<RuleId>, mut read: BTreeSet<RuleId>) {
+        self.lower_consent(needed);
         for rule in needed.iter().filter_map(|id| self.program.rules.get(id.index())) {
             expression::rules_read(&rule.expression, &mut read);
         }

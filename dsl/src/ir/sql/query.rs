@@ -27,7 +27,7 @@ impl Query {
     pub(super) fn unique_name(&self, wanted: &str) -> String {
         let taken = |name: &str| {
             self.ctes.iter().any(|cte| cte.name == name)
-                || matches!(name, "people" | "profile" | "any_event" | "this_session")
+                || matches!(name, "people" | "profile" | "consent" | "any_event" | "this_session")
                 || name.starts_with("ev_")
         };
         if !taken(wanted) {

@@ -24,7 +24,7 @@ pub const ELSEWHERE: [Elsewhere; 2] = [
         signature: "consented(purpose)",
         takes: "a purpose",
         gives: "bool",
-        meaning: "Whether the person has consented to a purpose; in journeys and experiences.",
+        meaning: "Whether the person has consented to a purpose, as of now; where nothing was said, what the regime says.",
         example: "journey offers {\n  enter on order\n  exit when not consented(marketing)\n}",
     },
     Elsewhere {

@@ -68,7 +68,7 @@ pub static ALL: [&Builtin; 13] = [
     &top::BUILTIN,
 ];
 
-/// Functions that later versions have in rules; journeys have `consented` now.
+/// Functions that later versions have in what looks ahead; everywhere else `consented` stands now.
 pub const LATER: [&str; 1] = ["consented"];
 
 /// What stands in a field of `show` only.

@@ -91,6 +91,7 @@ fn part() -> Json {
         "profile",
         "rule",
         "aggregate",
+        "consent",
     ];
     let margin = object(&[
         ("operator", one_of(&[">=", ">", "<=", "<", "=="])),

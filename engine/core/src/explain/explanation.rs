@@ -152,6 +152,8 @@ pub enum PartKind {
     Rule,
     /// `count(…)` …
     Aggregate,
+    /// `consented(…)`
+    Consent,
 }
 
 /// How far a comparison is from turning.

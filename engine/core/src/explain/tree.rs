@@ -225,6 +225,7 @@ impl<'a> Builder<'a> {
             }
             Expression::Aggregate(id) => (PartKind::Aggregate, self.aggregate_type(*id).cloned()),
             Expression::IsKnown(_) => (PartKind::Known, Some(Type::Bool)),
+            Expression::Consented(_) => (PartKind::Consent, Some(Type::Bool)),
             Expression::OrDefault { .. } => (PartKind::Default, None),
             Expression::Binary { operator, .. } if is_comparison(*operator) => (PartKind::Comparison, Some(Type::Bool)),
             _ => (PartKind::Arithmetic, None),
@@ -245,7 +246,9 @@ impl<'a> Builder<'a> {
                 matches!(kind, Some(RuleKind::Segment | RuleKind::Trait(Type::Bool)))
             }
             Expression::Aggregate(id) => self.aggregate_type(*id) == Some(&Type::Bool),
-            Expression::IsKnown(_) | Expression::Unary { operator: UnaryOperator::Not, .. } => true,
+            Expression::IsKnown(_)
+            | Expression::Consented(_)
+            | Expression::Unary { operator: UnaryOperator::Not, .. } => true,
             Expression::Binary { operator, .. } => {
                 is_comparison(*operator) || matches!(operator, BinaryOperator::And | BinaryOperator::Or)
             }

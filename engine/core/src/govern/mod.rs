@@ -14,6 +14,7 @@ mod value;
 
 pub use example::{SchemaProblem, schema_problems};
 
+use crate::consent::signal::{CHANGES, Signals};
 use crate::message::{Call, Label, Message, Quarantined, Reason, code, limits};
 use crate::record::{Event, Identifier};
 use identify::Identifiers;
@@ -22,7 +23,7 @@ use path::MessagePath;
 use schema::{EventRules, Verdict};
 use serde_json::{Map, Value as Json};
 use sonder_dsl::ir::{DestinationId, EventId, IdentifierKindId, ProfileTraitId, Program, Type, Value};
-use sonder_dsl::model::{ContextField, UndeclaredEvents};
+use sonder_dsl::model::{ContextField, UndeclaredEvents, fold_event_name};
 use std::sync::Arc;
 
 /// A program's rules for messages, compiled once.
@@ -33,6 +34,7 @@ pub struct Governor {
     identifiers: Identifiers,
     profile: Vec<TraitPaths>,
     context: Vec<ContextField>,
+    signals: Signals,
     accepts_undeclared: bool,
 }
 
@@ -70,6 +72,7 @@ impl Governor {
             identifiers: Identifiers::new(&program.identity),
             profile: profile.collect(),
             context: program.context_slots.clone(),
+            signals: Signals::new(&program.consent),
             accepts_undeclared: program.settings.undeclared_events == UndeclaredEvents::Accept,
         }
     }
@@ -130,6 +133,7 @@ impl Governor {
             withheld,
             stripped,
             labels,
+            said: self.signals.read(message),
             historical: message.historical,
         })
     }
@@ -143,10 +147,23 @@ impl Governor {
             Call::Identify | Call::Group | Call::Alias => return None,
         };
         let declared = self.naming.find(name);
+        if declared.is_none() && message.call == Call::Track && CHANGES.contains(&fold_event_name(name).as_str()) {
+            return self.change_of_consent(message, reasons);
+        }
         if declared.is_none() && !self.accepts_undeclared {
             reasons.push(self.naming.undeclared(name));
         }
         declared
+    }
+
+    /// A report of what somebody said needs no schema, but must say something.
+    fn change_of_consent(&self, message: &Message, reasons: &mut Vec<Reason>) -> Option<EventId> {
+        let consent = message.context.get("consent").and_then(Json::as_object);
+        if consent.is_none_or(Map::is_empty) && !message.context.contains_key("consentManagement") {
+            let path = "/context/consent";
+            reasons.push(Reason::new(code::MISSING_CONSENT, path, "a change of consent must say what changed"));
+        }
+        None
     }
 
     fn traits(&self, message: &Message, labels: &mut Vec<Label>) -> Vec<(ProfileTraitId, Value)> {

@@ -200,6 +200,8 @@ pub mod code {
     pub const MISSING_IDENTIFIER: &str = "missing_identifier";
     /// No schema has this name.
     pub const UNDECLARED_EVENT: &str = "undeclared_event";
+    /// A report of a change of consent that says nothing.
+    pub const MISSING_CONSENT: &str = "missing_consent";
     /// Not what the schema says.
     pub const SCHEMA_VIOLATION: &str = "schema_violation";
 }

@@ -3,6 +3,7 @@
 use super::State;
 use crate::effect::PersonId;
 use crate::identity::graph::PersonIndex;
+use crate::view::{self, AnswerView};
 use sonder_dsl::ir::{ProfileTraitId, Program, RuleId};
 
 /// Somebody.
@@ -14,6 +15,8 @@ pub struct Resident {
     pub identifiers: Vec<ResidentIdentifier>,
     /// What is known of the traits asked for, by name, as views show it. `None` while spilled.
     pub profile: Option<serde_json::Map<String, serde_json::Value>>,
+    /// All that they said about consent. `None` while spilled.
+    pub answers: Option<Vec<AnswerView>>,
     /// The segments that they are in.
     pub segments: Vec<RuleId>,
 }
@@ -55,7 +58,9 @@ impl State {
             Some(ResidentIdentifier { kind, value: it.value.to_string(), generic: node.generic })
         });
         let slot = self.slots.get(place.index())?;
-        let profile = slot.body.read(&self.plan).map(|person| {
+        let person = slot.body.read(&self.plan);
+        let answers = person.as_ref().map(|person| view::answers(&self.plan, person));
+        let profile = person.map(|person| {
             let shown = traits.iter().filter_map(|id| {
                 let declared = program.profile.get(id.index())?;
                 let value = person.profile_value(*id);
@@ -67,6 +72,7 @@ impl State {
             id: component.id,
             identifiers: current.collect(),
             profile,
+            answers,
             segments: self.plan.shown(&slot.segments).map(|(rule, _)| rule).collect(),
         })
     }

@@ -8,6 +8,7 @@
 use super::rest::{self, Body};
 use super::{CLEAN, Slot, State, Travelling};
 use crate::aggregate::{AggregateState, cells};
+use crate::consent::{Purposes, Said, Statement};
 use crate::datum::Known;
 use crate::effect::PersonId;
 use crate::identity::NOBODY;
@@ -20,7 +21,7 @@ use crate::profile::{Observation, Observations};
 use crate::record::{Identifier, Seq, UNKNOWN_SOURCE};
 use crate::rule_times::RuleTimes;
 use serde::{Deserialize, Serialize};
-use sonder_dsl::ir::{AggregateId, ProfileTraitId, Program, RuleId};
+use sonder_dsl::ir::{AggregateId, ProfileTraitId, Program, PurposeId, RuleId};
 use sonder_dsl::time::Moment;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -28,7 +29,7 @@ use thin_vec::ThinVec;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 /// The first byte of all that is written. Another number is another format.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 /// What changed since the last checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,6 +139,7 @@ struct BodyOf<'a> {
     announced: Vec<(NameKey, &'a Option<Known>)>,
     timers: Vec<(NameKey, Moment)>,
     travels: Option<TravelsRecord>,
+    answers: Vec<StatementRecord>,
 }
 
 #[derive(Deserialize)]
@@ -149,6 +151,14 @@ struct BodyRecord {
     announced: Vec<(NameKey, Option<Known>)>,
     timers: Vec<(NameKey, Moment)>,
     travels: Option<TravelsRecord>,
+    answers: Vec<StatementRecord>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StatementRecord {
+    at: Moment,
+    seq: Seq,
+    said: Vec<(NameKey, bool)>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -420,6 +430,7 @@ impl Plan {
         person.announced = in_order(by_rule(body.announced, names));
         person.timers = by_rule(body.timers, names).into_iter().collect();
         person.travels = body.travels.map(|record| Box::new(record.into_travels(&self.journeys, names)));
+        person.answers = body.answers.into_iter().filter_map(|record| record.into_statement(names)).collect();
         Ok(person)
     }
 }
@@ -444,6 +455,7 @@ pub(super) fn write_body(plan: &Plan, it: &Person, names: &Names) -> Vec<u8> {
         announced: it.announced.iter().map(|(rule, value)| (names.rule_key(*rule), value)).collect(),
         timers: it.timers.iter().map(|(rule, due)| (names.rule_key(rule), due)).collect(),
         travels: it.travels.as_ref().map(|travels| TravelsRecord::new(travels, &plan.journeys, names)),
+        answers: it.answers.iter().map(|statement| StatementRecord::new(statement, names)).collect(),
     })
 }
 
@@ -544,6 +556,21 @@ impl Reason {
 
     fn of_code(code: u8) -> Option<Self> {
         Self::ALL.get(usize::from(code)).copied()
+    }
+}
+
+impl StatementRecord {
+    fn new(statement: &Statement, names: &Names) -> Self {
+        let said = (0..Purposes::BITS as u16).map(PurposeId);
+        let said = said.filter_map(|purpose| Some((names.purpose_key(purpose), statement.said.to(purpose)?)));
+        Self { at: statement.at, seq: statement.seq, said: said.collect() }
+    }
+
+    /// `None` when it was about purposes that are no more.
+    fn into_statement(self, names: &Names) -> Option<Statement> {
+        let answers = self.said.iter().filter_map(|(key, yes)| Some(Said::answer(names.purpose(*key)?, *yes)));
+        let said = answers.fold(Said::NOTHING, Said::and);
+        (!said.is_nothing()).then_some(Statement { at: self.at, seq: self.seq, said })
     }
 }
 

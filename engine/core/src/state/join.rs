@@ -49,6 +49,10 @@ impl State {
         let Some(person) = slot.body.awake_mut() else { return };
         person.first_seen = person.first_seen.min(history.first_seen);
         person.last_seen = person.last_seen.max(history.last_seen);
+        if !history.answers.is_empty() || !person.answers.is_empty() {
+            person.answers.merge(&history.answers, &mut self.dropped);
+            self.scratch.touched.extend(&self.plan.rules_of_consent);
+        }
         for (aggregate, theirs) in history.cells.iter() {
             if let Some(form) = self.plan.aggregates.get(aggregate.index()).and_then(Spec::form) {
                 person.cells.merge(aggregate, form, theirs);

@@ -27,6 +27,7 @@ pub use takeover::Travelling;
 
 use crate::aggregate::spec::selects;
 use crate::aggregate::{AggregateState, Occurrence};
+use crate::consent::Statement;
 use crate::datum::Known;
 use crate::deliver;
 use crate::effect::{Cause, Change, ChangeKind, Effects, JourneyChange, JourneyStep, PersonId};
@@ -177,6 +178,7 @@ impl State {
         self.scratch.subject = self.identify(event, record.seq, cause, effects);
         if let Some(person) = self.scratch.subject {
             let turn = Turn { person, at: self.now, cause, deliver: !event.historical, round: 0 };
+            self.listen(event, record.seq, turn);
             self.observe(event, record.seq, turn);
             self.aggregate(event, record.seq, turn);
             self.forward(program, event, turn, effects);
@@ -301,6 +303,18 @@ impl State {
             self.slots[person.index()] = slot;
         } else {
             self.slots.push(slot);
+        }
+    }
+
+    /// Takes in what the event says about consent.
+    fn listen(&mut self, event: &Event, seq: Seq, turn: Turn) {
+        let Some(person) = self.slots[turn.person.index()].body.awake_mut().filter(|_| !event.said.is_nothing()) else {
+            return;
+        };
+        let before = self.plan.consents_to(person);
+        person.answers.insert(Statement { at: event.occurred_at, seq, said: event.said }, &mut self.dropped);
+        if self.plan.consents_to(person) != before {
+            self.scratch.touched.extend(&self.plan.rules_of_consent);
         }
     }
 

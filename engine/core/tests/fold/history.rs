@@ -1,6 +1,7 @@
 //! A small project whose windows are seconds long, and random logs in which ties, late events and merges are common.
 
 use proptest::prelude::*;
+use sonder_core::consent::Said;
 use sonder_core::message::Call;
 use sonder_core::record::{Event, Fact, Identifier, Record, Seq};
 use sonder_dsl::ir::{EventId, IdentifierKindId, ProfileTraitId, Program, SourceId, Value};
@@ -42,6 +43,7 @@ pub fn project(rules: &str, identity: &str, destination: &str) -> Arc<Program> {
         file("sources/server.yaml", "source: server\nkind: server\nwrite_keys: [wk]\n"),
         file("sources/web.yaml", "source: web\nkind: browser\nwrite_keys: [wk_web]\n"),
         file("identity.yaml", identity),
+        file("consent.yaml", "purposes: [analytics, marketing]"),
         file("rules/all.sonder", rules),
     ];
     if !destination.is_empty() {
@@ -70,6 +72,8 @@ pub struct Happening {
     pub age: Option<i64>,
     /// The client's session, as one or the other SDK spells it.
     pub session: Option<(&'static str, &'static str)>,
+    /// What it answers to the purposes, by place.
+    pub said: Said,
 }
 
 /// An identify call of somebody, received at a second.
@@ -87,6 +91,7 @@ pub fn identify(program: &Program, seq: u64, second: i64, who: &[(&'static str, 
         country: None,
         age: None,
         session: None,
+        said: Said::NOTHING,
     };
     record(program, seq, second, &nothing)
 }
@@ -105,6 +110,7 @@ pub fn track(program: &Program, seq: u64, second: i64, who: &str, kind: &'static
         country: None,
         age: None,
         session: None,
+        said: Said::NOTHING,
     };
     record(program, seq, second, &happening)
 }
@@ -145,6 +151,7 @@ pub fn happening() -> impl Strategy<Value = Happening> {
         0.4,
         (prop::sample::select(vec!["sessionId", "session.id"]), prop::sample::select(vec!["s0", "s1"])),
     );
+    let said = prop_oneof![2 => Just(Said::NOTHING), 1 => (0..4_u32, 0..4_u32).prop_map(|(to, yes)| Said { to, yes: yes & to })];
     let numbers = (prop::option::weighted(0.8, -200..900_i64), prop::option::weighted(0.8, -3..6_i64));
     (
         (kind, who(), gap, late),
@@ -152,10 +159,24 @@ pub fn happening() -> impl Strategy<Value = Happening> {
         numbers,
         (maybe(&["NL", "BE"]), prop::option::weighted(0.5, 0..5_i64)),
         session,
+        said,
     )
-        .prop_map(|((kind, who, gap, late), (category, product), (cents, stars), (country, age), session)| {
-            Happening { kind, who, gap, late, category, product, cents, stars, country, age, session }
-        })
+        .prop_map(
+            |((kind, who, gap, late), (category, product), (cents, stars), (country, age), session, said)| Happening {
+                kind,
+                who,
+                gap,
+                late,
+                category,
+                product,
+                cents,
+                stars,
+                country,
+                age,
+                session,
+                said,
+            },
+        )
 }
 
 /// The log that a program makes of what happened.
@@ -224,6 +245,7 @@ fn event(program: &Program, it: &Happening, at: Moment) -> Event {
         withheld: Vec::new(),
         stripped: Vec::new(),
         labels: Vec::new(),
+        said: it.said,
         historical: false,
     }
 }
@@ -291,6 +313,8 @@ fn rule(number: usize) -> impl Strategy<Value = String> {
         "profile.age > 2",
         "profile.nickname is known",
         "(profile.age or 3) >= 3",
+        "consented(marketing)",
+        "not consented(analytics)",
     ])
     .prop_map(str::to_owned);
     let branch = (length(), window()).prop_map(|(length, window)| {

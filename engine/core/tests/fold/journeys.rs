@@ -87,6 +87,7 @@ fn happening(who: &str, kind: &'static str, product: &'static str) -> Happening 
         country: None,
         age: None,
         session: None,
+        said: sonder_core::consent::Said::NOTHING,
     }
 }
 

@@ -88,7 +88,7 @@ impl<'a> Person<'a> {
             Expression::Profile(id) => self.profile(id.index()),
             Expression::Rule(id) => self.rule(*id),
             Expression::Aggregate(id) => self.aggregate(&self.program.aggregates[id.index()]),
-            Expression::Consented(_) => Some(Value::Bool(false)),
+            Expression::Consented(purpose) => Some(Value::Bool(self.consents(purpose))),
             Expression::Unary { operator: UnaryOperator::Not, operand } => {
                 Some(Value::Bool(!truth(self.value(operand, place).as_ref())))
             }
@@ -112,6 +112,12 @@ impl<'a> Person<'a> {
             Expression::OrDefault { value, default } => self.value(value, place).or_else(|| self.value(default, place)),
             Expression::Convert { value, to } => convert(self.value(value, place)?, to),
         }
+    }
+
+    /// The latest answer, by (when, place in the log).
+    fn consents(&self, purpose: &str) -> bool {
+        let Some(purpose) = self.program.consent.purpose(purpose) else { return false };
+        self.events.iter().filter_map(|it| it.event.said.to(purpose)).next_back().unwrap_or(false)
     }
 
     fn fits(&self, pattern: &Pattern, it: &Happened<'_>, chain: &[Happened<'_>]) -> bool {

@@ -169,6 +169,7 @@ fn event(program: &Program, step: &Step) -> Event {
         withheld: Vec::new(),
         stripped: Vec::new(),
         labels: Vec::new(),
+        said: sonder_core::consent::Said::NOTHING,
         historical: false,
     }
 }

@@ -51,6 +51,7 @@ impl Views {
             withheld: Vec::new(),
             stripped: Vec::new(),
             labels: Vec::new(),
+            said: sonder_core::consent::Said::NOTHING,
             historical: false,
         };
         let mut views =

@@ -15,6 +15,7 @@ use sonder_core::effect::PersonId;
 use sonder_core::explain::is_personal;
 use sonder_core::record::Seq;
 use sonder_core::state;
+use sonder_core::view::AnswerView;
 use sonder_dsl::diagnostic::render::{human, json};
 use sonder_dsl::diagnostic::{Diagnostic, Severity};
 use sonder_dsl::ir::{Program, RuleId};
@@ -188,9 +189,9 @@ impl Census<'_> {
     }
 
     fn resident(&self, it: state::Resident) -> Result<Resident, StoreError> {
-        let profile = match it.profile {
-            Some(profile) => profile,
-            None => self.spilled_profile(it.id)?,
+        let (profile, answers) = match (it.profile, it.answers) {
+            (Some(profile), Some(answers)) => (profile, answers),
+            _ => self.spilled(it.id)?,
         };
         let identifiers = it.identifiers.into_iter().map(|it| ResidentIdentifier {
             kind: it.kind,
@@ -198,14 +199,18 @@ impl Census<'_> {
             generic: it.generic,
         });
         let segments = it.segments.into_iter().map(|rule| rule.0).collect();
-        Ok(Resident { id: it.id.0, identifiers: identifiers.collect(), profile, segments })
+        let answers = answers.into_iter().map(|it| (it.purpose, it.granted, it.at, Seq(it.seq))).collect();
+        Ok(Resident { id: it.id.0, identifiers: identifiers.collect(), profile, answers, segments })
     }
 
-    /// The golden record of somebody whose state is not in memory.
-    fn spilled_profile(&self, id: PersonId) -> Result<serde_json::Map<String, serde_json::Value>, StoreError> {
+    /// The golden record and the answers of somebody whose state is not in memory.
+    fn spilled(
+        &self,
+        id: PersonId,
+    ) -> Result<(serde_json::Map<String, serde_json::Value>, Vec<AnswerView>), StoreError> {
         let view = self.answers.view(id).map_err(|error| StoreError::Damaged(error.to_string()))?;
-        let traits = view.into_iter().flat_map(|view| view.traits);
-        Ok(traits.map(|it| (it.name, it.value)).collect())
+        let Some(view) = view else { return Ok(Default::default()) };
+        Ok((view.traits.into_iter().map(|it| (it.name, it.value)).collect(), view.answers))
     }
 }
 

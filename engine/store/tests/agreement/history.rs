@@ -127,8 +127,15 @@ fn context() -> impl Strategy<Value = Map<String, Json>> {
         2 => prop::sample::select(vec![json!({"sessionId": 1_774_738_800_000_i64}), json!({"sessionId": "1774738800000"})]),
         2 => prop::sample::select(vec![json!({"session": {"id": "s1"}}), json!({"session": {"id": "s2"}})]),
     ];
-    (session, one_of(vec![json!("mobile"), json!("desktop")])).prop_map(|(session, device)| {
+    let answer = || prop::option::weighted(0.5, any::<bool>());
+    let consent = prop::option::weighted(0.3, (answer(), answer(), any::<bool>()));
+    (session, one_of(vec![json!("mobile"), json!("desktop")]), consent).prop_map(|(session, device, consent)| {
         let mut context = session.as_object().cloned().unwrap_or_default();
+        if let Some((analytics, marketing, banner)) = consent {
+            let answers = known([("analytics", analytics.map(Json::from)), ("marketing", marketing.map(Json::from))]);
+            let key = if banner { "categoryPreferences" } else { "purposes" };
+            context.insert("consent".into(), json!({key: answers}));
+        }
         context.extend(device.map(|it| ("device".to_owned(), json!({"type": it}))));
         context
     })

@@ -221,6 +221,8 @@ fn atom() -> impl Strategy<Value = String> {
         "profile.nickname > \"pé\"",
         "(profile.age or 3) >= 3",
         "min(view.price) is unknown",
+        "consented(marketing)",
+        "not consented(analytics)",
     ])
     .prop_map(str::to_owned);
     Union::new_weighted(vec![
@@ -284,6 +286,7 @@ fn traits() -> impl Strategy<Value = Vec<String>> {
             format!("trait pause = since(any{c})"),
             format!("trait long = {length} * count(add{d}) / 2"),
             "trait nobody = profile.nickname or \"?\"".to_owned(),
+            "trait reachable = if consented(marketing) and not consented(analytics) then 1 else 0".to_owned(),
         ]
     })
 }

@@ -28,6 +28,7 @@ segment left { when sequence(view as v then order where total > 3 within 20s, la
 segment dutch { when profile.country == \"NL\" or in(quiet) }
 segment visits { when count(view, this session) >= 2 }
 segment twice { when count(view, per product) >= 2 }
+segment reachable { when consented(marketing) and did(view) }
 trait spent = sum(order.total)
 trait favourite = top(view.product)
 trait latest = last(view.item.size, last 40s)
@@ -74,6 +75,10 @@ fn happening() -> impl Strategy<Value = (Json, u32, i64)> {
         }),
         2 => (0..900_i64).prop_map(|cents| json!({"type": "track", "event": "order", "properties": {"total": cents as f64 / 100.0}})),
         1 => prop::sample::select(vec!["NL", "BE"]).prop_map(|country| json!({"type": "identify", "traits": {"country": country}})),
+        1 => any::<bool>().prop_map(|yes| {
+            let consent = json!({"purposes": {"marketing": yes}});
+            json!({"type": "track", "event": "Consent Updated", "context": {"consent": consent}})
+        }),
     ];
     (who, what, 0..2_u32, prop_oneof![3 => Just(0), 1 => 0..25_i64]).prop_map(|(who, what, source, late)| {
         let (Json::Object(mut message), Json::Object(who)) = (what, who) else { panic!("objects") };
@@ -111,7 +116,12 @@ fn residents(state: &State, program: &Program) -> (Vec<PersonView>, Vec<Resident
         from = next;
     }
     let views = found.iter().map(|it| state.person(program, it.id).unwrap()).collect();
+    let answers = |it: &sonder_core::state::Resident| {
+        let answers = it.answers.as_ref().unwrap().iter();
+        answers.map(|it| (it.purpose.clone(), it.granted, it.at, Seq(it.seq))).collect()
+    };
     let residents = found.into_iter().map(|it| Resident {
+        answers: answers(&it),
         id: it.id.0,
         identifiers: it
             .identifiers

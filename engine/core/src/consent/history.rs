@@ -1,0 +1,189 @@
+//! All that one person said, in order.
+//!
+//! INVARIANT: sorted by (`at`, `seq`), each once; so the order of arrival makes no difference, and merging two people is a
+//! union. Cost: `insert` O(n), `latest` and `as_of` O(purposes), mostly.
+
+use super::{Purposes, Said};
+use crate::footprint;
+use crate::limits;
+use crate::record::Seq;
+use sonder_dsl::time::Moment;
+use thin_vec::ThinVec;
+
+/// What somebody said at a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Statement {
+    /// When they said it.
+    pub at: Moment,
+    /// The record that has it.
+    pub seq: Seq,
+    /// What.
+    pub said: Said,
+}
+
+/// What one person said.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Answers(ThinVec<Statement>);
+
+impl Answers {
+    /// Takes a statement in, however late it arrives.
+    pub fn insert(&mut self, new: Statement, dropped: &mut u64) {
+        let place = self.0.partition_point(|it| (it.at, it.seq) < (new.at, new.seq));
+        if self.0.get(place).is_none_or(|it| it.seq != new.seq) {
+            self.0.insert(place, new);
+            self.thin_out(dropped);
+        }
+    }
+
+    /// Takes in what somebody said who turned out to be the same.
+    pub fn merge(&mut self, other: &Self, dropped: &mut u64) {
+        self.0.extend_from_slice(&other.0);
+        self.0.sort_unstable();
+        self.0.dedup();
+        self.thin_out(dropped);
+    }
+
+    /// The latest answers to all purposes.
+    pub fn latest(&self) -> Said {
+        combined(&self.0)
+    }
+
+    /// The answers as they were right after an event of that moment and place in the log.
+    pub fn as_of(&self, at: Moment, seq: Seq) -> Said {
+        let end = self.0.partition_point(|it| (it.at, it.seq) <= (at, seq));
+        combined(self.0.get(..end).unwrap_or_default())
+    }
+
+    /// Since when the latest answer to a purpose has been what it is, in one go: the earliest statement of that run.
+    pub fn since(&self, purpose: Purposes) -> Option<Statement> {
+        let mut said = self.0.iter().rev().filter(|it| it.said.to & purpose != 0);
+        let mut first = *said.next()?;
+        for earlier in said {
+            if (earlier.said.yes ^ first.said.yes) & purpose != 0 {
+                break;
+            }
+            first = *earlier;
+        }
+        Some(first)
+    }
+
+    /// All statements, in order.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Statement> {
+        self.0.iter()
+    }
+
+    /// Whether they never said anything.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Bytes on the heap.
+    pub fn heap(&self) -> usize {
+        footprint::list(&self.0)
+    }
+
+    /// Beyond the limit a statement goes that repeats the one before it; where there is none, the oldest.
+    fn thin_out(&mut self, dropped: &mut u64) {
+        while self.0.len() > limits::STATEMENTS {
+            let repeated = self.0.windows(2).position(|pair| matches!(pair, [a, b] if a.said == b.said));
+            self.0.remove(repeated.map_or(0, |place| place + 1));
+            *dropped += 1;
+        }
+    }
+}
+
+impl FromIterator<Statement> for Answers {
+    fn from_iter<T: IntoIterator<Item = Statement>>(statements: T) -> Self {
+        let mut all: Vec<Statement> = statements.into_iter().collect();
+        all.sort_unstable();
+        let mut exact = ThinVec::with_capacity(all.len());
+        exact.extend(all);
+        Self(exact)
+    }
+}
+
+/// Of each purpose the last answer.
+fn combined(statements: &[Statement]) -> Said {
+    statements.iter().rev().fold(Said::NOTHING, |later, it| {
+        let new = it.said.to & !later.to;
+        Said { to: later.to | new, yes: later.yes | (it.said.yes & new) }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn statements() -> impl Strategy<Value = Vec<Statement>> {
+        let one = (0..20_i64, 1..1_000_u64, 0..8_u32, 0..8_u32);
+        let made = one.prop_map(|(at, seq, to, yes)| Statement {
+            at: Moment(at),
+            seq: Seq(seq),
+            said: Said { to, yes: yes & to },
+        });
+        prop::collection::btree_map(1..1_000_u64, made, 0..30)
+            .prop_map(|all| all.into_iter().map(|(seq, it)| Statement { seq: Seq(seq), ..it }).collect())
+    }
+
+    fn taken(all: &[Statement]) -> Answers {
+        let mut answers = Answers::default();
+        all.iter().for_each(|it| answers.insert(*it, &mut 0));
+        answers
+    }
+
+    proptest! {
+        #[test]
+        fn the_order_of_arrival_makes_no_difference(all in statements(), order in any::<u64>()) {
+            let mut other = all.clone();
+            other.sort_by_key(|it| it.seq.0.wrapping_mul(order | 1));
+            prop_assert_eq!(taken(&all), taken(&other));
+        }
+
+        #[test]
+        fn merging_is_having_been_one(a in statements(), b in statements()) {
+            let b: Vec<Statement> = b.into_iter().map(|it| Statement { seq: Seq(it.seq.0 + 1_000), ..it }).collect();
+            let (mut left, mut right) = (taken(&a), taken(&b));
+            let other = left.clone();
+            left.merge(&right, &mut 0);
+            right.merge(&other, &mut 0);
+            let both: Vec<Statement> = a.iter().chain(&b).copied().collect();
+            prop_assert_eq!(&left, &taken(&both));
+            prop_assert_eq!(&left, &right);
+        }
+
+        /// By looking at each purpose alone.
+        #[test]
+        fn the_latest_answer_counts(all in statements(), at in 0..22_i64, seq in 1..1_000_u64) {
+            let answers = taken(&all);
+            for bit in 0..3 {
+                let purpose = 1_u32 << bit;
+                let mut known: Vec<Statement> = all.iter().filter(|it| it.said.to & purpose != 0).copied().collect();
+                known.sort();
+                let said = |it: Option<&Statement>| it.map(|it| it.said.yes & purpose != 0);
+                let id = sonder_dsl::ir::PurposeId(bit);
+                prop_assert_eq!(answers.latest().to(id), said(known.last()));
+                let then = known.iter().rfind(|it| (it.at, it.seq) <= (Moment(at), Seq(seq)));
+                prop_assert_eq!(answers.as_of(Moment(at), Seq(seq)).to(id), said(then));
+            }
+        }
+    }
+
+    #[test]
+    fn a_person_costs_no_more_than_the_limit() {
+        let said = |number: u64, yes: u32| Statement {
+            at: Moment(number as i64),
+            seq: Seq(number),
+            said: Said { to: 1, yes },
+        };
+        let mut dropped = 0;
+        let mut answers = Answers::default();
+        let count = limits::STATEMENTS as u64;
+        (1..=count).for_each(|number| answers.insert(said(number, 1), &mut dropped));
+        assert_eq!((answers.iter().count(), dropped), (limits::STATEMENTS, 0));
+        answers.insert(said(count + 1, 0), &mut dropped);
+        assert_eq!((answers.iter().count(), dropped), (limits::STATEMENTS, 1));
+        assert_eq!(answers.iter().next(), Some(&said(1, 1)), "what repeats goes first");
+        assert_eq!(answers.latest(), Said { to: 1, yes: 0 });
+    }
+}

@@ -1,0 +1,61 @@
+//! Consent: what people said to the purposes that their data is used for.
+//!
+//! Any message may carry an answer ([`signal`]); every answer is kept with the person ([`history`]), and the latest by
+//! (`occurred_at`, `seq`) counts. Like all state it is a function of the log, and merging two people is merging what they
+//! said.
+
+mod history;
+pub mod signal;
+
+pub use history::{Answers, Statement};
+
+use sonder_dsl::ir::PurposeId;
+
+/// A set of purposes, one bit each; a project has at most 32.
+pub type Purposes = u32;
+
+/// The set of one purpose.
+pub const fn only(purpose: PurposeId) -> Purposes {
+    1_u32.unbounded_shl(purpose.0 as u32)
+}
+
+/// What somebody said at once: to which purposes, and to which of them yes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+pub struct Said {
+    /// What was answered.
+    pub to: Purposes,
+    /// What was answered with yes. INVARIANT: part of `to`.
+    pub yes: Purposes,
+}
+
+impl Said {
+    /// Nothing.
+    pub const NOTHING: Self = Self { to: 0, yes: 0 };
+
+    /// One answer.
+    #[must_use]
+    pub const fn answer(purpose: PurposeId, yes: bool) -> Self {
+        let to = only(purpose);
+        Self { to, yes: if yes { to } else { 0 } }
+    }
+
+    /// Both; where they differ, no.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        let to = self.to | other.to;
+        Self { to, yes: (self.yes | !self.to) & (other.yes | !other.to) & to }
+    }
+
+    /// The answer to a purpose.
+    #[must_use]
+    pub const fn to(self, purpose: PurposeId) -> Option<bool> {
+        let one = only(purpose);
+        if self.to & one == 0 { None } else { Some(self.yes & one != 0) }
+    }
+
+    /// Whether nothing was said.
+    #[must_use]
+    pub const fn is_nothing(self) -> bool {
+        self.to == 0
+    }
+}

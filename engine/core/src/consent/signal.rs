@@ -1,0 +1,92 @@
+//! Answers in messages: what consent banners, SDKs and our own API say, as answers to the project's purposes.
+//!
+//! Signals in one message are joined: where one of them says no, it is no.
+
+use super::Said;
+use crate::message::Message;
+use serde_json::{Map, Value as Json};
+use sonder_dsl::ir::PurposeId;
+use sonder_dsl::model::Consent;
+
+/// Events that report nothing but a change of consent, folded: no schema has to declare them.
+pub const CHANGES: [&str; 2] = ["segment_consent_preference_updated", "consent_updated"];
+
+/// How a project reads answers.
+pub struct Signals {
+    purposes: Vec<Named>,
+}
+
+/// A purpose and what banners call it.
+struct Named {
+    name: String,
+    categories: Vec<String>,
+}
+
+impl Signals {
+    /// Of a project.
+    #[must_use]
+    pub fn new(consent: &Consent) -> Self {
+        let named =
+            |it: &sonder_dsl::model::Purpose| Named { name: it.name.clone(), categories: it.categories.clone() };
+        Self { purposes: consent.purposes.iter().map(named).collect() }
+    }
+
+    /// What a message answers.
+    #[must_use]
+    pub fn read(&self, message: &Message) -> Said {
+        if self.purposes.is_empty() {
+            return Said::NOTHING;
+        }
+        let context = &message.context;
+        let consent = context.get("consent").and_then(Json::as_object);
+        let of = |key: &str| consent.and_then(|it| it.get(key)).and_then(Json::as_object);
+        let own = of("purposes").map_or(Said::NOTHING, |answers| self.own(answers));
+        let segment = of("categoryPreferences").map_or(Said::NOTHING, |answers| {
+            self.by_category(&|category| answers.get(category).and_then(Json::as_bool), true)
+        });
+        let rudder = context.get("consentManagement").and_then(Json::as_object);
+        let rudder = rudder.map_or(Said::NOTHING, |it| self.rudder(it));
+        own.and(segment).and(rudder)
+    }
+
+    fn numbered(&self) -> impl Iterator<Item = (PurposeId, &Named)> {
+        self.purposes.iter().zip(0..).map(|(it, id)| (PurposeId(id), it))
+    }
+
+    /// `context.consent.purposes: {marketing: true}`: our own.
+    fn own(&self, answers: &Map<String, Json>) -> Said {
+        let said = self.numbered().filter_map(|(id, it)| Some(Said::answer(id, answers.get(&it.name)?.as_bool()?)));
+        said.fold(Said::NOTHING, Said::and)
+    }
+
+    /// A purpose that lists categories needs all of them, and a banner that does not mention one says no to it. A purpose
+    /// that lists none goes by its own name, and is not answered by a banner that does not mention it.
+    fn by_category(&self, allowed: &dyn Fn(&str) -> Option<bool>, all: bool) -> Said {
+        let said = self.numbered().filter_map(|(id, it)| {
+            let yes = match it.categories.as_slice() {
+                [] => allowed(&it.name)?,
+                listed if all => listed.iter().all(|category| allowed(category) == Some(true)),
+                listed => listed.iter().any(|category| allowed(category) == Some(true)),
+            };
+            Some(Said::answer(id, yes))
+        });
+        said.fold(Said::NOTHING, Said::and)
+    }
+
+    /// `context.consentManagement`: lists of what is allowed and denied, and whether one category is enough.
+    fn rudder(&self, management: &Map<String, Json>) -> Said {
+        let list = |key: &str| management.get(key).and_then(Json::as_array);
+        let (allowed, denied) = (list("allowedConsentIds"), list("deniedConsentIds"));
+        if allowed.is_none() && denied.is_none() {
+            return Said::NOTHING;
+        }
+        let has = |list: Option<&Vec<Json>>, category: &str| {
+            list.is_some_and(|ids| ids.iter().any(|id| id.as_str() == Some(category)))
+        };
+        let all = management.get("resolutionStrategy").and_then(Json::as_str) != Some("or");
+        let answer = |category: &str| {
+            if has(denied, category) { Some(false) } else { has(allowed, category).then_some(true) }
+        };
+        self.by_category(&answer, all)
+    }
+}

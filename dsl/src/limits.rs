@@ -77,6 +77,9 @@ pub const BREAKDOWNS: usize = 8;
 /// Goals of an experiment or a journey, exits of a journey, features of a prediction.
 pub const LIST: usize = 100;
 
+/// Parts that are written out into one rule with a purpose, of rules that have none.
+pub const BOUND_NODES: usize = 20_000;
+
 /// Purposes: what somebody said to all of them is a few words.
 pub const PURPOSES: usize = 32;
 

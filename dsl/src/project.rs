@@ -45,7 +45,7 @@ pub(crate) fn declare(sources: &SourceSet, memory: &mut Memory, report: &mut Rep
     let (event_names, event_name_places) = names::of_events(&events, report);
     let lookup = names::EventLookup { names: &event_names, faulty: &faulty };
     let (destinations, destination_places) = files.destinations(lookup, &identity, report);
-    let (consent, purposes) = files.consent(report).unzip();
+    let (consent, purposes) = files.consent(&profile, report).unzip();
     let places = Places {
         events: events.iter().map(|event| event.name_span).collect(),
         properties: events.iter().map(|event| event.property_spans.clone()).collect(),
@@ -197,10 +197,10 @@ impl<'s> Files<'s> {
     }
 
     /// What `consent.yaml` says, and where its purposes are named.
-    fn consent(&mut self, report: &mut Report) -> Option<(Consent, Vec<Reference>)> {
+    fn consent(&mut self, profile: &[ProfileTrait], report: &mut Report) -> Option<(Consent, Vec<Reference>)> {
         let id = self.first(&FileKind::Consent)?;
         let node = self.read(id, &FileKind::Consent, report)?;
-        node.get("purposes").is_some().then(|| consent::decode(&node))
+        node.get("purposes").is_some().then(|| consent::decode(&node, profile, report))
     }
 
     /// Sorted by name; an `EventId` is an index into this list.

@@ -1,6 +1,6 @@
 //! Aggregates: what a rule asks of a person's history. Equal ones are one (hash-consed), whatever rules name them.
 
-use super::{EventId, Expression, Fingerprint, PropertySlot, Type};
+use super::{EventId, Expression, Fingerprint, PropertySlot, PurposeId, Type};
 use crate::time::{Duration, Moment};
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +17,8 @@ pub struct Aggregate {
     pub window: Window,
     /// `per p`: the largest value over the groups of `p`. An event without `p` is in no group.
     pub per: Option<PropertySlot>,
+    /// Only events that the person had consented to for it.
+    pub purpose: Option<PurposeId>,
     /// The largest count that any rule asks about, when all of them only compare with constants; a state need not know
     /// more than this many. `None` where the value itself is shown or used.
     pub enough: Option<u32>,

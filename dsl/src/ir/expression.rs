@@ -132,6 +132,37 @@ impl Expression {
         }
     }
 
+    /// Shows this expression and every one that was inside it to be changed, innermost first, left to right.
+    pub fn walk_mut(&mut self, change: &mut dyn FnMut(&mut Self)) {
+        match self {
+            Self::Unary { operand: value, .. } | Self::IsKnown(value) | Self::Convert { value, .. } => {
+                value.walk_mut(change);
+            }
+            Self::Binary { left, right, .. } => {
+                left.walk_mut(change);
+                right.walk_mut(change);
+            }
+            Self::If { condition, then, otherwise } => {
+                condition.walk_mut(change);
+                then.walk_mut(change);
+                otherwise.walk_mut(change);
+            }
+            Self::OrDefault { value, default } => {
+                value.walk_mut(change);
+                default.walk_mut(change);
+            }
+            Self::Constant(_)
+            | Self::Property(_)
+            | Self::Context(_)
+            | Self::Step { .. }
+            | Self::Profile(_)
+            | Self::Rule(_)
+            | Self::Aggregate(_)
+            | Self::Consented(_) => {}
+        }
+        change(self);
+    }
+
     /// The expressions right inside this one, left to right.
     #[must_use]
     pub fn children(&self) -> [Option<&Self>; 3] {

@@ -342,7 +342,7 @@ fn index(
 }
 
 /// The indices of the event types that an aggregate looks at, each once.
-fn events_of(aggregate: &Aggregate, all: usize) -> BTreeSet<usize> {
+pub(super) fn events_of(aggregate: &Aggregate, all: usize) -> BTreeSet<usize> {
     if let Window::Session(_) = aggregate.window {
         // Whatever somebody does goes on with their session, or begins another.
         return (0..all).collect();

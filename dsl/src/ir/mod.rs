@@ -1,6 +1,7 @@
 //! The compiled form of a project: immutable, free of spans, with every name resolved to an id.
 
 pub mod aggregate;
+mod bind;
 mod enough;
 pub mod experience;
 pub mod experiment;
@@ -23,6 +24,7 @@ pub mod value;
 pub use aggregate::{
     Aggregate, EventSelector, Function, Pattern, Sequence, SequenceStep, SessionBounds, TrailingAbsence, Window,
 };
+pub(crate) use bind::bind;
 pub use experience::Experience;
 pub use experiment::Experiment;
 pub use expression::{BinaryOperator, Expression, UnaryOperator};

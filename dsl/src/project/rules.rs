@@ -39,6 +39,7 @@ pub(crate) fn assemble(mut declarations: Declarations, lowered: Lowered, report:
         rules_of_profile_trait: lowered.rules_of_profile_trait,
         fingerprint: crate::ir::Fingerprint::default(),
     };
+    crate::ir::bind(&mut program, report);
     program.fingerprint = super::fingerprint::of_program(&program);
     program
 }

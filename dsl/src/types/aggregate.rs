@@ -537,6 +537,7 @@ impl Checker<'_> {
             per,
             enough: None,
             result: asked.result.clone(),
+            purpose: None,
             fingerprint: Fingerprint::default(),
         });
         Some(Typed::new(Expression::Aggregate(id), asked.result, span))

@@ -22,6 +22,7 @@
 //!     log,
 //!     backlog,
 //!     policy: Policy::default(),
+//!     gate: None,
 //!     resume: true,
 //! });
 //! outbox.enqueue(decided);

@@ -1,5 +1,6 @@
 //! What destinations are told: deliveries with deterministic ids, made of what the destination may see.
 
+use crate::consent::Purposes;
 use crate::datum::Datum;
 use crate::effect::{Cause, ChangeKind, Delivery, EffectId, ItemKind};
 use crate::identity::graph::{Component, Graph};
@@ -34,12 +35,16 @@ pub struct Subject<'a> {
     pub round: u8,
 }
 
-/// An event, to the destinations that get its type.
-pub fn event(subject: &Subject<'_>, event: &Event, deliveries: &mut Vec<Delivery>) {
+/// An event, to the destinations that get its type and whose purposes are among those that it counts for.
+pub fn event(subject: &Subject<'_>, event: &Event, admitted: Purposes, deliveries: &mut Vec<Delivery>) {
     let (Some(kind), Some(properties)) = (event.event, &event.forward) else { return };
     let Some(schema) = subject.program.events.get(kind.index()) else { return };
     for id in subject.plan.receivers_of_event.get(kind.index()).into_iter().flatten() {
         if event.withheld.contains(id) {
+            continue;
+        }
+        let is_consented = |to: &Destination| subject.plan.withheld(admitted, to).is_none();
+        if !subject.program.destinations.get(id.index()).is_some_and(is_consented) {
             continue;
         }
         // What is not JSON cannot be forwarded as JSON; governance made it, so it is.
@@ -158,6 +163,11 @@ impl Subject<'_> {
         deliveries: &mut Vec<Delivery>,
     ) {
         let Some(to) = self.program.destinations.get(destination.index()) else { return };
+        // Who takes something back wants it to be known.
+        let takes_back = matches!(kind, ItemKind::SegmentLeft | ItemKind::Erase);
+        if !takes_back && self.plan.withheld(self.plan.consents_to(self.person), to).is_some() {
+            return;
+        }
         // Keys are text and values are JSON already: this cannot fail.
         let Ok(payload) = body(self.traits(to)) else { return };
         deliveries.push(Delivery {

@@ -3,7 +3,7 @@
 
 use crate::aggregate::cells::{self, Cells};
 use crate::aggregate::{AggregateState, Spec};
-use crate::consent::Answers;
+use crate::consent::{Answers, Bound};
 use crate::datum::{Datum, Known};
 use crate::evaluate::Answer;
 use crate::footprint;
@@ -31,6 +31,8 @@ pub struct Person {
     pub travels: Option<Box<Travels>>,
     /// What they said about consent.
     pub answers: Answers,
+    /// What they did, as far as rules with a purpose may ask.
+    pub bound: Option<Box<Bound>>,
     /// Their earliest event.
     pub first_seen: Moment,
     /// Their latest event.
@@ -75,6 +77,7 @@ impl Person {
             timers: RuleTimes::default(),
             travels: None,
             answers: Answers::default(),
+            bound: None,
             first_seen: seen,
             last_seen: seen,
         }
@@ -106,6 +109,7 @@ impl Person {
             + self.timers.heap()
             + self.travels.as_ref().map_or(0, |travels| travels.size())
             + self.answers.heap()
+            + self.bound.as_ref().map_or(0, |bound| bound.heap())
     }
 
     /// The earliest moment at which something may change by itself.

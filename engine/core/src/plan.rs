@@ -2,22 +2,23 @@
 //! this aggregate touch, who is to be told.
 
 use crate::aggregate::Spec;
-use crate::consent::{Purposes, only};
+use crate::consent::{Answers, Purposes, only};
 use crate::datum::{Datum, Known};
 use crate::identity::LinkRules;
 use crate::journey::plan::JourneyPlans;
 use crate::names::{Names, entered_by_condition};
 use crate::person::Person;
+use crate::record::Seq;
 use crate::rule_times::RuleTimes;
 use crate::rules::{Memo, value_of};
 use jiff::tz::TimeZone;
 use sonder_dsl::ir::journey::Entry;
 use sonder_dsl::ir::{
-    AggregateId, DestinationId, EventId, Expression, Fingerprint, Journey, JourneyId, ProfileTraitId, Program, RuleId,
-    RuleKind, SourceId, Type,
+    AggregateId, DestinationId, EventId, Expression, Fingerprint, Journey, JourneyId, ProfileTraitId, Program,
+    PurposeId, RuleId, RuleKind, SourceId, Type, Value, Window,
 };
-use sonder_dsl::model::{Consent, MergePolicy};
-use sonder_dsl::time::Moment;
+use sonder_dsl::model::{Consent, Destination, MergePolicy, Terms};
+use sonder_dsl::time::{Duration, Moment};
 use std::collections::BTreeSet;
 
 /// A program, ready to run.
@@ -43,6 +44,12 @@ pub struct Plan {
     pub rules_of_consent: Vec<RuleId>,
     /// The purposes.
     pub consent: Consent,
+    /// The aggregates for a purpose.
+    pub bound: Vec<AggregateId>,
+    /// For each event type, whether some aggregate for a purpose wants it.
+    pub is_bound: Vec<bool>,
+    /// How long ago events may be that aggregates for a purpose count; `None` for ever.
+    pub bound_reach: Option<Duration>,
     /// For each trait of the golden record, which observation wins.
     pub policies: Vec<MergePolicy>,
     /// All rules, by id; behind those of the program the conditions under which people enter journeys, which nobody sees.
@@ -117,7 +124,10 @@ impl Plan {
             let ids = (0..aggregates.len()).map(|index| AggregateId(index as u32));
             ids.filter(|id| aggregates[id.index()].wants(EventId(event as u32))).collect()
         };
-        let told = |hears: &dyn Fn(&sonder_dsl::model::Destination) -> bool| receivers(program, hears);
+        let numbered = aggregates.iter().zip(0..);
+        let bound: Vec<AggregateId> =
+            numbered.filter(|(spec, _)| spec.purpose.is_some()).map(|(_, id)| AggregateId(id)).collect();
+        let told = |hears: &dyn Fn(&Destination) -> bool| receivers(program, hears);
         let mut plan = Self {
             fingerprint: program.fingerprint,
             names: Names::new(program),
@@ -131,7 +141,12 @@ impl Plan {
                 reach.profile_traits.contains(&ProfileTraitId(index as u32))
             }),
             policies: program.profile.iter().map(|it| it.merge.clone()).collect(),
-            rules_of_consent: rules_of_consent(&rules),
+            rules_of_consent: rules_of_consent(&rules, &aggregates),
+            is_bound: (0..program.events.len())
+                .map(|event| bound.iter().any(|id| aggregates[id.index()].wants(EventId(event as u32))))
+                .collect(),
+            bound_reach: reach(bound.iter().map(|id| &aggregates[id.index()])),
+            bound,
             consent: program.consent.clone(),
             initially_true: Vec::new(),
             receivers_of_profile_trait: (0..program.profile.len())
@@ -185,9 +200,47 @@ impl Plan {
         segments.iter().filter(move |(rule, _)| rule.index() < declared)
     }
 
-    /// The purposes that somebody consents to, as of now: by their latest answers.
+    /// What holds for somebody, by where they live.
+    pub fn terms(&self, person: &Person) -> Terms {
+        let known = self.consent.residence.iter().find_map(|id| person.profile_value(*id).to_value());
+        match &known {
+            Some(Value::String(place)) => self.consent.terms(Some(place)),
+            _ => self.consent.otherwise,
+        }
+    }
+
+    /// The purposes that somebody consents to, as of now: by their latest answers, and by what holds without.
     pub fn consents_to(&self, person: &Person) -> Purposes {
-        person.answers.latest().yes
+        let said = person.answers.latest();
+        said.yes | (self.terms(person).unasked & !said.to)
+    }
+
+    /// The purposes for which an event counts of somebody who gave these answers.
+    pub fn admitted(&self, answers: &Answers, terms: Terms, at: Moment, seq: Seq) -> Purposes {
+        let said = answers.as_of(at, seq);
+        said.yes | (terms.unasked & !said.to)
+    }
+
+    /// Whether somebody took back what they had allowed for a purpose, so that nothing is seen for it.
+    pub fn is_taken_back(&self, person: &Person, purpose: PurposeId) -> bool {
+        self.terms(person).backwards & only(purpose) != 0 && self.consents_to(person) & only(purpose) == 0
+    }
+
+    /// The aggregates for one of these purposes that want events of a type.
+    pub fn bound_aggregates_of(&self, event: EventId, purposes: Purposes) -> impl Iterator<Item = AggregateId> {
+        self.bound.iter().copied().filter(move |id| {
+            let spec = &self.aggregates[id.index()];
+            spec.wants(event) && spec.purpose.is_some_and(|purpose| purposes & only(purpose) != 0)
+        })
+    }
+
+    /// A purpose of the destination that is not among those consented to.
+    pub fn withheld<'d>(&self, consents: Purposes, destination: &'d Destination) -> Option<&'d str> {
+        if !self.consent.enforced {
+            return None;
+        }
+        let is_open = |name: &&String| self.consent.purpose(name).is_some_and(|it| consents & only(it) == 0);
+        destination.purposes.iter().find(is_open).map(String::as_str)
     }
 
     /// Whether somebody consents to a purpose, as of now.
@@ -288,19 +341,32 @@ fn rules_named(expression: &Expression) -> Vec<RuleId> {
     reads
 }
 
-/// Those that ask for consent, also through other rules.
-fn rules_of_consent(rules: &[RulePlan]) -> Vec<RuleId> {
+/// How long ago events may be that some of these aggregates count; `None` for ever.
+fn reach<'a>(aggregates: impl Iterator<Item = &'a Spec>) -> Option<Duration> {
+    let widths = aggregates.map(|spec| if let Window::Last(width) = spec.window { Some(width) } else { None });
+    widths.collect::<Option<Vec<_>>>()?.into_iter().max()
+}
+
+/// Those that ask for consent, or for what people consented to, also through other rules.
+fn rules_of_consent(rules: &[RulePlan], aggregates: &[Spec]) -> Vec<RuleId> {
+    let is_bound = |id: AggregateId| aggregates.get(id.index()).is_some_and(|spec| spec.purpose.is_some());
     let mut asks: Vec<bool> = Vec::with_capacity(rules.len());
     for rule in rules {
         let mut asked = rule.reads.iter().any(|read| asks.get(read.index()) == Some(&true));
-        rule.expression.walk(&mut |leaf| asked |= matches!(leaf, Expression::Consented(_)));
+        rule.expression.walk(&mut |leaf| {
+            asked |= match leaf {
+                Expression::Consented(_) => true,
+                Expression::Aggregate(id) => is_bound(*id),
+                _ => false,
+            };
+        });
         asks.push(asked);
     }
     let numbered = rules.iter().zip(asks).zip(0..);
     numbered.filter(|((rule, asks), _)| *asks && rule.watched).map(|(_, index)| RuleId(index)).collect()
 }
 
-fn receivers(program: &Program, hears: &dyn Fn(&sonder_dsl::model::Destination) -> bool) -> Vec<DestinationId> {
+fn receivers(program: &Program, hears: &dyn Fn(&Destination) -> bool) -> Vec<DestinationId> {
     let numbered = program.destinations.iter().enumerate();
     numbered.filter(|(_, it)| hears(it)).map(|(index, _)| DestinationId(index as u32)).collect()
 }

@@ -1,8 +1,9 @@
 //! Rules of a person: their values as of a moment, and which rules are to be looked at again.
 
+use crate::aggregate::Spec;
 use crate::datum::Datum;
 use crate::evaluate::{Answer, Scene, evaluate};
-use crate::person::Person;
+use crate::person::{Held, Person};
 use crate::plan::Plan;
 use rustc_hash::FxHashMap;
 use sonder_dsl::ir::{AggregateId, BinaryOperator, Expression, RuleId, Value};
@@ -115,7 +116,7 @@ impl<'a> Scene<'a> for PersonScene<'a, '_> {
         };
         let threshold = usize::try_from(threshold).ok().filter(|count| *count > 0)?;
         let spec = self.plan.aggregates.get(id.index())?;
-        let state = self.person.aggregate(id, spec)?;
+        let state = self.held(id, spec)?;
         let (reaches, until) = state.reaches(threshold, now, spec)?;
         let asks_for_less = matches!(
             (operator, left),
@@ -131,7 +132,15 @@ impl<'a> PersonScene<'a, '_> {
         let Some(spec) = self.plan.aggregates.get(id.index()) else {
             return Answer::constant(Datum::Unknown);
         };
-        self.person.aggregate(id, spec).map_or_else(|| spec.of_nothing(), |state| state.read(now, spec))
+        self.held(id, spec).map_or_else(|| spec.of_nothing(), |state| state.read(now, spec))
+    }
+
+    /// The state of an aggregate, unless the person took back what they had allowed for its purpose.
+    fn held(&self, id: AggregateId, spec: &Spec) -> Option<Held<'a>> {
+        if spec.purpose.is_some_and(|purpose| self.plan.is_taken_back(self.person, purpose)) {
+            return None;
+        }
+        self.person.aggregate(id, spec)
     }
 }
 

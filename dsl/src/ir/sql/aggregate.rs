@@ -2,7 +2,7 @@
 
 use super::expression::{Row, property_column};
 use super::{Column, Lowering};
-use crate::ir::{Aggregate, AggregateId, EventSelector, Function, Type, Window};
+use crate::ir::{Aggregate, AggregateId, EventId, EventSelector, Function, Type, Window};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Lowering<'_> {
@@ -12,6 +12,7 @@ impl Lowering<'_> {
         let mut scans: BTreeMap<String, Vec<(AggregateId, &Aggregate)>> = BTreeMap::new();
         for id in wanted.iter().copied() {
             let Some(aggregate) = program.aggregates.get(id.index()) else { continue };
+            self.purpose = aggregate.purpose;
             match (&aggregate.function, aggregate.per) {
                 (Function::Sequence(sequence), _) => self.lower_sequence(id, aggregate, sequence),
                 (Function::Top, _) => self.lower_top(id, aggregate),
@@ -20,8 +21,10 @@ impl Lowering<'_> {
             }
         }
         for (relation, aggregates) in scans {
+            self.purpose = aggregates.first().and_then(|(_, aggregate)| aggregate.purpose);
             self.lower_scan(&relation, &aggregates);
         }
+        self.purpose = None;
     }
 
     /// The relation that holds the events that an aggregate counts, or those where a sequence may start.
@@ -39,7 +42,7 @@ impl Lowering<'_> {
     /// The relation that holds the events a selector stands for.
     pub(super) fn relation(&mut self, event: EventSelector) -> String {
         match event {
-            EventSelector::One(_) => self.dialect.quote(&format!("ev_{}", self.event_name(event))),
+            EventSelector::One(_) => self.consented_events(event),
             EventSelector::Any => self.any_event(),
         }
     }
@@ -253,7 +256,7 @@ impl Lowering<'_> {
 
     /// Every event of every type, once for the statement.
     pub(super) fn any_event(&mut self) -> String {
-        let name = "any_event";
+        let name = self.for_purpose("any_event");
         if self.query.ctes.iter().all(|cte| cte.name != name) {
             let context: String = self
                 .program
@@ -261,18 +264,15 @@ impl Lowering<'_> {
                 .iter()
                 .map(|field| format!(", {}", self.dialect.quote(&super::expression::context_column(&field.path))))
                 .collect();
-            let parts: Vec<String> = self
-                .program
-                .events
-                .iter()
+            let parts: Vec<String> = (0..self.program.events.len() as u32)
                 .map(|event| {
-                    let relation = self.dialect.quote(&format!("ev_{}", event.name));
+                    let relation = self.relation(EventSelector::One(EventId(event)));
                     format!("SELECT person, seq, occurred_at{context} FROM {relation}")
                 })
                 .collect();
-            self.query.push(name.to_owned(), "events of every type".to_owned(), parts.join("\nUNION ALL\n"));
+            self.query.push(name.clone(), "events of every type".to_owned(), parts.join("\nUNION ALL\n"));
         }
-        name.to_owned()
+        name
     }
 }
 

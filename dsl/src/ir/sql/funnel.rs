@@ -22,8 +22,12 @@ pub fn lower_funnel(program: &Program, funnel: &Funnel, clock: Clock, dialect: &
         .filter_map(|id| program.rules.get(id.index()))
         .flat_map(|rule| rule.aggregates.iter().copied())
         .collect();
+    let purpose = funnel.purpose.as_deref().filter(|_| program.consent.enforced);
+    let purpose = purpose.and_then(|name| program.consent.purpose(name));
+    lowering.lower_consent(&needed, &aggregates, purpose);
     lowering.lower_aggregates(&aggregates);
     lowering.lower_rules_read(&needed, asked);
+    lowering.purpose = purpose;
     lowering.funnel(funnel);
     lowering.query.quote_names(dialect);
     lowering.query

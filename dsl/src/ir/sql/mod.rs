@@ -52,6 +52,7 @@ pub fn lower(program: &Program, rules: &[RuleId], clock: Clock, dialect: &dyn Di
         .filter_map(|id| program.rules.get(id.index()))
         .flat_map(|rule| rule.aggregates.iter().copied())
         .collect();
+    lowering.lower_consent(&needed, &aggregates, None);
     lowering.lower_aggregates(&aggregates);
     lowering.lower_rules(&needed, rules);
     lowering.query.quote_names(dialect);
@@ -77,6 +78,8 @@ struct Lowering<'a> {
     aggregates: BTreeMap<AggregateId, Column>,
     rules: BTreeMap<RuleId, Column>,
     consent: BTreeMap<PurposeId, Column>,
+    /// Only events that people consented to for this purpose are read.
+    purpose: Option<PurposeId>,
 }
 
 impl<'a> Lowering<'a> {
@@ -93,6 +96,7 @@ impl<'a> Lowering<'a> {
             aggregates: BTreeMap::new(),
             rules: BTreeMap::new(),
             consent: BTreeMap::new(),
+            purpose: None,
         }
     }
 
@@ -131,7 +135,6 @@ impl<'a> Lowering<'a> {
 
     /// The common table expressions of the rules that others read, and of those in `read`.
     fn lower_rules_read(&mut self, needed: &BTreeSet<RuleId>, mut read: BTreeSet<RuleId>) {
-        self.lower_consent(needed);
         for rule in needed.iter().filter_map(|id| self.program.rules.get(id.index())) {
             expression::rules_read(&rule.expression, &mut read);
         }

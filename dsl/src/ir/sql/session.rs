@@ -14,9 +14,10 @@ pub(super) fn inside() -> &'static str {
 
 impl Lowering<'_> {
     /// The relation `(person, begins_at, begins_seq)`, made once for the statement.
-    pub(super) fn this_session(&mut self, bounds: SessionBounds) -> &'static str {
-        if self.query.ctes.iter().any(|cte| cte.name == THIS_SESSION) {
-            return THIS_SESSION;
+    pub(super) fn this_session(&mut self, bounds: SessionBounds) -> String {
+        let this_session = self.for_purpose(THIS_SESSION);
+        if self.query.ctes.iter().any(|cte| cte.name == this_session) {
+            return this_session;
         }
         let any_event = self.any_event();
         let (idle, max) = (self.dialect.interval(bounds.idle), self.dialect.interval(bounds.max));
@@ -60,12 +61,12 @@ impl Lowering<'_> {
         );
         let begins_seq = self.dialect.latest("seq");
         self.query.push(
-            THIS_SESSION.to_owned(),
+            this_session.clone(),
             "with which event the current session began".to_owned(),
             format!(
                 "SELECT person, max(occurred_at) AS begins_at, {begins_seq} AS begins_seq\nFROM {starts}\nWHERE after_pause OR other_session\nGROUP BY person"
             ),
         );
-        THIS_SESSION
+        this_session
     }
 }

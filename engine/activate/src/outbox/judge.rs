@@ -84,7 +84,7 @@ impl Lane {
         });
         let failed = answers.iter().rev().find_map(|answer| match answer {
             Answer::RetryAfter { reason, .. } | Answer::Rejected(reason) | Answer::Unauthorized(reason) => Some(reason),
-            Answer::Delivered => None,
+            Answer::Delivered | Answer::Cancelled(_) => None,
         });
         self.tally.last_error = failed.cloned();
         let answered = answers.iter().any(|answer| matches!(answer, Answer::Delivered | Answer::Rejected(_)));
@@ -101,7 +101,7 @@ impl Lane {
             }
             self.tally.unauthorized = Some(reason.clone());
             self.breaker.refused(now, &self.policy);
-        } else if !answers.is_empty() {
+        } else if answers.iter().any(|answer| !matches!(answer, Answer::Cancelled(_))) {
             let told = answers.iter().map(|answer| match answer {
                 Answer::RetryAfter { seconds, .. } => i64::from(*seconds),
                 _ => 0,
@@ -116,6 +116,7 @@ impl Lane {
         let verdict = match answer {
             Answer::Delivered => Verdict::Delivered,
             Answer::Rejected(reason) => Verdict::Dead { reason },
+            Answer::Cancelled(reason) => return self.decided(person, 0, Verdict::Cancelled { reason }, now),
             Answer::RetryAfter { seconds, reason } => {
                 let wait = match seconds {
                     0 => self.policy.back_off(id, attempts),

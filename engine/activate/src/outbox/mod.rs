@@ -9,6 +9,7 @@
 //! destination refuses.
 
 mod breaker;
+mod gate;
 mod judge;
 mod lane;
 mod policy;
@@ -22,6 +23,7 @@ mod worker;
 mod simulation;
 
 pub use breaker::Breaker;
+pub use gate::Gate;
 pub use policy::Policy;
 pub use stats::{DestinationStats, Histogram, OutboxStats};
 pub use transport::{Answer, BatchFailure, Item, Transport, Transports};
@@ -51,6 +53,8 @@ pub struct OutboxConfig {
     pub backlog: Arc<dyn Backlog>,
     /// How patient it is.
     pub policy: Policy,
+    /// Asked right before something is sent; without one, everything may go.
+    pub gate: Option<Arc<dyn Gate>>,
     /// Whether it begins with all that the backlog has without an outcome: what is for a destination that is no more is given
     /// up. Otherwise the caller enqueues that.
     pub resume: bool,
@@ -62,6 +66,7 @@ pub struct Outbox(Arc<Shared>);
 
 struct Shared {
     policy: Policy,
+    gate: Option<Arc<dyn Gate>>,
     log: Arc<dyn OutcomeLog>,
     backlog: Arc<dyn Backlog>,
     clock: Clock,
@@ -81,9 +86,9 @@ impl Outbox {
     /// Starts a worker for each destination. To be called within a tokio runtime.
     #[must_use]
     pub fn start(config: OutboxConfig) -> Self {
-        let OutboxConfig { destinations, transports, log, backlog, policy, resume } = config;
+        let OutboxConfig { destinations, transports, log, backlog, policy, gate, resume } = config;
         let (lanes, abandoning) = (Mutex::default(), Mutex::default());
-        let outbox = Self(Arc::new(Shared { policy, log, backlog, clock: Clock::start(), lanes, abandoning }));
+        let outbox = Self(Arc::new(Shared { policy, gate, log, backlog, clock: Clock::start(), lanes, abandoning }));
         outbox.apply(&destinations, transports, resume);
         if resume {
             let starting = outbox.clone();
@@ -177,7 +182,11 @@ impl Outbox {
         workers.iter().map(|worker| worker.lane().stats().pending).sum()
     }
 
-    fn apply(&self, destinations: &[Destination], mut transports: Transports, resume: bool) {
+    fn apply(&self, destinations: &[Destination], transports: Transports, resume: bool) {
+        let mut transports = match &self.0.gate {
+            Some(gate) => gate::behind(gate, transports),
+            None => transports,
+        };
         let now = self.0.clock.now();
         let mut lanes = self.0.lanes.lock();
         lanes.by_name.retain(|_, worker| !worker.lane().is_finished());

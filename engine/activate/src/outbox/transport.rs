@@ -31,6 +31,8 @@ pub enum Answer {
     Rejected(String),
     /// The credentials or the configuration are not accepted, which time alone does not cure.
     Unauthorized(String),
+    /// It was not sent, and never will be: it must not be any more.
+    Cancelled(String),
 }
 
 /// The batch as a whole failed.

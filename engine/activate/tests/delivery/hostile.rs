@@ -52,6 +52,7 @@ fn start(destinations: Vec<Destination>, store: &Arc<Store>) -> Outbox {
             unauthorized_pause: Duration::from_millis(5),
             ..Policy::default()
         },
+        gate: None,
         resume: false,
     })
 }

@@ -3,7 +3,7 @@
 use crate::support::{Store, destination, entered, eventually};
 use parking_lot::Mutex;
 use serde_json::Value;
-use sonder_activate::outbox::{Answer, BatchFailure, Item, Outbox, OutboxConfig, Policy, Transport, Transports};
+use sonder_activate::outbox::{Answer, BatchFailure, Gate, Item, Outbox, OutboxConfig, Policy, Transport, Transports};
 use sonder_activate::outcome::{BoxFuture, REMOVED, Verdict};
 use sonder_core::effect::{Delivery, EffectId, PersonId, Recall};
 use sonder_dsl::ir::DestinationId;
@@ -81,6 +81,7 @@ fn start(
         log: Arc::clone(store) as _,
         backlog: Arc::clone(store) as _,
         policy,
+        gate: None,
         resume,
     })
 }
@@ -129,6 +130,51 @@ async fn a_person_hears_things_in_order_and_others_go_on() {
     let ids = fake.ids();
     assert_eq!(ids.iter().filter(|id| **id < 20).copied().collect::<Vec<_>>(), [10, 10, 10, 10, 10, 10, 11, 12]);
     assert!(ids.iter().position(|id| *id == 20).unwrap() < ids.iter().position(|id| *id == 11).unwrap());
+}
+
+/// Somebody who withdraws between two attempts, and somebody who had withdrawn before the first.
+struct Withdrawn(Mutex<Vec<u128>>);
+
+impl Gate for Withdrawn {
+    fn holds_back(&self, destination: &str, delivery: &Delivery) -> Option<String> {
+        let gone = self.0.lock().contains(&delivery.person.0);
+        gone.then(|| format!("no consent to marketing any more, for {destination}"))
+    }
+}
+
+#[tokio::test]
+async fn what_must_not_be_sent_any_more_is_cancelled_at_each_attempt() {
+    let gate = Arc::new(Withdrawn(Mutex::new(vec![2])));
+    let withdraws = Arc::clone(&gate);
+    let fake = Fake::new(0, move |item| {
+        if item.delivery.person.0 != 3 {
+            return Answer::Delivered;
+        }
+        withdraws.0.lock().push(3);
+        Answer::RetryAfter { seconds: 0, reason: "not now".to_owned() }
+    });
+    let store = Arc::new(Store::default());
+    store.names.lock().insert(DestinationId(0), "d".to_owned());
+    let outbox = Outbox::start(OutboxConfig {
+        destinations: vec![named("d")],
+        transports: transports(&[("d", &fake)]),
+        log: Arc::clone(&store) as _,
+        backlog: Arc::clone(&store) as _,
+        policy: fast(),
+        gate: Some(gate),
+        resume: false,
+    });
+    outbox.enqueue(vec![entered(0, 1, 1, "a"), entered(0, 2, 2, "a"), entered(0, 3, 3, "a"), entered(0, 4, 1, "b")]);
+    eventually("all have an outcome", || store.finals() == 4).await;
+    let reason = "no consent to marketing any more, for d".to_owned();
+    for id in [2, 3] {
+        assert_eq!(store.last(id), Some(Verdict::Cancelled { reason: reason.clone() }), "{id}");
+    }
+    assert_eq!([store.last(1), store.last(4)], [Some(Verdict::Delivered), Some(Verdict::Delivered)]);
+    let mut ids = fake.ids();
+    ids.sort_unstable();
+    assert_eq!(ids, [1, 3, 4], "what is held back is never handed over");
+    assert_eq!(outbox.stats().destinations[0].delivered, 2);
 }
 
 #[tokio::test]

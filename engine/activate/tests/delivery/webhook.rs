@@ -39,6 +39,7 @@ fn start(destination: Destination, store: &Arc<Store>) -> Outbox {
         log: Arc::clone(store) as _,
         backlog: Arc::clone(store) as _,
         policy: Policy { base: Duration::from_millis(2), breaker_pause: Duration::from_millis(5), ..Policy::default() },
+        gate: None,
         resume: false,
     })
 }

@@ -34,7 +34,8 @@ pub enum Form {
 impl Spec {
     /// How this aggregate's state stands in cells; `None` when it needs a state of its own.
     pub fn form(&self) -> Option<Form> {
-        if self.keyed || matches!(self.window, Window::Session(_)) {
+        // What is for a purpose may have to be made again.
+        if self.keyed || self.purpose.is_some() || matches!(self.window, Window::Session(_)) {
             return None;
         }
         match self.kind {

@@ -4,7 +4,7 @@ use crate::datum::Datum;
 use crate::evaluate::Answer;
 use rust_decimal::Decimal;
 use sonder_dsl::ir::{
-    Aggregate, ContextSlot, EventId, EventSelector, Expression, Function, Pattern, Program, PropertySlot,
+    Aggregate, ContextSlot, EventId, EventSelector, Expression, Function, Pattern, Program, PropertySlot, PurposeId,
     SessionBounds, Type, Window,
 };
 use sonder_dsl::time::{Duration, Moment};
@@ -19,6 +19,8 @@ pub struct Spec {
     pub pattern: Pattern,
     /// When they must have happened.
     pub window: Window,
+    /// Only what the person had consented to for it.
+    pub purpose: Option<PurposeId>,
     /// No more than this many need be known.
     pub enough: usize,
     /// Which property is taken.
@@ -124,6 +126,7 @@ impl Spec {
             kind,
             pattern: aggregate.pattern.clone(),
             window: aggregate.window,
+            purpose: aggregate.purpose,
             enough,
             value: aggregate.value,
             per: aggregate.per,

@@ -4,9 +4,11 @@
 //! (`occurred_at`, `seq`) counts. Like all state it is a function of the log, and merging two people is merging what they
 //! said.
 
+pub(crate) mod bound;
 mod history;
 pub mod signal;
 
+pub(crate) use bound::{Bound, occurrence, rebind};
 pub use history::{Answers, Statement};
 
 use sonder_dsl::ir::PurposeId;

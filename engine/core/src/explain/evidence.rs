@@ -10,6 +10,7 @@ use super::past::{Happened, Past};
 use super::{personal, sequence};
 use crate::aggregate::spec::{Kind, SessionSpec, selects};
 use crate::aggregate::{AggregateState, Occurrence, Spec};
+use crate::consent::only;
 use crate::datum::{Datum, Known};
 use crate::evaluate::EventScene;
 use crate::limits;
@@ -129,7 +130,15 @@ impl<'a> Witness<'a> {
 
     /// The person's events of declared types inside the window, oldest first.
     pub fn inside(self, spec: &Spec) -> Vec<&'a Happened> {
-        let events = self.past.events.iter().filter(|it| it.event.event.is_some());
+        let plan = self.past.state.plan();
+        let (body, terms) = (&self.past.body, plan.terms(&self.past.body));
+        if spec.purpose.is_some_and(|purpose| plan.is_taken_back(body, purpose)) {
+            return Vec::new();
+        }
+        let consented = |it: &Happened| {
+            spec.purpose.is_none_or(|it_is| plan.admitted(&body.answers, terms, it.at, it.seq) & only(it_is) != 0)
+        };
+        let events = self.past.events.iter().filter(|it| it.event.event.is_some() && consented(it));
         match &spec.session {
             Some(session) => self.session(session, &events.collect::<Vec<_>>()),
             None => events.filter(|it| spec.admits(it.at, self.past.now)).collect(),

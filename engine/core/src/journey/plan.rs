@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 use sonder_dsl::ir::journey::{Entry, Node, NodeId, NodeKind};
 use sonder_dsl::ir::{
     DestinationId, EventId, EventSelector, Expression, Fingerprint, Journey, JourneyId, Pattern, Program, PropertySlot,
-    Reads, RuleId, Type,
+    PurposeId, Reads, RuleId, Type,
 };
 use sonder_dsl::model::{Rate, Settings};
 use sonder_dsl::syntax::ast::Share;
@@ -38,6 +38,8 @@ pub struct JourneyPlan {
     pub hours: Option<DayPart>,
     /// What is kept of the event that somebody came in with, with a key that outlives this program; sorted by slot.
     pub carried: Vec<(PropertySlot, u64)>,
+    /// What people must consent to, to be in it.
+    pub purpose: Option<PurposeId>,
     /// The rules that its expressions name.
     pub reads: Vec<RuleId>,
     /// Nodes by their keys.
@@ -117,6 +119,7 @@ impl JourneyPlan {
         };
         Self {
             hours: journey.hours.map(|hours| DayPart { from: hours.from.0, to: hours.to.0 }),
+            purpose: bound_to(journey, program),
             carried: slots.into_iter().map(|slot| (slot, key(slot))).collect(),
             reads: reads.into_iter().collect(),
             places: nodes.iter().enumerate().map(|(index, node)| (node.key, NodeId(index as u32))).collect(),
@@ -185,4 +188,9 @@ impl JourneyPlan {
             EventSelector::Any => true,
         })
     }
+}
+
+/// What people must consent to, to be in a journey.
+fn bound_to(journey: &Journey, program: &Program) -> Option<PurposeId> {
+    program.consent.purpose(journey.purpose.as_deref().filter(|_| program.consent.enforced)?)
 }

@@ -8,6 +8,7 @@
 use super::rest::{self, Body};
 use super::{CLEAN, Slot, State, Travelling};
 use crate::aggregate::{AggregateState, cells};
+use crate::consent::bound::{Bound, Kept};
 use crate::consent::{Purposes, Said, Statement};
 use crate::datum::Known;
 use crate::effect::PersonId;
@@ -140,6 +141,7 @@ struct BodyOf<'a> {
     timers: Vec<(NameKey, Moment)>,
     travels: Option<TravelsRecord>,
     answers: Vec<StatementRecord>,
+    bound: Option<BoundRecord<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -152,6 +154,15 @@ struct BodyRecord {
     timers: Vec<(NameKey, Moment)>,
     travels: Option<TravelsRecord>,
     answers: Vec<StatementRecord>,
+    bound: Option<BoundRecord<'static>>,
+}
+
+/// What is kept for rules with a purpose. Its events are of use to the program that kept them only.
+#[derive(Serialize, Deserialize)]
+struct BoundRecord<'a> {
+    program: u64,
+    kept: Cow<'a, [Kept]>,
+    settled: Vec<(NameKey, Cow<'a, AggregateState>)>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -381,6 +392,7 @@ impl State {
             changed: CLEAN,
             touched: head.touched,
             size: 0,
+            consents: self.plan.consents_to(&person),
         };
         debug_assert_eq!(place.index(), self.slots.len());
         self.slots.push(slot);
@@ -431,6 +443,7 @@ impl Plan {
         person.timers = by_rule(body.timers, names).into_iter().collect();
         person.travels = body.travels.map(|record| Box::new(record.into_travels(&self.journeys, names)));
         person.answers = body.answers.into_iter().filter_map(|record| record.into_statement(names)).collect();
+        person.bound = body.bound.map(|record| Box::new(record.into_bound(self, names)));
         Ok(person)
     }
 }
@@ -456,6 +469,7 @@ pub(super) fn write_body(plan: &Plan, it: &Person, names: &Names) -> Vec<u8> {
         timers: it.timers.iter().map(|(rule, due)| (names.rule_key(rule), due)).collect(),
         travels: it.travels.as_ref().map(|travels| TravelsRecord::new(travels, &plan.journeys, names)),
         answers: it.answers.iter().map(|statement| StatementRecord::new(statement, names)).collect(),
+        bound: it.bound.as_ref().map(|bound| BoundRecord::new(bound, plan, names)),
     })
 }
 
@@ -556,6 +570,22 @@ impl Reason {
 
     fn of_code(code: u8) -> Option<Self> {
         Self::ALL.get(usize::from(code)).copied()
+    }
+}
+
+impl<'a> BoundRecord<'a> {
+    fn new(bound: &'a Bound, plan: &Plan, names: &Names) -> Self {
+        let settled = bound.settled.iter().map(|(id, state)| (names.aggregate_key(*id), Cow::Borrowed(state)));
+        Self { program: plan.fingerprint.0, kept: Cow::Borrowed(&bound.kept), settled: settled.collect() }
+    }
+
+    fn into_bound(self, plan: &Plan, names: &Names) -> Bound {
+        let kept = if self.program == plan.fingerprint.0 { self.kept.into_owned() } else { Vec::new() };
+        let settled = self.settled.into_iter().filter_map(|(key, state)| {
+            let id = names.aggregate(key)?;
+            Some((id, state.into_owned().adapt(plan.aggregates.get(id.index())?)?))
+        });
+        Bound { kept, settled: in_order(settled.collect()) }
     }
 }
 

@@ -53,6 +53,11 @@ impl State {
             person.answers.merge(&history.answers, &mut self.dropped);
             self.scratch.touched.extend(&self.plan.rules_of_consent);
         }
+        if let Some(theirs) = history.bound {
+            let ours = person.bound.get_or_insert_default();
+            ours.merge(*theirs, &self.plan, &mut self.dropped);
+            ours.settle(&self.plan, self.now, &mut self.dropped);
+        }
         for (aggregate, theirs) in history.cells.iter() {
             if let Some(form) = self.plan.aggregates.get(aggregate.index()).and_then(Spec::form) {
                 person.cells.merge(aggregate, form, theirs);
@@ -101,5 +106,7 @@ impl State {
             // They may be in it no longer, now that both histories count.
             self.scratch.touched.insert(rule);
         }
+        // What one of them said may hold for what the other did.
+        self.rebind(survivor);
     }
 }

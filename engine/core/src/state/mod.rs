@@ -25,13 +25,11 @@ pub use memory::Missing;
 pub use snapshot::{CheckpointHead, CheckpointSlice};
 pub use takeover::Travelling;
 
-use crate::aggregate::spec::selects;
-use crate::aggregate::{AggregateState, Occurrence};
-use crate::consent::Statement;
+use crate::aggregate::AggregateState;
+use crate::consent::{self, Purposes, Statement};
 use crate::datum::Known;
 use crate::deliver;
 use crate::effect::{Cause, Change, ChangeKind, Effects, JourneyChange, JourneyStep, PersonId};
-use crate::evaluate::EventScene;
 use crate::identity::graph::{Graph, PersonIndex};
 use crate::identity::{Finding, Sighting};
 use crate::journey::{InstanceId, Outcome};
@@ -102,6 +100,8 @@ struct Slot {
     touched: Seq,
     /// Bytes, as of the last time somebody looked.
     size: u32,
+    /// What they consent to: known also while spilled.
+    consents: Purposes,
 }
 
 /// Not changed since it was last written.
@@ -184,6 +184,7 @@ impl State {
             self.forward(program, event, turn, effects);
             self.decide(program, turn, effects);
             self.travel(program, Some((event, record.seq)), turn, effects);
+            self.note_consents(person);
         }
         Ok(())
     }
@@ -296,6 +297,7 @@ impl State {
             changed: self.epoch,
             touched: self.seq,
             size: size as u32,
+            consents: self.plan.consent.otherwise.unasked,
         };
         self.changed.push(person);
         self.memory += size;
@@ -312,9 +314,29 @@ impl State {
             return;
         };
         let before = self.plan.consents_to(person);
-        person.answers.insert(Statement { at: event.occurred_at, seq, said: event.said }, &mut self.dropped);
+        let new = Statement { at: event.occurred_at, seq, said: event.said };
+        person.answers.insert(new, &mut self.dropped);
         if self.plan.consents_to(person) != before {
             self.scratch.touched.extend(&self.plan.rules_of_consent);
+        }
+        if person.bound.as_ref().is_some_and(|bound| bound.kept.last().is_some_and(|it| it.at >= new.at)) {
+            self.rebind(turn.person);
+        }
+    }
+
+    /// Notes what somebody consents to where it is known of everybody at any time.
+    fn note_consents(&mut self, person: PersonIndex) {
+        let slot = &mut self.slots[person.index()];
+        if let (true, Some(it)) = (self.plan.consent.enforced, slot.body.awake()) {
+            slot.consents = self.plan.consents_to(it);
+        }
+    }
+
+    /// Decides again which of somebody's events count for a purpose.
+    fn rebind(&mut self, person: PersonIndex) {
+        let Some(it) = self.slots[person.index()].body.awake_mut() else { return };
+        for id in consent::rebind(&self.plan, it, self.now, &mut self.dropped) {
+            self.scratch.touched.extend(&self.plan.rules_of_aggregate[id.index()]);
         }
     }
 
@@ -337,6 +359,10 @@ impl State {
                 self.scratch.touched.extend(&self.plan.rules_of_profile_trait[id.index()]);
             }
         }
+        if self.scratch.changed_traits.iter().any(|id| self.plan.consent.residence.contains(id)) {
+            self.scratch.touched.extend(&self.plan.rules_of_consent);
+            self.rebind(turn.person);
+        }
     }
 
     /// Takes the event into the aggregates that want it.
@@ -344,32 +370,23 @@ impl State {
         let Some(kind) = event.event else { return };
         let Some(aggregates) = self.plan.aggregates_of_event.get(kind.index()) else { return };
         let Some(person) = self.slots[turn.person.index()].body.awake_mut() else { return };
-        let scene = EventScene { event };
-        let property = |slot: Option<sonder_dsl::ir::PropertySlot>| event.properties.get(slot?.index())?.as_ref();
+        let mut admitted = 0;
+        if self.plan.is_bound[kind.index()] {
+            admitted = self.plan.admitted(&person.answers, self.plan.terms(person), event.occurred_at, seq);
+            let bound = person.bound.get_or_insert_default();
+            bound.keep(&self.plan, event, seq, admitted, turn.at);
+            bound.settle(&self.plan, turn.at, &mut self.dropped);
+        }
         let (mut place, mut cell) = (0, 0);
         for id in aggregates {
             let spec = &self.plan.aggregates[id.index()];
-            if !spec.admits(event.occurred_at, turn.at) {
+            if spec.purpose.is_some_and(|purpose| admitted & consent::only(purpose) == 0) {
                 continue;
             }
-            let counts = spec.sequence.is_some()
-                || (selects(spec.pattern.event, kind)
-                    && spec.pattern.filter.as_ref().is_none_or(|filter| scene.holds(filter)));
-            if !counts && spec.session.is_none() {
-                continue;
-            }
+            let Some(occurrence) = consent::occurrence(spec, event, seq, turn.at) else { continue };
             match spec.form() {
                 Some(form) => person.cells.note(&mut cell, *id, form, event.occurred_at),
                 None => {
-                    let occurrence = Occurrence {
-                        at: event.occurred_at,
-                        seq,
-                        now: turn.at,
-                        value: property(spec.value),
-                        group: property(spec.per),
-                        counts,
-                        event,
-                    };
                     let state = entry_after(&mut person.aggregates, &mut place, *id, || AggregateState::new(spec));
                     state.insert(&occurrence, spec, &mut self.dropped);
                 }
@@ -385,7 +402,9 @@ impl State {
             return;
         }
         let Some(subject) = self.subject(program, turn) else { return };
-        deliver::event(&subject, event, &mut effects.deliveries);
+        let admitted =
+            self.plan.admitted(&subject.person.answers, self.plan.terms(subject.person), event.occurred_at, self.seq);
+        deliver::event(&subject, event, admitted, &mut effects.deliveries);
         for id in &self.scratch.changed_traits {
             deliver::profile_trait(&subject, *id, &mut effects.deliveries);
         }

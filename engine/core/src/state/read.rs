@@ -8,6 +8,7 @@ use crate::plan::Plan;
 use crate::record::Identifier;
 use crate::view::{PersonView, Viewed};
 use sonder_dsl::ir::{JourneyId, Program, RuleId};
+use sonder_dsl::model::Destination;
 use sonder_dsl::time::Moment;
 
 impl State {
@@ -65,6 +66,14 @@ impl State {
     /// Whose the record was that was taken in last.
     pub(crate) fn last_subject(&self) -> Option<PersonId> {
         Some(self.graph.component(self.scratch.subject?)?.id)
+    }
+
+    /// A purpose of the destination that somebody does not consent to now, so that nothing about them may go there. `None`
+    /// when it may, and where the project says nothing of consent.
+    #[must_use]
+    pub fn withheld<'d>(&self, id: PersonId, destination: &'d Destination) -> Option<&'d str> {
+        let slot = self.slots.get(self.graph.person(id)?.index())?;
+        self.plan.withheld(slot.consents, destination)
     }
 
     /// How many people are in a segment.

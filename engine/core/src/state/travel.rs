@@ -5,6 +5,7 @@
 //! the way has its rules decided before anything else goes on.
 
 use super::{State, Turn};
+use crate::consent::only;
 use crate::datum::Known;
 use crate::deliver;
 use crate::effect::{Change, ChangeKind, EffectId, Effects, JourneyChange, JourneyStep, Recall, Unsent};
@@ -87,6 +88,9 @@ impl State {
         let concerned = self.plan.journeys.of_event.get(kind.index()).map_or(0, Vec::len);
         for place in 0..concerned {
             let journey = self.plan.journeys.of_event[kind.index()][place];
+            if !self.may_see(journey, event, seq, turn) {
+                continue;
+            }
             self.convert(program, journey, event, seq, turn, effects);
             if !event.historical {
                 self.receive(program, journey, event, seq, turn, effects);
@@ -217,6 +221,10 @@ impl State {
         if plan.journey.exits.iter().any(|exit| self.holds(plan, &instance, exit, turn)) {
             return;
         }
+        let who = self.slots[turn.person.index()].body.awake();
+        if who.is_none_or(|person| self.is_withdrawn(plan, person)) {
+            return;
+        }
         let per = instance.key.as_ref().map(|key| key.datum().to_json(&plan.key_kind));
         let passage = (journey, instance.id);
         let Some(person) = self.slots[turn.person.index()].body.awake_mut() else { return };
@@ -255,6 +263,9 @@ impl State {
         let plan = self.plan.journeys.get(journey)?;
         let person = self.slots.get(turn.person.index())?.body.awake()?;
         let instance = self.instances(turn, journey).iter().find(|it| it.id == id)?;
+        if self.is_withdrawn(plan, person) {
+            return Some(Next::Leave(Outcome::Withdrawn));
+        }
         let mut until = Moment::MAX;
         for exit in &plan.journey.exits {
             let answer = self.ask(plan, person, instance, exit, turn.at);
@@ -521,6 +532,19 @@ impl State {
         let Some(component) = self.graph.component(turn.person) else { return };
         let what = ChangeKind::Journey(JourneyChange { journey, instance, what });
         effects.changes.push(Change { person: component.id, at: turn.at, cause: turn.cause, what });
+    }
+
+    /// Whether somebody does not consent, now, to what the journey is for.
+    fn is_withdrawn(&self, plan: &JourneyPlan, person: &Person) -> bool {
+        plan.purpose.is_some_and(|purpose| self.plan.consents_to(person) & only(purpose) == 0)
+    }
+
+    /// Whether the person had consented to the journey's purpose when the event happened.
+    fn may_see(&self, journey: JourneyId, event: &Event, seq: Seq, turn: Turn) -> bool {
+        let Some(purpose) = self.plan.journeys.get(journey).and_then(|plan| plan.purpose) else { return true };
+        let Some(person) = self.slots.get(turn.person.index()).and_then(|slot| slot.body.awake()) else { return false };
+        let admitted = self.plan.admitted(&person.answers, self.plan.terms(person), event.occurred_at, seq);
+        admitted & only(purpose) != 0
     }
 
     fn travels(&self, turn: Turn) -> Option<&Travels> {

@@ -43,7 +43,10 @@ pub fn project(rules: &str, identity: &str, destination: &str) -> Arc<Program> {
         file("sources/server.yaml", "source: server\nkind: server\nwrite_keys: [wk]\n"),
         file("sources/web.yaml", "source: web\nkind: browser\nwrite_keys: [wk_web]\n"),
         file("identity.yaml", identity),
-        file("consent.yaml", "purposes: [analytics, marketing]"),
+        file(
+            "consent.yaml",
+            "purposes: {analytics: {}, marketing: {kind: sale}}\nresidence: [country]\notherwise: ccpa\n",
+        ),
         file("rules/all.sonder", rules),
     ];
     if !destination.is_empty() {
@@ -157,7 +160,7 @@ pub fn happening() -> impl Strategy<Value = Happening> {
         (kind, who(), gap, late),
         (maybe(&["a", "b", "c"]), maybe(&["p0", "p1", "p2"])),
         numbers,
-        (maybe(&["NL", "BE"]), prop::option::weighted(0.5, 0..5_i64)),
+        (maybe(&["NL", "US-CA"]), prop::option::weighted(0.5, 0..5_i64)),
         session,
         said,
     )

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod cases;
 #[cfg(test)]
+mod consent;
+#[cfg(test)]
 mod delivery;
 #[cfg(test)]
 mod determinism;

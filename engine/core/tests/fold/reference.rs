@@ -8,7 +8,7 @@ use sonder_dsl::ir::{
     Aggregate, AggregateId, BinaryOperator, EventSelector, Expression, Function, Pattern, Program, PropertySlot,
     RuleId, SessionBounds, Type, UnaryOperator, Value, Window,
 };
-use sonder_dsl::model::MergePolicy;
+use sonder_dsl::model::{MergePolicy, Terms};
 use sonder_dsl::time::{Duration, Moment};
 use std::cmp::Ordering;
 
@@ -117,7 +117,15 @@ impl<'a> Person<'a> {
     /// The latest answer, by (when, place in the log).
     fn consents(&self, purpose: &str) -> bool {
         let Some(purpose) = self.program.consent.purpose(purpose) else { return false };
-        self.events.iter().filter_map(|it| it.event.said.to(purpose)).next_back().unwrap_or(false)
+        let said = self.events.iter().filter_map(|it| it.event.said.to(purpose)).next_back();
+        said.unwrap_or(self.terms().unasked & (1 << purpose.0) != 0)
+    }
+
+    /// What holds where they live.
+    fn terms(&self) -> Terms {
+        let consent = &self.program.consent;
+        let known = consent.residence.iter().find_map(|id| self.profile(id.index()));
+        consent.terms(known.as_ref().and_then(|it| if let Value::String(it) = it { Some(&**it) } else { None }))
     }
 
     fn fits(&self, pattern: &Pattern, it: &Happened<'_>, chain: &[Happened<'_>]) -> bool {
@@ -172,7 +180,22 @@ impl<'a> Person<'a> {
         said(&["sessionId"]).or_else(|| said(&["session", "id"]))
     }
 
+    /// Only what they had consented to counts for a purpose; nothing, when they took that back.
     fn aggregate(&self, aggregate: &Aggregate) -> Option<Value> {
+        let Some(purpose) = aggregate.purpose else { return self.of_all(aggregate) };
+        let terms = self.terms();
+        let holds = |set: u32| set & (1 << purpose.0) != 0;
+        let said = |before: &dyn Fn(&Happened<'_>) -> bool| {
+            let answers = self.events.iter().filter(|it| before(it)).filter_map(|it| it.event.said.to(purpose));
+            answers.last().unwrap_or(holds(terms.unasked))
+        };
+        let taken_back = holds(terms.backwards) && !said(&|_| true);
+        let admitted = |it: &&Happened<'_>| !taken_back && said(&|other| (other.at, other.seq) <= (it.at, it.seq));
+        let events: Vec<Happened<'_>> = self.events.iter().filter(admitted).copied().collect();
+        Person { program: self.program, events: &events, now: self.now }.of_all(aggregate)
+    }
+
+    fn of_all(&self, aggregate: &Aggregate) -> Option<Value> {
         if let Function::Sequence(_) = aggregate.function {
             return Some(Value::Bool(self.sequence(aggregate)));
         }

@@ -18,6 +18,7 @@
 
 mod budget;
 pub mod clock;
+mod consent;
 mod decided;
 mod fold;
 mod intake;
@@ -38,11 +39,12 @@ pub use refold::{RefoldError, record, refold};
 pub use shared::{Files, Live, RecoveryReport, Shared};
 
 use crate::observe::Health;
+use consent::ConsentGate;
 use fold::Fold;
 use keeper::{Keeper, Keeping};
 use outbox::{OutcomeSink, StoredBacklog};
 use parking_lot::Mutex;
-use sonder_activate::outbox::{Outbox, OutboxConfig, Policy, Transports};
+use sonder_activate::outbox::{Gate, Outbox, OutboxConfig, Policy, Transports};
 use sonder_core::effect::Effects;
 use sonder_dsl::ir::Program;
 use sonder_store::{Reader, Store};
@@ -74,6 +76,7 @@ impl Pipeline {
         let (to_fold, fold_work) = sync_channel(limits::MAX_UNFOLDED_BATCHES);
         let (to_keeper, keeper_work) = channel();
         let keeping = Arc::new(Keeping::default());
+        let gate: Arc<dyn Gate> = Arc::new(ConsentGate { shared: Arc::downgrade(&shared) });
         let outbox = transports.map(|transports| {
             Outbox::start(OutboxConfig {
                 destinations: shared.live.read().program.destinations.clone(),
@@ -81,6 +84,7 @@ impl Pipeline {
                 log: Arc::new(OutcomeSink { work: work.clone() }),
                 backlog: Arc::new(StoredBacklog { reader: store.reader(), program: shared.program.subscribe() }),
                 policy: Policy::default(),
+                gate: Some(gate),
                 resume: true,
             })
         });

@@ -149,7 +149,7 @@ fn happening() -> impl Strategy<Value = Happening> {
     let track =
         |event: &'static str| (Just(Call::Track(event)), properties(event).prop_map(|it| ("properties", it))).boxed();
     let traits = (
-        one_of(vec![json!("NL"), json!("BE")]),
+        one_of(vec![json!("NL"), json!("us-ca"), json!("ZZ")]),
         one_of(vec![json!("jan"), json!("éva"), json!("😀")]),
         prop::option::weighted(0.5, (0..5_i64).prop_map(Json::from)),
     );

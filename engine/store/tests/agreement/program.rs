@@ -34,6 +34,7 @@ const FILES: &[(&str, &str)] = &[
         "traits:\n  country: {type: string, merge: most_recent}\n  nickname: {type: string, merge: longest}\n  \
          age: {type: integer, merge: max}\n",
     ),
+    ("consent.yaml", "purposes: {analytics: {}, marketing: {kind: sale}}\nresidence: [country]\notherwise: us\n"),
     ("sources/server.yaml", "source: server\nkind: server\nwrite_keys: [wk]\n"),
 ];
 
@@ -315,7 +316,9 @@ fn funnel() -> impl Strategy<Value = String> {
 pub fn rules() -> impl Strategy<Value = Rules> {
     let segments: Vec<BoxedStrategy<String>> = (0..8)
         .map(|number| {
-            let segment = move |condition: String| format!("segment s{number} \"\" {{ when {condition} }}");
+            // Some are for a purpose; they read rules that are for none.
+            let purpose = ["", "", "purpose marketing ", "", "purpose analytics "][number % 5];
+            let segment = move |condition: String| format!("segment s{number} \"\" {{ {purpose}when {condition} }}");
             condition(number).prop_map(segment).boxed()
         })
         .collect();

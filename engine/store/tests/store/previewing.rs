@@ -28,6 +28,7 @@ segment left { when sequence(view as v then order where total > 3 within 20s, la
 segment dutch { when profile.country == \"NL\" or in(quiet) }
 segment visits { when count(view, this session) >= 2 }
 segment twice { when count(view, per product) >= 2 }
+segment persuadable { purpose marketing when count(view, last 30s) >= 2 or in(large) }
 segment reachable { when consented(marketing) and did(view) }
 trait spent = sum(order.total)
 trait favourite = top(view.product)
@@ -44,6 +45,7 @@ fn project() -> Arc<Program> {
     let compilation = sonder_dsl::compile(SourceSet::new(vec![
         file("sonder.yaml", "name: shop\n"),
         file("sources/a_server.yaml", "source: server\nkind: server\nwrite_keys: [wk]\n"),
+        file("consent.yaml", "purposes: [marketing]\n"),
         file("sources/web.yaml", "source: web\nkind: browser\nwrite_keys: [wk_web]\n"),
         file("identity.yaml", IDENTITY),
         file("profile.yaml", "traits:\n  country: {type: string}\n"),

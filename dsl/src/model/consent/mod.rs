@@ -1,0 +1,252 @@
+//! `consent.yaml`: the purposes that people are asked for, and what consent banners and SDKs call them.
+//!
+//! Without the file, purposes are free names: what people say about them is recorded and can be asked for, and limits nothing.
+
+pub mod regime;
+
+use super::{Declarations, ProfileTrait, Reference};
+use crate::diagnostic::{Diagnostic, Report, codes};
+use crate::ir::{Expression, Lowered, ProfileTraitId, PurposeId, Reads, Type};
+use crate::limits;
+use crate::shape::{Fields, Format, Key, Shape, Word};
+use crate::source::Span;
+use crate::yaml::{Node, Value};
+use regime::{Regime, SHIPPED};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What the project says about consent.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Consent {
+    /// Whether there is a `consent.yaml`: only then consent limits what rules and destinations see.
+    pub enforced: bool,
+    /// All purposes, at most [`limits::PURPOSES`]; sorted by name.
+    pub purposes: Vec<Purpose>,
+    /// Traits that say where somebody lives, the most trustworthy first: a country, or a part of one as in `US-CA`.
+    pub residence: Vec<ProfileTraitId>,
+    /// What holds in each country or part of one that a regime names.
+    pub places: BTreeMap<String, Terms>,
+    /// What holds elsewhere, and where nothing says where somebody lives.
+    pub otherwise: Terms,
+}
+
+/// What holds for somebody: sets of purposes, one bit each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Terms {
+    /// Allowed as long as they said nothing.
+    pub unasked: u32,
+    /// Who withdraws takes back what they allowed before, too.
+    pub backwards: u32,
+}
+
+/// What data is used for.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Purpose {
+    /// Its name in rules.
+    pub name: String,
+    /// What people are told.
+    pub description: Option<String>,
+    /// What consent banners call it: all of these must be allowed. Empty: its own name.
+    pub categories: Vec<String>,
+    /// What kind of purpose it is to the law, one of [`KINDS`]; `None` when it is of none of them.
+    pub kind: Option<String>,
+    /// Whether a browser's Global Privacy Control refuses it.
+    pub refused_by_signal: bool,
+}
+
+/// What a purpose may say.
+const PURPOSE: &[Key] = &[
+    Key::optional("description", Shape::TEXT, "what people are told about it"),
+    Key::optional("categories", Shape::TEXTS, "what consent banners call it; all of them must be allowed"),
+    Key::optional("kind", Shape::Word(KINDS), "what it is to the law; default its name, if that is one of these"),
+    Key::optional(
+        "gpc",
+        Shape::Bool,
+        "whether Global Privacy Control refuses it; default for advertising, sale, targeting",
+    ),
+];
+
+/// Kinds of purposes.
+pub const KINDS: &[Word] = &[
+    Word { word: "necessary", doc: "without it the service cannot be given" },
+    Word { word: "functional", doc: "comfort that somebody asked for, such as a language" },
+    Word { word: "statistics", doc: "counts of one's own service, of nobody in particular" },
+    Word { word: "analytics", doc: "how individual people use the service" },
+    Word { word: "personalization", doc: "content by what somebody did" },
+    Word { word: "marketing", doc: "messages of one's own" },
+    Word { word: "advertising", doc: "advertising elsewhere" },
+    Word { word: "targeting", doc: "advertising by what somebody did elsewhere" },
+    Word { word: "sale", doc: "handing data on for something of value" },
+    Word { word: "sensitive", doc: "health, belief, place and other sensitive data" },
+];
+
+/// The kinds that Global Privacy Control is about.
+const SIGNALLED: [&str; 3] = ["advertising", "sale", "targeting"];
+
+/// What `consent.yaml` may hold.
+pub const KEYS: &[Key] = &[
+    Key::required(
+        "purposes",
+        Shape::Either(&[Shape::NAMES, Shape::Map(Format::Name, &Shape::Object(PURPOSE))]),
+        "the purposes that data is used for, by name",
+    ),
+    Key::optional(
+        "residence",
+        Shape::NAMES,
+        "traits of the profile that say where somebody lives, the most trustworthy first: NL, US-CA",
+    ),
+    Key::optional("regimes", Shape::NAMES, "the regimes that hold for this project; default all that are shipped"),
+    Key::optional(
+        "otherwise",
+        Shape::NAME,
+        "the regime where nothing says where somebody lives; default the strictest",
+    ),
+];
+
+/// A checked `consent.yaml`, and where its purposes are named.
+pub(crate) fn decode(root: &Node, profile: &[ProfileTrait], report: &mut Report) -> (Consent, Vec<Reference>) {
+    let Some(node) = root.get("purposes") else { return (Consent::default(), Vec::new()) };
+    let mut purposes = Vec::new();
+    let mut places = Vec::new();
+    let mut declare = |name: &str, span: Span, purpose: Purpose| {
+        if places.iter().all(|known: &Reference| known.name != name) {
+            places.push(Reference { name: name.to_owned(), span });
+            purposes.push(purpose.named(name));
+        }
+    };
+    match &node.value {
+        Value::List(items) => {
+            for item in items {
+                if let Some(name) = item.text() {
+                    declare(name, item.span, Purpose::default());
+                }
+            }
+        }
+        _ => {
+            for entry in node.entries() {
+                let fields = Fields::new(&entry.value, PURPOSE);
+                let purpose = Purpose {
+                    name: String::new(),
+                    description: fields.string("description"),
+                    categories: fields.strings("categories"),
+                    kind: fields.string("kind"),
+                    refused_by_signal: fields.bool("gpc").unwrap_or_else(|| {
+                        let kind = fields.text("kind").unwrap_or(&entry.key);
+                        SIGNALLED.contains(&kind)
+                    }),
+                };
+                declare(&entry.key, entry.key_span, purpose);
+            }
+        }
+    }
+    purposes.sort_by(|a, b| a.name.cmp(&b.name));
+    let fields = Fields::new(root, KEYS);
+    let (places_of_law, strictest) = regime::resolve(&regimes(&fields, report), &purposes);
+    let otherwise = fields.get("otherwise").and_then(|node| regime_named(node, report));
+    let otherwise = otherwise.map_or(strictest, |regime| regime.terms(&purposes));
+    let residence = residence(&fields, profile, report);
+    (Consent { enforced: true, purposes, residence, places: places_of_law, otherwise }, places)
+}
+
+impl Purpose {
+    fn named(self, name: &str) -> Self {
+        let own = KINDS.iter().find(|kind| kind.word == name).map(|kind| kind.word.to_owned());
+        Self { name: name.to_owned(), kind: self.kind.or(own), ..self }
+    }
+}
+
+fn regimes(fields: &Fields<'_>, report: &mut Report) -> Vec<&'static Regime> {
+    match fields.get("regimes") {
+        None => SHIPPED.iter().collect(),
+        Some(node) => node.items().iter().filter_map(|item| regime_named(item, report)).collect(),
+    }
+}
+
+fn regime_named(node: &Node, report: &mut Report) -> Option<&'static Regime> {
+    let name = node.text()?;
+    let found = SHIPPED.iter().find(|regime| regime.name == name);
+    if found.is_none() {
+        let message = format!("there is no regime `{name}`");
+        let error = Diagnostic::error(codes::BAD_VALUE, message, node.span, "not one that is shipped");
+        let names = || SHIPPED.iter().map(|regime| regime.name.as_str());
+        let all = || format!("there are {}", names().map(|it| format!("`{it}`")).collect::<Vec<_>>().join(", "));
+        let help = report.suggest(name, names()).unwrap_or_else(all);
+        report.push(error.help(help));
+    }
+    found
+}
+
+/// Traits that say where somebody lives are text.
+fn residence(fields: &Fields<'_>, profile: &[ProfileTrait], report: &mut Report) -> Vec<ProfileTraitId> {
+    let items = fields.get("residence").map_or(&[][..], Node::items);
+    let found = items.iter().filter_map(|item| {
+        let name = item.text()?;
+        let place = profile.iter().position(|it| it.name == name);
+        let (message, label) = match place.and_then(|place| Some((place, profile.get(place)?))) {
+            Some((place, it)) if matches!(it.kind, Type::String { .. }) => return Some(ProfileTraitId(place as u32)),
+            Some(_) => (format!("`{name}` is no text"), "a country code is text"),
+            None => (format!("there is no trait `{name}`"), "not declared in profile.yaml"),
+        };
+        let error = Diagnostic::error(codes::UNKNOWN_TRAIT, message, item.span, label);
+        report.push(match report.suggest(name, profile.iter().map(|it| it.name.as_str())) {
+            Some(help) => error.help(help),
+            None => error,
+        });
+        None
+    });
+    found.collect()
+}
+
+impl Consent {
+    /// What holds at a place, such as `NL` or `US-CA`: what regimes say of it, or of the country that it is in.
+    #[must_use]
+    pub fn terms(&self, place: Option<&str>) -> Terms {
+        let Some(place) = place.map(str::to_uppercase) else { return self.otherwise };
+        let country = place.split('-').next().unwrap_or_default();
+        self.places.get(&place).or_else(|| self.places.get(country)).copied().unwrap_or(self.otherwise)
+    }
+
+    /// The purpose of that name.
+    #[must_use]
+    pub fn purpose(&self, name: &str) -> Option<PurposeId> {
+        let place = self.purposes.binary_search_by(|purpose| purpose.name.as_str().cmp(name)).ok()?;
+        Some(PurposeId(place as u16))
+    }
+
+    /// With the purposes that a project without a `consent.yaml` names anywhere.
+    pub(crate) fn completed(mut self, declarations: &Declarations, lowered: &Lowered, report: &mut Report) -> Self {
+        if !self.enforced {
+            let name = |name: &String| Purpose { name: name.clone(), ..Purpose::default() };
+            self.purposes = named(declarations, lowered).iter().map(name).collect();
+        }
+        if self.purposes.len() > limits::PURPOSES {
+            let message = format!("the project has {} purposes, more than {}", self.purposes.len(), limits::PURPOSES);
+            report.push(
+                Diagnostic::general(codes::TOO_MANY_PURPOSES, message).help("join those that people answer alike"),
+            );
+            self.purposes.truncate(limits::PURPOSES);
+        }
+        self
+    }
+}
+
+fn named(declarations: &Declarations, lowered: &Lowered) -> BTreeSet<String> {
+    let mut names: BTreeSet<String> = BTreeSet::new();
+    names.extend(declarations.events.iter().flat_map(|it| it.purposes.iter().cloned()));
+    names.extend(declarations.profile.iter().flat_map(|it| it.purposes.iter().cloned()));
+    names.extend(declarations.destinations.iter().flat_map(|it| it.destination.purposes.iter().cloned()));
+    names.extend(lowered.rules.iter().filter_map(|it| it.purpose.clone()));
+    names.extend(lowered.item_purposes.values().map(|it| it.value.clone()));
+    let mut asked = |expression: &Expression| {
+        expression.walk(&mut |part| {
+            if let Expression::Consented(purpose) = part {
+                names.insert(purpose.to_string());
+            }
+        });
+    };
+    lowered.rules.iter().for_each(|rule| asked(&rule.expression));
+    let journeys = lowered.journeys.iter().map(Reads::from);
+    let experiences = lowered.experiences.iter().map(Reads::from);
+    let predictions = lowered.predictions.iter().map(Reads::from);
+    journeys.chain(experiences).chain(predictions).flat_map(|reads| reads.expressions).for_each(asked);
+    names
+}

@@ -1,0 +1,285 @@
+//! Consent, enforced: what messages say of it, who hears of events then, what rules and journeys with a purpose see.
+
+use serde_json::{Value as Json, json};
+use sonder_core::State;
+use sonder_core::effect::{ChangeKind, Delivery, Effects, JourneyStep};
+use sonder_core::govern::Governor;
+use sonder_core::message::{Envelope, Quarantined, Timing, read_text};
+use sonder_core::record::{Fact, Record, Seq};
+use sonder_core::view::PersonView;
+use sonder_dsl::ir::{Program, SourceId};
+use sonder_dsl::source::{SourceFile, SourceSet};
+use sonder_dsl::time::{Duration, Moment};
+use std::sync::Arc;
+
+const SECOND: i64 = 1_000_000;
+
+struct World {
+    program: Arc<Program>,
+    governor: Governor,
+    state: State,
+    effects: Effects,
+    seq: u64,
+}
+
+impl World {
+    fn new(consent: &str, rules: &str) -> Self {
+        let file = |path: &str, text: &str| SourceFile { path: path.to_owned(), text: text.to_owned() };
+        let hook = |name: &str, purposes: &str| {
+            let text = format!(
+                "destination: {name}\nplugin: sonder/webhook@1\nallow: [x.example]\n{purposes}receives: {{events: [view]}}\n"
+            );
+            file(&format!("destinations/{name}.yaml"), &text)
+        };
+        let compilation = sonder_dsl::compile(SourceSet::new(vec![
+            file("sonder.yaml", "name: shop"),
+            file("events/view.yaml", "event: view\nproperties: {product: {type: string}}"),
+            file("events/order.yaml", "event: order"),
+            file("identity.yaml", "identifiers: {user_id: {}, anonymous_id: {}}"),
+            file("profile.yaml", "traits: {country: {type: string}}"),
+            file("sources/web.yaml", "source: web\nkind: server\nwrite_keys: [wk]"),
+            hook("ads", "purposes: [advertising]\n"),
+            hook("both", "purposes: [advertising, analytics]\n"),
+            hook("plain", ""),
+            file("consent.yaml", consent),
+            file("rules/r.sonder", rules),
+        ]));
+        let program = compilation.program.unwrap_or_else(|| panic!("{:#?}", compilation.diagnostics));
+        let (governor, state) = (Governor::new(&program), State::new(&program));
+        Self { program, governor, state, effects: Effects::default(), seq: 0 }
+    }
+
+    /// A message that arrives `late` seconds after it happened.
+    fn send(&mut self, second: i64, late: i64, mut message: Json) -> Result<(), Quarantined> {
+        message["timestamp"] = Moment((second - late) * SECOND).to_string().into();
+        message["receivedAt"] = Moment(second * SECOND).to_string().into();
+        if message.get("type").is_none() {
+            message["type"] = "track".into();
+        }
+        let envelope = Envelope {
+            source: SourceId(0),
+            received_at: Moment(second * SECOND),
+            timing: Timing::Recorded,
+            future_tolerance: Duration(0),
+            historical: false,
+            call: None,
+            sent_at: None,
+            context: None,
+            integrations: None,
+            observed: None,
+            new_id: &|| "m".to_owned(),
+        };
+        let event = self.governor.govern(&read_text(&message.to_string(), &envelope)?)?;
+        self.seq += 1;
+        let record = Record { seq: Seq(self.seq), received_at: Moment(second * SECOND), fact: Fact::Event(event) };
+        self.state.step(&self.program, &record, &mut self.effects).unwrap();
+        Ok(())
+    }
+
+    fn view(&mut self, second: i64, who: &str, context: Json) {
+        self.send(second, 0, json!({"event": "view", "anonymousId": who, "properties": {}, "context": context}))
+            .unwrap();
+    }
+
+    fn says(&mut self, second: i64, who: &str, purposes: Json) {
+        let context = json!({"consent": {"purposes": purposes}});
+        self.send(second, 0, json!({"event": "Consent Updated", "anonymousId": who, "context": context})).unwrap();
+    }
+
+    /// The destinations that heard of what was sent since the last question.
+    fn heard(&mut self) -> Vec<&str> {
+        let deliveries: Vec<Delivery> = std::mem::take(&mut self.effects.deliveries);
+        let name = |it: &Delivery| self.program.destinations[it.destination.index()].name.as_str();
+        deliveries.iter().map(name).collect()
+    }
+
+    fn person(&self, who: &str) -> PersonView {
+        let kind = sonder_dsl::ir::IdentifierKindId(1);
+        let id = self.state.resolve(&self.governor.identifier(kind, who).unwrap()).unwrap();
+        self.state.person(&self.program, id).unwrap()
+    }
+
+    fn is_in(&self, who: &str, segment: &str) -> bool {
+        self.person(who).segments.iter().any(|it| it.name == segment)
+    }
+}
+
+const CATEGORIES: &str = "purposes:\n  advertising: {categories: [C0004]}\n  analytics: {categories: [C0002, C0003]}\n";
+
+/// What the documentation of Segment's consent management says, where nothing is refused before somebody refuses.
+#[test]
+fn events_are_routed_as_segment_does() {
+    let mut world = World::new(&format!("{CATEGORIES}otherwise: us\n"), "");
+    let all = vec!["ads", "both", "plain"];
+    let prefer = |preferences: Json| json!({"consent": {"categoryPreferences": preferences}});
+    for (number, (context, expected)) in [
+        (json!({}), all.clone()),
+        (json!({"consent": {}}), all.clone()),
+        (prefer(json!({})), vec!["plain"]),
+        (prefer(json!({"C0004": true})), vec!["ads", "plain"]),
+        (prefer(json!({"C0004": true, "C0002": true})), vec!["ads", "plain"]),
+        (prefer(json!({"C0004": true, "C0002": true, "C0003": true})), all.clone()),
+        (prefer(json!({"C0004": false, "C0002": true, "C0003": true})), vec!["plain"]),
+        (prefer(json!({"C0004": true, "unheard": false})), vec!["ads", "plain"]),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        world.view(number as i64, &format!("a{number}"), context.clone());
+        assert_eq!(world.heard(), expected, "{context}");
+    }
+    // Consent comes before `integrations`, which only restrict further.
+    for (integrations, expected) in [
+        (json!({"ads": false}), vec!["plain"]),
+        (json!({"both": true, "ads": true}), vec!["ads", "plain"]),
+        (json!({"All": false, "both": true}), vec![]),
+    ] {
+        let context = prefer(json!({"C0004": true}));
+        let message = json!({"event": "view", "anonymousId": "i", "context": context, "integrations": integrations});
+        world.send(50, 0, message).unwrap();
+        assert_eq!(world.heard(), expected, "{integrations}");
+    }
+}
+
+#[test]
+fn rudders_lists_are_read_with_their_strategy() {
+    let mut world = World::new(&format!("{CATEGORIES}otherwise: us\n"), "");
+    for (number, (management, expected)) in [
+        (json!({"allowedConsentIds": ["C0004"], "deniedConsentIds": ["C0002"]}), vec!["ads", "plain"]),
+        (
+            json!({"allowedConsentIds": ["C0002", "C0004"], "deniedConsentIds": [], "resolutionStrategy": "or"}),
+            vec!["ads", "both", "plain"],
+        ),
+        (
+            json!({"allowedConsentIds": ["C0002", "C0004"], "deniedConsentIds": [], "resolutionStrategy": "and"}),
+            vec!["ads", "plain"],
+        ),
+        (json!({"deniedConsentIds": ["C0004"]}), vec!["plain"]),
+        (json!({"provider": "custom"}), vec!["ads", "both", "plain"]),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        world.view(number as i64, &format!("a{number}"), json!({"consentManagement": management}));
+        assert_eq!(world.heard(), expected, "{management}");
+    }
+}
+
+#[test]
+fn a_change_of_consent_needs_no_schema_but_something_to_say() {
+    let mut world = World::new(CATEGORIES, "");
+    let change =
+        |context: Json| json!({"event": "Segment Consent Preference Updated", "anonymousId": "a", "context": context});
+    let refused = world.send(1, 0, change(json!({}))).unwrap_err();
+    assert_eq!(refused.reasons[0].code, "missing_consent");
+    world.send(2, 0, change(json!({"consent": {"categoryPreferences": {"C0004": true}}}))).unwrap();
+    let granted: Vec<(String, bool)> =
+        world.person("a").consent.into_iter().map(|it| (it.purpose, it.granted)).collect();
+    assert_eq!(granted, [("advertising".to_owned(), true), ("analytics".to_owned(), false)]);
+    assert!(world.send(3, 0, json!({"event": "Something Else", "anonymousId": "a"})).is_err(), "only this needs none");
+}
+
+const WATCHED: &str = "segment keen { purpose advertising when count(view) >= 2 }\nsegment seen { when count(view) >= 2 }\n\
+                       trait views = count(view)\nsegment keen_too { purpose advertising when views >= 2 }";
+
+#[test]
+fn a_rule_sees_what_was_consented_to_when_it_happened() {
+    let mut world = World::new("purposes: [advertising, analytics]\notherwise: ccpa\nresidence: [country]", WATCHED);
+    world.says(1, "a", json!({"advertising": false}));
+    world.view(2, "a", json!({}));
+    world.says(3, "a", json!({"advertising": true}));
+    world.view(4, "a", json!({}));
+    assert!(world.is_in("a", "seen") && !world.is_in("a", "keen"), "one of the two was before consent");
+    assert!(!world.is_in("a", "keen_too"), "a trait without a purpose lets nothing in");
+    world.view(5, "a", json!({}));
+    assert!(world.is_in("a", "keen") && world.is_in("a", "keen_too"));
+    // In California a refusal holds from then on; in the Netherlands it takes back what was.
+    world.says(6, "a", json!({"advertising": false}));
+    assert!(world.is_in("a", "keen"), "they were counted rightly");
+    world.send(7, 0, json!({"type": "identify", "anonymousId": "a", "traits": {"country": "NL"}})).unwrap();
+    assert!(!world.is_in("a", "keen") && !world.is_in("a", "keen_too") && world.is_in("a", "seen"));
+    world.says(8, "a", json!({"advertising": true}));
+    assert!(world.is_in("a", "keen"), "and a new yes allows again what had been allowed then");
+}
+
+#[test]
+fn a_late_answer_and_another_identity_count_from_when_they_were_given() {
+    let mut world = World::new("purposes: [advertising, analytics]\notherwise: gdpr", WATCHED);
+    world.view(10, "a", json!({}));
+    world.view(20, "a", json!({}));
+    assert!(!world.is_in("a", "keen"));
+    let yes = json!({"consent": {"purposes": {"advertising": true}}});
+    world.send(30, 25, json!({"event": "Consent Updated", "anonymousId": "a", "context": yes})).unwrap();
+    assert!(world.is_in("a", "keen"), "they had consented before both");
+    // The other device never asked; it turns out to be somebody who had said yes.
+    world.view(40, "b", json!({}));
+    world.view(50, "b", json!({}));
+    assert!(!world.is_in("b", "keen"));
+    for who in ["a", "b"] {
+        world.send(60, 0, json!({"type": "identify", "anonymousId": who, "userId": "u"})).unwrap();
+    }
+    assert!(world.is_in("b", "keen"));
+    assert_eq!(world.person("a").id, world.person("b").id);
+}
+
+const JOURNEY: &str =
+    "journey carts { purpose advertising\n enter on view as v\n goal order\n wait 30s\n set trait country = \"XX\" }";
+
+#[test]
+fn who_withdraws_leaves_the_journey() {
+    let mut world = World::new("purposes: [advertising, analytics]\notherwise: gdpr", JOURNEY);
+    let steps = |world: &mut World| -> Vec<String> {
+        let changes = std::mem::take(&mut world.effects.changes);
+        let step = |it: &ChangeKind| match it {
+            ChangeKind::Journey(it) => match &it.what {
+                JourneyStep::Entered { .. } => Some("entered".to_owned()),
+                JourneyStep::Left(outcome) => Some(outcome.name().to_owned()),
+                _ => None,
+            },
+            _ => None,
+        };
+        changes.iter().filter_map(|change| step(&change.what)).collect()
+    };
+    world.view(1, "a", json!({}));
+    assert!(steps(&mut world).is_empty(), "without consent nobody comes in");
+    world.says(2, "a", json!({"advertising": true}));
+    world.view(3, "a", json!({}));
+    assert_eq!(steps(&mut world), ["entered"]);
+    world.says(10, "a", json!({"advertising": false}));
+    assert_eq!(steps(&mut world), ["withdrawn"]);
+    world.says(11, "a", json!({"advertising": true}));
+    world.send(70, 0, json!({"event": "order", "anonymousId": "a"})).unwrap();
+    assert!(steps(&mut world).is_empty());
+    assert!(world.person("a").traits.is_empty(), "nothing happened on the way");
+}
+
+#[test]
+fn consent_survives_a_checkpoint_and_a_long_memory_is_bounded() {
+    let mut world = World::new("purposes: [advertising, analytics]\notherwise: gdpr", WATCHED);
+    world.says(1, "a", json!({"advertising": true}));
+    for second in 2..1_500 {
+        world.view(second, "a", json!({}));
+    }
+    let view = world.person("a");
+    let count = |view: &PersonView| view.computed.iter().find(|it| it.name == "views").unwrap().value.clone();
+    assert_eq!(count(&view), 1_498);
+    let checkpoint = world.state.checkpoint();
+    let people = checkpoint.people.iter().filter_map(|(id, bytes)| Some((*id, bytes.as_ref()?)));
+    let restored = State::restore(&world.program, &checkpoint.meta, people).unwrap();
+    assert_eq!(restored.person(&world.program, view.id), Some(view.clone()));
+    assert_eq!(restored.digest(), world.state.digest());
+    assert_eq!(restored.withheld(view.id, &world.program.destinations[0]), None);
+    assert_eq!(restored.withheld(view.id, &world.program.destinations[1]), Some("analytics"));
+    // What was settled does not come back by an answer that is late; what is kept goes.
+    world
+        .send(
+            1_600,
+            1_595,
+            json!({"event": "Consent Updated", "anonymousId": "a",
+        "context": {"consent": {"purposes": {"advertising": false}}}}),
+        )
+        .unwrap();
+    assert!(!world.is_in("a", "keen"), "they do not consent now");
+    world.says(1_700, "a", json!({"advertising": true}));
+    assert!(world.is_in("a", "keen"));
+}

@@ -1,0 +1,26 @@
+//! Consent at the door: what people consent to now, asked right before something is sent.
+
+use super::shared::Shared;
+use sonder_activate::outbox::Gate;
+use sonder_core::effect::{Delivery, ItemKind};
+use std::sync::Weak;
+
+/// Asks the state that is live.
+pub struct ConsentGate {
+    /// Not owned: the outbox must not keep alive what it serves.
+    pub(super) shared: Weak<Shared>,
+}
+
+impl Gate for ConsentGate {
+    fn holds_back(&self, destination: &str, delivery: &Delivery) -> Option<String> {
+        // Who takes something back wants it to be known.
+        if matches!(delivery.kind, ItemKind::SegmentLeft | ItemKind::Erase) {
+            return None;
+        }
+        let shared = self.shared.upgrade()?;
+        let live = shared.live.read();
+        let declared = live.program.destinations.iter().find(|it| it.name == destination)?;
+        let purpose = live.state.withheld(delivery.person, declared)?;
+        Some(format!("no consent to {purpose} any more"))
+    }
+}

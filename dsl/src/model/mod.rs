@@ -17,7 +17,7 @@ pub mod schema;
 pub mod settings;
 pub mod source;
 
-pub use consent::{Consent, Purpose, Terms};
+pub use consent::{Consent, Purpose, Terms, Unconsented};
 pub use declarations::{Declarations, DeclaredDestination, Faulty, Places, Reference};
 pub use destination::{Destination, Secret};
 pub use event::{ContextField, EventSchema, OnViolation, PiiClass, Property, SlotPath, fold_event_name};

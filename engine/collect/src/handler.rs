@@ -19,6 +19,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value as Json};
+use sonder_core::consent::collection::Collected;
 use sonder_core::message::{self, Call, Envelope, Message, Parsed, Quarantined, Timing, code};
 use sonder_dsl::model::{Source, SourceKind};
 use sonder_dsl::time::Moment;
@@ -142,7 +143,7 @@ impl<'s> Exchange<'s> {
         {
             return Err(Rejection::TooLarge("the message is too large"));
         }
-        Ok(vec![self.govern(message)])
+        Ok(self.govern(message).into_iter().collect())
     }
 
     fn batch(&self, body: &ReadBody, import: bool, early: Option<Sender>) -> Result<Vec<Received>, Rejection> {
@@ -162,14 +163,14 @@ impl<'s> Exchange<'s> {
             ..self.envelope(&sender)
         };
         let messages = batch.messages.iter();
-        Ok(messages.map(|text| self.govern(message::read_text(text.get(), &envelope))).collect())
+        Ok(messages.filter_map(|text| self.govern(message::read_text(text.get(), &envelope))).collect())
     }
 
     /// A picture, whatever comes of the message.
     async fn pixel(&self, call: Call) -> Response {
         let query = self.parts.uri.query().unwrap_or_default();
         let result = match self.pixel_message(query, call) {
-            Ok(received) => self.submit(vec![received]).await,
+            Ok(received) => self.submit(received.into_iter().collect()).await,
             Err(rejection) => Err(rejection),
         };
         if let Err(rejection) = result {
@@ -182,7 +183,7 @@ impl<'s> Exchange<'s> {
         (headers, pixel::GIF).into_response()
     }
 
-    fn pixel_message(&self, query: &str, call: Call) -> Result<Received, Rejection> {
+    fn pixel_message(&self, query: &str, call: Call) -> Result<Option<Received>, Rejection> {
         let message = pixel::message(query).ok_or(Rejection::Malformed("the query carries no message"))?;
         let key = auth::key_in_headers(&self.parts.headers, &self.generation.keys)
             .or_else(|| message.get("writeKey").and_then(batch::text));
@@ -279,18 +280,24 @@ impl<'s> Exchange<'s> {
         }
     }
 
-    fn govern(&self, message: Result<Message, Quarantined>) -> Received {
-        let governed = message.and_then(|message| {
-            let event = self.generation.governor.govern(&message)?;
-            Ok((message, event))
-        });
-        match governed {
+    /// What is to be stored of a message: nothing, where they who sent it do not consent to that.
+    fn govern(&self, message: Result<Message, Quarantined>) -> Option<Received> {
+        let governor = &self.generation.governor;
+        let governed = match message.map(|message| governor.collect(message)) {
+            Ok(Collected::Kept(message)) => governor.govern(&message).map(|event| (message, event)),
+            Ok(Collected::Refused) => {
+                metrics::counter!("sonder_collect_without_consent_total").increment(1);
+                return None;
+            }
+            Err(quarantined) => Err(quarantined),
+        };
+        Some(match governed {
             Ok((message, event)) => Received::Message(message, event),
             Err(quarantined) => {
                 metrics::counter!("sonder_collect_quarantined_total").increment(1);
                 Received::Quarantined(quarantined)
             }
-        }
+        })
     }
 
     async fn submit(&self, received: Vec<Received>) -> Result<(), Rejection> {

@@ -3,6 +3,7 @@
 //! It is the real fold: messages are read, governed and taken in as the engine would, then the clock goes on to the
 //! moment asked for. What it prints is a function of its input.
 
+use crate::consent::collection::Collected;
 use crate::effect::{Cause, ChangeKind, Effects, PersonId};
 use crate::funnel::{self, FunnelGroup};
 use crate::govern::Governor;
@@ -88,6 +89,8 @@ pub enum Taken {
     Duplicate,
     /// It was received after the moment that is looked at.
     TooLate,
+    /// Its sender does not consent to its being collected, and the project says that nothing is kept then.
+    Refused,
 }
 
 /// One line of the result.
@@ -153,6 +156,7 @@ impl<'p> Evaluation<'p> {
             return Ok(Taken::TooLate);
         }
         let received_at = message.received_at.max(self.state.as_of().1);
+        let Collected::Kept(message) = self.governor.collect(message) else { return Ok(Taken::Refused) };
         let event = self.governor.govern(&message)?;
         if self.is_duplicate(&message, received_at) {
             return Ok(Taken::Duplicate);

@@ -75,7 +75,8 @@ pub struct Event {
     pub source: SourceId,
     /// When it happened, never later than the record's `received_at`.
     pub occurred_at: Moment,
-    /// The identifiers of the one person it speaks of, in order of priority, each once. Never empty.
+    /// The identifiers of the one person it speaks of, in order of priority, each once. Empty only where
+    /// people do not consent to more than that something happened.
     pub identifiers: Vec<Identifier>,
     /// Observed traits of the golden record.
     pub traits: Vec<(ProfileTraitId, Value)>,

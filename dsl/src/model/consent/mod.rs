@@ -25,8 +25,22 @@ pub struct Consent {
     pub residence: Vec<ProfileTraitId>,
     /// What holds in each country or part of one that a regime names.
     pub places: BTreeMap<String, Terms>,
+    /// The purpose that data is collected for, and what becomes of it without consent to that; `None` when all is stored.
+    pub collection: Option<(PurposeId, Unconsented)>,
     /// What holds elsewhere, and where nothing says where somebody lives.
     pub otherwise: Terms,
+}
+
+/// What becomes of what people do who do not consent to its being collected.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unconsented {
+    /// It is stored, and seen for what they consent to.
+    #[default]
+    Store,
+    /// What happened is stored, but not whose it was.
+    Strip,
+    /// Nothing is stored.
+    Refuse,
 }
 
 /// What holds for somebody: sets of purposes, one bit each.
@@ -65,6 +79,20 @@ const PURPOSE: &[Key] = &[
     ),
 ];
 
+/// What `collection` may say.
+const COLLECTION: &[Key] = &[
+    Key::required("purpose", Shape::NAME, "the purpose that data is collected for"),
+    Key::required(
+        "without",
+        Shape::Word(&[
+            Word { word: "store", doc: "all is stored, and seen for what they consent to" },
+            Word { word: "strip", doc: "what happened is stored, but not whose it was" },
+            Word { word: "refuse", doc: "nothing is stored" },
+        ]),
+        "what becomes of it without their consent",
+    ),
+];
+
 /// Kinds of purposes.
 pub const KINDS: &[Word] = &[
     Word { word: "necessary", doc: "without it the service cannot be given" },
@@ -95,6 +123,7 @@ pub const KEYS: &[Key] = &[
         "traits of the profile that say where somebody lives, the most trustworthy first: NL, US-CA",
     ),
     Key::optional("regimes", Shape::NAMES, "the regimes that hold for this project; default all that are shipped"),
+    Key::optional("collection", Shape::Object(COLLECTION), "what is collected of people who do not consent to that"),
     Key::optional(
         "otherwise",
         Shape::NAME,
@@ -117,7 +146,8 @@ pub(crate) fn decode(root: &Node, profile: &[ProfileTrait], report: &mut Report)
         Value::List(items) => {
             for item in items {
                 if let Some(name) = item.text() {
-                    declare(name, item.span, Purpose::default());
+                    let refused_by_signal = SIGNALLED.contains(&name);
+                    declare(name, item.span, Purpose { refused_by_signal, ..Purpose::default() });
                 }
             }
         }
@@ -144,7 +174,8 @@ pub(crate) fn decode(root: &Node, profile: &[ProfileTrait], report: &mut Report)
     let otherwise = fields.get("otherwise").and_then(|node| regime_named(node, report));
     let otherwise = otherwise.map_or(strictest, |regime| regime.terms(&purposes));
     let residence = residence(&fields, profile, report);
-    (Consent { enforced: true, purposes, residence, places: places_of_law, otherwise }, places)
+    let collection = collection(&fields, &purposes, report);
+    (Consent { enforced: true, purposes, residence, places: places_of_law, collection, otherwise }, places)
 }
 
 impl Purpose {
@@ -152,6 +183,26 @@ impl Purpose {
         let own = KINDS.iter().find(|kind| kind.word == name).map(|kind| kind.word.to_owned());
         Self { name: name.to_owned(), kind: self.kind.or(own), ..self }
     }
+}
+
+fn collection(fields: &Fields<'_>, purposes: &[Purpose], report: &mut Report) -> Option<(PurposeId, Unconsented)> {
+    let fields = fields.object("collection", COLLECTION)?;
+    let without = match fields.text("without")? {
+        "refuse" => Unconsented::Refuse,
+        "strip" => Unconsented::Strip,
+        _ => Unconsented::Store,
+    };
+    let (node, name) = (fields.get("purpose")?, fields.text("purpose")?);
+    let place = purposes.binary_search_by(|purpose| purpose.name.as_str().cmp(name));
+    if place.is_err() {
+        let message = format!("there is no purpose `{name}`");
+        let error = Diagnostic::error(codes::UNKNOWN_PURPOSE, message, node.span, "not declared above");
+        report.push(match report.suggest(name, purposes.iter().map(|purpose| purpose.name.as_str())) {
+            Some(help) => error.help(help),
+            None => error,
+        });
+    }
+    Some((PurposeId(place.ok()? as u16), without))
 }
 
 fn regimes(fields: &Fields<'_>, report: &mut Report) -> Vec<&'static Regime> {

@@ -5,6 +5,7 @@ mod harness;
 
 mod auth;
 mod bodies;
+mod consent;
 mod cors;
 mod identity;
 mod malformed;

@@ -5,6 +5,7 @@
 //! said.
 
 pub(crate) mod bound;
+pub mod collection;
 mod history;
 pub mod signal;
 

@@ -6,7 +6,7 @@ use super::Said;
 use crate::message::Message;
 use serde_json::{Map, Value as Json};
 use sonder_dsl::ir::PurposeId;
-use sonder_dsl::model::Consent;
+use sonder_dsl::model::{Consent, Purpose};
 
 /// Events that report nothing but a change of consent, folded: no schema has to declare them.
 pub const CHANGES: [&str; 2] = ["segment_consent_preference_updated", "consent_updated"];
@@ -20,14 +20,18 @@ pub struct Signals {
 struct Named {
     name: String,
     categories: Vec<String>,
+    refused_by_signal: bool,
 }
 
 impl Signals {
     /// Of a project.
     #[must_use]
     pub fn new(consent: &Consent) -> Self {
-        let named =
-            |it: &sonder_dsl::model::Purpose| Named { name: it.name.clone(), categories: it.categories.clone() };
+        let named = |it: &Purpose| Named {
+            name: it.name.clone(),
+            categories: it.categories.clone(),
+            refused_by_signal: it.refused_by_signal,
+        };
         Self { purposes: consent.purposes.iter().map(named).collect() }
     }
 
@@ -46,11 +50,19 @@ impl Signals {
         });
         let rudder = context.get("consentManagement").and_then(Json::as_object);
         let rudder = rudder.map_or(Said::NOTHING, |it| self.rudder(it));
-        own.and(segment).and(rudder)
+        let refused = context.get("gpc") == Some(&Json::Bool(true));
+        let signal = if refused { self.refused_by_signal() } else { Said::NOTHING };
+        own.and(segment).and(rudder).and(signal)
     }
 
     fn numbered(&self) -> impl Iterator<Item = (PurposeId, &Named)> {
         self.purposes.iter().zip(0..).map(|(it, id)| (PurposeId(id), it))
+    }
+
+    /// `context.gpc`, which the collector sets from the header `Sec-GPC`: Global Privacy Control.
+    fn refused_by_signal(&self) -> Said {
+        let refused = self.numbered().filter(|(_, it)| it.refused_by_signal);
+        refused.fold(Said::NOTHING, |said, (id, _)| said.and(Said::answer(id, false)))
     }
 
     /// `context.consent.purposes: {marketing: true}`: our own.

@@ -14,7 +14,8 @@ mod value;
 
 pub use example::{SchemaProblem, schema_problems};
 
-use crate::consent::signal::{CHANGES, Signals};
+use crate::consent::collection::{Collected, Collection, is_change};
+use crate::consent::signal::Signals;
 use crate::message::{Call, Label, Message, Quarantined, Reason, code, limits};
 use crate::record::{Event, Identifier};
 use identify::Identifiers;
@@ -23,7 +24,7 @@ use path::MessagePath;
 use schema::{EventRules, Verdict};
 use serde_json::{Map, Value as Json};
 use sonder_dsl::ir::{DestinationId, EventId, IdentifierKindId, ProfileTraitId, Program, Type, Value};
-use sonder_dsl::model::{ContextField, UndeclaredEvents, fold_event_name};
+use sonder_dsl::model::{ContextField, UndeclaredEvents};
 use std::sync::Arc;
 
 /// A program's rules for messages, compiled once.
@@ -35,6 +36,7 @@ pub struct Governor {
     profile: Vec<TraitPaths>,
     context: Vec<ContextField>,
     signals: Signals,
+    collection: Collection,
     accepts_undeclared: bool,
 }
 
@@ -73,6 +75,7 @@ impl Governor {
             profile: profile.collect(),
             context: program.context_slots.clone(),
             signals: Signals::new(&program.consent),
+            collection: Collection::new(program),
             accepts_undeclared: program.settings.undeclared_events == UndeclaredEvents::Accept,
         }
     }
@@ -82,6 +85,15 @@ impl Governor {
     #[must_use]
     pub fn identifier(&self, kind: IdentifierKindId, value: &str) -> Option<Identifier> {
         self.identifiers.normalize(kind, value)
+    }
+
+    /// What the project collects of a message: all of it, what happened without whose it was, or nothing. To be asked once,
+    /// before the message is logged.
+    #[must_use]
+    pub fn collect(&self, message: Message) -> Collected {
+        let said = self.signals.read(&message);
+        let event = self.declared(&message, &mut Vec::new());
+        self.collection.of(message, said, event)
     }
 
     /// What a message means.
@@ -110,7 +122,7 @@ impl Governor {
         };
         let of_event = rules.map_or(&[][..], |rules| &rules.identifiers);
         let identifiers = self.identifiers.read(message, of_event, &stripped, &mut labels);
-        if identifiers.is_empty() {
+        if identifiers.is_empty() && !labels.contains(&Label::Anonymous) {
             let message = "nothing says whose it is: no identifier of the project has a usable value";
             reasons.push(Reason::new(code::MISSING_IDENTIFIER, "", message));
         }
@@ -147,7 +159,7 @@ impl Governor {
             Call::Identify | Call::Group | Call::Alias => return None,
         };
         let declared = self.naming.find(name);
-        if declared.is_none() && message.call == Call::Track && CHANGES.contains(&fold_event_name(name).as_str()) {
+        if declared.is_none() && is_change(message) {
             return self.change_of_consent(message, reasons);
         }
         if declared.is_none() && !self.accepts_undeclared {

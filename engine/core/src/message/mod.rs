@@ -81,6 +81,8 @@ pub enum Label {
     IdentifierRefused,
     /// A trait was not of its declared type and was not taken into the golden record.
     TraitRefused,
+    /// Whose it is was left out, because they do not consent to its being collected.
+    Anonymous,
 }
 
 impl Label {
@@ -94,6 +96,7 @@ impl Label {
             Self::Stripped => "stripped",
             Self::IdentifierRefused => "identifier_refused",
             Self::TraitRefused => "trait_refused",
+            Self::Anonymous => "anonymous",
         }
     }
 

@@ -3,6 +3,7 @@
 use super::compare;
 use serde_json::Value as Json;
 use sonder_core::State;
+use sonder_core::consent::collection::Collected;
 use sonder_core::effect::{Delivery, Effects, PersonId};
 use sonder_core::eval::{Evaluation, Request};
 use sonder_core::govern::Governor;
@@ -116,7 +117,12 @@ impl Stage<'_> {
             observed: None,
             new_id: &new_id,
         };
-        match read(json, &envelope).and_then(|message| self.governor.govern(&message)) {
+        let governed = match read(json, &envelope).map(|message| self.governor.collect(message)) {
+            Ok(Collected::Kept(message)) => self.governor.govern(&message),
+            Ok(Collected::Refused) => return,
+            Err(quarantined) => Err(quarantined),
+        };
+        match governed {
             Ok(event) => {
                 self.speaker.clone_from(&event.identifiers);
                 let seq = Seq(self.state.as_of().0.0 + 1);

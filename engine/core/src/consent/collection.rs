@@ -1,0 +1,107 @@
+//! Collection: what becomes of a message of somebody who does not allow the purpose that data is collected for.
+//!
+//! It is decided by the message alone, before it is logged: by what it says of consent; where it says nothing, a browser's or
+//! an app's by what holds for people who were not asked, and a server's is taken, because it speaks for people whose answers
+//! the state has. A message that reports a change of consent is always taken: it is the proof.
+
+use super::{Said, signal};
+use crate::message::{Call, Label, Message, from_log};
+use serde_json::{Map, Value as Json, json};
+use sonder_dsl::ir::{EventId, Program, PurposeId};
+use sonder_dsl::model::{Consent, SourceKind, Unconsented, fold_event_name};
+
+/// What a project collects.
+pub struct Collection {
+    needs: Option<(PurposeId, Unconsented)>,
+    /// Whether it is allowed of people who were not asked.
+    unasked: bool,
+    /// By `SourceId`: it speaks for the device that it runs on.
+    devices: Vec<bool>,
+    /// By `EventId`: the declared properties that are no personal data and identify nobody.
+    plain: Vec<Vec<String>>,
+}
+
+/// What becomes of a message.
+#[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "nearly all are kept; a box would cost each of them an allocation")]
+pub enum Collected {
+    /// It is taken in, maybe as nobody's.
+    Kept(Message),
+    /// Nothing of it is kept.
+    Refused,
+}
+
+impl Collection {
+    /// Of a program.
+    #[must_use]
+    pub fn new(program: &Program) -> Self {
+        let Consent { collection, otherwise, .. } = &program.consent;
+        let plain = program.events.iter().map(|event| {
+            let named = event.properties.iter().filter(|it| it.pii.is_none() && it.identifier.is_none());
+            named.map(|it| it.name.clone()).collect()
+        });
+        let is_device = |kind: SourceKind| matches!(kind, SourceKind::Browser | SourceKind::Mobile);
+        Self {
+            needs: *collection,
+            unasked: collection.is_some_and(|(purpose, _)| otherwise.unasked & super::only(purpose) != 0),
+            devices: program.sources.iter().map(|source| is_device(source.kind)).collect(),
+            plain: plain.collect(),
+        }
+    }
+
+    /// What becomes of a message that says this, and reports an event of this type.
+    #[must_use]
+    pub fn of(&self, message: Message, said: Said, event: Option<EventId>) -> Collected {
+        let Some((purpose, without)) = self.needs else { return Collected::Kept(message) };
+        let is_device = self.devices.get(message.source.index()).copied().unwrap_or(false);
+        let is_allowed = said.to(purpose).unwrap_or(!is_device || self.unasked);
+        if is_allowed || is_change(&message) {
+            return Collected::Kept(message);
+        }
+        match without {
+            Unconsented::Store => Collected::Kept(message),
+            Unconsented::Refuse => Collected::Refused,
+            Unconsented::Strip => self.anonymous(&message, event).map_or(Collected::Refused, Collected::Kept),
+        }
+    }
+
+    /// What happened, without whose it was. Only what somebody does has a meaning then; `None` for all else.
+    fn anonymous(&self, message: &Message, event: Option<EventId>) -> Option<Message> {
+        if !matches!(message.call, Call::Track | Call::Page | Call::Screen) {
+            return None;
+        }
+        let plain = event.and_then(|event| self.plain.get(event.index()));
+        // Nobody knows what is in a property that is not declared.
+        let kept = |(name, _): &(&String, &Json)| plain.is_some_and(|plain| plain.contains(name));
+        let is_address = |name: &str| matches!(name, "url" | "referrer" | "search" | "title");
+        let properties = message.properties.iter().filter(kept).filter(|(name, _)| !is_address(name));
+        let properties: Map<String, Json> = properties.map(|(name, value)| (name.clone(), value.clone())).collect();
+        let mut context = Map::new();
+        for key in ["consent", "consentManagement", "gpc"] {
+            context.extend(message.context.get(key).map(|value| (key.to_owned(), value.clone())));
+        }
+        for (key, part) in [("page", "path"), ("device", "type")] {
+            if let Some(value) = message.context.get(key).and_then(|it| it.get(part)) {
+                context.insert(key.to_owned(), json!({part: value}));
+            }
+        }
+        let mut json = Map::from_iter([
+            ("type".to_owned(), message.call.name().into()),
+            ("messageId".to_owned(), message.message_id.clone().into()),
+            ("timestamp".to_owned(), message.occurred_at.to_string().into()),
+            ("properties".to_owned(), properties.into()),
+            ("context".to_owned(), context.into()),
+            ("_sonder".to_owned(), json!({"labels": [Label::Anonymous.name()]})),
+        ]);
+        let key = if message.call == Call::Track { "event" } else { "name" };
+        json.extend(message.name.clone().map(|name| (key.to_owned(), name.into())));
+        let payload = Json::Object(json).to_string();
+        from_log(&payload, message.source, message.occurred_at, message.received_at, message.historical).ok()
+    }
+}
+
+/// Whether a message reports a change of consent.
+pub(crate) fn is_change(message: &Message) -> bool {
+    message.call == Call::Track
+        && message.name.as_deref().is_some_and(|name| signal::CHANGES.contains(&fold_event_name(name).as_str()))
+}

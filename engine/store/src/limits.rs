@@ -52,3 +52,6 @@ pub const MAX_KIN_MESSAGES: usize = 500_000;
 pub const MAX_KIN_TIME: Duration = Duration::from_secs(60);
 /// Most frequent values that a preview of a computed trait lists.
 pub const PREVIEW_TOP: usize = 10;
+
+/// Identifiers whose last answers about consent are remembered, so that what SDKs repeat is not recorded again.
+pub const ANSWERS_REMEMBERED: usize = 100_000;

@@ -46,6 +46,12 @@ CREATE TABLE IF NOT EXISTS delivery_outcomes(
     detail VARCHAR);
 COMMENT ON TABLE delivery_outcomes IS 'attempts at deliveries: delivered, retry, dead, cancelled';
 
+CREATE TABLE IF NOT EXISTS consent_ledger(
+    number UBIGINT, seq UBIGINT, said_at TIMESTAMP, subject VARCHAR, purpose VARCHAR, granted BOOLEAN, source VARCHAR,
+    message_id VARCHAR, method VARCHAR, notice VARCHAR, previous VARCHAR, hash VARCHAR);
+COMMENT ON TABLE consent_ledger IS 'who said what to which purpose, as a chain of hashes; sonder audit verify checks it';
+COMMENT ON COLUMN consent_ledger.subject IS 'SHA-256 of the kind and value of the identifier that the message names first';
+
 CREATE TABLE IF NOT EXISTS takeovers(as_of_seq UBIGINT, now TIMESTAMP, fingerprint UBIGINT);
 COMMENT ON TABLE takeovers IS 'where in the log another version of the project took over while the engine ran';
 

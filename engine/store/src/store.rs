@@ -1,6 +1,6 @@
 //! The writing side: one [`Store`] for each data directory.
 
-use crate::append::{Counters, Prepared};
+use crate::append::{Answered, Counters, Prepared};
 use crate::batch::{DeliveryOutcome, LogBatch, Takeover};
 use crate::database::{Access, Database, LOG, Role, STATE, says};
 use crate::lock::DirectoryLock;
@@ -34,6 +34,8 @@ struct Writer {
     catalog: Catalog,
     /// The programs that batches came with lately, and where their events go.
     layouts: Vec<(Arc<Program>, Layout)>,
+    /// What people said last, as the consent ledger has it.
+    answered: Answered,
     /// A batch that may or may not have been committed.
     doubt: Option<Doubt>,
     /// How long the last folding of the write-ahead log took, and when it ended.
@@ -85,8 +87,14 @@ impl Store {
             Ok((Counters::load(connection)?, catalog))
         })?;
         let layout = catalog.layout(program);
-        let writer =
-            Writer { counters, catalog, layouts: vec![(Arc::clone(program), layout)], doubt: None, last_fold: None };
+        let writer = Writer {
+            counters,
+            catalog,
+            layouts: vec![(Arc::clone(program), layout)],
+            answered: Answered::default(),
+            doubt: None,
+            last_fold: None,
+        };
         let recovered =
             database.run(Role::Writer, |connection| Recovered::load(connection, program, database.options()))?;
         let keeper = database.run(Role::Keeper, crate::checkpoint::Keeper::load)?;
@@ -113,15 +121,19 @@ impl Store {
         }
         self.revive(&mut writer)?;
         let place = self.place_of(&mut writer, program)?;
-        let layout = &writer.layouts[place].1;
-        let prepared = Prepared::new(program, &writer.catalog, layout, writer.counters, batch)?;
+        let Writer { layouts, catalog, counters, answered, .. } = &mut *writer;
+        let prepared = Prepared::new(program, catalog, &layouts[place].1, *counters, batch, answered)?;
         let (before, after) = (writer.counters, prepared.counters);
         match self.database.run(Role::Writer, |connection| prepared.write(connection)) {
             Ok(()) => {
+                writer.answered.settle(true);
                 writer.counters = after;
                 Ok(())
             }
-            Err(error) if !self.database.is_broken() => Err(error),
+            Err(error) if !self.database.is_broken() => {
+                writer.answered.settle(false);
+                Err(error)
+            }
             Err(error) => {
                 let (outcome, takeover) = (batch.outcomes.last().cloned(), batch.takeover);
                 writer.doubt = Some(Doubt { before, after, outcome, takeover });
@@ -238,6 +250,7 @@ impl Store {
             self.database.run(Role::Writer, |connection| doubt.is_written(connection))?
         };
         writer.doubt = None;
+        writer.answered.settle(is_there);
         Ok(is_there)
     }
 
@@ -335,8 +348,11 @@ mod tests {
     fn give_up(store: &Store, program: &Arc<Program>, batch: &LogBatch, committed: bool) {
         let mut writer = store.writer.lock();
         let place = store.place_of(&mut writer, program).unwrap();
-        let prepared =
-            Prepared::new(program, &writer.catalog, &writer.layouts[place].1, writer.counters, batch).unwrap();
+        let prepared = {
+            let mut answered = Answered::default();
+            Prepared::new(program, &writer.catalog, &writer.layouts[place].1, writer.counters, batch, &mut answered)
+                .unwrap()
+        };
         let (before, after) = (writer.counters, prepared.counters);
         if committed {
             store.database.run(Role::Writer, |connection| prepared.write(connection)).unwrap();

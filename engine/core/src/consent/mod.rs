@@ -7,6 +7,7 @@
 pub(crate) mod bound;
 pub mod collection;
 mod history;
+pub mod ledger;
 pub mod signal;
 
 pub(crate) use bound::{Bound, occurrence, rebind};

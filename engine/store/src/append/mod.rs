@@ -3,6 +3,7 @@
 //! Each table's rows become one Arrow record batch, which DuckDB's appender takes column by column. All of it is laid out
 //! before the transaction begins, so that the transaction is nothing but copying and one flush to the disk.
 
+mod consent;
 pub(crate) mod effects;
 mod journeys;
 mod log;
@@ -12,7 +13,9 @@ use crate::batch::{LogBatch, Takeover};
 use crate::database::LOG;
 use crate::typed::{Catalog, Layout};
 use arrow::record_batch::RecordBatch;
+pub(crate) use consent::Answered;
 use duckdb::{Connection, params};
+use sonder_core::consent::ledger::Hash;
 use sonder_dsl::ir::Program;
 
 /// Where the counters of the tables stand.
@@ -26,6 +29,8 @@ pub(crate) struct Counters {
     pub change: u64,
     /// Last `number` of deliveries.
     pub delivery: u64,
+    /// Last `number` of the consent ledger, and its hash.
+    pub consent: (u64, Hash),
 }
 
 impl Counters {
@@ -39,6 +44,7 @@ impl Counters {
             quarantine: last("quarantine", "id")?,
             change: last("changes", "id")?,
             delivery: last("deliveries", "number")?,
+            consent: consent::head(connection)?,
         })
     }
 }
@@ -60,6 +66,7 @@ impl Prepared {
         layout: &Layout,
         counters: Counters,
         batch: &LogBatch,
+        answered: &mut Answered,
     ) -> Result<Self, StoreError> {
         let mut tables = Vec::new();
         let mut after = counters;
@@ -71,6 +78,7 @@ impl Prepared {
         for (name, rows) in log::columns(program, catalog, layout, &batch.rows, &mut after.seq)? {
             add(&name, rows);
         }
+        add("consent_ledger", consent::links(program, &batch.rows, &mut after.consent, answered)?);
         add("quarantine", effects::quarantine(program, &batch.quarantined, &mut after.quarantine)?);
         add("changes", effects::changes(program, &batch.changes, &mut after.change)?);
         add("deliveries", effects::deliveries(program, &batch.deliveries, &mut after.delivery)?);

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod append;
 #[cfg(test)]
+mod consent;
+#[cfg(test)]
 mod evolution;
 #[cfg(test)]
 mod faults;

@@ -5,12 +5,12 @@
 use crate::Api;
 use crate::keys::Scope;
 use axum::handler::Handler;
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, get, post, put};
 use serde_json::{Value as Json, json};
 
 /// One operation of the API.
 pub(crate) struct Endpoint {
-    /// `get` or `post`.
+    /// `get`, `post` or `put`.
     pub method: &'static str,
     /// In axum's and OpenAPI's notation, which agree: `/api/v1/people/{who}`.
     pub path: &'static str,
@@ -50,6 +50,15 @@ impl Endpoint {
         T: 'static,
     {
         Self { method: "get", path, scope, serve: get(handler), about }
+    }
+
+    /// An endpoint that sets something to what its body says.
+    pub fn put<H, T>(path: &'static str, scope: Option<Scope>, handler: H, about: About) -> Self
+    where
+        H: Handler<T, Api>,
+        T: 'static,
+    {
+        Self { method: "put", path, scope, serve: put(handler), about }
     }
 
     /// An endpoint that takes a body.

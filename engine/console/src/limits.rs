@@ -41,3 +41,5 @@ pub const STREAM_AHEAD: usize = 2;
 pub const KEYS: usize = 1_000;
 /// Characters of a key's name.
 pub const KEY_NAME_CHARS: usize = 100;
+/// Characters of what proves a change of consent.
+pub const PROOF_CHARS: usize = 4_000;

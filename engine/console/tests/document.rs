@@ -77,6 +77,21 @@ async fn every_answer_fits_its_schema() {
         let answer = fixture.post("/api/v1/preview", &json!({ "source": source })).await;
         assert_fits(&document, "/api/v1/preview", "post", answer.status.as_u16(), &answer.json());
     }
+    for body in [
+        json!({"purposes": {"marketing": true}, "method": "call centre", "notice": null}),
+        json!({"purposes": {"other": false}}),
+        json!({"purposes": {}}),
+        json!({"purposes": {"marketing": "yes"}}),
+        json!({"purposes": {"marketing": true}, "proof": "x".repeat(4_001)}),
+    ] {
+        for who in ["user_id:ann", "user_id:stranger", "00000000000000000000000000000001", "ann"] {
+            let address = format!("/api/v1/people/{who}/consent");
+            let headers = [("content-type", "application/json")];
+            let answer = fixture.call(Method::PUT, &address, &headers, &body.to_string()).await;
+            let path = "/api/v1/people/{who}/consent";
+            assert_fits(&document, path, "put", answer.status.as_u16(), &answer.json());
+        }
+    }
     for trouble in [Trouble::TooSlow, Trouble::Internal("x".to_owned())] {
         *fixture.engine.trouble.lock() = Some(trouble);
         let answer = fixture.post("/api/v1/query", &json!({"sql": "select 1"})).await;

@@ -119,6 +119,70 @@ fn status_tells_of_refused_requests() {
     assert!(line.contains("2 malformed") && line.ends_with("to /v1/track: `{\"event\": \"Or`"), "{line}");
 }
 
+/// Consent, end to end: refused by default, granted through the API, on record, checked when the data is at rest.
+#[test]
+fn consent_is_told_recorded_and_proved() {
+    let (folder, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    project(folder.path());
+    write(folder.path(), "sources/server.yaml", "source: server\nkind: server\nwrite_keys: [wk_server]\n");
+    write(folder.path(), "events/view.yaml", "event: view\n");
+    write(folder.path(), "identity.yaml", "identifiers: {user_id: {}, email: {}, anonymous_id: {}}\n");
+    write(folder.path(), "consent.yaml", "purposes: {marketing: {}, analytics: {}}\notherwise: gdpr\n");
+    write(folder.path(), "rules/r.sonder", "segment keen { purpose marketing when did(view) }\n");
+    let engine = Running::start(folder.path(), data.path(), &[]);
+    let send = |method: &str, path: &str, body: &str| {
+        let length = body.len();
+        engine.ask(&format!(
+            "{method} {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+        ))
+    };
+    let view = |id: &str| format!("{{\"event\": \"view\", \"messageId\": \"{id}\", \"userId\": \"u1\"}}");
+    let consent = "/api/v1/people/user_id:u1/consent";
+    assert!(send("POST", "/v1/track?writeKey=wk_server", &view("m1")).starts_with("HTTP/1.1 200"));
+    let refused = send("PUT", consent, r#"{"purposes": {"marketng": true}}"#);
+    assert!(refused.starts_with("HTTP/1.1 400") && refused.contains("there is no purpose `marketng`"), "{refused}");
+    let nobody = send("PUT", "/api/v1/people/hat_size:7/consent", r#"{"purposes": {"marketing": true}}"#);
+    assert!(nobody.starts_with("HTTP/1.1 400"), "{nobody}");
+    let told = send("PUT", consent, r#"{"purposes": {"marketing": true}, "method": "form", "notice": "2026-03"}"#);
+    assert!(told.starts_with("HTTP/1.1 200") && told.contains("message_id"), "{told}");
+    assert!(send("POST", "/v1/track?writeKey=wk_server", &view("m2")).starts_with("HTTP/1.1 200"));
+    let started = Instant::now();
+    loop {
+        let person = send("GET", "/api/v1/people/user_id:u1", "");
+        if person.contains("\"keen\"") {
+            assert!(person.contains("{\"purpose\":\"marketing\",\"granted\":true,\"since\":\"20"), "{person}");
+            assert!(person.contains("{\"purpose\":\"analytics\",\"granted\":false,\"since\":null}"), "{person}");
+            break;
+        }
+        assert!(started.elapsed() < Duration::from_secs(20), "{person}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let email = send(
+        "PUT",
+        "/api/v1/people/email:new@x.example/consent",
+        r#"{"purposes": {"marketing": false, "analytics": true}}"#,
+    );
+    assert!(email.starts_with("HTTP/1.1 200"), "somebody nobody knows yet: {email}");
+    let verify = |known: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sonder"));
+        command.args(["audit", "verify", "--data"]).arg(data.path()).args(known).output().unwrap()
+    };
+    let live = verify(&[]);
+    let printed = String::from_utf8(live.stdout).unwrap();
+    assert!(printed.starts_with("3 entries"), "{printed}");
+    let head = printed.lines().last().unwrap().to_owned();
+    drop(engine);
+    let at_rest = verify(&["--known", &head]);
+    assert!(at_rest.status.success(), "{at_rest:?}");
+    let other = format!("3:{}", "0".repeat(64));
+    let later = format!("4:{}", "0".repeat(64));
+    for (wrong, why) in [(&other, "another hash"), (&later, "its end was cut off")] {
+        let output = verify(&["--known", wrong]);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(1) && said.contains(why), "{said}");
+    }
+}
+
 #[test]
 fn a_change_with_an_example_that_is_wrong_is_not_taken_over() {
     let (folder, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());

@@ -1,5 +1,6 @@
 //! The endpoints, one file a group.
 
+mod consent;
 mod deliveries;
 mod explain;
 mod health;
@@ -17,6 +18,7 @@ use crate::endpoint::Endpoint;
 pub(crate) fn endpoints() -> Vec<Endpoint> {
     let groups = [
         people::endpoints(),
+        consent::endpoints(),
         segments::endpoints(),
         journeys::endpoints(),
         explain::endpoints(),

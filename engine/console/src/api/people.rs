@@ -17,7 +17,8 @@ use sonder_core::effect::PersonId;
 use sonder_dsl::ir::IdentifierKindId;
 
 /// What `?fields=` may name; `id` always comes along.
-const FIELDS: [&str; 7] = ["absorbed", "identifiers", "traits", "computed", "segments", "first_seen", "last_seen"];
+const FIELDS: [&str; 8] =
+    ["absorbed", "identifiers", "traits", "computed", "segments", "consent", "first_seen", "last_seen"];
 
 /// Where `{who}` stands in `/api/v1/people/{who}`.
 const WHO: usize = 3;
@@ -72,7 +73,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
     ]
 }
 
-fn who_parameter() -> Value {
+pub(super) fn who_parameter() -> Value {
     let schema = crate::openapi::who_schema();
     path_parameter(
         "who",
@@ -145,7 +146,7 @@ fn read_cursor(text: &str) -> Option<TimelineCursor> {
 }
 
 /// The person that `who` names: `kind:value`, or an id.
-async fn find_person(api: &Api, who: &str) -> Result<Person, ApiError> {
+pub(super) async fn find_person(api: &Api, who: &str) -> Result<Person, ApiError> {
     let id = find_id(api, who)?;
     let found = match api.engine().person(id) {
         Sought::Found(person) => Some(*person),

@@ -9,6 +9,7 @@
 //!   answer, and never touch a disk.
 //! - **slow** ones are called on a blocking thread, with a bound on how many run at once. They may read the store.
 
+mod consent;
 mod delivery;
 mod explain;
 mod journey;
@@ -21,10 +22,11 @@ mod status;
 mod text;
 mod timeline;
 
+pub use consent::{ConsentChange, Subject};
 pub use delivery::{Delivery, DeliveryFilter, DeliveryPage, DeliveryState};
 pub use explain::ExplainRequest;
 pub use journey::{Branch, Ended, Estimate, Journey, JourneyStep, JourneySummary, Split, Way};
-pub use person::{ComputedTrait, Identifier, InSegment, OnJourney, Person, Sought, Trait};
+pub use person::{ComputedTrait, Consent, Identifier, InSegment, OnJourney, Person, Sought, Trait};
 pub use preview::{AsOf, Preview, PreviewOverlap, PreviewRequest, PreviewedPerson, PreviewedRule, ValueCount};
 pub use quarantine::{QuarantineFilter, QuarantinePage, QuarantineReason, Quarantined, ReasonCount};
 pub use query::{Column, Query, Rows};
@@ -75,6 +77,12 @@ pub trait Engine: Send + Sync + 'static {
     /// # Errors
     /// When cold members cannot be read from the store.
     fn members(&self, segment: &str, after: Option<PersonId>, limit: usize) -> Result<Option<Members>, Trouble>;
+
+    /// Slow. Records what somebody says about consent, and returns the id of the message when it is on the disk.
+    ///
+    /// # Errors
+    /// [`Trouble::Refused`] for a purpose or a person that there cannot be; when the log cannot be written.
+    fn change_consent(&self, change: &ConsentChange) -> Result<String, Trouble>;
 
     /// Quick. All journeys of the version that runs now, by name.
     fn journeys(&self) -> Vec<JourneySummary>;

@@ -34,6 +34,8 @@ pub struct Person {
     pub segments: Vec<InSegment>,
     /// The journeys that they are or were in, by name; where a journey says `per`, each passage.
     pub journeys: Vec<OnJourney>,
+    /// For each purpose whether they consent now.
+    pub consent: Vec<Consent>,
     /// When their earliest event happened.
     pub first_seen: String,
     /// When their latest event happened.
@@ -55,6 +57,17 @@ pub struct OnJourney {
     pub since: String,
     /// When they came in.
     pub entered: String,
+}
+
+/// Whether somebody consents to a purpose.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Consent {
+    /// Its name.
+    pub purpose: String,
+    /// Whether they do.
+    pub granted: bool,
+    /// Since when they have said so; nothing where they were not asked, and what holds where they live decides.
+    pub since: Option<String>,
 }
 
 /// A value that identifies the person.
@@ -107,6 +120,11 @@ pub struct InSegment {
 
 impl From<PersonView> for Person {
     fn from(view: PersonView) -> Self {
+        let consent = view.consent.into_iter().map(|it| Consent {
+            purpose: it.purpose,
+            granted: it.granted,
+            since: it.since.map(instant),
+        });
         let identifiers = view.identifiers.into_iter().map(|identifier| Identifier {
             kind: identifier.kind,
             value: identifier.value,
@@ -140,6 +158,7 @@ impl From<PersonView> for Person {
             computed: computed.collect(),
             segments: segments.collect(),
             journeys: journeys.collect(),
+            consent: consent.collect(),
             first_seen: instant(view.first_seen),
             last_seen: instant(view.last_seen),
         }

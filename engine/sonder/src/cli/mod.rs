@@ -5,6 +5,7 @@
 pub mod output;
 pub mod table;
 
+mod audit;
 mod check;
 mod client;
 mod completions;
@@ -65,6 +66,7 @@ enum Command {
     Person(person::Args),
     Journey(journey::Args),
     Query(query::Args),
+    Audit(audit::Args),
     Status(status::Args),
     Key(key::Args),
     Schema(schema::Args),
@@ -126,6 +128,7 @@ fn dispatch(command: Command, output: &mut Output<'_>) -> Result<(), Failure> {
         Command::Person(args) => person::run(&args, output),
         Command::Journey(args) => journey::run(&args, output),
         Command::Query(args) => query::run(&args, output),
+        Command::Audit(args) => audit::run(&args, output),
         Command::Status(args) => status::run(&args, output),
         Command::Key(args) => key::run(&args, output),
         Command::Schema(args) => schema::run(&args, output),

@@ -89,6 +89,11 @@ fn show(person: &Json, output: &mut Output<'_>) -> Result<(), Failure> {
         let of = item.get("per").filter(|per| !per.is_null()).map_or(String::new(), |per| format!("[{}]", text(per)));
         let at = item["step"].as_str().map_or(String::new(), |step| format!(" at `{step}`"));
         format!("{}{of}  {}{at}  (since {})", text(&item["name"]), text(&item["status"]), text(&item["since"]))
+    })?;
+    group("consent", "consent", &|item| {
+        let said = if item["granted"] == true { "yes" } else { "no" };
+        let since = item["since"].as_str().map_or("not asked".to_owned(), |since| format!("since {since}"));
+        format!("{}: {said}  ({since})", text(&item["purpose"]))
     })
 }
 
@@ -114,6 +119,10 @@ mod tests {
                 {"name": "carts", "per": "C1", "status": "waiting", "step": "wait 30m", "since": "2026-01-03"},
                 {"name": "welcome", "per": null, "status": "finished", "step": null, "since": "2026-01-04"},
             ],
+            "consent": [
+                {"purpose": "analytics", "granted": false, "since": null},
+                {"purpose": "marketing", "granted": true, "since": "2026-01-05"},
+            ],
         });
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let mut output = Output { out: &mut out, err: &mut err, out_is_terminal: false, err_is_terminal: false };
@@ -122,7 +131,8 @@ mod tests {
             String::from_utf8(out).unwrap(),
             "person      0a\nseen        2026-01-01 to 2026-01-02\nidentifiers user_id:u1  (web, since 2026-01-01)\n\
              computed    spent = 9.90\n            views = 3\nsegments    keen  (since 2026-01-02)\n\
-             journeys    carts[C1]  waiting at `wait 30m`  (since 2026-01-03)\n            welcome  finished  (since 2026-01-04)\n"
+             journeys    carts[C1]  waiting at `wait 30m`  (since 2026-01-03)\n            welcome  finished  (since 2026-01-04)\n\
+             consent     analytics: no  (not asked)\n            marketing: yes  (since 2026-01-05)\n"
         );
     }
 }

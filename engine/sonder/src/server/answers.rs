@@ -4,15 +4,15 @@
 
 use super::{history, journeys};
 use crate::observe::{Gauges, Health, Metrics, ReloadReport, resident_bytes};
-use crate::pipeline::{Live, Shared, clock};
+use crate::pipeline::{Entrance, Live, Shared, clock};
 use parking_lot::RwLock;
 use sonder_activate::outbox::Outbox;
 use sonder_collect::{Collector, RejectionCount};
 use sonder_console::engine::{
-    DeliveryFilter, DeliveryPage, DestinationStatus, Engine, Entry, ExplainRequest, Journey, JourneySummary, Lag,
-    LogStatus, Member, Members, Memory, Person, Preview, PreviewRequest, QuarantineFilter, QuarantinePage, Query,
-    Recovery, RejectionStatus, Reload, ReloadOutcome, Rows, SegmentSize, SegmentSizes, Sought, Stage, Status,
-    TimelineCursor, Trouble, instant, person_id,
+    ConsentChange, DeliveryFilter, DeliveryPage, DestinationStatus, Engine, Entry, ExplainRequest, Journey,
+    JourneySummary, Lag, LogStatus, Member, Members, Memory, Person, Preview, PreviewRequest, QuarantineFilter,
+    QuarantinePage, Query, Recovery, RejectionStatus, Reload, ReloadOutcome, Rows, SegmentSize, SegmentSizes, Sought,
+    Stage, Status, TimelineCursor, Trouble, instant, person_id,
 };
 use sonder_core::effect::PersonId;
 use sonder_core::explain::Explanation;
@@ -31,6 +31,8 @@ pub struct Answers {
     pub(super) reader: Reader,
     /// There while it runs; looking at data at rest needs none.
     outbox: Option<Outbox>,
+    /// The way into the log; there while it runs.
+    pub(super) entrance: Option<Entrance>,
     /// There while it runs.
     collector: Option<Collector>,
     metrics: Metrics,
@@ -53,7 +55,13 @@ impl Answers {
         let governor = Arc::new(Governor::new(&program));
         let reader = store.reader();
         let governor = RwLock::new((program, governor));
-        Self { shared, store, reader, outbox, collector, metrics, started_at: clock::wall(), governor }
+        Self { shared, store, reader, outbox, entrance: None, collector, metrics, started_at: clock::wall(), governor }
+    }
+
+    /// The same, for an engine that takes messages in.
+    #[must_use]
+    pub fn taking_in(self, entrance: Entrance) -> Self {
+        Self { entrance: Some(entrance), ..self }
     }
 
     /// Entries into and exits from segments since the start.
@@ -219,6 +227,10 @@ impl Engine for Answers {
 
     fn explain(&self, request: &ExplainRequest) -> Result<Option<Explanation>, Trouble> {
         self.explain_rule(request)
+    }
+
+    fn change_consent(&self, change: &ConsentChange) -> Result<String, Trouble> {
+        self.record_consent(change)
     }
 
     fn preview(&self, request: &PreviewRequest) -> Result<Preview, Trouble> {

@@ -3,6 +3,7 @@
 
 pub mod announce;
 mod answers;
+mod consent;
 mod explain;
 mod history;
 mod import_route;
@@ -95,13 +96,14 @@ impl Server {
         *shared.files.write() = Arc::new(Files { root: scan.root.clone(), sources: scan.sources.clone() });
         let collecting = CollectorConfig::new(shared.program.subscribe(), Arc::new(pipeline.entrance()));
         let collector = Collector::new(CollectorConfig { trusted_proxies, public_url, ..collecting });
-        let answers = Arc::new(Answers::new(
+        let answers = Answers::new(
             Arc::clone(&shared),
             Arc::clone(pipeline.store()),
             pipeline.outbox().cloned(),
             Some(collector.clone()),
             metrics,
-        ));
+        );
+        let answers = Arc::new(answers.taking_in(pipeline.entrance()));
         let api = Api::new(Arc::clone(&answers) as Arc<_>, Arc::clone(&keys), is_local);
         let import = ImportRoute::new(&data, Arc::clone(&shared), pipeline.entrance(), Arc::clone(&keys), is_local);
         let router = import.router().merge(sonder_console::router(api));

@@ -194,9 +194,14 @@ impl<'p> Evaluation<'p> {
     /// How many people came how far through a funnel, as of the moment of the last look.
     #[must_use]
     pub fn funnel(&self, funnel: &Funnel) -> Vec<FunnelGroup> {
+        let consent = &self.program.consent;
+        let purpose = funnel.purpose.as_deref().filter(|_| consent.enforced).and_then(|name| consent.purpose(name));
         let mut of_people: BTreeMap<PersonId, Vec<(Seq, &Event)>> = BTreeMap::new();
         for (seq, event, person) in self.kept.iter().flatten() {
-            of_people.entry(self.state.canonical(*person)).or_default().push((*seq, event));
+            let person = self.state.canonical(*person);
+            if self.state.admits(person, event, *seq, purpose) {
+                of_people.entry(person).or_default().push((*seq, event));
+            }
         }
         let mut groups = Vec::new();
         for (person, mut events) in of_people {

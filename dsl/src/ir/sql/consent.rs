@@ -3,7 +3,7 @@
 use super::expression::visit;
 use super::{Column, Lowering};
 use crate::ir::{AggregateId, EventSelector, Expression, PurposeId, RuleId};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// The relation of what everybody consents to, and what holds where they said nothing.
 const CONSENTS: &str = "consents";
@@ -66,20 +66,41 @@ impl Lowering<'_> {
         let named = consent.residence.iter().filter_map(|id| self.program.profile.get(id.index()));
         let traits: Vec<String> = named.map(|it| format!("profile.{}", self.dialect.quote(&it.name))).collect();
         let otherwise = of(consent.otherwise);
-        if traits.is_empty() || consent.places.values().all(|terms| of(*terms) == otherwise) {
+        if traits.is_empty() {
             return otherwise.to_string();
         }
-        let place = format!("upper(coalesce({}))", traits.join(", "));
-        let country = format!("split_part({place}, '-', 1)");
-        let mut cases: BTreeMap<bool, Vec<String>> = BTreeMap::new();
-        for (code, terms) in &consent.places {
-            cases.entry(of(*terms)).or_default().push(self.dialect.string(code));
-        }
-        let branch = |value: &String| -> String {
-            let branches = cases.iter();
-            branches.map(|(holds, codes)| format!(" WHEN {value} IN ({}) THEN {holds}", codes.join(", "))).collect()
+        let place = match traits.as_slice() {
+            [one] => format!("upper({one})"),
+            several => format!("upper(coalesce({}))", several.join(", ")),
         };
-        format!("CASE{}{} ELSE {otherwise} END", branch(&place), branch(&country))
+        // Only what differs: a part of a country from the country, a country from everything else.
+        let of_country = |code: &str| consent.places.get(code).map_or(otherwise, |terms| of(*terms));
+        let (mut parts, mut countries) = (Vec::new(), Vec::new());
+        for (code, terms) in &consent.places {
+            match code.split_once('-') {
+                Some((country, _)) if of(*terms) != of_country(country) => parts.push((code, of(*terms))),
+                None if of(*terms) != otherwise => countries.push((code, of(*terms))),
+                _ => {}
+            }
+        }
+        let branch = |value: &str, codes: &[(&String, bool)], holds: bool| -> String {
+            let codes = codes.iter().filter(|(_, it)| *it == holds).map(|(code, _)| self.dialect.string(code));
+            let codes: Vec<String> = codes.collect();
+            if codes.is_empty() {
+                String::new()
+            } else {
+                format!(" WHEN {value} IN ({}) THEN {holds}", codes.join(", "))
+            }
+        };
+        let country = format!("split_part({place}, '-', 1)");
+        let branches = [
+            branch(&place, &parts, true),
+            branch(&place, &parts, false),
+            branch(&country, &countries, true),
+            branch(&country, &countries, false),
+        ];
+        let branches = branches.concat();
+        if branches.is_empty() { otherwise.to_string() } else { format!("CASE{branches} ELSE {otherwise} END") }
     }
 
     /// What people said to a purpose, each answer up to the next one.

@@ -49,10 +49,9 @@ impl State {
         let Some(person) = slot.body.awake_mut() else { return };
         person.first_seen = person.first_seen.min(history.first_seen);
         person.last_seen = person.last_seen.max(history.last_seen);
-        if !history.answers.is_empty() || !person.answers.is_empty() {
-            person.answers.merge(&history.answers, &mut self.dropped);
-            self.scratch.touched.extend(&self.plan.rules_of_consent);
-        }
+        // What either said, and where either lives, may hold for both.
+        person.answers.merge(&history.answers, &mut self.dropped);
+        self.scratch.touched.extend(&self.plan.rules_of_consent);
         if let Some(theirs) = history.bound {
             let ours = person.bound.get_or_insert_default();
             ours.merge(*theirs, &self.plan, &mut self.dropped);

@@ -241,6 +241,7 @@ impl State {
         let turn = Turn { person, at: moment, cause: Cause::Timer(moment), deliver: true, round: 0 };
         self.decide(program, turn, effects);
         self.travel(program, None, turn, effects);
+        self.note_consents(person);
     }
 
     /// Whose event it is; joins people who turn out to be one.
@@ -359,7 +360,14 @@ impl State {
                 self.scratch.touched.extend(&self.plan.rules_of_profile_trait[id.index()]);
             }
         }
-        if self.scratch.changed_traits.iter().any(|id| self.plan.consent.residence.contains(id)) {
+        let changed = std::mem::take(&mut self.scratch.changed_traits);
+        self.moved_house(&changed, turn);
+        self.scratch.changed_traits = changed;
+    }
+
+    /// These traits of somebody have other values: where they live may be one, and with it what holds for them.
+    fn moved_house(&mut self, changed: &[ProfileTraitId], turn: Turn) {
+        if changed.iter().any(|id| self.plan.consent.residence.contains(id)) {
             self.scratch.touched.extend(&self.plan.rules_of_consent);
             self.rebind(turn.person);
         }

@@ -1,13 +1,14 @@
 //! Reading: who somebody is, what is known of them, who is in a segment. Nothing here changes a state.
 
 use super::{RestoreError, State, Turn};
+use crate::consent::only;
 use crate::effect::{Cause, Effects, PersonId};
 use crate::identity::graph::PersonIndex;
 use crate::person::Person;
 use crate::plan::Plan;
-use crate::record::Identifier;
+use crate::record::{Event, Identifier, Seq};
 use crate::view::{PersonView, Viewed};
-use sonder_dsl::ir::{JourneyId, Program, RuleId};
+use sonder_dsl::ir::{JourneyId, Program, PurposeId, RuleId};
 use sonder_dsl::model::Destination;
 use sonder_dsl::time::Moment;
 
@@ -66,6 +67,15 @@ impl State {
     /// Whose the record was that was taken in last.
     pub(crate) fn last_subject(&self) -> Option<PersonId> {
         Some(self.graph.component(self.scratch.subject?)?.id)
+    }
+
+    /// Whether an event of somebody may be seen for a purpose now; `None` is for no purpose at all.
+    pub(crate) fn admits(&self, id: PersonId, event: &Event, seq: Seq, purpose: Option<PurposeId>) -> bool {
+        let Some(purpose) = purpose else { return true };
+        let slot = self.graph.person(id).and_then(|index| self.slots.get(index.index()));
+        let Some(person) = slot.and_then(|slot| slot.body.read(&self.plan)) else { return false };
+        let admitted = self.plan.admitted(&person.answers, self.plan.terms(&person), event.occurred_at, seq);
+        admitted & only(purpose) != 0 && !self.plan.is_taken_back(&person, purpose)
     }
 
     /// A purpose of the destination that somebody does not consent to now, so that nothing about them may go there. `None`

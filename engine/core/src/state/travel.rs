@@ -479,6 +479,7 @@ impl State {
         };
         if changed {
             self.scratch.touched.extend(&self.plan.rules_of_profile_trait[id.index()]);
+            self.moved_house(&[id], turn);
             if let Some(subject) = self.subject(program, turn) {
                 deliver::set_trait(&subject, id, step, &mut effects.deliveries);
             }

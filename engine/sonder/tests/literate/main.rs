@@ -21,7 +21,10 @@ macro_rules! pages {
     };
 }
 
-pages! { aggregates decisions errors formatting funnels journeys names_and_types purposes sequences sessions time unknown_values }
+pages! {
+    aggregates consent decisions errors formatting funnels journeys names_and_types purposes sequences sessions time
+    unknown_values
+}
 
 #[test]
 fn no_page_is_forgotten() {

@@ -309,7 +309,9 @@ fn funnel() -> impl Strategy<Value = String> {
         " by context.device.type, busy",
         " by spent",
     ]);
-    (steps, length(), by).prop_map(|(steps, within, by)| format!("funnel path {{ {steps} within {within}{by} }}"))
+    let purpose = pick(&["", "purpose marketing "]);
+    (steps, length(), by, purpose)
+        .prop_map(|(steps, within, by, purpose)| format!("funnel path {{ {purpose}{steps} within {within}{by} }}"))
 }
 
 /// All of that.

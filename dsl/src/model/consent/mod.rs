@@ -8,7 +8,7 @@ use super::{Declarations, ProfileTrait, Reference};
 use crate::diagnostic::{Diagnostic, Report, codes};
 use crate::ir::{Expression, Lowered, ProfileTraitId, PurposeId, Reads, Type};
 use crate::limits;
-use crate::shape::{Fields, Format, Key, Shape, Word};
+use crate::shape::{Fields, Filled, Format, Key, Shape, Word};
 use crate::source::Span;
 use crate::yaml::{Node, Value};
 use regime::{Regime, SHIPPED};
@@ -63,6 +63,8 @@ pub struct Purpose {
     pub categories: Vec<String>,
     /// What kind of purpose it is to the law, one of [`KINDS`]; `None` when it is of none of them.
     pub kind: Option<String>,
+    /// The TCF purposes, 1 to 24, that a TC string must all consent to; none where TCF says nothing of it.
+    pub tcf: Vec<u8>,
     /// Whether a browser's Global Privacy Control refuses it.
     pub refused_by_signal: bool,
 }
@@ -72,6 +74,11 @@ const PURPOSE: &[Key] = &[
     Key::optional("description", Shape::TEXT, "what people are told about it"),
     Key::optional("categories", Shape::TEXTS, "what consent banners call it; all of them must be allowed"),
     Key::optional("kind", Shape::Word(KINDS), "what it is to the law; default its name, if that is one of these"),
+    Key::optional(
+        "tcf",
+        Shape::List(&Shape::Integer(1, 24), Filled::AtLeastOne),
+        "the purposes of IAB Europe's TCF that it needs, all of them",
+    ),
     Key::optional(
         "gpc",
         Shape::Bool,
@@ -159,6 +166,7 @@ pub(crate) fn decode(root: &Node, profile: &[ProfileTrait], report: &mut Report)
                     description: fields.string("description"),
                     categories: fields.strings("categories"),
                     kind: fields.string("kind"),
+                    tcf: tcf(&fields),
                     refused_by_signal: fields.bool("gpc").unwrap_or_else(|| {
                         let kind = fields.text("kind").unwrap_or(&entry.key);
                         SIGNALLED.contains(&kind)
@@ -183,6 +191,11 @@ impl Purpose {
         let own = KINDS.iter().find(|kind| kind.word == name).map(|kind| kind.word.to_owned());
         Self { name: name.to_owned(), kind: self.kind.or(own), ..self }
     }
+}
+
+fn tcf(fields: &Fields<'_>) -> Vec<u8> {
+    let items = fields.get("tcf").map_or(&[][..], Node::items);
+    items.iter().filter_map(|item| u8::try_from(item.number()?.value.as_u64()?).ok()).collect()
 }
 
 fn collection(fields: &Fields<'_>, purposes: &[Purpose], report: &mut Report) -> Option<(PurposeId, Unconsented)> {

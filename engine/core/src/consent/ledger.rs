@@ -94,6 +94,8 @@ pub fn entries(program: &Program, message: &Message, seq: u64, said: Said, who: 
     let method = text("method").unwrap_or_else(|| {
         let means = if has("categoryPreferences") || message.context.contains_key("consentManagement") {
             "banner"
+        } else if has("tcf") {
+            "tcf"
         } else if has("purposes") {
             "message"
         } else {

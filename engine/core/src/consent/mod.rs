@@ -9,6 +9,7 @@ pub mod collection;
 mod history;
 pub mod ledger;
 pub mod signal;
+pub mod tcf;
 
 pub(crate) use bound::{Bound, occurrence, rebind};
 pub use history::{Answers, Statement};

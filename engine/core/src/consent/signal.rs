@@ -3,6 +3,7 @@
 //! Signals in one message are joined: where one of them says no, it is no.
 
 use super::Said;
+use super::tcf::{self, TcfPurposes};
 use crate::message::Message;
 use serde_json::{Map, Value as Json};
 use sonder_dsl::ir::PurposeId;
@@ -21,6 +22,8 @@ struct Named {
     name: String,
     categories: Vec<String>,
     refused_by_signal: bool,
+    /// All of these TCF purposes are needed; none where the purpose has nothing to do with TCF.
+    tcf: TcfPurposes,
 }
 
 impl Signals {
@@ -31,6 +34,7 @@ impl Signals {
             name: it.name.clone(),
             categories: it.categories.clone(),
             refused_by_signal: it.refused_by_signal,
+            tcf: it.tcf.iter().fold(0, |set, purpose| set | 1_u32.unbounded_shl(u32::from(*purpose).wrapping_sub(1))),
         };
         Self { purposes: consent.purposes.iter().map(named).collect() }
     }
@@ -52,11 +56,19 @@ impl Signals {
         let rudder = rudder.map_or(Said::NOTHING, |it| self.rudder(it));
         let refused = context.get("gpc") == Some(&Json::Bool(true));
         let signal = if refused { self.refused_by_signal() } else { Said::NOTHING };
-        own.and(segment).and(rudder).and(signal)
+        let text = |key: &str| consent.and_then(|it| it.get(key)).and_then(Json::as_str);
+        let tcf = text("tcf").and_then(tcf::consented).map_or(Said::NOTHING, |purposes| self.by_tcf(purposes));
+        own.and(segment).and(rudder).and(signal).and(tcf)
     }
 
     fn numbered(&self) -> impl Iterator<Item = (PurposeId, &Named)> {
         self.purposes.iter().zip(0..).map(|(it, id)| (PurposeId(id), it))
+    }
+
+    /// `context.consent.tcf`: a TC string. It says nothing of purposes that have nothing to do with TCF.
+    fn by_tcf(&self, consented: TcfPurposes) -> Said {
+        let concerned = self.numbered().filter(|(_, it)| it.tcf != 0);
+        concerned.fold(Said::NOTHING, |said, (id, it)| said.and(Said::answer(id, consented & it.tcf == it.tcf)))
     }
 
     /// `context.gpc`, which the collector sets from the header `Sec-GPC`: Global Privacy Control.

@@ -166,6 +166,28 @@ fn rudders_lists_are_read_with_their_strategy() {
 }
 
 #[test]
+fn a_tc_string_answers_the_purposes_that_name_its_own() {
+    let consent = "purposes: {advertising: {tcf: [1, 3, 4]}, analytics: {categories: [C2]}}\notherwise: us\n";
+    let mut world = World::new(consent, "");
+    let strings: Vec<Json> = serde_json::from_str(include_str!("data/tcf.json")).unwrap();
+    let (mut yes, mut no) = (0, 0);
+    for (number, case) in strings.iter().enumerate() {
+        world.view(number as i64, &format!("a{number}"), json!({"consent": {"tcf": case["text"]}}));
+        let has = |id: u64| case["purposes"].as_array().unwrap().contains(&id.into());
+        let granted = [1, 3, 4].into_iter().all(has);
+        if granted {
+            yes += 1
+        } else {
+            no += 1
+        }
+        assert_eq!(world.heard(), if granted { vec!["ads", "both", "plain"] } else { vec!["plain"] }, "{case}");
+    }
+    assert!(yes > 5 && no > 5);
+    world.view(100, "odd", json!({"consent": {"tcf": "1YNN"}}));
+    assert_eq!(world.heard(), ["ads", "both", "plain"], "what cannot be read says nothing");
+}
+
+#[test]
 fn a_change_of_consent_needs_no_schema_but_something_to_say() {
     let mut world = World::new(CATEGORIES, "");
     let change =

@@ -144,6 +144,17 @@ fn consent_declares_the_names() {
         ("consent.yaml", "purposes: [analytics, marketing]"),
     ]);
     assert_eq!(silent, ["W0510 the event `free` does not say what it may be used for"]);
+    for (wrong, message) in [
+        ("regimes: [gdrp]", "E0405 there is no regime `gdrp`"),
+        ("otherwise: mars", "E0405 there is no regime `mars`"),
+        ("residence: [countri]", "E0431 there is no trait `countri`"),
+        ("residence: [age]", "E0431 `age` is no text"),
+        ("collection: {purpose: sale, without: strip}", "E0512 there is no purpose `sale`"),
+    ] {
+        let consent = format!("purposes: [analytics, marketing]\n{wrong}");
+        let profile = ("profile.yaml", "traits: {country: {type: string}, age: {type: integer}}");
+        assert_eq!(said(&[profile, ("consent.yaml", &consent)]), [message], "{wrong}");
+    }
     let asked = said(&[
         ("rules/r.sonder", "segment s { when consented(marketng) and did(view) }"),
         ("consent.yaml", "purposes: [analytics, marketing]"),

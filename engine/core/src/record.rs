@@ -35,7 +35,8 @@ pub struct Record {
     pub fact: Fact,
 }
 
-/// What a record says. Config changes, reviewed links, consent and erasure get their variants when they are built.
+/// What a record says. Config changes, reviewed links and erasure get their variants when they are built; what people say about
+/// consent comes with their events.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Fact {
     /// A client's message, governed.

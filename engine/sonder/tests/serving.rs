@@ -183,6 +183,59 @@ fn consent_is_told_recorded_and_proved() {
     }
 }
 
+/// What was decided while somebody consented is not sent after they withdrew, however long it waited.
+#[test]
+fn consent_withdrawn_between_decision_and_send_cancels_what_waits() {
+    let (folder, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    project(folder.path());
+    // Nobody listens here any more: what is sent waits for another attempt.
+    let deaf = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let hook = format!(
+        "destination: hook\nplugin: sonder/webhook@1\nallow: [\"{deaf}\"]\nallow_private: true\npurposes: [marketing]\n\
+         config: {{url: \"http://{deaf}/\", sign: false}}\nreceives: {{events: [view], segments: [keen]}}\n"
+    );
+    write(folder.path(), "destinations/hook.yaml", &hook);
+    write(folder.path(), "sources/server.yaml", "source: server\nkind: server\nwrite_keys: [wk_server]\n");
+    write(folder.path(), "events/view.yaml", "event: view\npurposes: [marketing]\n");
+    write(folder.path(), "consent.yaml", "purposes: [marketing]\notherwise: gdpr\n");
+    write(folder.path(), "rules/r.sonder", "segment keen { purpose marketing when did(view) }\n");
+    let engine = Running::start(folder.path(), data.path(), &[]);
+    let post = |path: &str, body: &str| {
+        let length = body.len();
+        engine.ask(&format!(
+            "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+        ))
+    };
+    let says = |yes: bool| {
+        let body = format!(
+            "{{\"event\": \"view\", \"userId\": \"u1\", \"context\": {{\"consent\": {{\"purposes\": {{\"marketing\": {yes}}}}}}}}}"
+        );
+        assert!(post("/v1/track?writeKey=wk_server", &body).starts_with("HTTP/1.1 200"));
+    };
+    let until = |sql: &str, expected: &str| {
+        let started = Instant::now();
+        loop {
+            let answer = post("/api/v1/query", &format!("{{\"sql\": \"{sql}\"}}"));
+            if answer.contains(expected) {
+                return;
+            }
+            assert!(started.elapsed() < Duration::from_secs(60), "{expected}: {answer}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    };
+    says(true);
+    let states = "SELECT kind, state, coalesce(detail, '') AS why FROM delivery_states ORDER BY number";
+    until(states, "[\"event\",\"retry\",");
+    says(false);
+    until(states, "[\"event\",\"cancelled\",\"no consent to marketing any more\"]");
+    until(states, "[\"segment_entered\",\"cancelled\",\"no consent to marketing any more\"]");
+    // That they left the segment is told all the same; nothing else is new.
+    until(
+        "SELECT list(kind ORDER BY number) AS kinds FROM deliveries",
+        "[\"event\",\"segment_entered\",\"segment_left\"]",
+    );
+}
+
 #[test]
 fn a_change_with_an_example_that_is_wrong_is_not_taken_over() {
     let (folder, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());

@@ -104,14 +104,8 @@ pub fn rule(subject: &Subject<'_>, rule: RuleId, change: &ChangeKind, deliveries
     let Some(plan) = subject.plan.rule(rule) else { return };
     for id in &plan.receivers {
         match change {
-            ChangeKind::Entered(_) | ChangeKind::Left(_) => {
-                let entered = matches!(change, ChangeKind::Entered(_));
-                let kind = if entered { ItemKind::SegmentEntered } else { ItemKind::SegmentLeft };
-                let body = |traits| {
-                    serde_json::to_string(&SegmentPayload { segment: &plan.name, at: subject.at.to_string(), traits })
-                };
-                subject.deliver(*id, kind, &plan.name, body, deliveries);
-            }
+            ChangeKind::Entered(_) => subject.membership(*id, &plan.name, true, deliveries),
+            ChangeKind::Left(_) => subject.membership(*id, &plan.name, false, deliveries),
             ChangeKind::TraitChanged { value, .. } => {
                 let value = Datum::from(value.as_ref()).to_json(&plan.kind);
                 let body = |traits| trait_payload(&plan.name, &value, subject.at, traits);
@@ -121,6 +115,26 @@ pub fn rule(subject: &Subject<'_>, rule: RuleId, change: &ChangeKind, deliveries
             | ChangeKind::Merged { .. }
             | ChangeKind::LinkRefused { .. }
             | ChangeKind::Journey(_) => {}
+        }
+    }
+}
+
+/// What people consent to changed: a destination that may hear of somebody now is told what they are in, and one that may no
+/// longer that they left. What this step told it already is not told twice.
+pub fn consent(
+    subject: &Subject<'_>,
+    destination: DestinationId,
+    segments: impl Iterator<Item = RuleId>,
+    is_allowed: bool,
+    deliveries: &mut Vec<Delivery>,
+) {
+    for plan in segments.filter_map(|rule| subject.plan.rule(rule)) {
+        let before = deliveries.len();
+        subject.membership(destination, &plan.name, is_allowed, deliveries);
+        if let Some(new) = deliveries.get(before).map(|new| new.id)
+            && deliveries[..before].iter().any(|told| told.id == new)
+        {
+            deliveries.truncate(before);
         }
     }
 }
@@ -154,6 +168,12 @@ fn trait_payload(name: &str, value: &Json, at: Moment, traits: Map<String, Json>
 }
 
 impl Subject<'_> {
+    fn membership(&self, destination: DestinationId, segment: &str, entered: bool, deliveries: &mut Vec<Delivery>) {
+        let kind = if entered { ItemKind::SegmentEntered } else { ItemKind::SegmentLeft };
+        let body = |traits| serde_json::to_string(&SegmentPayload { segment, at: self.at.to_string(), traits });
+        self.deliver(destination, kind, segment, body, deliveries);
+    }
+
     fn deliver(
         &self,
         destination: DestinationId,

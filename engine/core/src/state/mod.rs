@@ -45,7 +45,7 @@ use decide::Verdict;
 use members::Members;
 use rest::{Body, Resting};
 use snapshot::Snapshot;
-use sonder_dsl::ir::{JourneyId, ProfileTraitId, Program};
+use sonder_dsl::ir::{DestinationId, JourneyId, ProfileTraitId, Program};
 use sonder_dsl::time::Moment;
 use standing::Standing;
 
@@ -184,7 +184,7 @@ impl State {
             self.forward(program, event, turn, effects);
             self.decide(program, turn, effects);
             self.travel(program, Some((event, record.seq)), turn, effects);
-            self.note_consents(person);
+            self.note_consents(program, turn, effects);
         }
         Ok(())
     }
@@ -241,7 +241,7 @@ impl State {
         let turn = Turn { person, at: moment, cause: Cause::Timer(moment), deliver: true, round: 0 };
         self.decide(program, turn, effects);
         self.travel(program, None, turn, effects);
-        self.note_consents(person);
+        self.note_consents(program, turn, effects);
     }
 
     /// Whose event it is; joins people who turn out to be one.
@@ -325,11 +325,25 @@ impl State {
         }
     }
 
-    /// Notes what somebody consents to where it is known of everybody at any time.
-    fn note_consents(&mut self, person: PersonIndex) {
-        let slot = &mut self.slots[person.index()];
-        if let (true, Some(it)) = (self.plan.consent.enforced, slot.body.awake()) {
-            slot.consents = self.plan.consents_to(it);
+    /// Notes what somebody consents to where it is known of everybody at any time. Destinations that may hear of them from now
+    /// on, or may no longer, are told.
+    fn note_consents(&mut self, program: &Program, turn: Turn, effects: &mut Effects) {
+        let slot = &mut self.slots[turn.person.index()];
+        let Some(it) = slot.body.awake().filter(|_| self.plan.consent.enforced) else { return };
+        let now = self.plan.consents_to(it);
+        let before = std::mem::replace(&mut slot.consents, now);
+        if before == now || !turn.deliver {
+            return;
+        }
+        let Some(subject) = self.subject(program, turn) else { return };
+        let segments = &self.slots[turn.person.index()].segments;
+        for (destination, id) in program.destinations.iter().zip(0..) {
+            let is_allowed = self.plan.withheld(now, destination).is_none();
+            if is_allowed != self.plan.withheld(before, destination).is_none() {
+                let theirs = self.plan.shown(segments).map(|(rule, _)| rule);
+                let theirs = theirs.filter(|rule| destination.segments.contains(rule));
+                deliver::consent(&subject, DestinationId(id), theirs, is_allowed, &mut effects.deliveries);
+            }
         }
     }
 

@@ -26,8 +26,11 @@ impl World {
     fn new(consent: &str, rules: &str) -> Self {
         let file = |path: &str, text: &str| SourceFile { path: path.to_owned(), text: text.to_owned() };
         let hook = |name: &str, purposes: &str| {
+            // One of them keeps an audience, too.
+            let segments = if name == "ads" && rules.contains("segment seen ") { "[seen]" } else { "[]" };
             let text = format!(
-                "destination: {name}\nplugin: sonder/webhook@1\nallow: [x.example]\n{purposes}receives: {{events: [view]}}\n"
+                "destination: {name}\nplugin: sonder/webhook@1\nallow: [x.example]\n{purposes}\
+                 receives: {{events: [view], segments: {segments}}}\n"
             );
             file(&format!("destinations/{name}.yaml"), &text)
         };
@@ -242,6 +245,32 @@ fn a_late_answer_and_another_identity_count_from_when_they_were_given() {
     }
     assert!(world.is_in("b", "keen"));
     assert_eq!(world.person("a").id, world.person("b").id);
+}
+
+#[test]
+fn an_audience_follows_consent() {
+    let mut world = World::new("purposes: [advertising, analytics]\notherwise: gdpr", WATCHED);
+    let told = |world: &mut World| -> Vec<(String, &'static str)> {
+        let deliveries = std::mem::take(&mut world.effects.deliveries);
+        let of_ads = deliveries.iter().filter(|it| world.program.destinations[it.destination.index()].name == "ads");
+        of_ads.map(|it| (it.name.clone(), it.kind.name())).collect()
+    };
+    let seen = |kind: &'static str| ("seen".to_owned(), kind);
+    world.view(1, "a", json!({}));
+    world.view(2, "a", json!({}));
+    assert!(world.is_in("a", "seen"));
+    assert_eq!(told(&mut world), [], "nobody hears of somebody who was not asked");
+    world.says(3, "a", json!({"advertising": true}));
+    assert_eq!(told(&mut world), [seen("segment_entered")], "what they are in is caught up with");
+    world.says(4, "a", json!({"advertising": true}));
+    assert_eq!(told(&mut world), []);
+    world.says(5, "a", json!({"advertising": false}));
+    assert_eq!(told(&mut world), [seen("segment_left")], "they leave the audience, though they are in the segment");
+    assert!(world.is_in("a", "seen"));
+    // Consent and entry in one message are told once.
+    world.view(6, "b", json!({}));
+    world.view(7, "b", json!({"consent": {"purposes": {"advertising": true}}}));
+    assert_eq!(told(&mut world), [("view".to_owned(), "event"), seen("segment_entered")]);
 }
 
 const JOURNEY: &str =

@@ -43,9 +43,9 @@ pub struct Kept {
     /// The purposes that it counts for.
     pub admitted: Purposes,
     /// What rules read of it.
-    pub properties: Box<[Option<Value>]>,
+    pub properties: Box<[Option<Known>]>,
     /// What rules read of its context.
-    pub context: Box<[Option<Value>]>,
+    pub context: Box<[Option<Known>]>,
 }
 
 impl Kept {
@@ -53,8 +53,8 @@ impl Kept {
         Event {
             event: Some(self.event),
             occurred_at: self.at,
-            properties: self.properties.clone(),
-            context: self.context.clone(),
+            properties: plain(&self.properties),
+            context: plain(&self.context),
             ..Event::nothing()
         }
     }
@@ -65,15 +65,15 @@ impl Bound {
     pub fn keep(&mut self, plan: &Plan, event: &Event, seq: Seq, admitted: Purposes, now: Moment) {
         let Some(kind) = event.event else { return };
         let place = self.kept.partition_point(|it| (it.at, it.seq) < (event.occurred_at, seq));
-        let kept = Kept {
+        let new = Kept {
             at: event.occurred_at,
             seq,
             event: kind,
             admitted,
-            properties: event.properties.clone(),
-            context: event.context.clone(),
+            properties: kept(&event.properties),
+            context: kept(&event.context),
         };
-        self.kept.insert(place, kept);
+        self.kept.insert(place, new);
         if let Some(reach) = plan.bound_reach {
             let gone = self.kept.partition_point(|it| it.at <= now.minus(reach));
             self.kept.drain(..gone);
@@ -113,8 +113,8 @@ impl Bound {
 
     /// Bytes on the heap.
     pub fn heap(&self) -> usize {
-        let values = |all: &[Option<Value>]| {
-            let heap: usize = all.iter().flatten().map(|it| Known(it.clone()).heap()).sum();
+        let values = |all: &[Option<Known>]| {
+            let heap: usize = all.iter().flatten().map(Known::heap).sum();
             footprint::block(size_of_val(all)) + heap
         };
         footprint::block(size_of::<Self>())
@@ -123,6 +123,14 @@ impl Bound {
             + footprint::list(&self.settled)
             + self.settled.iter().map(|(_, state)| state.heap()).sum::<usize>()
     }
+}
+
+fn kept(values: &[Option<Value>]) -> Box<[Option<Known>]> {
+    values.iter().map(|value| value.clone().map(Known)).collect()
+}
+
+fn plain(values: &[Option<Known>]) -> Box<[Option<Value>]> {
+    values.iter().map(|value| value.as_ref().map(|it| it.0.clone())).collect()
 }
 
 /// Decides again which of somebody's events count, and makes the aggregates anew that this changes: gives back which.

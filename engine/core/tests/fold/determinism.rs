@@ -1,7 +1,7 @@
 //! The same log gives the same state and the same effects, byte for byte, however it is cut into batches, looked at in
 //! between, checkpointed, restored and spilled.
 
-use crate::history::{Happening, SECOND, config, happening, log, project, rules, track};
+use crate::history::{Happening, SECOND, config, for_purposes, happening, log, project, rules, track};
 use proptest::prelude::*;
 use sonder_core::State;
 use sonder_core::effect::{Effects, PersonId};
@@ -210,7 +210,7 @@ proptest! {
         happenings in prop::collection::vec(happening(), 1..50),
         interruptions in prop::collection::vec(interruption(), 50),
     ) {
-        let program = random_project(&rules);
+        let program = random_project(&for_purposes(&rules));
         let records = log(&program, &happenings);
         let end = records[records.len() - 1].received_at.plus(Duration(30 * SECOND));
         let (digest, kept, effects) = straight(&program, &records, end);
@@ -232,7 +232,7 @@ proptest! {
         slices in prop::collection::vec((0..4_usize, any::<bool>()), 50),
         given_up in any::<bool>(),
     ) {
-        let program = random_project(&rules);
+        let program = random_project(&for_purposes(&rules));
         let records = log(&program, &happenings);
         let (before, after) = records.split_at(begin.min(records.len()));
         let mut effects = Effects::default();
@@ -274,7 +274,7 @@ proptest! {
     /// Every delivery has a key of its own, and keeps it in every replay.
     #[test]
     fn effects_have_keys_of_their_own(rules in rules(), happenings in prop::collection::vec(happening(), 1..50)) {
-        let program = random_project(&rules);
+        let program = random_project(&for_purposes(&rules));
         let records = log(&program, &happenings);
         let (_, _, effects) = straight(&program, &records, Moment(2_000 * SECOND));
         let mut keys: Vec<_> = effects.deliveries.iter().map(|delivery| delivery.id).collect();
@@ -306,7 +306,7 @@ fn another_format_is_named() {
     let program = random_project(&four_segments("did(view)"));
     let found = State::restore(&program, &[9, 1, 2], Vec::<(PersonId, Vec<u8>)>::new()).unwrap_err();
     assert_eq!(found, RestoreError::Format { found: 9 });
-    assert_eq!(found.to_string(), "the checkpoint has format 9, this engine reads format 3");
+    assert_eq!(found.to_string(), "the checkpoint has format 9, this engine reads format 4");
 }
 
 fn four_segments(first: &str) -> String {

@@ -1,7 +1,7 @@
 //! Two evaluators, one truth: the fold against the definitions, at every record, at random moments between, and just
 //! before and at every moment at which the fold says that something changed by itself.
 
-use crate::history::{SECOND, happening, log, program, rules};
+use crate::history::{SECOND, for_purposes, happening, log, program, rules};
 use crate::reference::{Person, people, shown};
 use proptest::prelude::*;
 use sonder_core::State;
@@ -75,15 +75,7 @@ proptest! {
         happenings in prop::collection::vec(happening(), 1..40),
         glances in prop::collection::vec(0..3 * SECOND, 40),
     ) {
-        // Some of them for a purpose; those that they read are for none.
-        let rules = rules.replace("segment s1 \"\" {", "segment s1 \"\" { purpose marketing");
-        let rules = rules.replace("segment s3 \"\" {", "segment s3 \"\" { purpose analytics");
-        let rules = if rules.contains("in(s1)") || rules.contains("in(s2)") {
-            rules.replace("purpose analytics", "purpose marketing")
-        } else {
-            rules
-        };
-        let program = program(&rules);
+        let program = program(&for_purposes(&rules));
         let records = log(&program, &happenings);
         let mut state = State::new(&program);
         let mut effects = Effects::default();

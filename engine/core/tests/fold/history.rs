@@ -18,6 +18,13 @@ pub fn config(cases: u32) -> ProptestConfig {
 /// A second, in microseconds: the grain of the histories.
 pub const SECOND: i64 = 1_000_000;
 
+/// The same rules, some of them for a purpose; those that they read are for none.
+pub fn for_purposes(rules: &str) -> String {
+    let other = if rules.contains("in(s1)") || rules.contains("in(s2)") { "marketing" } else { "analytics" };
+    let rules = rules.replace("segment s1 \"\" {", "segment s1 \"\" { purpose marketing");
+    rules.replace("segment s3 \"\" {", &format!("segment s3 \"\" {{ purpose {other}"))
+}
+
 /// Compiles a project with these rules.
 pub fn program(rules: &str) -> Arc<Program> {
     project(rules, "identifiers:\n  user_id: {}\n  email: {}\n  anonymous_id: {}\n", "")

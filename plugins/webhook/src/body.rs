@@ -10,6 +10,11 @@ pub fn of_item(item: &Item) -> Value {
     let person: Vec<Value> =
         item.person.iter().map(|identifier| json!({"kind": identifier.kind, "value": identifier.value})).collect();
     data.insert("person".to_owned(), Value::Array(person));
+    if item.kind == ItemKind::Message {
+        // A journey may call a field whatever it likes.
+        data.insert("fields".to_owned(), Value::Object(item.payload.clone()));
+        return json!({"type": type_name(item.kind), "timestamp": null, "data": data});
+    }
     for (key, value) in &item.payload {
         if key != "at" {
             data.entry(key.as_str()).or_insert_with(|| value.clone());
@@ -88,5 +93,15 @@ mod tests {
         assert_eq!(both, batch_id(&[one.clone(), two.clone()]));
         assert_ne!(both, batch_id(&[two, one.clone()]));
         assert_ne!(both, batch_id(&[one]));
+    }
+
+    #[test]
+    fn a_message_says_its_fields() {
+        let payload = json!({"template": "cart-reminder", "name": "not the action"}).as_object().unwrap().clone();
+        let item = Item { kind: ItemKind::Message, name: "message".to_owned(), payload, ..entered("e1") };
+        assert_eq!(
+            of_item(&item).to_string(),
+            r#"{"type":"message","timestamp":null,"data":{"name":"message","person":[],"fields":{"template":"cart-reminder","name":"not the action"}}}"#
+        );
     }
 }

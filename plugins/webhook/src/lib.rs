@@ -8,7 +8,7 @@ mod config;
 
 use config::{Config, Mode};
 use serde_json::{Value, json};
-use sonder_plugin::{Description, Destination, Item, Now, Outcome, Problem, Request, SendError, outcome};
+use sonder_plugin::{Action, Description, Destination, Item, Now, Outcome, Problem, Request, SendError, outcome};
 
 struct Webhook;
 
@@ -19,6 +19,11 @@ impl Destination for Webhook {
         Description::new("webhook", env!("CARGO_PKG_VERSION"))
             .summary("POSTs what happens to a URL, signed as Standard Webhooks says")
             .config(config::schema())
+            .action(Action {
+                name: "message".to_owned(),
+                summary: "a message of a journey, with whatever fields it has".to_owned(),
+                schema: json!({"type": "object"}),
+            })
             .hosts(["*"])
             .secret_when(
                 "signing_key",

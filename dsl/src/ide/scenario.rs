@@ -43,6 +43,9 @@ fn of_expectation(project: &Project<'_>, expected: &Node, push: &mut impl FnMut(
     for entry in expected.get("traits").map_or(&[][..], Node::entries) {
         push(entry.key_span, Symbol::Rule(entry.key.clone()));
     }
+    for entry in expected.get("journey").map_or(&[][..], Node::entries) {
+        push(entry.key_span, Symbol::Rule(entry.key.clone()));
+    }
     for entry in expected.get("profile").map_or(&[][..], Node::entries) {
         push(entry.key_span, Symbol::Profile(entry.key.clone()));
     }

@@ -113,6 +113,7 @@ pub fn rule(subject: &Subject<'_>, rule: RuleId, change: &ChangeKind, deliveries
             }
             ChangeKind::Created
             | ChangeKind::Merged { .. }
+            | ChangeKind::Split { .. }
             | ChangeKind::LinkRefused { .. }
             | ChangeKind::Journey(_) => {}
         }
@@ -224,7 +225,7 @@ impl Subject<'_> {
 
     /// The person's identifiers of the kinds that the destination may see, sorted.
     fn identifiers(&self, to: &Destination) -> Vec<(String, String)> {
-        let nodes = self.component.nodes.iter().filter_map(|node| self.graph.node(*node));
+        let nodes = self.component.nodes.iter().filter_map(|node| self.graph.node(*node)).filter(|(_, it)| !it.former);
         let mut seen: Vec<_> = nodes
             .map(|(identifier, _)| identifier)
             .filter(|identifier| to.identifiers.is_empty() || to.identifiers.contains(&identifier.kind))

@@ -85,11 +85,16 @@ pub enum ChangeKind {
         /// The id that is no more; it stays an alias.
         absorbed: PersonId,
     },
+    /// `parted` turned out not to be this person.
+    Split {
+        /// The id of who is somebody else; it may have been an alias.
+        parted: PersonId,
+    },
     /// A link was refused.
     LinkRefused {
         /// The identifier that would have brought another person in.
         identifier: Identifier,
-        /// `unique`, `limit`, `untrusted`, `generic`, `expired`.
+        /// `unique`, `limit`, `untrusted`, `generic`, `expired`, `decided`.
         reason: &'static str,
     },
     /// Entered a segment.

@@ -3,6 +3,7 @@
 //! It is the real fold: messages are read, governed and taken in as the engine would, then the clock goes on to the
 //! moment asked for. What it prints is a function of its input.
 
+use crate::chronicle::Chronicle;
 use crate::consent::collection::Collected;
 use crate::effect::{Cause, ChangeKind, Effects, PersonId};
 use crate::funnel::{self, FunnelGroup};
@@ -44,8 +45,9 @@ pub struct Evaluation<'p> {
     unnamed: AtomicU64,
     effects: Effects,
     trace: Vec<String>,
+    chronicle: Chronicle,
     /// The events taken in, where another evaluator wants them.
-    kept: Option<Vec<(Seq, Event, PersonId)>>,
+    kept: Option<Vec<(Seq, Event)>>,
 }
 
 /// What another evaluator starts from: the events that count, and whose they are. Identity and golden record are the
@@ -134,6 +136,7 @@ impl<'p> Evaluation<'p> {
             unnamed: AtomicU64::new(0),
             effects: Effects::default(),
             trace: Vec::new(),
+            chronicle: Chronicle::default(),
             kept: None,
             request,
         }
@@ -163,15 +166,12 @@ impl<'p> Evaluation<'p> {
         }
         self.seq = Seq(self.seq.0 + 1);
         let record = Record { seq: self.seq, received_at, fact: Fact::Event(event) };
-        // Nobody is ever spilled here, so nobody can be missing.
-        let taken = self.state.step(self.program, &record, &mut self.effects);
-        debug_assert!(taken.is_ok());
-        let Fact::Event(event) = record.fact;
-        // Now, because an identifier may be somebody else's later.
-        let person = event.identifiers.first().and_then(|it| self.state.resolve(it));
-        if let (Some(kept), Some(person)) = (&mut self.kept, person) {
-            kept.push((self.seq, event, person));
+        if let (Some(kept), Fact::Event(event)) = (&mut self.kept, &record.fact) {
+            kept.push((self.seq, event.clone()));
         }
+        // Nobody is ever spilled here, so nobody can be missing.
+        let taken = self.chronicle.step(&mut self.state, self.program, record, &mut self.effects);
+        debug_assert!(taken.is_ok());
         self.note(&message.message_id);
         Ok(Taken::In)
     }
@@ -197,8 +197,8 @@ impl<'p> Evaluation<'p> {
         let consent = &self.program.consent;
         let purpose = funnel.purpose.as_deref().filter(|_| consent.enforced).and_then(|name| consent.purpose(name));
         let mut of_people: BTreeMap<PersonId, Vec<(Seq, &Event)>> = BTreeMap::new();
-        for (seq, event, person) in self.kept.iter().flatten() {
-            let person = self.state.canonical(*person);
+        for (seq, event) in self.kept.iter().flatten() {
+            let Some(person) = self.state.whose(event, *seq) else { continue };
             if self.state.admits(person, event, *seq, purpose) {
                 of_people.entry(person).or_default().push((*seq, event));
             }
@@ -249,8 +249,8 @@ impl<'p> Evaluation<'p> {
         people.sort_by(|(_, a), (_, b)| a.identifiers.cmp(&b.identifiers));
         let places: FxHashMap<PersonId, usize> =
             people.iter().enumerate().map(|(place, (id, _))| (*id, place)).collect();
-        let events = self.kept.iter().flatten().filter_map(|(seq, event, person)| {
-            let person = self.state.canonical(*person);
+        let events = self.kept.iter().flatten().filter_map(|(seq, event)| {
+            let person = self.state.whose(event, *seq)?;
             Some(HistoricEvent { person: *places.get(&person)?, seq: *seq, event: event.clone() })
         });
         let events = events.collect();

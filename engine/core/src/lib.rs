@@ -4,6 +4,7 @@
 //! moment it was last advanced to; nothing else. Builds for wasm32.
 
 mod aggregate;
+pub mod chronicle;
 pub mod consent;
 mod datum;
 mod deliver;

@@ -36,6 +36,10 @@ pub const IDENTIFIERS: usize = 1_000;
 /// Refused links remembered for one person, so that each is reported once and not with every message.
 pub const REFUSALS: usize = 16;
 
+/// Links of one identifier that a rule is against, kept in case that something becomes known that decides differently. One
+/// more is forgotten.
+pub const LOOSE_LINKS: usize = 1_000;
+
 /// Events of one person kept for rules with a purpose, so that what people say later can change what those see. Beyond it
 /// the older half counts as it does by then.
 pub const KEPT_EVENTS: usize = 512;

@@ -67,6 +67,11 @@ impl<'a> Held<'a> {
 }
 
 impl Person {
+    /// Nothing is known yet, not even an event.
+    pub fn unseen() -> Self {
+        Self { first_seen: Moment::MAX, last_seen: Moment::MIN, ..Self::new(Moment::MIN) }
+    }
+
     /// Nothing is known yet but that there was an event.
     pub fn new(seen: Moment) -> Self {
         Self {

@@ -145,7 +145,7 @@ impl<'a> PersonScene<'a, '_> {
 }
 
 /// A set of rules, to be gone through in order.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct RuleSet {
     words: Vec<u64>,
 }

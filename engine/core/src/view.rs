@@ -100,7 +100,7 @@ pub struct IdentifierView {
     pub last_seen: Moment,
     /// The source that it was seen in first.
     pub source: String,
-    /// It was this person's until it expired or turned out to be shared by too many.
+    /// It was this person's until it expired.
     pub former: bool,
 }
 
@@ -117,8 +117,8 @@ pub struct LinkView {
     pub seq: u64,
     /// When.
     pub at: Moment,
-    /// By an `alias` call.
-    pub explicit: bool,
+    /// What says so: `message`, `alias` or `decision`.
+    pub by: &'static str,
 }
 
 /// A value of the golden record.
@@ -180,9 +180,19 @@ impl Viewed<'_> {
             journeys: self.journeys(),
             consent: self.consent(),
             answers: answers(self.plan, self.person),
-            first_seen: self.person.first_seen,
-            last_seen: self.person.last_seen,
+            first_seen: self.seen().0,
+            last_seen: self.seen().1,
         }
+    }
+
+    /// Their earliest event and their latest. Of somebody of whom only others' messages tell: when those did.
+    fn seen(&self) -> (Moment, Moment) {
+        if self.person.first_seen <= self.person.last_seen {
+            return (self.person.first_seen, self.person.last_seen);
+        }
+        let nodes = || self.component.nodes.iter().filter_map(|node| Some(self.graph.node(*node)?.1));
+        let (first, last) = (nodes().map(|it| it.first_seen).min(), nodes().map(|it| it.last_seen).max());
+        (first.unwrap_or(self.now), last.unwrap_or(self.now))
     }
 
     fn consent(&self) -> Vec<ConsentView> {
@@ -208,24 +218,16 @@ impl Viewed<'_> {
     }
 
     fn identifiers(&self) -> Vec<IdentifierView> {
-        let current =
-            self.component.nodes.iter().filter_map(|node| self.graph.node(*node)).map(|(it, node)| IdentifierView {
-                kind: self.kind(it.kind),
-                value: it.value.to_string(),
-                first_seen: node.first_seen,
-                last_seen: node.last_seen,
-                source: self.source(node.source),
-                former: false,
-            });
-        let former = self.component.ties().former.iter().map(|it| IdentifierView {
-            kind: self.kind(it.identifier.kind),
-            value: it.identifier.value.to_string(),
-            first_seen: it.first_seen,
-            last_seen: it.last_seen,
-            source: self.source(it.source),
-            former: true,
+        let nodes = self.component.nodes.iter().filter_map(|node| self.graph.node(*node));
+        let views = nodes.map(|(it, node)| IdentifierView {
+            kind: self.kind(it.kind),
+            value: it.value.to_string(),
+            first_seen: node.first_seen,
+            last_seen: node.last_seen,
+            source: self.source(node.source),
+            former: node.former,
         });
-        let mut all: Vec<_> = current.chain(former).collect();
+        let mut all: Vec<_> = views.collect();
         all.sort_unstable();
         all
     }
@@ -242,7 +244,7 @@ impl Viewed<'_> {
                 source: self.source(edge.source),
                 seq: edge.seq.0,
                 at: edge.at,
-                explicit: edge.explicit,
+                by: edge.grade.as_str(),
             })
         });
         links.collect()

@@ -53,13 +53,18 @@ pub enum EntryKind {
         /// The id that is no more.
         absorbed: String,
     },
+    /// Somebody turned out not to be this person.
+    Split {
+        /// The id of who is somebody else.
+        parted: String,
+    },
     /// A link was refused.
     LinkRefused {
         /// The identifier's kind.
         kind: String,
         /// Its value.
         value: String,
-        /// `unique`, `limit`, `untrusted`, `generic`, `expired`.
+        /// `unique`, `limit`, `untrusted`, `generic`, `expired`, `decided`.
         reason: String,
     },
     /// Entered a segment.

@@ -150,7 +150,7 @@ fn people() -> Named {
 
 /// One schema for each type of entry.
 fn entry() -> Json {
-    let kinds: [(&str, &[(&str, Json)]); 9] = [
+    let kinds: [(&str, &[(&str, Json)]); 10] = [
         (
             "event",
             &[
@@ -164,6 +164,7 @@ fn entry() -> Json {
         ),
         ("created", &[]),
         ("merged", &[("absorbed", id())]),
+        ("split", &[("parted", id())]),
         ("link_refused", &[("kind", text()), ("value", text()), ("reason", text())]),
         ("entered", &[("segment", text())]),
         ("left", &[("segment", text())]),

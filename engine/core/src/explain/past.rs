@@ -5,6 +5,7 @@
 //! anything about them, so the same fold over fewer messages gives the same person.
 
 use crate::State;
+use crate::chronicle::Chronicle;
 use crate::effect::{Effects, PersonId};
 use crate::person::Person;
 use crate::record::{Event, Fact, Identifier, Record, Seq};
@@ -61,17 +62,17 @@ impl Past {
         program.aggregates.iter_mut().for_each(|aggregate| aggregate.enough = None);
         let mut state = State::new(&program);
         let mut effects = Effects::default();
-        let mut happened: Vec<(Option<PersonId>, Happened)> = Vec::new();
+        let mut chronicle = Chronicle::default();
+        let mut happened: Vec<Happened> = Vec::new();
         for Logged { message_id, record } in messages {
             if record.received_at > now {
                 break;
             }
+            let Record { seq, fact: Fact::Event(event), .. } = record.clone();
             // Nobody is ever spilled here, so nobody can be missing.
-            state.step(&program, &record, &mut effects).ok()?;
-            effects.changes.clear();
-            effects.deliveries.clear();
-            let Record { seq, fact: Fact::Event(event), .. } = record;
-            happened.push((state.last_subject(), Happened { message_id, at: event.occurred_at, seq, event }));
+            chronicle.step(&mut state, &program, record, &mut effects).ok()?;
+            effects = Effects::default();
+            happened.push(Happened { message_id, at: event.occurred_at, seq, event });
         }
         state.advance(&program, now, &mut effects).ok()?;
         let person = match who {
@@ -79,9 +80,8 @@ impl Past {
             Who::Person(id) => state.canonical(*id),
         };
         let body = state.copy_of(person)?;
-        let is_theirs = |whose: Option<PersonId>| whose.is_some_and(|id| state.canonical(id) == person);
-        let mut events: Vec<Happened> =
-            happened.into_iter().filter(|(whose, _)| is_theirs(*whose)).map(|(_, it)| it).collect();
+        let is_theirs = |it: &Happened| state.whose(&it.event, it.seq) == Some(person);
+        let mut events: Vec<Happened> = happened.into_iter().filter(is_theirs).collect();
         events.sort_by_key(|it| (it.at, it.seq));
         Some(Self { program, state, person, body, events, now })
     }

@@ -1,7 +1,7 @@
 //! Whose a message is: its identifiers, in the project's order of priority, made comparable.
 
 use super::path::{MessagePath, person_traits};
-use crate::message::{Call, Label, Message, limits};
+use crate::message::{Call, Label, Message, Reason, code, limits};
 use crate::record::Identifier;
 use serde_json::Value as Json;
 use sonder_dsl::ir::IdentifierKindId;
@@ -18,6 +18,7 @@ pub(super) struct Identifiers {
 
 struct Kind {
     id: IdentifierKindId,
+    name: String,
     place: Place,
     /// Also takes the `previousId` of an `alias`.
     is_user_id: bool,
@@ -46,6 +47,7 @@ impl Identifiers {
     pub(super) fn new(identity: &Identity) -> Self {
         let kinds = identity.identifiers.iter().zip(0..).map(|(declared, index)| Kind {
             id: IdentifierKindId(index),
+            name: declared.name.clone(),
             place: match (&declared.from, declared.name.as_str()) {
                 (Some(paths), _) => Place::Paths(paths.iter().map(|path| MessagePath::new(path)).collect()),
                 (None, "user_id") => Place::UserId,
@@ -67,6 +69,29 @@ impl Identifiers {
     pub(super) fn normalize(&self, kind: IdentifierKindId, value: &str) -> Option<Identifier> {
         let value = self.kinds.get(kind.index())?.normalized(value)?;
         Some(Identifier { kind, value: value.as_ref().into() })
+    }
+
+    /// The identifiers that a decision is about, in its own order, each once.
+    pub(super) fn decided(&self, message: &Message, reasons: &mut Vec<Reason>) -> Vec<Identifier> {
+        let named = message.rest.get("identifiers").and_then(Json::as_array).map_or(&[][..], Vec::as_slice);
+        let mut found: Vec<Identifier> = Vec::with_capacity(named.len());
+        for (place, it) in named.iter().enumerate() {
+            let text = |key: &str| it.get(key).and_then(Json::as_str).unwrap_or_default();
+            let kind = self.kinds.iter().find(|kind| kind.name == text("kind"));
+            match kind.and_then(|kind| self.normalize(kind.id, text("value"))) {
+                Some(identifier) if found.contains(&identifier) => {}
+                Some(identifier) => found.push(identifier),
+                None => {
+                    let message = format!("`{}:{}` identifies nobody", text("kind"), text("value"));
+                    reasons.push(Reason::new(code::MISSING_IDENTIFIER, format!("/identifiers/{place}"), message));
+                }
+            }
+        }
+        if found.len() < 2 && reasons.is_empty() {
+            let message = "a decision about who is who names two identifiers or more";
+            reasons.push(Reason::new(code::MISSING_IDENTIFIER, "/identifiers", message));
+        }
+        found
     }
 
     /// The identifiers of a message, by priority, each once. Values that identify nobody are left out and noted.

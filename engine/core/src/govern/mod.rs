@@ -121,8 +121,12 @@ impl Governor {
             }
         };
         let of_event = rules.map_or(&[][..], |rules| &rules.identifiers);
-        let identifiers = self.identifiers.read(message, of_event, &stripped, &mut labels);
-        if identifiers.is_empty() && !labels.contains(&Label::Anonymous) {
+        let identifiers = if message.call.is_decision() {
+            self.identifiers.decided(message, &mut reasons)
+        } else {
+            self.identifiers.read(message, of_event, &stripped, &mut labels)
+        };
+        if !message.call.is_decision() && identifiers.is_empty() && !labels.contains(&Label::Anonymous) {
             let message = "nothing says whose it is: no identifier of the project has a usable value";
             reasons.push(Reason::new(code::MISSING_IDENTIFIER, "", message));
         }
@@ -156,7 +160,7 @@ impl Governor {
             Call::Track => message.name.as_deref()?,
             Call::Page => "page_viewed",
             Call::Screen => "screen_viewed",
-            Call::Identify | Call::Group | Call::Alias => return None,
+            Call::Identify | Call::Group | Call::Alias | Call::Link | Call::Unlink => return None,
         };
         let declared = self.naming.find(name);
         if declared.is_none() && is_change(message) {

@@ -1,17 +1,21 @@
 //! The identity graph: nodes are identifiers, edges say that two of them are one person's, people are components.
 //!
-//! Edges keep their provenance and are never changed. A node knows its person directly: joining relabels the nodes of
-//! the person created later, so looking up is one hash and following an alias is another. Ids of people are stable:
+//! Edges keep their provenance: who said so first, and where. A node knows its person directly: joining relabels the nodes
+//! of the person created later, so looking up is one hash and following an alias is another. Ids of people are stable:
 //! one that was absorbed stays an alias of whom it became.
+//!
+//! Links that a rule is against are kept too, at both of their ends: what becomes known later may decide differently.
+//! Which of all links hold is [`partition`](super::partition)'s to say; this is where they are kept.
 //!
 //! Cost: look up O(1); joining O(identifiers of the absorbed), which the limits bound.
 
 use super::texts::{TextId, Texts};
 use crate::effect::PersonId;
-use crate::footprint;
 use crate::paged::Paged;
 use crate::record::{Identifier, Seq};
+use crate::{footprint, limits};
 use hashbrown::HashTable;
+use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 use sonder_dsl::ir::{IdentifierKindId, SourceId};
 use sonder_dsl::time::Moment;
@@ -27,6 +31,9 @@ pub struct NodeId(pub u32);
 pub struct PersonIndex(pub u32);
 
 impl PersonIndex {
+    /// The owner of a node that is nobody's.
+    pub const NOBODY: Self = Self(u32::MAX);
+
     /// As an index.
     pub const fn index(self) -> usize {
         self.0 as usize
@@ -50,6 +57,8 @@ pub struct Node {
     pub generation: u16,
     /// Shared by too many to identify anybody: it links no more.
     pub generic: bool,
+    /// The identifier started anew since: this is what it was before.
+    pub former: bool,
 }
 
 impl Node {
@@ -60,34 +69,67 @@ impl Node {
     }
 }
 
-/// Two identifiers are one person's.
+/// Two identifiers are one person's, somebody says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Edge {
-    /// The one of higher priority in the message that said so.
+    /// The one of higher priority.
     pub a: NodeId,
     /// The other.
     pub b: NodeId,
-    /// Who said so.
+    /// What says so.
+    pub grade: Grade,
+    /// Who said so, of those who said so when it happened first.
     pub source: SourceId,
     /// In which record.
     pub seq: Seq,
     /// When.
     pub at: Moment,
-    /// By an `alias` call.
-    pub explicit: bool,
 }
 
-/// An identifier that once was this person's.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Former {
-    /// Which.
-    pub identifier: Identifier,
-    /// The earliest event that carried it.
-    pub first_seen: Moment,
-    /// The latest event that carried it as this person's.
-    pub last_seen: Moment,
-    /// Where it was seen first.
-    pub source: SourceId,
+impl Edge {
+    /// Whether it is between these two.
+    pub fn is_between(&self, a: NodeId, b: NodeId) -> bool {
+        (self.a, self.b) == (a, b) || (self.a, self.b) == (b, a)
+    }
+
+    /// The end that is not this one.
+    pub fn beyond(&self, node: NodeId) -> NodeId {
+        if self.a == node { self.b } else { self.a }
+    }
+
+    /// Takes in that it was said again. What happened first counts, whenever it arrives. Says whether it is stronger now.
+    pub fn hear(&mut self, again: Self) -> bool {
+        let is_stronger = (again.grade, again.at) < (self.grade, self.at);
+        if is_stronger {
+            *self = Self { a: self.a, b: self.b, ..again };
+        }
+        is_stronger
+    }
+}
+
+/// What says that two identifiers are one person's; the stronger comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Grade {
+    /// Somebody decided so.
+    Decided,
+    /// An `alias` call.
+    Alias,
+    /// One message carried both.
+    Seen,
+}
+
+impl Grade {
+    /// All of them, in the order of their codes in checkpoints.
+    pub const ALL: [Self; 3] = [Self::Decided, Self::Alias, Self::Seen];
+
+    /// As views name it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Decided => "decision",
+            Self::Alias => "alias",
+            Self::Seen => "message",
+        }
+    }
 }
 
 /// A refused link that was reported.
@@ -112,11 +154,14 @@ pub enum Reason {
     Generic,
     /// The value was not seen for too long.
     Expired,
+    /// Somebody decided that they are not one person's.
+    Decided,
 }
 
 impl Reason {
     /// All of them, in the order of their codes in checkpoints.
-    pub const ALL: [Self; 5] = [Self::Unique, Self::Limit, Self::Untrusted, Self::Generic, Self::Expired];
+    pub const ALL: [Self; 6] =
+        [Self::Unique, Self::Limit, Self::Untrusted, Self::Generic, Self::Expired, Self::Decided];
 
     /// As changes name it.
     pub const fn as_str(self) -> &'static str {
@@ -126,6 +171,7 @@ impl Reason {
             Self::Untrusted => "untrusted",
             Self::Generic => "generic",
             Self::Expired => "expired",
+            Self::Decided => "decided",
         }
     }
 }
@@ -137,7 +183,7 @@ pub struct Component {
     pub id: PersonId,
     /// The record that made the person.
     pub created: Seq,
-    /// Their identifiers, in the order in which they joined.
+    /// Their identifiers, in the order in which they joined; also those that have started anew since.
     pub nodes: SmallVec<[NodeId; 4]>,
     /// What somebody with a single identifier has nothing of: most people.
     ties: Option<Box<Ties>>,
@@ -150,15 +196,21 @@ pub struct Ties {
     pub edges: SmallVec<[Edge; 1]>,
     /// People who turned out to be this one.
     pub absorbed: ThinVec<PersonId>,
-    /// Identifiers that expired or turned out to be generic.
-    pub former: ThinVec<Former>,
-    /// Links that were refused lately; the oldest first.
+    /// Refusals that were reported lately; the oldest first.
     pub refused: ThinVec<Refusal>,
 }
 
 /// Nothing.
-static NO_TIES: Ties =
-    Ties { edges: SmallVec::new_const(), absorbed: ThinVec::new(), former: ThinVec::new(), refused: ThinVec::new() };
+static NO_TIES: Ties = Ties { edges: SmallVec::new_const(), absorbed: ThinVec::new(), refused: ThinVec::new() };
+
+/// A link that a rule is against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Loose {
+    /// The link.
+    pub edge: Edge,
+    /// What is against it.
+    pub reason: Reason,
+}
 
 /// An identifier, as the graph keeps it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -198,6 +250,12 @@ pub struct Graph {
     free: Vec<PersonIndex>,
     /// People by the lower part of their ids, also of those that are aliases.
     by_id: HashTable<(u32, PersonIndex)>,
+    /// Links that do not hold, by each of their ends.
+    loose: FxHashMap<NodeId, Vec<Loose>>,
+    /// Nodes that somebody decided are not one person's, by each of them.
+    apart: FxHashMap<NodeId, Vec<NodeId>>,
+    /// What identifiers were before they started anew, and up to which record; in order.
+    former: FxHashMap<NodeId, Vec<(Seq, NodeId)>>,
 }
 
 /// Spreads the half of a hash that is kept over the bits that tables look at.
@@ -322,39 +380,210 @@ impl Graph {
         }
     }
 
-    /// Takes a node from its person, who keeps it as a former one. The node itself starts anew.
-    pub fn detach(&mut self, node: NodeId) {
-        let Some((identifier, it)) = self.node(node) else { return };
-        let former = Former {
-            identifier: identifier.into(),
-            first_seen: it.first_seen,
-            last_seen: it.last_seen,
-            source: it.source,
+    /// An identifier starts anew with a record: what it was stays with its person, as a node of its own.
+    pub fn start_anew(&mut self, node: NodeId, seq: Seq) {
+        let Some(entry) = self.nodes.get(node.0 as usize) else { return };
+        let was = NodeId(self.nodes.len() as u32);
+        let (before, text, kind) = (Node { former: true, ..entry.node.clone() }, entry.text, entry.kind);
+        let person = before.person;
+        self.nodes.push(Entry { node: before, text, kind });
+        self.former.entry(node).or_default().push((seq, was));
+        let rename = |it: &mut NodeId| {
+            if *it == node {
+                *it = was;
+            }
         };
-        let person = it.person;
         if let Some(component) = self.component_mut(person) {
-            component.nodes.retain(|mine| *mine != node);
-            let ties = component.ties_mut();
-            ties.edges.retain(|edge| edge.a != node && edge.b != node);
-            ties.former.push(former);
+            component.nodes.iter_mut().for_each(rename);
+            if let Some(ties) = &mut component.ties {
+                ties.edges.iter_mut().for_each(|edge| [&mut edge.a, &mut edge.b].into_iter().for_each(rename));
+            }
+        }
+        for mut loose in self.loose.remove(&node).unwrap_or_default() {
+            let other = loose.edge.beyond(node);
+            [&mut loose.edge.a, &mut loose.edge.b].into_iter().for_each(rename);
+            self.let_go(other, node);
+            self.keep_loose(loose);
+        }
+        for other in self.apart.get(&node).cloned().unwrap_or_default() {
+            self.keep_apart(was, other);
         }
         if let Some(it) = self.node_mut(node) {
+            it.person = PersonIndex::NOBODY;
             it.generation = it.generation.saturating_add(1);
             it.sharers = 0;
+            it.generic = false;
         }
+    }
+
+    /// What an identifier was as of a record.
+    pub fn node_at(&self, identifier: &Identifier, seq: Seq) -> Option<NodeId> {
+        let node = self.find(identifier)?;
+        let before = self.former.get(&node).and_then(|all| all.iter().find(|(until, _)| seq < *until));
+        Some(before.map_or(node, |(_, was)| *was))
+    }
+
+    /// What an identifier was when it had started anew so many times.
+    pub fn node_of_generation(&self, identifier: &Identifier, generation: u16) -> Option<NodeId> {
+        let now = self.find(identifier)?;
+        let before = self.former.get(&now).into_iter().flatten().map(|(_, was)| *was);
+        before.chain([now]).find(|node| self.node(*node).is_some_and(|(_, it)| it.generation == generation))
+    }
+
+    /// Up to which record a node is what its identifier was; `None` for one that its identifier still is.
+    pub fn former_until(&self, node: NodeId) -> Option<Seq> {
+        let (named, it) = self.node(node)?;
+        if !it.former {
+            return None;
+        }
+        let now = self.find(&named.into())?;
+        self.former.get(&now)?.iter().find(|(_, was)| *was == node).map(|(until, _)| *until)
+    }
+
+    /// Takes in what an identifier was up to a record.
+    pub fn add_former(&mut self, identifier: &Identifier, until: Seq, was: NodeId) {
+        let Some(now) = self.find(identifier) else { return };
+        let all = self.former.entry(now).or_default();
+        all.push((until, was));
+        all.sort_unstable();
+    }
+
+    /// Adds a node that an identifier no longer is.
+    pub fn add_former_node(&mut self, identifier: &Identifier, node: Node) -> NodeId {
+        let id = NodeId(self.nodes.len() as u32);
+        self.nodes.push(Entry { node, text: self.texts.add(&identifier.value), kind: identifier.kind });
+        id
     }
 
     /// Notes why two nodes of one person belong together, unless that is known.
     pub fn connect(&mut self, person: PersonIndex, edge: Edge) {
-        if let Some(component) = self.component_mut(person)
-            && !component.connects(edge.a, edge.b)
-        {
-            let edges = &mut component.ties_mut().edges;
-            if edges.len() == edges.capacity() {
-                edges.reserve_exact(1);
+        let Some(component) = self.component_mut(person) else { return };
+        let edges = &mut component.ties_mut().edges;
+        match edges.iter_mut().find(|it| it.is_between(edge.a, edge.b)) {
+            Some(known) => _ = known.hear(edge),
+            None => {
+                if edges.len() == edges.capacity() {
+                    edges.reserve_exact(1);
+                }
+                edges.push(edge);
             }
-            edges.push(edge);
         }
+    }
+
+    /// Links of a node that do not hold.
+    pub fn loose_of(&self, node: NodeId) -> &[Loose] {
+        self.loose.get(&node).map_or(&[], Vec::as_slice)
+    }
+
+    /// The link between two nodes that does not hold.
+    pub fn loose_between(&self, a: NodeId, b: NodeId) -> Option<&Loose> {
+        self.loose_of(a).iter().find(|it| it.edge.is_between(a, b))
+    }
+
+    /// Keeps a link that does not hold, in place of what was known of it. Says whether there was room.
+    pub fn keep_loose(&mut self, loose: Loose) -> bool {
+        let ends = [loose.edge.a, loose.edge.b];
+        if let Some(known) = self.loose_between(ends[0], ends[1]) {
+            if *known != loose {
+                for end in ends {
+                    let of_end = self.loose.get_mut(&end).into_iter().flatten();
+                    of_end.filter(|it| it.edge.is_between(ends[0], ends[1])).for_each(|it| *it = loose);
+                }
+            }
+            return true;
+        }
+        if ends.iter().any(|end| self.loose_of(*end).len() >= limits::LOOSE_LINKS) {
+            return false;
+        }
+        for end in ends {
+            self.loose.entry(end).or_default().push(loose);
+        }
+        true
+    }
+
+    /// Forgets a link of `node` with `other` that does not hold, at the end of `node`.
+    fn let_go(&mut self, node: NodeId, other: NodeId) {
+        if let Some(all) = self.loose.get_mut(&node) {
+            all.retain(|it| it.edge.beyond(node) != other);
+            if all.is_empty() {
+                self.loose.remove(&node);
+            }
+        }
+    }
+
+    /// Forgets a link that does not hold.
+    pub fn drop_loose(&mut self, a: NodeId, b: NodeId) {
+        self.let_go(a, b);
+        self.let_go(b, a);
+    }
+
+    /// Forgets all links of a node that do not hold.
+    pub fn forget_loose(&mut self, node: NodeId) {
+        for loose in self.loose.remove(&node).unwrap_or_default() {
+            self.let_go(loose.edge.beyond(node), node);
+        }
+    }
+
+    /// The nodes that somebody decided are somebody else's than this one.
+    pub fn apart_from(&self, node: NodeId) -> &[NodeId] {
+        self.apart.get(&node).map_or(&[], Vec::as_slice)
+    }
+
+    /// Two nodes are not one person's.
+    pub fn keep_apart(&mut self, a: NodeId, b: NodeId) {
+        for (one, other) in [(a, b), (b, a)] {
+            let all = self.apart.entry(one).or_default();
+            if !all.contains(&other) {
+                all.push(other);
+            }
+        }
+    }
+
+    /// Takes back that somebody decided that two nodes are one person's.
+    pub fn undo_decision(&mut self, a: NodeId, b: NodeId) {
+        let is_it = |edge: &Edge| edge.grade == Grade::Decided && edge.is_between(a, b);
+        if self.loose_between(a, b).is_some_and(|loose| is_it(&loose.edge)) {
+            self.drop_loose(a, b);
+        }
+        let person = self.node(a).map_or(PersonIndex::NOBODY, |(_, it)| it.person);
+        if let Some(ties) = self.component_mut(person).and_then(|component| component.ties.as_mut()) {
+            ties.edges.retain(|edge| !is_it(edge));
+        }
+    }
+
+    /// Two nodes may be one person's after all.
+    pub fn let_together(&mut self, a: NodeId, b: NodeId) {
+        for (one, other) in [(a, b), (b, a)] {
+            if let Some(all) = self.apart.get_mut(&one) {
+                all.retain(|it| *it != other);
+                if all.is_empty() {
+                    self.apart.remove(&one);
+                }
+            }
+        }
+    }
+
+    /// All pairs that somebody decided are not one person's; each once, in no order that means anything.
+    pub fn all_apart(&self) -> impl Iterator<Item = (NodeId, NodeId)> {
+        let pairs = self.apart.iter().flat_map(|(one, all)| all.iter().map(|other| (*one, *other)));
+        pairs.filter(|(one, other)| one < other)
+    }
+
+    /// Takes a person out: their nodes are nobody's, and the place waits for [`release`](Self::release).
+    pub fn take_apart(&mut self, person: PersonIndex) -> Option<Component> {
+        let gone = self.components.get_mut(person.index())?.take()?;
+        for node in &gone.nodes {
+            if let Some(node) = self.node_mut(*node) {
+                node.person = PersonIndex::NOBODY;
+            }
+        }
+        for id in gone.ties().absorbed.iter().chain([&gone.id]) {
+            let entry = self.by_id.find_entry(spread(id.end()), |entry| *entry == (id.end(), person));
+            if let Ok(entry) = entry {
+                entry.remove();
+            }
+        }
+        Some(gone)
     }
 
     /// Two people are one: the one created first absorbs the other. Returns (survivor, absorbed); the absorbed place
@@ -381,7 +610,6 @@ impl Graph {
         ties.edges.extend(theirs.edges);
         ties.absorbed.extend(theirs.absorbed);
         ties.absorbed.push(gone.id);
-        ties.former.extend(theirs.former);
         theirs.refused.into_iter().for_each(|refusal| {
             component.remember(refusal);
         });
@@ -391,13 +619,6 @@ impl Graph {
     /// The place of an absorbed person may be used again.
     pub fn release(&mut self, absorbed: PersonIndex) {
         self.free.push(absorbed);
-    }
-
-    /// How many identifiers of a kind a person has.
-    pub fn count_of_kind(&self, person: PersonIndex, kind: IdentifierKindId) -> usize {
-        let Some(component) = self.component(person) else { return 0 };
-        let is_of_kind = |node: &&NodeId| self.node(**node).is_some_and(|(identifier, _)| identifier.kind == kind);
-        component.nodes.iter().filter(is_of_kind).count()
     }
 }
 
@@ -419,8 +640,7 @@ impl Component {
 
     /// Takes over how their identifiers came together.
     pub fn tie(&mut self, ties: Ties) {
-        let none =
-            ties.edges.is_empty() && ties.absorbed.is_empty() && ties.former.is_empty() && ties.refused.is_empty();
+        let none = ties.edges.is_empty() && ties.absorbed.is_empty() && ties.refused.is_empty();
         self.ties = (!none).then(|| Box::new(ties));
     }
 
@@ -429,9 +649,9 @@ impl Component {
         self.id == id || self.ties().absorbed.contains(&id)
     }
 
-    /// Whether that pair of nodes was linked before.
-    pub fn connects(&self, a: NodeId, b: NodeId) -> bool {
-        self.ties().edges.iter().any(|edge| (edge.a, edge.b) == (a, b))
+    /// Why two of their nodes belong together, where that was said of just these.
+    pub fn edge(&self, a: NodeId, b: NodeId) -> Option<&Edge> {
+        self.ties().edges.iter().find(|edge| edge.is_between(a, b))
     }
 
     /// Says whether that refusal is news.
@@ -440,7 +660,7 @@ impl Component {
             return false;
         }
         let refused = &mut self.ties_mut().refused;
-        if refused.len() >= crate::limits::REFUSALS {
+        if refused.len() >= limits::REFUSALS {
             refused.remove(0);
         }
         refused.push(refusal);
@@ -458,12 +678,6 @@ impl Component {
 impl Ties {
     fn size(&self) -> usize {
         let edges = if self.edges.spilled() { footprint::block(self.edges.capacity() * size_of::<Edge>()) } else { 0 };
-        let former = self.former.iter().map(|former| footprint::text(&former.identifier.value)).sum::<usize>();
-        footprint::block(size_of::<Self>())
-            + edges
-            + footprint::list(&self.absorbed)
-            + footprint::list(&self.former)
-            + former
-            + footprint::list(&self.refused)
+        footprint::block(size_of::<Self>()) + edges + footprint::list(&self.absorbed) + footprint::list(&self.refused)
     }
 }

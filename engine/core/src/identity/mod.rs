@@ -1,23 +1,31 @@
 //! Identity: whose event is it?
 //!
-//! All identifiers of a message are one person's. The event belongs to the person of its identifier of the highest
-//! priority; each further one is linked to that person, unless a rule of `identity.yaml` is against it: then the link is
-//! refused, the event still counts, and the refusal is reported once.
+//! All identifiers of a message are one person's: each pair of them is a link, unless a rule of `identity.yaml` is against
+//! it. The event belongs to the person of its identifier of the highest priority. A link that is refused is kept, the
+//! event still counts, and the refusal is reported once.
 //!
 //! - `unique`: two people with different values of the kind are never one, unless an `alias` call says so itself;
 //! - `limit`: a person has no more than so many values of the kind;
 //! - `trust`: a source links only kinds that it is trusted with; others are ignored, unless the message has nothing else;
-//! - `generic_after`: a value seen with more identifiers of higher priority than this links nobody, and an event that
-//!   carries nothing else is a person's of its own, apart from those who share it;
+//! - `generic_after`: a value seen with more identifiers of higher priority than this links nobody, and never has: an event
+//!   that carries nothing else is a person's of its own, apart from those who share it;
 //! - `expires`: a value not seen for so long starts anew.
+//!
+//! Who is one person does not depend on the order in which messages arrive ([`partition`]); only `expires` does, as it is
+//! about time. Where a message takes an identifier from somebody who had it, the people concerned are made anew from the
+//! log: [`Redraw`].
 
 pub mod graph;
+pub mod partition;
+pub mod record;
 mod texts;
 
 use crate::effect::PersonId;
-use crate::limits;
+use crate::message::Call;
 use crate::record::{Event, Identifier, Seq};
-use graph::{Component, Edge, Graph, Node, NodeId, PersonIndex, Reason, Refusal};
+use graph::{Component, Edge, Grade, Graph, Loose, Node, NodeId, PersonIndex, Reason, Refusal};
+use partition::{Cluster, Constraints, Meaning, Partition};
+use smallvec::SmallVec;
 use sonder_dsl::ir::{IdentifierKindId, Program};
 use sonder_dsl::model::{Identity, Trust};
 use sonder_dsl::time::Moment;
@@ -27,6 +35,7 @@ use xxhash_rust::xxh3::{xxh3_64_with_seed, xxh3_128};
 #[derive(Clone, Debug)]
 pub struct LinkRules {
     identity: Identity,
+    constraints: Constraints,
     /// By source and kind: whether the source may link the kind.
     trusted: Vec<Vec<bool>>,
     /// Whether any kind expires.
@@ -71,6 +80,19 @@ pub enum Finding {
     },
 }
 
+/// A part of the graph that was decided again.
+#[derive(Debug)]
+pub struct Redraw {
+    /// Who is to be made anew, because somebody loses an identifier.
+    pub torn: Vec<PersonIndex>,
+    /// Who is who then.
+    pub partition: Partition,
+    /// A value that turns out to be shared by too many.
+    pub generic: Option<NodeId>,
+    /// Two nodes that were never seen together before.
+    pub news: Option<(NodeId, NodeId)>,
+}
+
 /// The record at hand.
 #[derive(Clone, Copy)]
 pub struct Sighting<'e> {
@@ -93,71 +115,96 @@ impl LinkRules {
             (0..identity.identifiers.len()).map(may_link).collect()
         });
         let expiring = identity.identifiers.iter().any(|kind| kind.expires.is_some());
-        Self { identity: identity.clone(), trusted: trusted.collect(), expiring }
+        Self {
+            identity: identity.clone(),
+            constraints: Constraints::new(identity),
+            trusted: trusted.collect(),
+            expiring,
+        }
     }
 
     /// Finds the person of an event, and links what belongs together.
+    ///
+    /// # Errors
+    /// When a link is stronger than others that hold: it is not taken in then. [`settle`](Self::settle) the redraw, and come
+    /// again.
     pub fn resolve(
         &self,
         graph: &mut Graph,
         sighting: Sighting<'_>,
         findings: &mut Vec<Finding>,
-    ) -> Option<PersonIndex> {
+    ) -> Result<Option<PersonIndex>, Box<Redraw>> {
         let event = sighting.event;
+        if event.call.is_decision() {
+            return self.obey(graph, sighting, findings).map(|()| None);
+        }
         if let Some(person) = self.familiar(graph, event) {
-            return Some(person);
+            return Ok(Some(person));
         }
-        let first_refusal = findings.len();
+        let begin = findings.len();
         for identifier in &event.identifiers {
-            self.refresh(graph, identifier, event.occurred_at, findings);
+            self.refresh(graph, identifier, sighting, findings);
         }
-        let primary = self.primary(graph, event)?;
-        let mut person = self.person_of(graph, primary, sighting, findings)?;
-        let id = graph.component(person)?.id;
-        for finding in &mut findings[first_refusal..] {
+        let Some(primary) = self.primary(graph, event) else { return Ok(None) };
+        let main = node_of(graph, primary, event);
+        self.link(graph, primary, main, sighting, findings)?;
+        let person = self.owner_or_new(graph, main, sighting, findings);
+        let Some(component) = graph.component(person) else { return Ok(None) };
+        for finding in &mut findings[begin..] {
             // Whoever the event is of hears that an identifier started anew.
             if let Finding::Refused { person: whose, .. } = finding {
-                *whose = id;
+                *whose = component.id;
             }
         }
         for identifier in event.identifiers.iter().filter(|identifier| *identifier != primary) {
-            person = self.link(graph, person, primary, identifier, sighting, findings);
+            self.report(graph, person, (primary, main), identifier, event, findings);
         }
         for identifier in &event.identifiers {
             if let Some(node) = graph.find(identifier).and_then(|node| graph.node_mut(node)) {
                 node.see(event.occurred_at);
-                if node.person != person && node.person != NOBODY {
+                if node.person != person && node.person != PersonIndex::NOBODY {
                     findings.push(Finding::Touched(node.person));
                 }
             }
         }
-        Some(person)
+        Ok(Some(person))
+    }
+
+    /// Whose an event is, as things stand; of an event that was resolved before. A decision is nobody's.
+    pub fn node_of(&self, graph: &Graph, event: &Event, seq: Seq) -> Option<NodeId> {
+        if event.call.is_decision() {
+            return None;
+        }
+        graph.node_at(self.primary(graph, event)?, seq)
     }
 
     /// The person, where the message says nothing new about who is who: the steady path, one look-up an identifier.
     fn familiar(&self, graph: &mut Graph, event: &Event) -> Option<PersonIndex> {
         let mut nodes = [NodeId(0); FAMILIAR];
         let count = event.identifiers.len();
-        let mut person = NOBODY;
+        let mut person = PersonIndex::NOBODY;
         for (place, identifier) in event.identifiers.iter().enumerate() {
             let id = graph.find(identifier)?;
             let (_, node) = graph.node(id)?;
             let same = place == 0 || node.person == person;
             let trusted = count == 1 || self.trusts(event, identifier.kind);
             let fresh = !self.expiring || !self.is_expired(identifier, node, event.occurred_at);
-            if !same || !trusted || !fresh || node.generic || node.person == NOBODY {
+            if !same || !trusted || !fresh || node.generic || node.person == PersonIndex::NOBODY {
                 return None;
             }
             person = node.person;
             *nodes.get_mut(place)? = id;
         }
         let nodes = &nodes[..count];
-        if let [main, others @ ..] = nodes
-            && !others.is_empty()
-        {
+        if count > 1 {
             let component = graph.component(person)?;
-            if !others.iter().all(|other| component.connects(*main, *other)) {
-                return None;
+            let (grade, at) = (grade_of(event), event.occurred_at);
+            let is_known =
+                |a: NodeId, b: NodeId| component.edge(a, b).is_some_and(|it| (it.grade, it.at) <= (grade, at));
+            for (place, one) in nodes.iter().enumerate() {
+                if !nodes[place + 1..].iter().all(|other| is_known(*one, *other)) {
+                    return None;
+                }
             }
         }
         for id in nodes {
@@ -172,18 +219,25 @@ impl LinkRules {
     }
 
     /// A value that was not seen for too long is nobody's any more.
-    fn refresh(&self, graph: &mut Graph, identifier: &Identifier, at: Moment, findings: &mut Vec<Finding>) {
+    fn refresh(
+        &self,
+        graph: &mut Graph,
+        identifier: &Identifier,
+        Sighting { event, seq }: Sighting<'_>,
+        findings: &mut Vec<Finding>,
+    ) {
         if !self.expiring {
             return;
         }
         let Some(id) = graph.find(identifier) else { return };
         let Some((_, node)) = graph.node(id) else { return };
-        if node.person != NOBODY && self.is_expired(identifier, node, at) {
+        let at = event.occurred_at;
+        if node.person != PersonIndex::NOBODY && self.is_expired(identifier, node, at) {
             let Some(former) = graph.component(node.person).map(|component| component.id) else { return };
             findings.push(Finding::Touched(node.person));
-            graph.detach(id);
+            graph.start_anew(id, seq);
             if let Some(node) = graph.node_mut(id) {
-                *node = Node { person: NOBODY, first_seen: at, last_seen: at, generic: false, ..node.clone() };
+                (node.first_seen, node.last_seen) = (at, at);
             }
             findings.push(Finding::Refused { person: former, identifier: identifier.clone(), reason: Reason::Expired });
         }
@@ -205,195 +259,225 @@ impl LinkRules {
         of_source.and_then(|kinds| kinds.get(kind.index())).copied().unwrap_or(true)
     }
 
-    /// The person of the deciding identifier: its own, or the first that it may join, or somebody new.
-    fn person_of(
+    /// Takes in every pair of the message's identifiers that its source is trusted with, the deciding one's first.
+    fn link(
         &self,
         graph: &mut Graph,
         primary: &Identifier,
+        main: NodeId,
         sighting: Sighting<'_>,
         findings: &mut Vec<Finding>,
-    ) -> Option<PersonIndex> {
+    ) -> Result<(), Box<Redraw>> {
         let event = sighting.event;
-        let known = graph.find(primary);
-        if let Some((_, node)) = known.and_then(|node| graph.node(node))
-            && node.person != NOBODY
-        {
-            // A generic value alone: a person apart from those who share it, once and for all.
-            if node.generic && !self.lives_apart(graph, known?) {
-                let id = known?;
-                findings.push(Finding::Touched(node.person));
-                graph.detach(id);
-                return Some(self.create(graph, id, primary, sighting, findings));
-            }
-            return Some(node.person);
+        if event.identifiers.len() < 2 || !self.trusts(event, primary.kind) {
+            return Ok(());
         }
-        let id = known.unwrap_or_else(|| graph.add_node(primary, fresh_node(event)));
-        // An identifier that is nobody's yet joins the first person whom the message names and who may have it.
-        for other in event.identifiers.iter().filter(|other| *other != primary) {
-            let Some(node) = graph.find(other) else { continue };
-            let Some(owner) = graph.node(node).map(|(_, node)| node.person).filter(|owner| *owner != NOBODY) else {
-                continue;
-            };
-            let may = self.trusts(event, primary.kind) && self.trusts(event, other.kind) && !is_generic(graph, other);
-            if may && self.may_attach(graph, owner, primary.kind, is_alias(event)).is_ok() {
-                graph.attach(id, owner);
-                return Some(owner);
+        let mut nodes: SmallVec<[NodeId; FAMILIAR]> = SmallVec::new();
+        nodes.push(main);
+        for identifier in event.identifiers.iter().filter(|it| *it != primary) {
+            if self.trusts(event, identifier.kind) {
+                nodes.push(node_of(graph, identifier, event));
             }
         }
-        Some(self.create(graph, id, primary, sighting, findings))
+        for (place, one) in nodes.iter().enumerate() {
+            for other in &nodes[place + 1..] {
+                self.take_in(graph, (*one, *other), sighting, findings)?;
+            }
+        }
+        Ok(())
     }
 
-    fn create(
+    /// Takes in that two identifiers are one person's, as a message says.
+    fn take_in(
+        &self,
+        graph: &mut Graph,
+        (one, other): (NodeId, NodeId),
+        sighting: Sighting<'_>,
+        findings: &mut Vec<Finding>,
+    ) -> Result<(), Box<Redraw>> {
+        let is_generic = |node| graph.node(node).is_none_or(|(_, it)| it.generic);
+        if one == other || is_generic(one) || is_generic(other) {
+            return Ok(());
+        }
+        let is_in_order = partition::rank(graph, one) <= partition::rank(graph, other);
+        let (a, b) = if is_in_order { (one, other) } else { (other, one) };
+        let event = sighting.event;
+        let said =
+            Edge { a, b, grade: grade_of(event), source: event.source, seq: sighting.seq, at: event.occurred_at };
+        let owner = |node| graph.node(node).map_or(PersonIndex::NOBODY, |(_, it)| it.person);
+        let shared = (owner(a) == owner(b)).then(|| graph.component(owner(a))).flatten();
+        let loose = graph.loose_between(a, b).map(|loose| loose.edge);
+        let known = shared.map_or(loose, |component| component.edge(a, b).copied());
+        if known.is_none() && self.is_shared_too_often(graph, a, b) {
+            return Err(Box::new(self.without_generic(graph, b)));
+        }
+        if shared.is_some() {
+            graph.connect(owner(a), said);
+        } else {
+            let mut edge = said;
+            if let Some(before) = known {
+                edge = before;
+                if !edge.hear(said) {
+                    return Ok(());
+                }
+            }
+            match partition::weigh(&self.constraints, graph, &edge) {
+                Meaning::Holds => {
+                    graph.drop_loose(a, b);
+                    self.unite(graph, edge, sighting, findings);
+                }
+                Meaning::Refused(reason) => _ = graph.keep_loose(Loose { edge, reason }),
+                Meaning::Open => return Err(Box::new(self.decide_again(graph, edge, known.is_none()))),
+            }
+        }
+        if known.is_none() {
+            note_sharer(graph, a, b);
+        }
+        Ok(())
+    }
+
+    /// Decides all that is connected with a link again, because it is stronger than links that hold.
+    fn decide_again(&self, graph: &Graph, edge: Edge, is_news: bool) -> Redraw {
+        let partition = Cluster::around(graph, &[edge.a, edge.b]).with(edge).decide(&self.constraints, graph);
+        let torn = partition.torn(graph, &[]);
+        Redraw { torn, partition, generic: None, news: is_news.then_some((edge.a, edge.b)) }
+    }
+
+    /// Makes those one who are whole people in one class of a partition, and keeps the links that do not hold.
+    pub fn settle(&self, graph: &mut Graph, redraw: &Redraw, sighting: Sighting<'_>, findings: &mut Vec<Finding>) {
+        for class in &redraw.partition.classes {
+            class.edges.iter().for_each(|edge| self.unite(graph, *edge, sighting, findings));
+        }
+        redraw.partition.nodes.iter().for_each(|node| graph.forget_loose(*node));
+        for loose in &redraw.partition.loose {
+            graph.keep_loose(*loose);
+        }
+        if let Some((a, b)) = redraw.news {
+            note_sharer(graph, a, b);
+        }
+    }
+
+    /// Does what somebody decided: the first identifier belongs with each of the others, or with none of them.
+    fn obey(&self, graph: &mut Graph, sighting: Sighting<'_>, findings: &mut Vec<Finding>) -> Result<(), Box<Redraw>> {
+        let event = sighting.event;
+        let [first, others @ ..] = &event.identifiers[..] else { return Ok(()) };
+        let one = node_of(graph, first, event);
+        for other in others {
+            let other = node_of(graph, other, event);
+            if event.call == Call::Link {
+                graph.let_together(one, other);
+                self.take_in(graph, (one, other), sighting, findings)?;
+            } else {
+                graph.keep_apart(one, other);
+                graph.undo_decision(one, other);
+            }
+        }
+        let owner = |graph: &Graph, node| graph.node(node).map_or(PersonIndex::NOBODY, |(_, it)| it.person);
+        let is_theirs = |other: &NodeId| owner(graph, *other) == owner(graph, one);
+        if owner(graph, one) != PersonIndex::NOBODY && graph.apart_from(one).iter().any(is_theirs) {
+            let partition = Cluster::around(graph, &[one]).decide(&self.constraints, graph);
+            return Err(Box::new(Redraw { torn: partition.torn(graph, &[]), partition, generic: None, news: None }));
+        }
+        Ok(())
+    }
+
+    /// What becomes of everybody when a value turns out to be shared by too many: it has never linked anybody.
+    fn without_generic(&self, graph: &Graph, node: NodeId) -> Redraw {
+        let cluster = Cluster::around(graph, &[node]).without(|edge| edge.a == node || edge.b == node);
+        let partition = cluster.decide(&self.constraints, graph);
+        // Events that it was the deciding identifier of are somebody else's now, who may have had nothing of it.
+        let owner = |node| graph.node(node).map(|(_, it)| it.person);
+        let weaker = graph.loose_of(node).iter().map(|loose| loose.edge).filter(|edge| edge.a == node);
+        let concerned = weaker.filter_map(|edge| owner(edge.b)).chain(owner(node));
+        let concerned: Vec<PersonIndex> = concerned.filter(|it| *it != PersonIndex::NOBODY).collect();
+        Redraw { torn: partition.torn(graph, &concerned), partition, generic: Some(node), news: None }
+    }
+
+    /// Makes the people at both ends of a link one, and keeps it.
+    fn unite(&self, graph: &mut Graph, edge: Edge, sighting: Sighting<'_>, findings: &mut Vec<Finding>) {
+        let owner = |graph: &Graph, node| graph.node(node).map_or(PersonIndex::NOBODY, |(_, it)| it.person);
+        let (a, b) = (owner(graph, edge.a), owner(graph, edge.b));
+        let person = match (a, b) {
+            (PersonIndex::NOBODY, PersonIndex::NOBODY) => {
+                let person = self.owner_or_new(graph, edge.a, sighting, findings);
+                graph.attach(edge.b, person);
+                person
+            }
+            (PersonIndex::NOBODY, person) => {
+                graph.attach(edge.a, person);
+                person
+            }
+            (person, PersonIndex::NOBODY) => {
+                graph.attach(edge.b, person);
+                person
+            }
+            (a, b) if a == b => a,
+            (a, b) => {
+                let id_of = |it: PersonIndex| graph.component(it).map(|component| component.id);
+                let (Some(one), Some(other)) = (id_of(a), id_of(b)) else { return };
+                let Some((survivor, absorbed)) = graph.join(a, b) else { return };
+                let (survivor_id, absorbed_id) = if survivor == a { (one, other) } else { (other, one) };
+                findings.push(Finding::Joined { survivor, survivor_id, absorbed, absorbed_id });
+                survivor
+            }
+        };
+        graph.connect(person, edge);
+    }
+
+    /// The person of a node; somebody new where it is nobody's.
+    fn owner_or_new(
         &self,
         graph: &mut Graph,
         node: NodeId,
-        identifier: &Identifier,
         sighting: Sighting<'_>,
         findings: &mut Vec<Finding>,
     ) -> PersonIndex {
-        let generation = graph.node(node).map_or(0, |(_, node)| node.generation);
-        let id = person_id(&self.kind_name(identifier.kind), &identifier.value, generation);
+        let owner = graph.node(node).map_or(PersonIndex::NOBODY, |(_, it)| it.person);
+        let Some(id) = self.id_of(graph, node).filter(|_| owner == PersonIndex::NOBODY) else { return owner };
         let person = graph.add_person(Component::new(id, sighting.seq));
         graph.attach(node, person);
         findings.push(Finding::Created { person, id });
         person
     }
 
-    /// Whether a generic value has been given a person of its own.
-    fn lives_apart(&self, graph: &Graph, node: NodeId) -> bool {
-        let Some((_, it)) = graph.node(node) else { return false };
-        graph.component(it.person).is_some_and(|component| component.nodes[..] == [node])
+    /// The id of a person who begins with that node.
+    pub fn id_of(&self, graph: &Graph, node: NodeId) -> Option<PersonId> {
+        let (named, it) = graph.node(node)?;
+        Some(person_id(&self.kind_name(named.kind), named.value, it.generation))
     }
 
-    /// Links a further identifier to the person, if nothing is against it. Returns who the person is then.
-    fn link(
+    /// Says that an identifier of the event is not its person's, once.
+    fn report(
         &self,
         graph: &mut Graph,
         person: PersonIndex,
-        primary: &Identifier,
+        (primary, main): (&Identifier, NodeId),
         identifier: &Identifier,
-        sighting: Sighting<'_>,
+        event: &Event,
         findings: &mut Vec<Finding>,
-    ) -> PersonIndex {
-        let event = sighting.event;
-        let Some(main) = graph.find(primary) else { return person };
-        let known = graph.find(identifier);
-        if let (Some(node), Some(component)) = (known, graph.component(person))
-            && graph.node(node).is_some_and(|(_, it)| it.person == person)
-            && component.connects(main, node)
-        {
-            return person;
-        }
-        let refuse = |graph: &mut Graph, findings: &mut Vec<Finding>, reason: Reason| {
-            let refusal = Refusal { identifier: hash_of(identifier), reason };
-            let Some(component) = graph.component_mut(person) else { return false };
-            let is_news = component.remember(refusal);
-            if is_news {
-                findings.push(Finding::Refused { person: component.id, identifier: identifier.clone(), reason });
+    ) {
+        let node = graph.find(identifier);
+        let reason = if !self.trusts(event, primary.kind) || !self.trusts(event, identifier.kind) {
+            let is_theirs = node.and_then(|node| graph.component(person)?.edge(main, node)).is_some();
+            (!is_theirs).then_some(Reason::Untrusted)
+        } else {
+            let Some(node) = node else { return };
+            match graph.node(node) {
+                Some((_, it)) if it.generic => Some(Reason::Generic),
+                _ => graph.loose_between(main, node).map(|loose| loose.reason),
             }
-            is_news
         };
-        if !self.trusts(event, primary.kind) || !self.trusts(event, identifier.kind) {
-            refuse(graph, findings, Reason::Untrusted);
-            return person;
+        let (Some(reason), Some(component)) = (reason, graph.component_mut(person)) else { return };
+        if component.remember(Refusal { identifier: hash_of(identifier), reason }) {
+            findings.push(Finding::Refused { person: component.id, identifier: identifier.clone(), reason });
         }
-        let owner = known.and_then(|node| graph.node(node)).map(|(_, node)| node.person).filter(|it| *it != NOBODY);
-        let explicit = is_alias(event);
-        let verdict = match owner {
-            Some(owner) if owner == person => Ok(()),
-            _ if known.is_some_and(|node| graph.node(node).is_some_and(|(_, it)| it.generic)) => Err(Reason::Generic),
-            Some(owner) => self.may_join(graph, person, owner, explicit),
-            None => self.may_attach(graph, person, identifier.kind, explicit),
-        };
-        if let Err(reason) = verdict {
-            let is_news = refuse(graph, findings, reason);
-            if is_news && let Some(node) = known {
-                self.note_sharer(graph, node, primary, identifier);
-            }
-            return person;
-        }
-        let node = known.unwrap_or_else(|| graph.add_node(identifier, fresh_node(event)));
-        let became_generic = self.note_sharer(graph, node, primary, identifier);
-        if became_generic && owner != Some(person) {
-            refuse(graph, findings, Reason::Generic);
-            return person;
-        }
-        let mut person = person;
-        match owner {
-            None => graph.attach(node, person),
-            Some(owner) if owner != person => {
-                let id_of = |it: PersonIndex| graph.component(it).map(|component| component.id);
-                if let (Some(mine), Some(theirs)) = (id_of(person), id_of(owner))
-                    && let Some((survivor, absorbed)) = graph.join(person, owner)
-                {
-                    let (survivor_id, absorbed_id) = if survivor == person { (mine, theirs) } else { (theirs, mine) };
-                    findings.push(Finding::Joined { survivor, survivor_id, absorbed, absorbed_id });
-                    person = survivor;
-                }
-            }
-            Some(_) => {}
-        }
-        let edge = Edge { a: main, b: node, source: event.source, seq: sighting.seq, at: event.occurred_at, explicit };
-        graph.connect(person, edge);
-        person
     }
 
-    /// An identifier was seen with one of higher priority for the first time. Says whether it links no more.
-    fn note_sharer(&self, graph: &mut Graph, node: NodeId, primary: &Identifier, identifier: &Identifier) -> bool {
-        let Some(node) = graph.node_mut(node) else { return false };
-        if primary.kind < identifier.kind {
-            node.sharers = node.sharers.saturating_add(1);
-            let is_shared = |limit: u32| u32::from(node.sharers) > limit.min(u32::from(u16::MAX) - 1);
-            node.generic |= self.identity.generic_after.is_some_and(is_shared);
-        }
-        node.generic
-    }
-
-    fn may_attach(
-        &self,
-        graph: &Graph,
-        person: PersonIndex,
-        kind: IdentifierKindId,
-        explicit: bool,
-    ) -> Result<(), Reason> {
-        let total = graph.component(person).map_or(0, |component| component.nodes.len());
-        if total >= limits::IDENTIFIERS {
-            return Err(Reason::Limit);
-        }
-        let Some(rule) = self.identity.identifiers.get(kind.index()) else { return Ok(()) };
-        if !rule.unique && rule.limit.is_none() {
-            return Ok(());
-        }
-        let count = graph.count_of_kind(person, kind);
-        if rule.unique && !explicit && count > 0 {
-            return Err(Reason::Unique);
-        }
-        if rule.limit.is_some_and(|limit| count >= limit.count as usize) {
-            return Err(Reason::Limit);
-        }
-        Ok(())
-    }
-
-    fn may_join(&self, graph: &Graph, a: PersonIndex, b: PersonIndex, explicit: bool) -> Result<(), Reason> {
-        let size = |person| graph.component(person).map_or(0, |component| component.nodes.len());
-        let mut verdict = if size(a) + size(b) > limits::IDENTIFIERS { Err(Reason::Limit) } else { Ok(()) };
-        for (index, rule) in self.identity.identifiers.iter().enumerate() {
-            if !rule.unique && rule.limit.is_none() {
-                continue;
-            }
-            let kind = IdentifierKindId(index as u16);
-            let counts = (graph.count_of_kind(a, kind), graph.count_of_kind(b, kind));
-            if rule.unique && !explicit && counts.0 > 0 && counts.1 > 0 {
-                return Err(Reason::Unique);
-            }
-            if rule
-                .limit
-                .is_some_and(|limit| counts.0 > 0 && counts.1 > 0 && counts.0 + counts.1 > limit.count as usize)
-            {
-                verdict = Err(Reason::Limit);
-            }
-        }
-        verdict
+    /// Whether a value is seen with one identifier of higher priority more than it may.
+    fn is_shared_too_often(&self, graph: &Graph, a: NodeId, b: NodeId) -> bool {
+        let (Some((first, _)), Some((second, it))) = (graph.node(a), graph.node(b)) else { return false };
+        let limit = self.identity.generic_after.map(|limit| limit.min(u32::from(u16::MAX) - 1));
+        first.kind < second.kind && limit.is_some_and(|limit| u32::from(it.sharers) >= limit)
     }
 
     fn kind_name(&self, kind: IdentifierKindId) -> String {
@@ -401,18 +485,30 @@ impl LinkRules {
     }
 }
 
-/// The owner of a node that is nobody's.
-pub const NOBODY: PersonIndex = PersonIndex(u32::MAX);
+/// The node of an identifier; a new one is nobody's yet.
+fn node_of(graph: &mut Graph, identifier: &Identifier, event: &Event) -> NodeId {
+    graph.find(identifier).unwrap_or_else(|| {
+        let node = Node {
+            person: PersonIndex::NOBODY,
+            first_seen: event.occurred_at,
+            last_seen: event.occurred_at,
+            source: event.source,
+            sharers: 0,
+            generation: 0,
+            generic: false,
+            former: false,
+        };
+        graph.add_node(identifier, node)
+    })
+}
 
-fn fresh_node(event: &Event) -> Node {
-    Node {
-        person: NOBODY,
-        first_seen: event.occurred_at,
-        last_seen: event.occurred_at,
-        source: event.source,
-        sharers: 0,
-        generation: 0,
-        generic: false,
+/// A node was seen with one of higher priority for the first time.
+fn note_sharer(graph: &mut Graph, a: NodeId, b: NodeId) {
+    let kind = |node| graph.node(node).map(|(named, _)| named.kind);
+    if kind(a) < kind(b)
+        && let Some(node) = graph.node_mut(b)
+    {
+        node.sharers = node.sharers.saturating_add(1);
     }
 }
 
@@ -420,8 +516,12 @@ fn is_generic(graph: &Graph, identifier: &Identifier) -> bool {
     graph.find(identifier).and_then(|node| graph.node(node)).is_some_and(|(_, node)| node.generic)
 }
 
-fn is_alias(event: &Event) -> bool {
-    event.call == crate::message::Call::Alias
+fn grade_of(event: &Event) -> Grade {
+    match event.call {
+        Call::Link => Grade::Decided,
+        Call::Alias => Grade::Alias,
+        _ => Grade::Seen,
+    }
 }
 
 fn hash_of(identifier: &Identifier) -> u64 {

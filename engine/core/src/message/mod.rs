@@ -34,9 +34,19 @@ pub enum Call {
     Group,
     /// Two user ids are one person's.
     Alias,
+    /// Somebody decided that the first of its identifiers is the same person's as each of the others.
+    Link,
+    /// Somebody decided that it is another person's than any of the others.
+    Unlink,
 }
 
 impl Call {
+    /// Whether it is a decision about who is who: only the engine's own API makes those.
+    #[must_use]
+    pub const fn is_decision(self) -> bool {
+        matches!(self, Self::Link | Self::Unlink)
+    }
+
     /// What the message's `type` says: `track`, in lower case; `None` for a type that there is not.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
@@ -47,6 +57,8 @@ impl Call {
             "identify" => Self::Identify,
             "group" => Self::Group,
             "alias" => Self::Alias,
+            "link" => Self::Link,
+            "unlink" => Self::Unlink,
             _ => return None,
         })
     }
@@ -61,6 +73,8 @@ impl Call {
             Self::Identify => "identify",
             Self::Group => "group",
             Self::Alias => "alias",
+            Self::Link => "link",
+            Self::Unlink => "unlink",
         }
     }
 }

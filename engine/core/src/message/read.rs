@@ -196,7 +196,16 @@ impl<'a, 'e> Draft<'a, 'e> {
             let message = format!("has {} bytes, {} are allowed", self.original.len(), limits::EVENT_BYTES);
             reasons.push(Reason::new(code::TOO_LARGE, "", message));
         }
+        reasons.extend(self.presumption());
         if reasons.is_empty() { Ok(()) } else { Err(reasons) }
+    }
+
+    /// Who is who is decided by the engine's own API, and never by whoever has a write key.
+    fn presumption(&self) -> Option<Reason> {
+        let sent = self.json.get("type").and_then(Json::as_str)?;
+        let is_ours =
+            self.envelope.timing == Timing::Recorded || self.envelope.call.is_some_and(|call| call.is_decision());
+        (!is_ours && Call::named(sent).is_some_and(Call::is_decision)).then(|| unknown_type(sent))
     }
 
     /// The path wins over the message; a message with an event's name and no type is a `track`.
@@ -401,11 +410,13 @@ fn note_labels(json: &mut Map<String, Json>, labels: &mut Vec<Label>) {
 
 fn take_call(json: &mut Map<String, Json>) -> Result<Call, Reason> {
     match json.swap_remove("type") {
-        Some(Json::String(sent)) => Call::named(&sent).ok_or_else(|| {
-            Reason::new(code::UNKNOWN_TYPE, "/type", format!("there is no type `{}`", shortened(&sent)))
-        }),
+        Some(Json::String(sent)) => Call::named(&sent).ok_or_else(|| unknown_type(&sent)),
         _ => Err(Reason::new(code::UNKNOWN_TYPE, "/type", "has no `type`")),
     }
+}
+
+fn unknown_type(sent: &str) -> Reason {
+    Reason::new(code::UNKNOWN_TYPE, "/type", format!("there is no type `{}`", shortened(sent)))
 }
 
 fn take_message_id(json: &mut Map<String, Json>) -> Result<String, Reason> {
@@ -449,7 +460,7 @@ fn take_name(json: &mut Map<String, Json>, call: Call, properties: &mut Map<Stri
             }
             name
         }
-        Call::Identify | Call::Group | Call::Alias => None,
+        Call::Identify | Call::Group | Call::Alias | Call::Link | Call::Unlink => None,
     }
 }
 

@@ -52,7 +52,8 @@ impl State {
     fn resident(&self, program: &Program, traits: &[ProfileTraitId], place: PersonIndex) -> Option<Resident> {
         let component = self.graph.component(place)?;
         let kind = |id: sonder_dsl::ir::IdentifierKindId| program.identity.identifiers.get(id.index());
-        let current = component.nodes.iter().filter_map(|node| self.graph.node(*node));
+        let nodes = component.nodes.iter().filter_map(|node| self.graph.node(*node));
+        let current = nodes.filter(|(_, node)| !node.former);
         let current = current.filter_map(|(it, node)| {
             let kind = kind(it.kind)?.name.clone();
             Some(ResidentIdentifier { kind, value: it.value.to_string(), generic: node.generic })

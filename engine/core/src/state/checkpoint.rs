@@ -12,25 +12,26 @@ use crate::consent::bound::{Bound, Kept};
 use crate::consent::{Purposes, Said, Statement};
 use crate::datum::Known;
 use crate::effect::PersonId;
-use crate::identity::NOBODY;
-use crate::identity::graph::{Component, Edge, Former, Named, Node, NodeId, PersonIndex, Reason, Refusal, Ties};
+use crate::identity::graph::PersonIndex;
+use crate::identity::record::{ComponentRecord, StraysRecord, Unbound};
 use crate::journey::record::TravelsRecord;
 use crate::names::{NameKey, Names, journey_source_key};
 use crate::person::Person;
 use crate::plan::Plan;
 use crate::profile::{Observation, Observations};
-use crate::record::{Identifier, Seq, UNKNOWN_SOURCE};
+use crate::record::{Seq, UNKNOWN_SOURCE};
 use crate::rule_times::RuleTimes;
 use serde::{Deserialize, Serialize};
 use sonder_dsl::ir::{AggregateId, ProfileTraitId, Program, PurposeId, RuleId};
 use sonder_dsl::time::Moment;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use thin_vec::ThinVec;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 /// The first byte of all that is written. Another number is another format.
-const VERSION: u8 = 4;
+const VERSION: u8 = 5;
 
 /// What changed since the last checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,43 +92,15 @@ struct Meta {
     aggregates: Vec<(NameKey, u32)>,
     policies: Vec<(NameKey, NameKey)>,
     rules: Vec<(NameKey, u64)>,
-    /// Identifiers that are nobody's, but have a past.
-    strays: Vec<NodeRecord>,
-}
-
-#[derive(Serialize, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
-struct NodeRecord {
-    kind: NameKey,
-    value: String,
-    first_seen: Moment,
-    last_seen: Moment,
-    source: NameKey,
-    sharers: u16,
-    generation: u16,
-    generic: bool,
+    strays: StraysRecord,
 }
 
 #[derive(Serialize, Deserialize)]
 struct Head {
-    created: Seq,
-    nodes: Vec<NodeRecord>,
-    edges: Vec<EdgeRecord>,
-    absorbed: Vec<PersonId>,
-    former: Vec<NodeRecord>,
-    refused: Vec<(u64, u8)>,
+    component: ComponentRecord,
     touched: Seq,
     due: Moment,
     segments: Vec<(NameKey, Moment)>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct EdgeRecord {
-    a: u32,
-    b: u32,
-    source: NameKey,
-    seq: Seq,
-    at: Moment,
-    explicit: bool,
 }
 
 /// The body as it is written; [`BodyRecord`] reads the same bytes.
@@ -204,14 +177,13 @@ impl State {
         state.now = meta.now;
         state.dropped = meta.dropped;
         state.differences = differences(program, &state.plan, &meta);
-        for stray in meta.strays {
-            if let Some((identifier, node)) = stray.into_node(&state.plan.names, NOBODY) {
-                state.graph.add_node(&identifier, node);
-            }
-        }
+        let plan = Arc::clone(&state.plan);
+        let mut unbound = Unbound::default();
+        meta.strays.add(&mut state.graph, &plan.names, &mut unbound);
         for (id, bytes) in people {
-            state.add(id, bytes.as_ref())?;
+            state.add(id, bytes.as_ref(), &mut unbound)?;
         }
+        unbound.bind(&mut state.graph, &plan.names);
         Ok(state)
     }
 
@@ -286,13 +258,6 @@ impl State {
     pub(super) fn write_meta(&self) -> Vec<u8> {
         let names = &self.plan.names;
         let enough = |index: usize| u32::try_from(self.plan.aggregates[index].enough).unwrap_or(u32::MAX);
-        let mut strays: Vec<NodeRecord> = self
-            .graph
-            .nodes()
-            .filter(|(_, node)| node.person == NOBODY)
-            .map(|(identifier, node)| NodeRecord::new(identifier, node, names))
-            .collect();
-        strays.sort_unstable();
         let mut bytes = vec![VERSION];
         bytes.extend(encode(&Meta {
             program: self.plan.fingerprint.0,
@@ -302,7 +267,7 @@ impl State {
             aggregates: names.aggregates.keys().iter().enumerate().map(|(index, key)| (*key, enough(index))).collect(),
             policies: names.profile.keys().iter().copied().zip(names.policies.iter().copied()).collect(),
             rules: names.rules.keys().iter().copied().zip(self.plan.rules.iter().map(|it| it.fingerprint.0)).collect(),
-            strays,
+            strays: StraysRecord::new(&self.graph, names),
         }));
         bytes
     }
@@ -321,21 +286,8 @@ impl State {
         let names = &self.plan.names;
         let component = self.graph.component(person)?;
         let slot = &self.slots[person.index()];
-        let nodes = component.nodes.iter().filter_map(|node| self.graph.node(*node));
-        let place = |node: NodeId| component.nodes.iter().position(|mine| *mine == node).map(|place| place as u32);
-        let edges = component.ties().edges.iter().filter_map(|edge| {
-            let (a, b) = (place(edge.a)?, place(edge.b)?);
-            let source = names.source_key(edge.source);
-            Some(EdgeRecord { a, b, source, seq: edge.seq, at: edge.at, explicit: edge.explicit })
-        });
-        let refused = component.ties().refused.iter().map(|refusal| (refusal.identifier, refusal.reason.code()));
         Some(encode(&Head {
-            created: component.created,
-            nodes: nodes.map(|(identifier, node)| NodeRecord::new(identifier, node, names)).collect(),
-            edges: edges.collect(),
-            absorbed: component.ties().absorbed.to_vec(),
-            former: component.ties().former.iter().map(|former| NodeRecord::of_former(former, names)).collect(),
-            refused: refused.collect(),
+            component: ComponentRecord::new(&self.graph, component, names),
             touched: slot.touched,
             due: slot.due,
             segments: slot.segments.iter().map(|(rule, since)| (names.rule_key(rule), since)).collect(),
@@ -347,43 +299,18 @@ impl State {
         Some(write_body(&self.plan, &it, &self.plan.names))
     }
 
-    fn add(&mut self, id: PersonId, bytes: &[u8]) -> Result<(), RestoreError> {
+    fn add(&mut self, id: PersonId, bytes: &[u8], unbound: &mut Unbound) -> Result<(), RestoreError> {
         let (head, body) = halves(bytes)?;
         let person = self.plan.read_body(body, &self.plan.names)?;
         let mut segments: RuleTimes = by_rule(head.segments, &self.plan.names).into_iter().collect();
         segments.retain(|rule| self.plan.rule(rule).is_some_and(|it| it.is_segment));
-        let names = &self.plan.names;
-        let place = self.graph.next_place();
-        let mut component = Component::new(id, head.created);
-        // By its place in the head, which edges name; a kind that is no more leaves a hole.
-        let nodes: Vec<Option<NodeId>> = head
-            .nodes
-            .into_iter()
-            .map(|record| {
-                record.into_node(names, place).map(|(identifier, node)| self.graph.add_node(&identifier, node))
-            })
-            .collect();
-        component.nodes = nodes.iter().flatten().copied().collect();
-        let node = |place: u32| nodes.get(place as usize).copied().flatten();
-        let edges = head.edges.iter().filter_map(|edge| {
-            let (a, b, source) = (node(edge.a)?, node(edge.b)?, names.source(edge.source)?);
-            Some(Edge { a, b, source, seq: edge.seq, at: edge.at, explicit: edge.explicit })
-        });
-        let refusal =
-            |(identifier, code): &(u64, u8)| Some(Refusal { identifier: *identifier, reason: Reason::of_code(*code)? });
-        component.tie(Ties {
-            edges: edges.collect(),
-            absorbed: head.absorbed.into_iter().collect(),
-            former: head.former.into_iter().filter_map(|record| record.into_former(names)).collect(),
-            refused: head.refused.iter().filter_map(refusal).collect(),
-        });
+        let place = head.component.add(id, &mut self.graph, &self.plan.names, unbound);
         for (rule, _) in segments.iter() {
             self.members.insert(rule, place, id);
         }
         for (journey, course) in person.travels.iter().flat_map(|travels| &travels.courses) {
             course.instances.iter().for_each(|instance| self.standing.come(*journey, instance.node));
         }
-        self.graph.add_person(component);
         let slot = Slot {
             body: Body::Resting(rest::pack(&self.plan, &person)),
             segments,
@@ -510,66 +437,6 @@ fn differences(program: &Program, plan: &Plan, meta: &Meta) -> Differences {
             .filter(other_policy)
             .collect(),
         rules: (0..plan.rules.len()).map(|index| RuleId(index as u32)).filter(other_rule).collect(),
-    }
-}
-
-impl NodeRecord {
-    fn new(identifier: Named<'_>, node: &Node, names: &Names) -> Self {
-        Self {
-            kind: names.kind_key(identifier.kind),
-            value: identifier.value.to_string(),
-            first_seen: node.first_seen,
-            last_seen: node.last_seen,
-            source: names.source_key(node.source),
-            sharers: node.sharers,
-            generation: node.generation,
-            generic: node.generic,
-        }
-    }
-
-    fn of_former(former: &Former, names: &Names) -> Self {
-        Self {
-            kind: names.kind_key(former.identifier.kind),
-            value: former.identifier.value.to_string(),
-            first_seen: former.first_seen,
-            last_seen: former.last_seen,
-            source: names.source_key(former.source),
-            sharers: 0,
-            generation: 0,
-            generic: false,
-        }
-    }
-
-    fn into_node(self, names: &Names, person: PersonIndex) -> Option<(Identifier, Node)> {
-        let node = Node {
-            person,
-            first_seen: self.first_seen,
-            last_seen: self.last_seen,
-            source: names.source(self.source).unwrap_or(UNKNOWN_SOURCE),
-            sharers: self.sharers,
-            generation: self.generation,
-            generic: self.generic,
-        };
-        Some((Identifier { kind: names.kind(self.kind)?, value: self.value.into() }, node))
-    }
-
-    fn into_former(self, names: &Names) -> Option<Former> {
-        Some(Former {
-            identifier: Identifier { kind: names.kind(self.kind)?, value: self.value.into() },
-            first_seen: self.first_seen,
-            last_seen: self.last_seen,
-            source: names.source(self.source).unwrap_or(UNKNOWN_SOURCE),
-        })
-    }
-}
-
-impl Reason {
-    fn code(self) -> u8 {
-        Self::ALL.iter().position(|reason| *reason == self).map_or(u8::MAX, |code| code as u8)
-    }
-
-    fn of_code(code: u8) -> Option<Self> {
-        Self::ALL.get(usize::from(code)).copied()
     }
 }
 

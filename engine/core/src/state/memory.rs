@@ -8,16 +8,18 @@ use super::{CLEAN, State};
 use crate::effect::PersonId;
 use crate::footprint;
 use crate::identity::graph::{Component, PersonIndex};
-use crate::record::{Event, Fact, Record, Seq};
+use crate::record::{Event, Fact, Identifier, Record, Seq};
 use sonder_dsl::time::Moment;
 use std::collections::BTreeSet;
 
-/// People whose state is not in memory, but needed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the state of {} people is not in memory", people.len())]
+/// What is not in memory, but needed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, thiserror::Error)]
+#[error("the state of {} people and the messages of {} identifiers are not in memory", people.len(), histories.len())]
 pub struct Missing {
-    /// Who; sorted.
+    /// People whose state is; sorted.
     pub people: Vec<PersonId>,
+    /// Identifiers all of whose records are, because people are to be made anew: see [`State::recall`]. Sorted.
+    pub histories: Vec<Identifier>,
 }
 
 impl State {
@@ -105,12 +107,16 @@ impl State {
             return Ok(());
         }
         let people: BTreeSet<_> = self.spilled_people_of(event).collect();
-        if people.is_empty() { Ok(()) } else { Err(Missing { people: people.into_iter().collect() }) }
+        if people.is_empty() {
+            Ok(())
+        } else {
+            Err(Missing { people: people.into_iter().collect(), histories: Vec::new() })
+        }
     }
 
     pub(super) fn require_loaded_person(&self, person: PersonIndex) -> Result<(), Missing> {
         match self.id_if_spilled(person) {
-            Some(id) => Err(Missing { people: vec![id] }),
+            Some(id) => Err(Missing { people: vec![id], histories: Vec::new() }),
             None => Ok(()),
         }
     }

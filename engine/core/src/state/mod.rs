@@ -13,6 +13,7 @@ mod join;
 mod members;
 mod memory;
 mod read;
+mod redraw;
 mod rest;
 mod snapshot;
 mod standing;
@@ -43,16 +44,19 @@ use crate::rules::RuleSet;
 use crate::timers::Timers;
 use decide::Verdict;
 use members::Members;
+use redraw::Recalled;
 use rest::{Body, Resting};
 use snapshot::Snapshot;
 use sonder_dsl::ir::{DestinationId, JourneyId, ProfileTraitId, Program};
 use sonder_dsl::time::Moment;
 use standing::Standing;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// All that is known of all people, as of a place in the log and a moment.
 #[derive(Debug)]
 pub struct State {
-    plan: Plan,
+    plan: Arc<Plan>,
     graph: Graph,
     /// By [`PersonIndex`].
     slots: Paged<Slot>,
@@ -82,6 +86,8 @@ pub struct State {
     kept: Seq,
     memory: usize,
     scratch: Scratch,
+    /// Records of the log that were asked for.
+    recalled: Option<Recalled>,
 }
 
 /// A person's place.
@@ -104,6 +110,22 @@ struct Slot {
     consents: Purposes,
 }
 
+impl Slot {
+    /// Nobody's place.
+    fn vacant() -> Self {
+        Self {
+            body: Body::Away(0),
+            segments: RuleTimes::default(),
+            due: Moment::MAX,
+            queued: Moment::MAX,
+            changed: CLEAN,
+            touched: Seq(0),
+            size: 0,
+            consents: Purposes::default(),
+        }
+    }
+}
+
 /// Not changed since it was last written.
 const CLEAN: u32 = 0;
 
@@ -116,10 +138,12 @@ struct Scratch {
     verdicts: Vec<Verdict>,
     /// Journeys whose condition became true.
     begun: Vec<JourneyId>,
+    /// Who came about or was joined by the record at hand.
+    others: Vec<PersonId>,
+    /// How often the record at hand had people made anew.
+    redraws: u8,
     /// Passages that ended because two people in one journey turned out to be one.
     merged: Vec<(JourneyId, InstanceId)>,
-    /// Whose the last record was.
-    subject: Option<PersonIndex>,
 }
 
 /// Where and why something is decided.
@@ -138,8 +162,12 @@ impl State {
     /// Nobody, before the first record.
     #[must_use]
     pub fn new(program: &Program) -> Self {
+        Self::with_plan(program, Arc::new(Plan::new(program)))
+    }
+
+    fn with_plan(program: &Program, plan: Arc<Plan>) -> Self {
         Self {
-            plan: Plan::new(program),
+            plan,
             graph: Graph::default(),
             slots: Paged::default(),
             timers: Timers::default(),
@@ -159,14 +187,16 @@ impl State {
             kept: Seq(0),
             memory: 0,
             scratch: Scratch::default(),
+            recalled: None,
         }
     }
 
     /// Takes in a record. All timers due at or before its receipt fire first.
     ///
     /// # Errors
-    /// When people whom it concerns are spilled: nothing of the record was taken in then (timers before the first of
-    /// those people have fired, and their effects are in `effects`). [`load`](Self::load) them and come again.
+    /// When people whom it concerns are spilled, or people are to be made anew from the log: [`load`](Self::load) them,
+    /// [`recall`](Self::recall) what is asked for, and come again with the same record. What was decided by then is in
+    /// `effects`: timers have fired, and some of the record's identifiers may be linked.
     pub fn step(&mut self, program: &Program, record: &Record, effects: &mut Effects) -> Result<(), Missing> {
         let Fact::Event(event) = &record.fact;
         self.require_loaded(event)?;
@@ -174,19 +204,66 @@ impl State {
         self.touch_all(event);
         self.seq = record.seq;
         self.scratch.changed_traits.clear();
-        let cause = Cause::Record(record.seq);
-        self.scratch.subject = self.identify(event, record.seq, cause, effects);
-        if let Some(person) = self.scratch.subject {
-            let turn = Turn { person, at: self.now, cause, deliver: !event.historical, round: 0 };
-            self.listen(event, record.seq, turn);
-            self.observe(event, record.seq, turn);
-            self.aggregate(event, record.seq, turn);
-            self.forward(program, event, turn, effects);
+        let person = self.identify(program, event, record.seq, effects)?;
+        self.decide_others(program, person, event, effects);
+        if let Some(person) = person {
+            self.live_through(program, event, person, effects);
+        }
+        self.recalled = None;
+        self.scratch.redraws = 0;
+        Ok(())
+    }
+
+    /// Decides the rules of those who came about or were joined, but whose event it is not.
+    fn decide_others(&mut self, program: &Program, person: Option<PersonIndex>, event: &Event, effects: &mut Effects) {
+        let named = std::mem::take(&mut self.scratch.others);
+        let known = named.into_iter().filter_map(|id| self.graph.person(id)).filter(|other| Some(*other) != person);
+        let others: BTreeMap<PersonId, PersonIndex> =
+            known.filter_map(|other| Some((self.graph.component(other)?.id, other))).collect();
+        if others.is_empty() {
+            return;
+        }
+        // Which of these rules are whose is not known: deciding one too many changes nothing.
+        let touched = self.scratch.touched.clone();
+        for other in others.into_values() {
+            let cause = Cause::Record(self.seq);
+            let turn = Turn { person: other, at: self.now, cause, deliver: !event.historical, round: 0 };
+            self.scratch.touched.clone_from(&touched);
+            self.touch(other);
+            self.wake(other);
+            self.tell_profile(program, turn, effects);
             self.decide(program, turn, effects);
-            self.travel(program, Some((event, record.seq)), turn, effects);
+            self.travel(program, None, turn, effects);
             self.note_consents(program, turn, effects);
         }
-        Ok(())
+        self.scratch.touched = touched;
+        if person.is_none() {
+            self.scratch.touched.clear();
+        }
+    }
+
+    /// Tells destinations of the golden record's new values.
+    fn tell_profile(&self, program: &Program, turn: Turn, effects: &mut Effects) {
+        if self.scratch.changed_traits.is_empty() || !turn.deliver {
+            return;
+        }
+        let Some(subject) = self.subject(program, turn) else { return };
+        for id in &self.scratch.changed_traits {
+            deliver::profile_trait(&subject, *id, &mut effects.deliveries);
+        }
+    }
+
+    /// Takes in what happened to somebody: the record is the one that the state is at.
+    fn live_through(&mut self, program: &Program, event: &Event, person: PersonIndex, effects: &mut Effects) {
+        let seq = self.seq;
+        let turn = Turn { person, at: self.now, cause: Cause::Record(seq), deliver: !event.historical, round: 0 };
+        self.listen(event, seq, turn);
+        self.observe(event, seq, turn);
+        self.aggregate(event, seq, turn);
+        self.forward(program, event, turn, effects);
+        self.decide(program, turn, effects);
+        self.travel(program, Some((event, seq)), turn, effects);
+        self.note_consents(program, turn, effects);
     }
 
     /// Lets time pass: fires all timers due at or before `now`, each exactly at its moment, in order of (moment, person).
@@ -244,18 +321,50 @@ impl State {
         self.note_consents(program, turn, effects);
     }
 
-    /// Whose event it is; joins people who turn out to be one.
-    fn identify(&mut self, event: &Event, seq: Seq, cause: Cause, effects: &mut Effects) -> Option<PersonIndex> {
+    /// Whose event it is; joins people who turn out to be one, and parts those who turn out not to be.
+    fn identify(
+        &mut self,
+        program: &Program,
+        event: &Event,
+        seq: Seq,
+        effects: &mut Effects,
+    ) -> Result<Option<PersonIndex>, Missing> {
         let mut findings = std::mem::take(&mut self.scratch.findings);
-        let person = self.plan.links.resolve(&mut self.graph, Sighting { event, seq }, &mut findings);
+        let plan = Arc::clone(&self.plan);
+        let outcome = loop {
+            let resolved = plan.links.resolve(&mut self.graph, Sighting { event, seq }, &mut findings);
+            self.take_findings(&mut findings, seq, effects);
+            let redraw = match resolved {
+                Ok(person) => break Ok(person),
+                Err(redraw) => redraw,
+            };
+            let redrawn = self.redraw(program, &redraw, (event, seq), &mut findings, effects);
+            self.take_findings(&mut findings, seq, effects);
+            if let Err(missing) = redrawn {
+                break Err(missing);
+            }
+        };
+        self.scratch.findings = findings;
+        let person = outcome?;
+        if let Some(person) = person {
+            self.see(person, event, seq);
+        }
+        Ok(person)
+    }
+
+    /// Does what was found out about who is who.
+    fn take_findings(&mut self, findings: &mut Vec<Finding>, seq: Seq, effects: &mut Effects) {
+        let cause = Cause::Record(seq);
         for finding in findings.drain(..) {
             let (person, what) = match finding {
                 Finding::Created { person, id } => {
-                    self.make_room(person, event.occurred_at);
+                    self.scratch.others.push(id);
+                    self.make_room(person);
                     self.scratch.touched.extend(&self.plan.initially_true);
                     (id, ChangeKind::Created)
                 }
                 Finding::Joined { survivor, survivor_id, absorbed, absorbed_id } => {
+                    self.scratch.others.push(survivor_id);
                     self.join((survivor, survivor_id), (absorbed, absorbed_id));
                     (survivor_id, ChangeKind::Merged { absorbed: absorbed_id })
                 }
@@ -273,22 +382,22 @@ impl State {
                 effects.changes.push(Change { person, at: self.now, cause, what: ChangeKind::Journey(what) });
             }
         }
-        self.scratch.findings = findings;
-        if let Some(person) = person {
-            self.touch(person);
-            self.wake(person);
-            let slot = &mut self.slots[person.index()];
-            slot.touched = seq;
-            if let Some(it) = slot.body.awake_mut() {
-                it.first_seen = it.first_seen.min(event.occurred_at);
-                it.last_seen = it.last_seen.max(event.occurred_at);
-            }
-        }
-        person
     }
 
-    fn make_room(&mut self, person: PersonIndex, seen: Moment) {
-        let fresh = Person::new(seen);
+    /// An event of somebody was seen.
+    fn see(&mut self, person: PersonIndex, event: &Event, seq: Seq) {
+        self.touch(person);
+        self.wake(person);
+        let slot = &mut self.slots[person.index()];
+        slot.touched = seq;
+        if let Some(it) = slot.body.awake_mut() {
+            it.first_seen = it.first_seen.min(event.occurred_at);
+            it.last_seen = it.last_seen.max(event.occurred_at);
+        }
+    }
+
+    fn make_room(&mut self, person: PersonIndex) {
+        let fresh = Person::unseen();
         let size = fresh.size();
         let slot = Slot {
             body: Body::Awake(Box::new(fresh)),
@@ -419,17 +528,15 @@ impl State {
 
     /// Hands the event and the changes of the golden record to the destinations that get them.
     fn forward(&self, program: &Program, event: &Event, turn: Turn, effects: &mut Effects) {
-        let has_news = !self.scratch.changed_traits.is_empty() || event.forward.is_some();
-        if !turn.deliver || !has_news {
-            return;
+        if turn.deliver
+            && event.forward.is_some()
+            && let Some(subject) = self.subject(program, turn)
+        {
+            let (answers, terms) = (&subject.person.answers, self.plan.terms(subject.person));
+            let admitted = self.plan.admitted(answers, terms, event.occurred_at, self.seq);
+            deliver::event(&subject, event, admitted, &mut effects.deliveries);
         }
-        let Some(subject) = self.subject(program, turn) else { return };
-        let admitted =
-            self.plan.admitted(&subject.person.answers, self.plan.terms(subject.person), event.occurred_at, self.seq);
-        deliver::event(&subject, event, admitted, &mut effects.deliveries);
-        for id in &self.scratch.changed_traits {
-            deliver::profile_trait(&subject, *id, &mut effects.deliveries);
-        }
+        self.tell_profile(program, turn, effects);
     }
 
     fn subject<'a>(&'a self, program: &'a Program, turn: Turn) -> Option<deliver::Subject<'a>> {

@@ -64,9 +64,11 @@ impl State {
         Some(slot.body.read(&self.plan)?.into_owned())
     }
 
-    /// Whose the record was that was taken in last.
-    pub(crate) fn last_subject(&self) -> Option<PersonId> {
-        Some(self.graph.component(self.scratch.subject?)?.id)
+    /// Whose an event is that was taken in with a record, as of now.
+    #[must_use]
+    pub fn whose(&self, event: &Event, seq: Seq) -> Option<PersonId> {
+        let (_, node) = self.graph.node(self.plan.links.node_of(&self.graph, event, seq)?)?;
+        Some(self.graph.component(node.person)?.id)
     }
 
     /// Whether an event of somebody may be seen for a purpose now; `None` is for no purpose at all.

@@ -14,6 +14,7 @@ use crate::identity::graph::PersonIndex;
 use crate::record::{Event, Seq};
 use sonder_dsl::time::Moment;
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 /// What a checkpoint is as of, and what is of no person.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,7 +61,8 @@ impl State {
         self.resting = Resting { next: 0, touched_before: self.kept };
         self.kept = self.seq;
         let waiting = std::mem::take(&mut self.changed);
-        let gone = std::mem::take(&mut self.gone);
+        // Somebody may have gone twice.
+        let gone: BTreeSet<PersonId> = std::mem::take(&mut self.gone).into_iter().collect();
         // An identifier may have made the same person again.
         let written = gone.into_iter().filter(|id| self.alive(*id).is_none()).map(|id| (id, None)).collect();
         self.snapshot = Some(Snapshot { waiting, written });

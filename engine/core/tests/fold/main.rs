@@ -19,4 +19,6 @@ mod identity;
 #[cfg(test)]
 mod journeys;
 #[cfg(test)]
+mod partition;
+#[cfg(test)]
 mod reference;

@@ -47,6 +47,7 @@ fn describe() {
     describe_counter!("sonder_quarantined_total", "messages kept aside");
     describe_counter!("sonder_duplicates_total", "messages seen before and left out");
     describe_counter!("sonder_changes_total", "facts about people that came true");
+    describe_counter!("sonder_redrawn_records_total", "records that people were made anew from");
     describe_counter!("sonder_deliveries_total", "deliveries decided");
     describe_counter!("sonder_write_failures_total", "transactions that failed and were refused or repeated");
     describe_counter!("sonder_reloads_total", "changes of the project, by outcome");

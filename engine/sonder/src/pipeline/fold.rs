@@ -6,11 +6,11 @@
 use super::clock::{until, wall};
 use super::decided::Decided;
 use super::keeper::{KeeperWork, Keeping};
-use super::limits;
 use super::reload::Generation;
 use super::shared::{Live, Shared};
 use super::writer::{Adoption, Work};
-use metrics::{gauge, histogram};
+use super::{limits, recall};
+use metrics::{counter, gauge, histogram};
 use parking_lot::RwLockWriteGuard;
 use sonder_activate::outbox::Outbox;
 use sonder_core::effect::{EffectId, Effects, PersonId};
@@ -104,6 +104,7 @@ impl Fold {
             let mut rest = chunk;
             while let Err(missing) = self.take_in(&mut rest) {
                 self.bring_back(&missing.people);
+                self.recall(&missing, rest);
             }
             histogram!("sonder_fold_seconds").record(begin.elapsed().as_secs_f64());
             self.since_checkpoint += chunk.len() as u64;
@@ -181,6 +182,25 @@ impl Fold {
                     Err(error) => tracing::error!(%error, "the log cannot be folded again; trying once more"),
                 },
                 Err(error) => tracing::error!(%error, "people's state cannot be read; trying again"),
+            }
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(limits::RETRY_LONGEST);
+        }
+    }
+
+    /// Reads what people are made anew from. The store is read without holding anybody up.
+    fn recall(&mut self, missing: &Missing, rest: &[Record]) {
+        let mut pause = limits::RETRY_FIRST;
+        while let (false, Some(next)) = (missing.histories.is_empty(), rest.first()) {
+            let program = Arc::clone(&self.shared.live.read().program);
+            match recall::carrying(&self.store.reader(), &program, &missing.histories, next.seq) {
+                Ok(records) => {
+                    counter!("sonder_redrawn_records_total").increment(records.len() as u64);
+                    return self.shared.live.write().state.recall(missing.histories.clone(), records);
+                }
+                Err(error) => {
+                    tracing::error!(%error, "messages of people who are made anew cannot be read; trying again")
+                }
             }
             std::thread::sleep(pause);
             pause = (pause * 2).min(limits::RETRY_LONGEST);

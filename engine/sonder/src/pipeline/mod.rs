@@ -27,6 +27,7 @@ pub mod limits;
 mod open;
 mod outbox;
 mod probe;
+mod recall;
 mod refold;
 mod reload;
 mod shared;

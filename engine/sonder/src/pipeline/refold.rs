@@ -4,8 +4,8 @@
 //! Reading the log, making messages and events of it, and folding them run beside each other. The order is kept: pages
 //! go to the governors in turn, and are taken back in turn.
 
-use super::limits;
 use super::shared::Live;
+use super::{limits, recall};
 use sonder_core::effect::Effects;
 use sonder_core::govern::Governor;
 use sonder_core::message::from_log;
@@ -87,7 +87,13 @@ pub fn refold(
             // The first governor without a page has none because the log has ended.
             let Ok(page) = governed.recv() else { return Ok(count) };
             for record in page? {
-                state.step(program, &record, &mut effects).map_err(|_| RefoldError::Spilled)?;
+                while let Err(missing) = state.step(program, &record, &mut effects) {
+                    if !missing.people.is_empty() {
+                        return Err(RefoldError::Spilled);
+                    }
+                    let records = recall::carrying(reader, program, &missing.histories, record.seq)?;
+                    state.recall(missing.histories, records);
+                }
                 see(&mut effects, record.seq);
                 count += 1;
             }

@@ -63,6 +63,7 @@ fn change(kind: &str, name: String, value: Json) -> Option<EntryKind> {
     Some(match kind {
         "created" => EntryKind::Created {},
         "merged" => EntryKind::Merged { absorbed: text("absorbed") },
+        "split" => EntryKind::Split { parted: text("parted") },
         "link_refused" => EntryKind::LinkRefused { kind: text("kind"), value: text("value"), reason: text("reason") },
         "entered" => EntryKind::Entered { segment: name },
         "left" => EntryKind::Left { segment: name },

@@ -3,6 +3,7 @@
 use super::compare;
 use serde_json::Value as Json;
 use sonder_core::State;
+use sonder_core::chronicle::Chronicle;
 use sonder_core::consent::collection::Collected;
 use sonder_core::effect::{Delivery, Effects, PersonId};
 use sonder_core::eval::{Evaluation, Request};
@@ -55,6 +56,7 @@ struct Stage<'p> {
     program: &'p Program,
     governor: &'p Governor,
     state: State,
+    chronicle: Chronicle,
     effects: Effects,
     /// What was told and kept aside since somebody expected it last.
     told: Vec<Delivery>,
@@ -70,6 +72,7 @@ pub fn play(program: &Program, governor: &Governor, scenario: &Scenario) -> Play
         program,
         governor,
         state: State::new(program),
+        chronicle: Chronicle::default(),
         effects: Effects::default(),
         told: Vec::new(),
         aside: Vec::new(),
@@ -127,7 +130,7 @@ impl Stage<'_> {
                 self.speaker.clone_from(&event.identifiers);
                 let seq = Seq(self.state.as_of().0.0 + 1);
                 let record = Record { seq, received_at: step.at, fact: Fact::Event(event) };
-                let _ = self.state.step(program, &record, &mut self.effects);
+                let _ = self.chronicle.step(&mut self.state, program, record, &mut self.effects);
             }
             Err(quarantined) => self.aside.push(quarantined),
         }

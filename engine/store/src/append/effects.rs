@@ -180,6 +180,7 @@ fn told<'a>(program: &'a Program, change: &ChangeKind) -> (&'static str, Option<
     match change {
         ChangeKind::Created => ("created", None, None),
         ChangeKind::Merged { absorbed } => ("merged", None, Some(json!({"absorbed": format!("{:032x}", absorbed.0)}))),
+        ChangeKind::Split { parted } => ("split", None, Some(json!({"parted": format!("{:032x}", parted.0)}))),
         ChangeKind::LinkRefused { identifier, reason } => {
             let kind = kind_name(program, identifier);
             ("link_refused", None, Some(json!({"kind": kind, "value": &*identifier.value, "reason": reason})))

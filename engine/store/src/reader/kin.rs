@@ -10,6 +10,7 @@ use crate::node::node;
 use crate::sql::in_time;
 use crate::{StoreError, limits};
 use duckdb::{Connection, params};
+use sonder_core::record::Seq;
 use sonder_dsl::time::Moment;
 use std::collections::BTreeSet;
 
@@ -22,6 +23,30 @@ impl Reader {
     pub fn kin(&self, identifiers: &[(String, String)], until: Moment) -> Result<Vec<LoggedMessage>, StoreError> {
         self.read(|connection| in_time(connection, limits::MAX_KIN_TIME, None, || kin(connection, identifiers, until)))
     }
+
+    /// The messages before a place in the log that carry one of these identifiers (kind, value), in the order of the log.
+    /// Hashes that collide bring in others.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn carrying(&self, identifiers: &[(String, String)], before: Seq) -> Result<Vec<LoggedMessage>, StoreError> {
+        let nodes: BTreeSet<u64> = identifiers.iter().map(|(kind, value)| node(kind, value)).collect();
+        if nodes.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.read(|connection| carrying(connection, &nodes, before.0))
+    }
+}
+
+fn carrying(connection: &Connection, nodes: &BTreeSet<u64>, before: u64) -> Result<Vec<LoggedMessage>, StoreError> {
+    let nodes = list(nodes);
+    let sql = format!(
+        "SELECT {COLUMNS} FROM log WHERE seq IN (
+             SELECT DISTINCT seq FROM log_identifiers WHERE node IN ({nodes}) AND seq < {before}) ORDER BY seq"
+    );
+    let mut statement = connection.prepare(&sql)?;
+    drop(statement.stream_arrow([])?);
+    messages(&mut statement)
 }
 
 fn kin(connection: &Connection, own: &[(String, String)], until: Moment) -> Result<Vec<LoggedMessage>, StoreError> {

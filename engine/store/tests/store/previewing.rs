@@ -5,6 +5,7 @@ use crate::support::{SECOND, START, batch, open};
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 use sonder_core::State;
+use sonder_core::chronicle::Chronicle;
 use sonder_core::effect::Effects;
 use sonder_core::govern::Governor;
 use sonder_core::message;
@@ -144,8 +145,9 @@ proptest! {
         let program = project();
         let rows = rows(&program, &happenings);
         let (mut state, mut effects) = (State::new(&program), Effects::default());
+        let mut chronicle = Chronicle::default();
         for row in &rows {
-            state.step(&program, &row.record, &mut effects).unwrap();
+            chronicle.step(&mut state, &program, row.record.clone(), &mut effects).unwrap();
         }
         let now = Moment(state.as_of().1.0 + after * SECOND / 3);
         state.advance(&program, now, &mut effects).unwrap();

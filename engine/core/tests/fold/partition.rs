@@ -1,0 +1,356 @@
+//! Who is one person, whatever the order: against a definition written a second time, and undone without a trace.
+
+use crate::history::{SECOND, config, event_mut, for_purposes, happening, identify, log, project, rules, track};
+use proptest::prelude::*;
+use sonder_core::State;
+use sonder_core::chronicle::Chronicle;
+use sonder_core::effect::{ChangeKind, Effects, PersonId};
+use sonder_core::message::Call;
+use sonder_core::record::{Event, Fact, Identifier, Record, Seq};
+use sonder_core::view::PersonView;
+use sonder_dsl::ir::{IdentifierKindId, Program};
+use sonder_dsl::time::Moment;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Instant;
+
+const KINDS: [&str; 3] = ["user_id", "email", "anonymous_id"];
+const BOUNDED: &str = "identifiers:\n  user_id: {unique: true}\n  email: {limit: 2}\n  anonymous_id: {limit: 3}\n";
+const SHARED: &str = "identifiers:\n  user_id: {unique: true}\n  anonymous_id: {}\ngeneric_after: 2\n";
+const OPEN: &str = "identifiers:\n  user_id: {}\n  email: {}\n  anonymous_id: {}\n";
+
+/// What can be known of people whatever the order of arrival.
+const RULES: &str = "segment lookers \"\" { when count(view) >= 2 }\nsegment quiet \"\" { when not did(view) }\n\
+                     trait views = count(view)\ntrait spent = sum(order.total)\ntrait first_product = first(view.product)\n";
+
+struct World {
+    program: Arc<Program>,
+    state: State,
+    chronicle: Chronicle,
+    effects: Effects,
+}
+
+impl World {
+    fn new(program: &Arc<Program>) -> Self {
+        Self {
+            program: Arc::clone(program),
+            state: State::new(program),
+            chronicle: Chronicle::default(),
+            effects: Effects::default(),
+        }
+    }
+
+    fn take(&mut self, record: Record) -> &mut Self {
+        self.effects = Effects::default();
+        self.chronicle.step(&mut self.state, &self.program, record, &mut self.effects).unwrap();
+        self
+    }
+
+    fn identify(&mut self, second: i64, who: &[(&'static str, &str)]) -> &mut Self {
+        let seq = self.state.as_of().0.0 + 1;
+        self.take(identify(&self.program.clone(), seq, second, who))
+    }
+
+    /// Somebody decides about identifiers, the first of which is apart from the others or belongs with them.
+    fn decide(&mut self, call: Call, second: i64, who: &[(&'static str, &str)]) -> &mut Self {
+        let seq = self.state.as_of().0.0 + 1;
+        let mut record = identify(&self.program, seq, second, &[]);
+        event_mut(&mut record).call = call;
+        event_mut(&mut record).identifiers = who.iter().map(|(kind, value)| self.identifier(kind, value)).collect();
+        self.take(record)
+    }
+
+    fn identifier(&self, kind: &str, value: &str) -> Identifier {
+        let kind = self.program.identity.identifiers.iter().position(|it| it.name == kind).unwrap();
+        Identifier { kind: IdentifierKindId(kind as u16), value: value.into() }
+    }
+
+    fn who(&self, kind: &str, value: &str) -> Option<PersonId> {
+        self.state.resolve(&self.identifier(kind, value))
+    }
+
+    fn views(&self) -> Vec<PersonView> {
+        self.state.people().into_iter().map(|id| self.state.person(&self.program, id).unwrap()).collect()
+    }
+
+    /// Everybody's identifiers and what is known of them, without what tells of arrival: ids, and since when.
+    fn known(&self) -> BTreeSet<String> {
+        let known = |view: &PersonView| {
+            let identifiers: Vec<_> = view.identifiers.iter().map(|it| format!("{}:{}", it.kind, it.value)).collect();
+            let segments: Vec<_> = view.segments.iter().map(|it| &it.name).collect();
+            let traits: Vec<_> = view.traits.iter().map(|it| (&it.name, &it.value)).collect();
+            let computed: Vec<_> = view.computed.iter().map(|it| (&it.name, &it.value)).collect();
+            format!("{identifiers:?} {segments:?} {traits:?} {computed:?} {:?} {:?}", view.first_seen, view.last_seen)
+        };
+        self.views().iter().map(known).collect()
+    }
+}
+
+/// A message: whether it is an `alias`, and what it carries.
+type Message = (bool, BTreeMap<&'static str, u8>);
+
+fn message(kinds: &'static [&'static str]) -> impl Strategy<Value = Message> {
+    let who = prop::collection::btree_map(prop::sample::select(kinds), 0..4_u8, 1..=kinds.len());
+    (prop::bool::weighted(0.1), who)
+}
+
+/// Records of messages that happened one second after another, in an order of arrival.
+fn arriving(program: &Program, messages: &[Message], order: &[usize]) -> Vec<Record> {
+    let record = |(place, at): (usize, &usize)| {
+        let (is_alias, who) = &messages[*at];
+        let late = 10_000 + place as i64;
+        let mut record = track(program, place as u64 + 1, late, "", ["view", "order"][*at % 2]);
+        let event = event_mut(&mut record);
+        event.occurred_at = Moment((*at as i64 + 1) * SECOND);
+        event.identifiers = KINDS
+            .iter()
+            .filter_map(|kind| Some((*kind, who.get(kind)?)))
+            .map(|(kind, value)| {
+                let kind = program.identity.identifiers.iter().position(|it| it.name == kind).unwrap();
+                Identifier { kind: IdentifierKindId(kind as u16), value: format!("{value}").as_str().into() }
+            })
+            .collect();
+        if *is_alias {
+            event.call = Call::Alias;
+            event.event = None;
+        }
+        record
+    };
+    order.iter().enumerate().map(record).collect()
+}
+
+/// The definition, in the plainest words: links from the strongest to the weakest, none that breaks a rule. Of people with
+/// one identifier only those are somebody who have an event.
+fn defined(program: &Program, events: &[&Event]) -> BTreeSet<Vec<String>> {
+    let identity = &program.identity;
+    let pairs = |event: &&Event| {
+        let ids = event.identifiers.clone();
+        let grade = u8::from(event.call != Call::Alias);
+        let at = event.occurred_at;
+        let all =
+            ids.iter().enumerate().flat_map(|(place, one)| ids[place + 1..].iter().map(move |other| (one, other)));
+        all.map(|(one, other)| ((grade, one.kind.max(other.kind), at), one.clone(), other.clone())).collect::<Vec<_>>()
+    };
+    let mut sharers: BTreeMap<Identifier, BTreeSet<Identifier>> = BTreeMap::new();
+    let mut links: Vec<_> = events.iter().flat_map(pairs).collect();
+    for (_, one, other) in links.iter().filter(|(_, one, other)| one.kind < other.kind) {
+        sharers.entry(other.clone()).or_default().insert(one.clone());
+    }
+    let is_generic = |it: &Identifier| {
+        let count = sharers.get(it).map_or(0, BTreeSet::len);
+        identity.generic_after.is_some_and(|limit| count > limit as usize)
+    };
+    links.retain(|(_, one, other)| !is_generic(one) && !is_generic(other));
+    links.sort();
+    let mut sets: Vec<BTreeSet<Identifier>> = events
+        .iter()
+        .flat_map(|event| &event.identifiers)
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .map(|it| BTreeSet::from([it.clone()]))
+        .collect();
+    for ((grade, ..), one, other) in links {
+        let place = |it: &Identifier| sets.iter().position(|set| set.contains(it)).unwrap();
+        let (a, b) = (place(&one), place(&other));
+        let breaks = identity.identifiers.iter().zip(0..).any(|(kind, index)| {
+            let count = |set: usize| sets[set].iter().filter(|it| it.kind.0 == index).count();
+            let (in_a, in_b) = (count(a), count(b));
+            in_a > 0
+                && in_b > 0
+                && ((kind.unique && grade > 0) || kind.limit.is_some_and(|limit| in_a + in_b > limit.count as usize))
+        });
+        if a != b && !breaks {
+            let taken = std::mem::take(&mut sets[b]);
+            sets[a].extend(taken);
+        }
+    }
+    let deciding =
+        |event: &&Event| event.identifiers.iter().find(|it| !is_generic(it)).or(event.identifiers.first()).cloned();
+    let deciding: BTreeSet<Identifier> = events.iter().filter_map(deciding).collect();
+    sets.retain(|set| set.len() > 1 || set.iter().any(|it| deciding.contains(it)));
+    let named = |it: &Identifier| format!("{}:{}", identity.identifiers[it.kind.index()].name, it.value);
+    sets.iter()
+        .map(|set| {
+            let mut names: Vec<String> = set.iter().map(named).collect();
+            names.sort();
+            names
+        })
+        .collect()
+}
+
+fn in_any_order(identity: &str, messages: &[Message], order: &[usize]) {
+    let program = project(RULES, identity, "");
+    let straight: Vec<usize> = (0..messages.len()).collect();
+    let (mut one, mut other) = (World::new(&program), World::new(&program));
+    arriving(&program, messages, &straight).into_iter().for_each(|record| _ = one.take(record));
+    let records = arriving(&program, messages, order);
+    for record in &records {
+        other.take(record.clone());
+        for id in other.state.people() {
+            for it in other.state.person(&program, id).unwrap().identifiers {
+                assert_eq!(other.who(&it.kind, &it.value), Some(id), "an identifier is its person's");
+            }
+        }
+    }
+    let events: Vec<&Event> = records
+        .iter()
+        .map(|record| {
+            let Fact::Event(event) = &record.fact;
+            event
+        })
+        .collect();
+    let people: BTreeSet<Vec<String>> = other
+        .views()
+        .iter()
+        .map(|view| view.identifiers.iter().map(|it| format!("{}:{}", it.kind, it.value)).collect())
+        .collect();
+    assert_eq!(people, defined(&program, &events), "the definition");
+    assert_eq!(one.known(), other.known(), "another order");
+}
+
+proptest! {
+    #![proptest_config(config(300))]
+
+    #[test]
+    fn no_order_of_arrival_changes_who_is_who(
+        messages in prop::collection::vec(message(&KINDS), 1..24),
+        order in Just((0..24_usize).collect::<Vec<_>>()).prop_shuffle(),
+    ) {
+        let order: Vec<usize> = order.into_iter().filter(|at| *at < messages.len()).collect();
+        in_any_order(BOUNDED, &messages, &order);
+    }
+
+    #[test]
+    fn no_order_of_arrival_changes_what_is_generic(
+        messages in prop::collection::vec(message(&["user_id", "anonymous_id"]), 1..24),
+        order in Just((0..24_usize).collect::<Vec<_>>()).prop_shuffle(),
+    ) {
+        let order: Vec<usize> = order.into_iter().filter(|at| *at < messages.len()).collect();
+        in_any_order(SHARED, &messages, &order);
+    }
+
+    /// Two people who are joined by a decision and parted by another are as they would be without either, and so is what
+    /// all rules say of them, and where they are in journeys.
+    #[test]
+    fn what_is_undone_never_was(
+        rules in rules(),
+        happenings in prop::collection::vec(happening(), 2..40),
+        begin in 0..20_usize,
+        lasting in 1..20_usize,
+    ) {
+        let journey = "journey carts { enter on add as cart per cart.product again after 9s goal order wait 3s send hook.on {} wait 4s }\n";
+        let hook = "destination: hook\nplugin: sonder/webhook@1\nallow: [hook.example]\n";
+        let program = project(&(for_purposes(&rules) + journey), OPEN, hook);
+        // Nothing else may connect them: each message has one identifier, of one of two people or somebody else.
+        let mut happenings = happenings;
+        for it in &mut happenings {
+            it.who.truncate(1);
+        }
+        let records = log(&program, &happenings);
+        let (mut with, mut without) = (World::new(&program), World::new(&program));
+        let (ends, other) = (("anonymous_id", "a0"), ("user_id", "u1"));
+        let mut seq = 0;
+        let mut both = |with: &mut World, without: &mut World, mut record: Record| {
+            seq += 1;
+            record.seq = Seq(seq);
+            with.take(record.clone());
+            without.take(record);
+        };
+        // Both are there from the start.
+        both(&mut with, &mut without, identify(&program, 0, 999, &[ends]));
+        both(&mut with, &mut without, identify(&program, 0, 999, &[other]));
+        let mut skipped = 0;
+        for (place, record) in records.iter().enumerate() {
+            for (at, call) in [(begin, Call::Link), (begin + lasting, Call::Unlink)] {
+                if at == place {
+                    with.decide(call, record.received_at.0 / SECOND, &[ends, other]);
+                    skipped += 1;
+                    // The other log has a record there that is about nobody else.
+                    let mut nothing = identify(&program, 0, 0, &[("email", "nobody")]);
+                    nothing.seq = with.state.as_of().0;
+                    nothing.received_at = record.received_at;
+                    without.take(nothing);
+                }
+            }
+            let mut record = record.clone();
+            record.seq = Seq(with.state.as_of().0.0 + 1);
+            with.take(record.clone());
+            without.take(record);
+        }
+        if skipped < 2 {
+            return Ok(());
+        }
+        let end = with.state.as_of().1.plus(sonder_dsl::time::Duration(30 * SECOND));
+        with.state.advance(&program, end, &mut Effects::default()).unwrap();
+        without.state.advance(&program, end, &mut Effects::default()).unwrap();
+        let nobody = without.who("email", "nobody").unwrap();
+        let expected: Vec<PersonView> = without.views().into_iter().filter(|view| view.id != nobody).collect();
+        prop_assert_eq!(with.views(), expected);
+        prop_assert_eq!(with.state.standing(sonder_dsl::ir::JourneyId(0)), without.state.standing(sonder_dsl::ir::JourneyId(0)));
+    }
+}
+
+#[test]
+fn what_happened_first_keeps_a_value_that_may_be_one_persons_only() {
+    let mut world = World::new(&project(RULES, BOUNDED, ""));
+    world.identify(20, &[("user_id", "late"), ("anonymous_id", "a")]);
+    let late = world.who("user_id", "late").unwrap();
+    // It happened before, and arrives after.
+    let mut record = identify(&world.program, 2, 30, &[("user_id", "early"), ("anonymous_id", "a")]);
+    event_mut(&mut record).occurred_at = Moment(10 * SECOND);
+    world.take(record);
+    assert_eq!(world.who("anonymous_id", "a"), world.who("user_id", "early"));
+    assert_eq!(world.who("user_id", "late"), Some(late), "who was there keeps the id");
+}
+
+#[test]
+fn a_decision_joins_and_another_parts_and_both_are_told() {
+    let mut world = World::new(&project(RULES, OPEN, ""));
+    world.identify(1, &[("user_id", "u")]).identify(2, &[("anonymous_id", "a")]);
+    let (u, a) = (world.who("user_id", "u").unwrap(), world.who("anonymous_id", "a").unwrap());
+    world.decide(Call::Link, 3, &[("anonymous_id", "a"), ("user_id", "u")]);
+    assert_eq!(world.state.canonical(a), u);
+    assert_eq!(world.views()[0].links[0].by, "decision");
+    world.decide(Call::Unlink, 4, &[("anonymous_id", "a"), ("user_id", "u")]);
+    assert_eq!((world.who("user_id", "u"), world.who("anonymous_id", "a")), (Some(u), Some(a)), "the id comes back");
+    let parted = ChangeKind::Split { parted: a };
+    assert!(world.effects.changes.iter().any(|change| change.person == u && change.what == parted));
+    // From then on no message joins them, but another decision does.
+    world.identify(5, &[("user_id", "u"), ("anonymous_id", "a")]);
+    assert_ne!(world.who("user_id", "u"), world.who("anonymous_id", "a"));
+    world.decide(Call::Link, 6, &[("anonymous_id", "a"), ("user_id", "u")]);
+    assert_eq!(world.who("user_id", "u"), world.who("anonymous_id", "a"));
+}
+
+#[test]
+fn somebody_parted_takes_along_what_is_theirs() {
+    let mut world = World::new(&project(RULES, OPEN, ""));
+    let program = world.program.clone();
+    world.take(track(&program, 1, 1, "a", "view")).take(track(&program, 2, 2, "b", "view"));
+    world.identify(3, &[("user_id", "u"), ("anonymous_id", "a")]);
+    world.identify(4, &[("user_id", "u"), ("anonymous_id", "b")]);
+    let (lookers, _) = program.rule_named("lookers").unwrap();
+    assert_eq!(world.state.segment_size(lookers), 1);
+    world.decide(Call::Unlink, 5, &[("anonymous_id", "b"), ("user_id", "u"), ("anonymous_id", "a")]);
+    let left: Vec<_> = world.effects.changes.iter().filter(|it| it.what == ChangeKind::Left(lookers)).collect();
+    assert_eq!(left.len(), 1, "one view each is not two");
+    assert_eq!(left[0].person, world.who("user_id", "u").unwrap());
+    assert_eq!(world.state.segment_size(lookers), 0);
+    let views = world.views();
+    let counts: Vec<_> =
+        views.iter().map(|view| view.computed.iter().find(|it| it.name == "views").unwrap().value.clone()).collect();
+    assert_eq!(counts, [1, 1]);
+}
+
+#[test]
+fn a_poisoned_identifier_leaves_ten_thousand_people_apart_and_is_fast() {
+    let mut world = World::new(&project("", BOUNDED, ""));
+    let begin = Instant::now();
+    for user in 0..10_000 {
+        world.identify(user, &[("user_id", &user.to_string()), ("email", "all@x.example")]);
+    }
+    assert_eq!(world.state.people_count(), 10_000);
+    assert!(begin.elapsed().as_secs() < 10, "{:?}", begin.elapsed());
+    // The first one to have used it has it.
+    assert_eq!(world.who("email", "all@x.example"), world.who("user_id", "0"));
+}

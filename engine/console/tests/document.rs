@@ -38,6 +38,10 @@ async fn every_answer_fits_its_schema() {
         ("/api/v1/people/{who}/timeline", "/api/v1/people/user_id:ann/timeline?limit=3"),
         ("/api/v1/people/{who}/timeline", "/api/v1/people/user_id:ann/timeline"),
         ("/api/v1/people/{who}/timeline", "/api/v1/people/user_id:ann/timeline?limit=x"),
+        ("/api/v1/people/{who}/graph", "/api/v1/people/user_id:ann/graph"),
+        ("/api/v1/people/{who}/graph", "/api/v1/people/user_id:ann/graph?between=user_id:ann,email:ann@shop.example"),
+        ("/api/v1/people/{who}/graph", "/api/v1/people/user_id:ann/graph?between=user_id:ann,email:x"),
+        ("/api/v1/people/{who}/graph", "/api/v1/people/user_id:carl/graph"),
         ("/api/v1/segments", "/api/v1/segments"),
         ("/api/v1/segments/{name}", "/api/v1/segments/keen"),
         ("/api/v1/segments/{name}", "/api/v1/segments/nobody"),
@@ -91,6 +95,20 @@ async fn every_answer_fits_its_schema() {
             let path = "/api/v1/people/{who}/consent";
             assert_fits(&document, path, "put", answer.status.as_u16(), &answer.json());
         }
+    }
+    for (what, body) in [
+        ("merge", json!({"with": "user_id:bob", "reason": "ticket 4711", "by": null})),
+        ("merge", json!({"with": "user_id:ann"})),
+        ("merge", json!({"with": "user_id:stranger"})),
+        ("merge", json!({"with": "user_id:bob", "reason": ""})),
+        ("split", json!({"identifiers": ["email:ann@shop.example"]})),
+        ("split", json!({"identifiers": ["user_id:ann", "email:ann@shop.example"]})),
+        ("split", json!({"identifiers": ["email:other"]})),
+        ("split", json!({"identifiers": []})),
+    ] {
+        let path = format!("/api/v1/people/{{who}}/{what}");
+        let answer = fixture.post(&path.replace("{who}", "user_id:ann"), &body).await;
+        assert_fits(&document, &path, "post", answer.status.as_u16(), &answer.json());
     }
     for trouble in [Trouble::TooSlow, Trouble::Internal("x".to_owned())] {
         *fixture.engine.trouble.lock() = Some(trouble);

@@ -34,7 +34,7 @@ async fn bad_requests_are_told_what_is_wrong_and_what_to_do() {
         "/api/v1/people/user_id:ann/timeline?limit=1001",
         "/api/v1/people/user_id:ann/timeline?before=yesterday",
         "/api/v1/people/user_id:ann/timeline?before=1_2_3",
-        "/api/v1/people/user_id:ann/graph",
+        "/api/v1/people/user_id:ann/graph?between=user_id:ann",
         "/api/v1/segments?limit=1",
         "/api/v1/segments/keener",
         "/api/v1/segments/views",

@@ -17,6 +17,7 @@ pub mod funnel;
 pub mod govern;
 mod identity;
 pub mod journey;
+pub mod kinship;
 pub mod limits;
 pub mod message;
 mod names;

@@ -253,3 +253,85 @@ fn a_change_with_an_example_that_is_wrong_is_not_taken_over() {
         std::thread::sleep(Duration::from_millis(100));
     }
 }
+
+/// Who is who, end to end: joined and parted on the command line, explained, the same after the engine was killed and after
+/// the log was folded again from the beginning.
+#[test]
+fn people_are_joined_and_parted_and_stay_so() {
+    let (folder, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    project(folder.path());
+    write(folder.path(), "sources/server.yaml", "source: server\nkind: server\nwrite_keys: [wk_server]\n");
+    write(folder.path(), "events/view.yaml", "event: view\n");
+    write(folder.path(), "identity.yaml", "identifiers: {user_id: {unique: true}, anonymous_id: {}}\n");
+    write(folder.path(), "rules/r.sonder", "segment keen { when count(view) >= 2 }\ntrait views = count(view)\n");
+    let sonder = |arguments: &[&str]| {
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_sonder")).args(arguments).arg("--data").arg(data.path()).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let show =
+        |who: &str| -> serde_json::Value { serde_json::from_str(&sonder(&["person", "show", who, "--json"])).unwrap() };
+    let until = |who: &str, views: u64| {
+        let begin = Instant::now();
+        while show(who)["computed"][0]["value"] != views {
+            assert!(begin.elapsed() < Duration::from_secs(20), "{who} has {}", show(who));
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    let engine = Running::start(folder.path(), data.path(), &[]);
+    let send = |engine: &Running, id: &str, who: &str| {
+        let body = format!("{{\"event\": \"view\", \"messageId\": \"{id}\", {who}}}");
+        let length = body.len();
+        let answer = engine.ask(&format!(
+            "POST /v1/track?writeKey=wk_server HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+        ));
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    };
+    // A browser may not decide who is who, whatever type it says its message has.
+    let forged = "{\"type\": \"link\", \"messageId\": \"f\", \"identifiers\": [{\"kind\": \"user_id\", \"value\": \"u1\"}, {\"kind\": \"user_id\", \"value\": \"u2\"}]}";
+    send(&engine, "m1", "\"userId\": \"u1\"");
+    send(&engine, "m2", "\"userId\": \"u2\"");
+    let batch = format!("{{\"batch\": [{forged}]}}");
+    let length = batch.len();
+    engine.ask(&format!(
+        "POST /v1/batch?writeKey=wk_server HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{batch}"
+    ));
+    send(&engine, "m3", "\"userId\": \"u1\", \"anonymousId\": \"tablet\"");
+    until("user_id:u1", 2);
+    assert_eq!(show("user_id:u2")["computed"][0]["value"], 1, "nobody joined them");
+    let (one, two) = (show("user_id:u1")["id"].clone(), show("user_id:u2")["id"].clone());
+
+    // Both user ids are one person's after all, though the kind is unique.
+    sonder(&["person", "merge", "user_id:u1", "user_id:u2", "--reason", "ticket 4711", "--by", "ann"]);
+    until("user_id:u2", 3);
+    let path = sonder(&["person", "graph", "user_id:u1", "--between", "user_id:u2,anonymous_id:tablet"]);
+    assert_eq!(path.lines().count(), 2, "{path}");
+    assert!(path.contains("by decision of server") && path.contains("by message of server"), "{path}");
+
+    // Then they are not, and each is who they were.
+    sonder(&["person", "split", "user_id:u2", "user_id:u2", "--reason", "wrong ticket", "--by", "ann"]);
+    until("user_id:u2", 1);
+    let same = |when: &str| {
+        assert_eq!((&show("user_id:u1")["id"], &show("user_id:u2")["id"]), (&one, &two), "{when}");
+        assert_eq!(show("user_id:u1")["segments"][0]["name"], "keen", "{when}");
+        assert_eq!(show("user_id:u2")["segments"], serde_json::json!([]), "{when}");
+        assert_eq!(show("anonymous_id:tablet")["id"], one, "{when}");
+        let graph = sonder(&["person", "graph", "user_id:u2"]);
+        assert!(graph.contains("apart       user_id:u2 and"), "{when}: {graph}");
+    };
+    same("at once");
+    drop(engine);
+    // The engine was killed: the data is at rest, and then another one runs on it.
+    let engine = Running::start(folder.path(), data.path(), &[]);
+    same("after a kill");
+    send(&engine, "m4", "\"userId\": \"u2\"");
+    until("user_id:u2", 2);
+    drop(engine);
+    // A rule that asks for all of history: the log is folded again, decisions and all.
+    write(folder.path(), "rules/more.sonder", "trait z_all_views = count(view, last 90d)\n");
+    let engine = Running::start(folder.path(), data.path(), &[]);
+    until("user_id:u2", 2);
+    assert_eq!((&show("user_id:u1")["id"], &show("user_id:u2")["id"]), (&one, &two));
+    drop(engine);
+}

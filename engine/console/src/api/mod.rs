@@ -4,6 +4,7 @@ mod consent;
 mod deliveries;
 mod explain;
 mod health;
+mod identity;
 mod journeys;
 mod manual;
 mod people;
@@ -18,6 +19,7 @@ use crate::endpoint::Endpoint;
 pub(crate) fn endpoints() -> Vec<Endpoint> {
     let groups = [
         people::endpoints(),
+        identity::endpoints(),
         consent::endpoints(),
         segments::endpoints(),
         journeys::endpoints(),

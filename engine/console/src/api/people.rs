@@ -17,8 +17,8 @@ use sonder_core::effect::PersonId;
 use sonder_dsl::ir::IdentifierKindId;
 
 /// What `?fields=` may name; `id` always comes along.
-const FIELDS: [&str; 8] =
-    ["absorbed", "identifiers", "traits", "computed", "segments", "consent", "first_seen", "last_seen"];
+const FIELDS: [&str; 9] =
+    ["absorbed", "identifiers", "traits", "computed", "segments", "journeys", "consent", "first_seen", "last_seen"];
 
 /// Where `{who}` stands in `/api/v1/people/{who}`.
 const WHO: usize = 3;
@@ -58,7 +58,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
                 id: "getTimeline",
                 group: "People",
                 summary: "What happened to a person, newest first",
-                description: "Events, merges, segment entries and exits, changes of computed traits, and what was sent. \
+                description: "Events, merges and splits, segment entries and exits, changes of computed traits, and what was sent. \
                 A page ends with `next`; give it as `before` to get the page after it. It is `null` on the last page.",
                 parameters: vec![
                     who_parameter(),
@@ -182,7 +182,7 @@ pub(super) fn find_id(api: &Api, who: &str) -> Result<PersonId, ApiError> {
     api.engine().resolve(IdentifierKindId(index), value).ok_or_else(|| no_such_person(who))
 }
 
-fn no_such_person(who: &str) -> ApiError {
+pub(super) fn no_such_person(who: &str) -> ApiError {
     ApiError::missing(
         "no_such_person",
         format!("nobody is `{}`", short(who)),

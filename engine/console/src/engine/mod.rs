@@ -12,6 +12,7 @@
 mod consent;
 mod delivery;
 mod explain;
+mod identity;
 mod journey;
 mod person;
 mod preview;
@@ -25,6 +26,7 @@ mod timeline;
 pub use consent::{ConsentChange, Subject};
 pub use delivery::{Delivery, DeliveryFilter, DeliveryPage, DeliveryState};
 pub use explain::ExplainRequest;
+pub use identity::{GraphEdge, GraphNode, IdentityDecision, IdentityGraph, RefusedEdge};
 pub use journey::{Branch, Ended, Estimate, Journey, JourneyStep, JourneySummary, Split, Way};
 pub use person::{ComputedTrait, Consent, Identifier, InSegment, OnJourney, Person, Sought, Trait};
 pub use preview::{AsOf, Preview, PreviewOverlap, PreviewRequest, PreviewedPerson, PreviewedRule, ValueCount};
@@ -39,6 +41,7 @@ pub use timeline::{Entry, EntryKind, TimelineCursor};
 
 use sonder_core::effect::PersonId;
 use sonder_core::explain::Explanation;
+use sonder_core::kinship::Kinship;
 use sonder_dsl::ir::{IdentifierKindId, Program};
 use std::sync::Arc;
 use thiserror::Error;
@@ -83,6 +86,15 @@ pub trait Engine: Send + Sync + 'static {
     /// # Errors
     /// [`Trouble::Refused`] for a purpose or a person that there cannot be; when the log cannot be written.
     fn change_consent(&self, change: &ConsentChange) -> Result<String, Trouble>;
+
+    /// Quick. A person's part of the identity graph; of an id that was merged away, that of the person it became.
+    fn kinship(&self, id: PersonId) -> Option<Kinship>;
+
+    /// Slow. Records a decision about who is who, and returns the id of the message when it is on the disk.
+    ///
+    /// # Errors
+    /// [`Trouble::Refused`] for identifiers that there cannot be; when the log cannot be written.
+    fn decide_identity(&self, decision: &IdentityDecision) -> Result<String, Trouble>;
 
     /// Quick. All journeys of the version that runs now, by name.
     fn journeys(&self) -> Vec<JourneySummary>;

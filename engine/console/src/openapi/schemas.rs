@@ -104,6 +104,70 @@ fn people() -> Named {
         ),
         ("Consent", object(&[("purpose", text()), ("granted", flag()), ("since", or_null(&moment()))])),
         ("ConsentRecorded", object(&[("message_id", text())])),
+        ("IdentityDecided", object(&[("message_ids", list_of(&text()))])),
+        (
+            "IdentityGraph",
+            closed(
+                &[
+                    ("person", id()),
+                    ("nodes", list_of(&of("GraphNode"))),
+                    ("edges", list_of(&of("GraphEdge"))),
+                    ("refused", list_of(&of("RefusedEdge"))),
+                    ("apart", list_of(&json!({ "type": "array", "items": text(), "minItems": 2, "maxItems": 2 }))),
+                    ("path", list_of(&of("GraphEdge"))),
+                ],
+                &["person", "nodes", "edges", "refused", "apart"],
+            ),
+        ),
+        (
+            "GraphNode",
+            object(&[
+                ("id", text()),
+                ("source", text()),
+                ("first_seen", moment()),
+                ("last_seen", moment()),
+                ("former", flag()),
+                ("generic", flag()),
+            ]),
+        ),
+        ("GraphEdge", object(&graph_edge())),
+        (
+            "RefusedEdge",
+            object(
+                &graph_edge()
+                    .into_iter()
+                    .chain([("reason", one_of(&["unique", "limit", "decided"])), ("other", or_null(&id()))])
+                    .collect::<Vec<_>>(),
+            ),
+        ),
+        (
+            "Merge",
+            json!({
+                "type": "object",
+                "properties": {
+                    "with": { "type": "string", "minLength": 1, "maxLength": limits::IDENTIFIER_CHARS,
+                        "description": "Who is the same person: `kind:value`, or an id." },
+                    "reason": note("Why, for the record."),
+                    "by": note("Who decided it, for the record."),
+                },
+                "required": ["with"],
+                "additionalProperties": false,
+            }),
+        ),
+        (
+            "Split",
+            json!({
+                "type": "object",
+                "properties": {
+                    "identifiers": { "type": "array", "minItems": 1, "items": { "type": "string" },
+                        "description": "Identifiers of the person, as `kind:value`, that are somebody else's." },
+                    "reason": note("Why, for the record."),
+                    "by": note("Who decided it, for the record."),
+                },
+                "required": ["identifiers"],
+                "additionalProperties": false,
+            }),
+        ),
         (
             "ConsentAnswers",
             json!({
@@ -412,4 +476,20 @@ fn health() -> Named {
 fn errors() -> Named {
     let code = json!({ "type": "string", "pattern": "^[a-z_]+$" });
     vec![("Error", object(&[("error", object(&[("code", code), ("message", text()), ("help", text())]))]))]
+}
+
+/// A line for the record.
+fn note(description: &str) -> Json {
+    json!({ "type": ["string", "null"], "minLength": 1, "maxLength": limits::FILTER_CHARS, "description": description })
+}
+
+fn graph_edge() -> Vec<(&'static str, Json)> {
+    vec![
+        ("a", text()),
+        ("b", text()),
+        ("by", one_of(&["message", "alias", "decision"])),
+        ("source", text()),
+        ("record", json!({ "type": "integer", "minimum": 1 })),
+        ("at", moment()),
+    ]
 }

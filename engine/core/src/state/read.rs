@@ -3,7 +3,7 @@
 use super::{RestoreError, State, Turn};
 use crate::consent::only;
 use crate::effect::{Cause, Effects, PersonId};
-use crate::identity::graph::PersonIndex;
+use crate::identity::graph::{Graph, PersonIndex};
 use crate::person::Person;
 use crate::plan::Plan;
 use crate::record::{Event, Identifier, Seq};
@@ -51,6 +51,11 @@ impl State {
         let (plan, graph, now) = (&self.plan, &self.graph, self.now);
         let segments = &self.slots.get(index.index())?.segments;
         Some(Viewed { program, plan, graph, component, person, segments, now }.view())
+    }
+
+    /// Who is who.
+    pub(crate) fn graph(&self) -> &Graph {
+        &self.graph
     }
 
     /// What runs.

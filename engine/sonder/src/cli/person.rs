@@ -1,12 +1,14 @@
-//! `sonder person`: what is known of one person.
+//! `sonder person`: what is known of one person, and who is who.
+
+mod graph;
 
 use super::client::block_on;
 use super::output::{Failure, Output};
 use super::reach::{Place, Reach};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use std::path::PathBuf;
 
-/// Look at people
+/// Look at people, join them and part them
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  sonder person show email:ann@shop.example")]
 pub struct Args {
@@ -31,20 +33,109 @@ enum Action {
         #[command(flatten)]
         place: Place,
     },
+    /// Why somebody's identifiers are one person's: each link, and who said so first
+    #[command(after_help = "Examples:\n  sonder person graph email:ann@shop.example\n  \
+        sonder person graph user_id:u7 --between user_id:u7,anonymous_id:a1")]
+    Graph {
+        /// KIND:VALUE, with a kind of `identity.yaml`, or a person's id
+        person: String,
+        /// Only the links that lead from one of their identifiers to another: KIND:VALUE,KIND:VALUE
+        #[arg(long, value_name = "A,B")]
+        between: Option<String>,
+        /// As the API answers it
+        #[arg(long)]
+        json: bool,
+        /// The project, when no engine runs; default: the one that last ran on the data
+        #[arg(long, value_name = "PROJECT")]
+        project: Option<PathBuf>,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Decide that two people are one
+    #[command(
+        after_help = "Example:\n  sonder person merge user_id:u7 email:ann@shop.example --reason \"ticket 4711\""
+    )]
+    Merge {
+        /// KIND:VALUE, with a kind of `identity.yaml`, or a person's id
+        person: String,
+        /// Who is the same person
+        with: String,
+        #[command(flatten)]
+        note: Note,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Decide that some of somebody's identifiers are not theirs, but another person's
+    #[command(after_help = "Example:\n  sonder person split user_id:u7 anonymous_id:a2 --reason \"a shared tablet\"")]
+    Split {
+        /// KIND:VALUE, with a kind of `identity.yaml`, or a person's id
+        person: String,
+        /// Identifiers of theirs that are somebody else's: KIND:VALUE
+        #[arg(required = true)]
+        identifiers: Vec<String>,
+        #[command(flatten)]
+        note: Note,
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+/// What stands in the log beside a decision.
+#[derive(Debug, clap::Args)]
+struct Note {
+    /// Why, for the record
+    #[arg(long)]
+    reason: Option<String>,
+    /// Who decided it, for the record
+    #[arg(long, env = "USER")]
+    by: Option<String>,
 }
 
 pub(super) fn run(args: &Args, output: &mut Output<'_>) -> Result<(), Failure> {
-    let Action::Show { person, json, project, place } = &args.action;
-    let answer = block_on(async {
-        match place.reach().await? {
-            Reach::Engine(client) => client.get(&format!("/api/v1/people/{}", path_segment(person))).await,
-            Reach::Data(offline) => offline.person(person, project.as_deref()),
+    match &args.action {
+        Action::Show { person, json, project, place } => {
+            let answer = block_on(async {
+                match place.reach().await? {
+                    Reach::Engine(client) => client.get(&format!("/api/v1/people/{}", path_segment(person))).await,
+                    Reach::Data(offline) => offline.person(person, project.as_deref()),
+                }
+            })?;
+            if *json { output.line(answer) } else { show(&answer, output) }
         }
-    })?;
-    if *json {
-        return output.line(answer);
+        Action::Graph { person, between, json, project, place } => {
+            let answer = block_on(async {
+                match place.reach().await? {
+                    Reach::Engine(client) => {
+                        let asked = between.as_ref().map(|text| format!("?between={}", path_segment(text)));
+                        let (who, asked) = (path_segment(person), asked.unwrap_or_default());
+                        client.get(&format!("/api/v1/people/{who}/graph{asked}")).await
+                    }
+                    Reach::Data(offline) => offline.graph(person, between.as_deref(), project.as_deref()),
+                }
+            })?;
+            if *json { output.line(answer) } else { graph::show(&answer, output) }
+        }
+        Action::Merge { person, with, note, place } => {
+            let body = json!({"with": with, "reason": note.reason, "by": note.by});
+            decide(place, &format!("{}/merge", path_segment(person)), &body)?;
+            output.line(format!("`{person}` and `{with}` are one person"))
+        }
+        Action::Split { person, identifiers, note, place } => {
+            let body = json!({"identifiers": identifiers, "reason": note.reason, "by": note.by});
+            decide(place, &format!("{}/split", path_segment(person)), &body)?;
+            output.line(format!("{} no longer `{person}`", graph::are(identifiers)))
+        }
     }
-    show(&answer, output)
+}
+
+fn decide(place: &Place, path: &str, body: &Json) -> Result<Json, Failure> {
+    block_on(async {
+        let Some(client) = place.engine().await? else {
+            return Err(Failure::user("no engine runs on this data")
+                .help("a decision is a message of the log, which only an engine writes: start it with `sonder run`"));
+        };
+        client.post(&format!("/api/v1/people/{path}"), body).await
+    })
 }
 
 /// A value in a path: everything but the plainest characters is escaped.

@@ -9,14 +9,15 @@ use parking_lot::RwLock;
 use sonder_activate::outbox::Outbox;
 use sonder_collect::{Collector, RejectionCount};
 use sonder_console::engine::{
-    ConsentChange, DeliveryFilter, DeliveryPage, DestinationStatus, Engine, Entry, ExplainRequest, Journey,
-    JourneySummary, Lag, LogStatus, Member, Members, Memory, Person, Preview, PreviewRequest, QuarantineFilter,
-    QuarantinePage, Query, Recovery, RejectionStatus, Reload, ReloadOutcome, Rows, SegmentSize, SegmentSizes, Sought,
-    Stage, Status, TimelineCursor, Trouble, instant, person_id,
+    ConsentChange, DeliveryFilter, DeliveryPage, DestinationStatus, Engine, Entry, ExplainRequest, IdentityDecision,
+    Journey, JourneySummary, Lag, LogStatus, Member, Members, Memory, Person, Preview, PreviewRequest,
+    QuarantineFilter, QuarantinePage, Query, Recovery, RejectionStatus, Reload, ReloadOutcome, Rows, SegmentSize,
+    SegmentSizes, Sought, Stage, Status, TimelineCursor, Trouble, instant, person_id,
 };
 use sonder_core::effect::PersonId;
 use sonder_core::explain::Explanation;
 use sonder_core::govern::Governor;
+use sonder_core::kinship::Kinship;
 use sonder_core::view::PersonView;
 use sonder_dsl::ir::{IdentifierKindId, Program};
 use sonder_dsl::time::Moment;
@@ -231,6 +232,15 @@ impl Engine for Answers {
 
     fn change_consent(&self, change: &ConsentChange) -> Result<String, Trouble> {
         self.record_consent(change)
+    }
+
+    fn kinship(&self, id: PersonId) -> Option<Kinship> {
+        let live = self.shared.live.read();
+        live.state.kinship(&live.program, id)
+    }
+
+    fn decide_identity(&self, decision: &IdentityDecision) -> Result<String, Trouble> {
+        self.record_decision(decision)
     }
 
     fn preview(&self, request: &PreviewRequest) -> Result<Preview, Trouble> {

@@ -6,11 +6,13 @@ mod answers;
 mod consent;
 mod explain;
 mod history;
+mod identity;
 mod import_route;
 mod journeys;
 mod offline;
 mod preview;
 mod reload;
+mod speech;
 
 pub use answers::Answers;
 pub use offline::{Asked, Offline};

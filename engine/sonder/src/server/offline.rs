@@ -8,7 +8,7 @@ use crate::observe::set_up_metrics;
 use crate::pipeline::{Files, Opened, open};
 use crate::project::scan;
 use serde_json::{Value as Json, json};
-use sonder_console::engine::{Engine, ExplainRequest, PreviewRequest, Query, Trouble, parse_person_id};
+use sonder_console::engine::{Engine, ExplainRequest, IdentityGraph, PreviewRequest, Query, Trouble, parse_person_id};
 use sonder_core::explain::Personal;
 use sonder_dsl::diagnostic::suggest;
 use sonder_dsl::ir::{IdentifierKindId, Program};
@@ -67,6 +67,28 @@ impl Offline {
         let person = id.map(|id| answers.load_person(id)).transpose().map_err(failure)?.flatten();
         let Some(person) = person else { return Err(nobody(who)) };
         serde_json::to_value(&person).map_err(|error| Failure::engine(error.to_string()))
+    }
+
+    /// A person's part of the identity graph, as the API would answer.
+    ///
+    /// # Errors
+    /// When nobody is that, there is no such path, or the data cannot be opened.
+    pub fn graph(&self, who: &str, between: Option<&str>, project: Option<&Path>) -> Result<Json, Failure> {
+        let answers = self.answers(project)?;
+        let program = answers.program();
+        let id = match who.split_once(':') {
+            Some((kind, value)) => answers.resolve(identifier_kind(&program, kind)?, value),
+            None => parse_person_id(who),
+        };
+        let Some(kinship) = id.and_then(|id| answers.kinship(id)) else { return Err(nobody(who)) };
+        let graph = match between {
+            None => IdentityGraph::from(kinship),
+            Some(text) => IdentityGraph::between(kinship, text).ok_or_else(|| {
+                Failure::user(format!("`{text}` names no two identifiers of `{who}`"))
+                    .help("write two of the person's identifiers: `kind:value,kind:value`")
+            })?,
+        };
+        serde_json::to_value(&graph).map_err(|error| Failure::engine(error.to_string()))
     }
 
     /// Why a rule has its value for a person, as the API would answer.

@@ -222,7 +222,8 @@ fn fold(
 }
 
 /// What the trace says of the very moment is the difference between the lines of then and of a microsecond before. Of
-/// people who were the same then: who turns out to be another takes memberships along without entering anything.
+/// people who were the same then and all the time between: who turns out to be another takes memberships along without
+/// entering anything, and what they entered as somebody else the trace says of that somebody.
 fn trace_is_exact(before: &[String], now: &[String], trace: &[String]) -> Result<(), String> {
     let (before, now) = (memberships(before), memberships(now));
     let mut changed: BTreeMap<(&str, &str), bool> = BTreeMap::new();
@@ -230,7 +231,16 @@ fn trace_is_exact(before: &[String], now: &[String], trace: &[String]) -> Result
     for change in changes.iter().filter(|it| it.at == NOW) {
         changed.insert((&change.person, &change.segment), change.entered);
     }
+    let was_another = |person: &str| {
+        let names = |person: &str| serde_json::from_str::<BTreeSet<String>>(person).unwrap();
+        let own = names(person);
+        let others = changes.iter().filter(|it| it.at == NOW && it.person != person);
+        others.into_iter().any(|it| !names(&it.person).is_disjoint(&own))
+    };
     for (person, segments) in &now {
+        if was_another(person) {
+            continue;
+        }
         let Some(earlier) = before.get(person) else { continue };
         for segment in segments.symmetric_difference(earlier) {
             let is_in = segments.contains(segment);

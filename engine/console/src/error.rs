@@ -40,6 +40,11 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, code, message, help)
     }
 
+    /// It is so already, or something is against it: status 409.
+    pub fn conflict(code: &'static str, message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, code, message, help)
+    }
+
     /// Not now: status 503 with `Retry-After`.
     pub fn unavailable(code: &'static str, message: impl Into<String>, retry_after_s: u32) -> Self {
         let help = format!("try again in {retry_after_s} s");

@@ -17,8 +17,7 @@ use serde_json::json;
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
     let state = json!({ "type": "string", "enum": DeliveryState::ALL.map(DeliveryState::name) });
-    let person = json!({ "type": "string", "minLength": 3, "maxLength": limits::IDENTIFIER_CHARS,
-        "pattern": "^([0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[a-z][a-z0-9_]*:[^\\u0000-\\u001f\\u007f-\\u009f]+)$" });
+    let person = crate::openapi::who_schema();
     vec![Endpoint::get(
         "/api/v1/deliveries",
         Some(Scope::Read),

@@ -19,7 +19,6 @@ use serde_json::{Value, json};
 const WHO: usize = 3;
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
-    let between = json!({ "type": "string", "minLength": 1, "maxLength": 2 * limits::IDENTIFIER_CHARS + 1 });
     vec![
         Endpoint::get(
             "/api/v1/people/{who}/graph",
@@ -34,7 +33,11 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
                 one identifier to the other.",
                 parameters: vec![
                     who_parameter(),
-                    query_parameter("between", &between, "Two of the person's identifiers, separated by a comma."),
+                    query_parameter(
+                        "between",
+                        &crate::openapi::between_schema(),
+                        "Two of the person's identifiers, separated by a comma.",
+                    ),
                 ],
                 body: None,
                 answers: vec![json_of("IdentityGraph")],
@@ -52,9 +55,9 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
                 description: "Becomes a message of the log, so that a replay decides the same. It wins over `unique` and `limit`, and \
                 over an earlier decision to the contrary; deciding the contrary undoes it. The answer comes when it is on the disk.",
                 parameters: vec![who_parameter()],
-                body: Some("Merge"),
+                body: Some("MergePeople"),
                 answers: vec![json_of("IdentityDecided")],
-                refusals: &[400, 404, 413, 415, 422, 503],
+                refusals: &[400, 404, 409, 413, 415, 422, 503],
             },
         ),
         Endpoint::post(
@@ -69,7 +72,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
                 are folded again from the log: segments, traits and journeys come out as if they had never been one. Messages that \
                 carry both join them no more. The answer comes when it is on the disk.",
                 parameters: vec![who_parameter()],
-                body: Some("Split"),
+                body: Some("SplitPerson"),
                 answers: vec![json_of("IdentityDecided")],
                 refusals: &[400, 404, 413, 415, 422, 503],
             },
@@ -83,8 +86,12 @@ async fn graph(State(api): State<Api>, uri: Uri) -> Result<Json<IdentityGraph>, 
     let id = find_id(&api, &who)?;
     let kinship = api.engine().kinship(id).ok_or_else(|| no_such_person(&who))?;
     let Some(text) = parameters.text("between") else { return Ok(Json(kinship.into())) };
-    let bad = || bad_parameter("between", text, "two of the person's identifiers: `kind:value,kind:value`");
-    IdentityGraph::between(kinship, text).map(Json).ok_or_else(bad)
+    let pair = IdentityGraph::pair(text)
+        .ok_or_else(|| bad_parameter("between", text, "two of the person's identifiers: `kind:value,kind:value`"))?;
+    IdentityGraph::between(kinship, &pair).map(Json).ok_or_else(|| {
+        let message = format!("no links of this person lead from one to the other of `{}`", short(text));
+        ApiError::missing("no_path", message, "`nodes` of the answer without `between` has their identifiers")
+    })
 }
 
 /// The body of a merge.
@@ -113,7 +120,7 @@ async fn merge(State(api): State<Api>, request: Request) -> Result<Json<Value>, 
     let (one, other) = (find_person(&api, &who).await?, find_person(&api, &with).await?);
     if one.id == other.id {
         let message = format!("`{}` and `{}` are one person already", short(&who), short(&with));
-        return Err(ApiError::bad("bad_body", message, "`GET /people/{who}/graph` tells why"));
+        return Err(ApiError::conflict("already_one", message, "`GET /people/{who}/graph` tells why"));
     }
     let named = |person: &Person, who: &str| subject(person, who);
     let identifiers = vec![named(&one, &who)?, named(&other, &with)?];
@@ -133,7 +140,7 @@ async fn split(State(api): State<Api>, request: Request) -> Result<Json<Value>, 
         let Some(it) = current.iter().find(|it| named(it) == *text) else {
             let known: Vec<String> = current.iter().map(|it| format!("`{}`", named(it))).collect();
             let message = format!("`{}` is none of their identifiers", short(text));
-            return Err(ApiError::bad("bad_body", message, format!("they have {}", known.join(", "))));
+            return Err(ApiError::missing("no_such_identifier", message, format!("they have {}", known.join(", "))));
         };
         if !parted.contains(it) {
             parted.push(it.clone());

@@ -25,13 +25,18 @@ pub struct IdentityGraph {
 }
 
 impl IdentityGraph {
-    /// With the links that lead from one identifier to another, as few as there are: `kind:value,kind:value`. `None` when the
-    /// text names no two identifiers that are connected.
+    /// Two identifiers, `kind:value,kind:value`; the first has no comma.
     #[must_use]
-    pub fn between(kinship: kinship::Kinship, text: &str) -> Option<Self> {
-        let (one, other) = text.split_once(',')?;
+    pub fn pair(text: &str) -> Option<[(String, String); 2]> {
         let name = |text: &str| text.split_once(':').map(|(kind, value)| (kind.to_owned(), value.to_owned()));
-        let path = kinship.path(&name(one)?, &name(other)?)?;
+        let (one, other) = text.split_once(',')?;
+        Some([name(one)?, name(other)?])
+    }
+
+    /// With the links that lead from one identifier to another, as few as there are. `None` when none do.
+    #[must_use]
+    pub fn between(kinship: kinship::Kinship, [one, other]: &[(String, String); 2]) -> Option<Self> {
+        let path = kinship.path(one, other)?;
         Some(Self { path: Some(path.into_iter().map(GraphEdge::from).collect()), ..kinship.into() })
     }
 }

@@ -7,9 +7,24 @@ use serde_json::{Value as Json, json};
 /// What names a person in a request.
 pub(crate) fn who() -> Json {
     json!({ "type": "string", "minLength": 3, "maxLength": limits::IDENTIFIER_CHARS,
-        "pattern": "^([0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[a-z][a-z0-9_]*:[^\\u0000-\\u001f\\u007f-\\u009f]+)$",
+        "pattern": format!("^({ID}|{IDENTIFIER})$"), "examples": ["email:ann@shop.example"] })
+}
+
+/// `kind:value`.
+pub(super) fn identifier() -> Json {
+    json!({ "type": "string", "minLength": 3, "maxLength": limits::IDENTIFIER_CHARS, "pattern": format!("^{IDENTIFIER}$"),
         "examples": ["email:ann@shop.example"] })
 }
+
+/// Two identifiers of one person.
+pub(crate) fn between() -> Json {
+    json!({ "type": "string", "minLength": 7, "maxLength": 2 * limits::IDENTIFIER_CHARS + 1,
+        "pattern": format!("^{}+,{IDENTIFIER}$", IDENTIFIER.trim_end_matches('+').replace("[^", "[^,")),
+        "examples": ["user_id:u1,email:ann@shop.example"] })
+}
+
+const ID: &str = "[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}";
+const IDENTIFIER: &str = "[a-z][a-z0-9_]*:[^\\u0000-\\u001f\\u007f-\\u009f]+";
 
 pub(super) fn schemas() -> Named {
     let rule =

@@ -4,7 +4,7 @@ mod explained;
 mod page;
 mod schemas;
 
-pub(crate) use explained::who as who_schema;
+pub(crate) use explained::{between as between_schema, who as who_schema};
 pub(crate) use page::page;
 
 use crate::endpoint::{About, Endpoint};

@@ -8,6 +8,10 @@ use serde_json::{Map, Value as Json, json};
 
 /// All schemas by name.
 pub(super) fn all() -> Json {
+    Json::Object(named().into_iter().map(|(name, schema)| (name.to_owned(), schema)).collect())
+}
+
+fn named() -> Named {
     let groups = [
         people(),
         segments(),
@@ -19,9 +23,7 @@ pub(super) fn all() -> Json {
         health(),
         errors(),
     ];
-    let named: Map<String, Json> =
-        groups.into_iter().flatten().map(|(name, schema)| (name.to_owned(), schema)).collect();
-    Json::Object(named)
+    groups.into_iter().flatten().collect()
 }
 
 pub(super) type Named = Vec<(&'static str, Json)>;
@@ -141,12 +143,11 @@ fn people() -> Named {
             ),
         ),
         (
-            "Merge",
+            "MergePeople",
             json!({
                 "type": "object",
                 "properties": {
-                    "with": { "type": "string", "minLength": 1, "maxLength": limits::IDENTIFIER_CHARS,
-                        "description": "Who is the same person: `kind:value`, or an id." },
+                    "with": super::who_schema(),
                     "reason": note("Why, for the record."),
                     "by": note("Who decided it, for the record."),
                 },
@@ -155,11 +156,11 @@ fn people() -> Named {
             }),
         ),
         (
-            "Split",
+            "SplitPerson",
             json!({
                 "type": "object",
                 "properties": {
-                    "identifiers": { "type": "array", "minItems": 1, "items": { "type": "string" },
+                    "identifiers": { "type": "array", "minItems": 1, "items": super::explained::identifier(),
                         "description": "Identifiers of the person, as `kind:value`, that are somebody else's." },
                     "reason": note("Why, for the record."),
                     "by": note("Who decided it, for the record."),
@@ -492,4 +493,15 @@ fn graph_edge() -> Vec<(&'static str, Json)> {
         ("record", json!({ "type": "integer", "minimum": 1 })),
         ("at", moment()),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn no_two_schemas_have_one_name() {
+        let mut names: Vec<&str> = super::named().iter().map(|(name, _)| *name).collect();
+        names.sort_unstable();
+        let twice: Vec<&[&str]> = names.windows(2).filter(|pair| pair[0] == pair[1]).collect();
+        assert!(twice.is_empty(), "{twice:?}");
+    }
 }

@@ -12,7 +12,11 @@ impl Answers {
         let unknown = change.purposes.iter().find(|(name, _)| program.consent.purpose(name).is_none());
         if let Some((name, _)) = unknown {
             let known: Vec<String> = program.consent.purposes.iter().map(|it| format!("`{}`", it.name)).collect();
-            return Err(refused(format!("there is no purpose `{name}`"), format!("there are {}", known.join(", "))));
+            let help = match known.is_empty() {
+                true => "the project declares no purposes: declare them under `purposes` in consent.yaml".to_owned(),
+                false => format!("there are {}", known.join(", ")),
+            };
+            return Err(refused(format!("there is no purpose `{name}`"), help));
         }
         let spoken =
             self.speak(&program, message(change), None, "name somebody by an identifier of `identity.yaml`")?;

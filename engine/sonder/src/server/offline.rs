@@ -83,10 +83,13 @@ impl Offline {
         let Some(kinship) = id.and_then(|id| answers.kinship(id)) else { return Err(nobody(who)) };
         let graph = match between {
             None => IdentityGraph::from(kinship),
-            Some(text) => IdentityGraph::between(kinship, text).ok_or_else(|| {
-                Failure::user(format!("`{text}` names no two identifiers of `{who}`"))
-                    .help("write two of the person's identifiers: `kind:value,kind:value`")
-            })?,
+            Some(text) => {
+                let path = IdentityGraph::pair(text).and_then(|pair| IdentityGraph::between(kinship, &pair));
+                path.ok_or_else(|| {
+                    Failure::user(format!("`{text}` names no two identifiers of `{who}`"))
+                        .help("write two of the person's identifiers: `kind:value,kind:value`")
+                })?
+            }
         };
         serde_json::to_value(&graph).map_err(|error| Failure::engine(error.to_string()))
     }

@@ -9,11 +9,16 @@
 #
 #   plugins/build.sh             builds and replaces plugins/dist
 #   plugins/build.sh --into DIR  builds into DIR and touches nothing else
+#   plugins/build.sh --bundled   prints the names of the bundled plugins
 #   plugins/build.sh --compiler  prints the compiler that would be used, or nothing; installs nothing
 set -euo pipefail
 
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 target=wasm32-unknown-unknown
+# Every folder here with a plugin in it but the tests' own: what goes into dist.
+bundled=(webhook email chat support)
+packages=(-p sonder-hostile)
+for name in "${bundled[@]}"; do packages+=(-p "sonder-$name"); done
 say() { echo "plugins: $*" >&2; }
 
 have_rustup() {
@@ -61,6 +66,7 @@ install() {
 
 into=
 case "${1:-}" in
+    --bundled) printf '%s\n' "${bundled[@]}"; exit 0 ;;
     --compiler) choose; compiler; exit 0 ;;
     --into) into="$(mkdir -p "$2" && cd "$2" && pwd)" ;;
     "") ;;
@@ -88,19 +94,21 @@ for registry in "$cargo_home"/registry/src/*; do
 done
 case "$toolchain" in
     rustup)
-        env -u DUCKDB_LIB_DIR CARGO_TARGET_DIR="$work/rustup" cargo build --locked --release --target "$target" -p sonder-webhook -p sonder-hostile
+        env -u DUCKDB_LIB_DIR CARGO_TARGET_DIR="$work/rustup" cargo build --locked --release --target "$target" "${packages[@]}"
         built="$work/rustup/$target/release" ;;
     debian)
         sources="$(/usr/bin/rustc --print sysroot)/lib/rustlib/src/rust"
         RUSTFLAGS+=" --remap-path-prefix=$sources=/rust --remap-path-prefix=$(realpath "$sources")=/rust"
         CARGO_TARGET_DIR="$work/debian" RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER="$(linker)" \
-            /usr/bin/cargo build --locked --release --target "$target" -Zbuild-std=std,panic_abort -Zbuild-std-features=optimize_for_size -p sonder-webhook -p sonder-hostile
+            /usr/bin/cargo build --locked --release --target "$target" -Zbuild-std=std,panic_abort -Zbuild-std-features=optimize_for_size "${packages[@]}"
         built="$work/debian/$target/release" ;;
 esac
 
 # Core module -> component, with the encoder that is linked into the engine.
 engine_target="${CARGO_TARGET_DIR:-$HOME/.cache/sonder/target}"
 say "making components"
+# The engine's crate holds what is in dist; what is new is not there yet.
+for name in "${bundled[@]}"; do [ -e "$here/dist/$name.wasm" ] || : > "$here/dist/$name.wasm"; done
 (cd "$here/.." && CARGO_TARGET_DIR="$engine_target" RUSTFLAGS= cargo build --quiet -p sonder-activate --example encode)
 encode() {
     "$engine_target/debug/examples/encode" "$built/$1.wasm" "$2"
@@ -108,12 +116,12 @@ encode() {
 }
 
 if [ -n "$into" ]; then
-    encode sonder_webhook "$into/webhook.wasm"
+    for name in "${bundled[@]}"; do encode "sonder_${name//-/_}" "$into/$name.wasm"; done
     encode sonder_hostile "$into/hostile.wasm"
     exit 0
 fi
-encode sonder_webhook "$here/dist/webhook.wasm"
+for name in "${bundled[@]}"; do encode "sonder_${name//-/_}" "$here/dist/$name.wasm"; done
 encode sonder_hostile "$here/../engine/activate/tests/fixtures/hostile.wasm"
 compiler > "$here/dist/COMPILER"
-(cd "$here/dist" && sha256sum webhook.wasm ../../engine/activate/tests/fixtures/hostile.wasm > SHA256SUMS)
+(cd "$here/dist" && sha256sum "${bundled[@]/%/.wasm}" ../../engine/activate/tests/fixtures/hostile.wasm > SHA256SUMS)
 say "plugins/dist is new; commit it"

@@ -9,6 +9,9 @@ here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 say() { echo "plugins: $*"; }
 
 (cd "$here/dist" && sha256sum --quiet --check SHA256SUMS)
+for name in $("$here/build.sh" --bundled); do
+    grep -q " $name.wasm$" "$here/dist/SHA256SUMS" || { say "dist has no $name.wasm: run plugins/build.sh and commit the result"; exit 1; }
+done
 say "what is in dist has the checksums in dist/SHA256SUMS"
 
 compiler="$("$here/build.sh" --compiler)"
@@ -26,7 +29,8 @@ if [ "$compiler" != "$made_by" ]; then
     exit 0
 fi
 same=yes
-for built in dist/webhook.wasm ../engine/activate/tests/fixtures/hostile.wasm; do
+bundled="$("$here/build.sh" --bundled)"
+for built in $(printf 'dist/%s.wasm ' $bundled) ../engine/activate/tests/fixtures/hostile.wasm; do
     cmp "$here/$built" "$fresh/$(basename "$built")" || same=no
 done
 [ "$same" = yes ] || { say "the sources make something else: run plugins/build.sh and commit the result"; exit 1; }

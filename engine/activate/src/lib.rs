@@ -6,6 +6,7 @@
 //!   caps for each destination, so that none of them can slow another or the intake.
 //! - [`outcome`] is the seam to the store: what became of a delivery is durable before the delivery leaves the outbox.
 //! - [`component`] turns a compiled plugin into a component.
+//! - [`conformance`] tries a plugin against recorded exchanges and against trouble, for its author.
 //!
 //! ```no_run
 //! # use sonder_activate::{host::{Host, HostConfig, Plugins}, outbox::{Outbox, OutboxConfig, Policy}, outcome::{Backlog, OutcomeLog}};
@@ -30,6 +31,7 @@
 //! ```
 
 pub mod component;
+pub mod conformance;
 pub mod host;
 mod limits;
 pub mod outbox;

@@ -47,6 +47,7 @@ fn the_help_of_every_command() {
         &["docs"],
         &["plugin"],
         &["plugin", "build"],
+        &["plugin", "test"],
         &["plugin", "inspect"],
         &["completions"],
     ];

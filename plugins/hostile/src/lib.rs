@@ -89,6 +89,13 @@ impl Destination for Hostile {
                 }
             }
             "call" => all(told(Request::get(&config.url))),
+            "fill data" => {
+                let call = |item: &Item| {
+                    let body = (item.attempt, &item.payload, &item.id);
+                    told(Request::post(&config.url).header("x-token", "{{secret:token}}").json(&body).fill_body())
+                };
+                items.iter().map(call).collect()
+            }
             "header" => all(told(Request::get(&config.url).header("host", "elsewhere.example"))),
             "call often" => {
                 let answers = items.iter().map(|item| told(Request::post(&config.url).header("webhook-id", &item.id)));

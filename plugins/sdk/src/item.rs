@@ -49,6 +49,12 @@ impl Item {
     pub fn identifier(&self, kind: &str) -> Option<&str> {
         self.person.iter().find(|identifier| identifier.kind == kind).map(|identifier| identifier.value.as_str())
     }
+
+    /// A text of the payload, unless it is empty.
+    #[must_use]
+    pub fn text(&self, field: &str) -> Option<&str> {
+        self.payload.get(field).and_then(Value::as_str).filter(|text| !text.is_empty())
+    }
 }
 
 impl Problem {

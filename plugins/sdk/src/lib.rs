@@ -37,10 +37,12 @@
 //! has no clock, no files and no sockets: it gets `now`, and it asks the host to [send](Request::send). It never sees a
 //! secret: it writes `{{secret:NAME}}`, and the host fills it in. See `plugins/wit/destination.wit` for all of that.
 
+mod deliver;
 mod describe;
 mod http;
 mod item;
 
+pub use deliver::{Answer, Entry, alike, each, together};
 pub use describe::{Action, Description, SecretNeed};
 pub use http::{Request, Response, SendError, outcome};
 pub use item::{Identifier, Item, ItemKind, Now, Outcome, Problem};

@@ -9,9 +9,17 @@ pub struct Bundled {
     pub wasm: &'static [u8],
 }
 
-/// All of them, by name.
-pub const BUNDLED: [Bundled; 1] =
-    [Bundled { name: "sonder/webhook@1", wasm: include_bytes!("../../../../plugins/dist/webhook.wasm") }];
+macro_rules! bundled {
+    ($($name:literal),+) => {
+        [$(Bundled {
+            name: concat!("sonder/", $name, "@1"),
+            wasm: include_bytes!(concat!("../../../../plugins/dist/", $name, ".wasm")),
+        }),+]
+    };
+}
+
+/// All of them; `plugins/build.sh` has the same list.
+pub const BUNDLED: [Bundled; 4] = bundled!["webhook", "email", "chat", "support"];
 
 /// The bundled plugin of that name.
 #[must_use]

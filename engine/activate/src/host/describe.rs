@@ -68,6 +68,12 @@ impl Description {
         self.accepts.is_empty() || self.accepts.iter().any(|accepted| accepted == kind_name(kind))
     }
 
+    /// Whether it says what a configuration holds.
+    #[must_use]
+    pub const fn has_config_schema(&self) -> bool {
+        self.config.is_some()
+    }
+
     /// What is wrong with a configuration as far as the schema says: (JSON pointer, what).
     #[must_use]
     pub fn config_problems(&self, config: &Value) -> Vec<(String, String)> {

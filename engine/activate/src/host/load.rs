@@ -9,9 +9,10 @@ use super::secret::Secrets;
 use super::storage::Shelf;
 use super::{Description, Host};
 use crate::limits;
-use crate::outbox::{Transport, Transports};
+use crate::outbox::{Answer, BatchFailure, Item, Transport, Transports};
 use sonder_core::effect::ItemKind;
 use sonder_dsl::model::{Destination, WriteKey};
+use sonder_dsl::time::Moment;
 use std::collections::BTreeMap;
 use std::path::{Component, Path};
 use std::sync::Arc;
@@ -54,11 +55,34 @@ impl Plugins {
         let mut problems = Vec::new();
         for destination in destinations {
             let mut found = Found { destination, problems: &mut problems };
-            if let Some(carrier) = bind(host, destination, project, environment, &mut found) {
+            let Some(plugin) = find(host, destination, project, &mut found) else { continue };
+            if let Some(carrier) = bind(host, plugin, destination, environment, &mut found) {
                 carriers.insert(destination.name.clone(), Shared(Arc::new(carrier)));
             }
         }
         if problems.is_empty() { Ok(Self { carriers }) } else { Err(problems) }
+    }
+
+    /// Binds one plugin to one destination, whatever plugin that names.
+    ///
+    /// # Errors
+    /// All that is wrong.
+    pub(crate) fn of(host: &Host, plugin: &Arc<Plugin>, destination: &Destination) -> Result<Self, Vec<PluginProblem>> {
+        let mut problems = Vec::new();
+        let mut found = Found { destination, problems: &mut problems };
+        let carrier = bind(host, Arc::clone(plugin), destination, &|_| None, &mut found);
+        let carriers = carrier.map(|carrier| (destination.name.clone(), Shared(Arc::new(carrier))));
+        if problems.is_empty() { Ok(Self { carriers: carriers.into_iter().collect() }) } else { Err(problems) }
+    }
+
+    /// Delivers one batch to a destination, on this thread.
+    pub(crate) fn run(
+        &self,
+        destination: &str,
+        items: &[Item],
+        now: Moment,
+    ) -> Option<Result<Vec<Answer>, BatchFailure>> {
+        self.carriers.get(destination).map(|shared| shared.0.run(items, now))
     }
 
     /// What the outbox delivers with.
@@ -89,13 +113,12 @@ impl Found<'_> {
 
 fn bind(
     host: &Host,
+    plugin: Arc<Plugin>,
     destination: &Destination,
-    project: &Path,
     environment: &dyn Fn(&str) -> Option<String>,
     found: &mut Found<'_>,
 ) -> Option<Carrier> {
     let before = found.problems.len();
-    let plugin = find(host, destination, project, found)?;
     check_config(&plugin, destination, found);
     let secrets = secrets(plugin.description(), destination, environment, found);
     check_kinds(plugin.description(), destination, found);

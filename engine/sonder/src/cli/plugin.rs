@@ -2,11 +2,12 @@
 
 use super::output::{Failure, Output};
 use sonder_activate::component::encode;
-use sonder_activate::host::{Host, HostConfig};
+use sonder_activate::conformance::{self, ConformanceError, Exchanges};
+use sonder_activate::host::{Host, HostConfig, bundled};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Build and look at destination plugins
+/// Build, test and look at destination plugins
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  sonder plugin inspect plugins/ours.wasm")]
 pub struct Args {
@@ -27,6 +28,17 @@ enum Action {
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
+    /// Try a component against recorded exchanges, and against all that a service may answer
+    #[command(
+        after_help = "Examples:\n  sonder plugin test plugins/ours.wasm\n  sonder plugin test sonder/email@1 --exchanges plugins/email/exchanges"
+    )]
+    Test {
+        /// The component, or the name of a bundled plugin
+        component: String,
+        /// Files of recorded exchanges, or folders of them; without it, `exchanges/` beside the component or here
+        #[arg(long, value_name = "PATH")]
+        exchanges: Vec<PathBuf>,
+    },
     /// Load a component as the engine would, and show what it says of itself
     #[command(after_help = "Example:\n  sonder plugin inspect plugins/ours.wasm")]
     Inspect {
@@ -44,8 +56,62 @@ pub(super) fn run(args: &Args, output: &mut Output<'_>) -> Result<(), Failure> {
                 .map_err(|error| Failure::user(format!("could not write `{}`: {error}", out.display())))?;
             output.note(format!("made `{}`: {} bytes", out.display(), component.len()))
         }
+        Action::Test { component, exchanges } => test(component, exchanges, output),
         Action::Inspect { component } => inspect(component, output),
     }
+}
+
+fn test(component: &str, given: &[PathBuf], output: &mut Output<'_>) -> Result<(), Failure> {
+    super::install_crypto();
+    let path = Path::new(component);
+    let wasm = match bundled::find(component) {
+        Some(plugin) => plugin.wasm.to_vec(),
+        None => read(path)?,
+    };
+    let files = exchanges(path, given)?;
+    let report = conformance::test(&wasm, &files).map_err(|error| match error {
+        ConformanceError::Plugin(error) => Failure::user(format!("`{component}`: {error}")),
+        ConformanceError::Host(error) => Failure::engine(error.to_string()),
+    })?;
+    output.text(&report.to_string())?;
+    if report.failures().next().is_some() { Err(Failure::Reported) } else { Ok(()) }
+}
+
+/// Reads the files that are given, and those of the folders that are; by name.
+fn exchanges(component: &Path, given: &[PathBuf]) -> Result<Vec<Exchanges>, Failure> {
+    let beside = component.with_file_name("exchanges");
+    let places = match given {
+        [] if beside.is_dir() => vec![beside],
+        [] => vec![PathBuf::from("exchanges")],
+        given => given.to_vec(),
+    };
+    let mut paths = Vec::new();
+    for place in places {
+        if !place.is_dir() {
+            paths.push(place);
+            continue;
+        }
+        let failed = |error: std::io::Error| Failure::user(format!("could not read `{}`: {error}", place.display()));
+        let mut found = Vec::new();
+        for entry in fs::read_dir(&place).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            if path.extension().is_some_and(|extension| extension == "yaml") {
+                found.push(path);
+            }
+        }
+        found.sort();
+        paths.append(&mut found);
+    }
+    if paths.is_empty() || given.is_empty() && paths.iter().any(|path| !path.exists()) {
+        let help = "record one in `exchanges/`, as plugins/README.md shows, or give `--exchanges`";
+        return Err(Failure::user("there are no recorded exchanges").help(help));
+    }
+    let exchanges = |path: &PathBuf| {
+        let text =
+            String::from_utf8(read(path)?).map_err(|_| Failure::user(format!("`{}` is not text", path.display())))?;
+        Exchanges::read(&path.to_string_lossy(), &text).map_err(|error| Failure::user(error.to_string()))
+    };
+    paths.iter().map(exchanges).collect()
 }
 
 fn inspect(path: &Path, output: &mut Output<'_>) -> Result<(), Failure> {

@@ -128,6 +128,40 @@ mod tests {
         assert_eq!(error.map(|error| error.message.as_str()), Some("`hook` has no action `call`"));
     }
 
+    /// What a journey sends is checked against what the bundled plugins say they take.
+    #[test]
+    fn bundled_plugins_say_what_journeys_can_send() {
+        let file = |path: &str, text: &str| SourceFile { path: path.to_owned(), text: text.to_owned() };
+        let errors = |plugin: &str, send: &str| {
+            let files = vec![
+                file("sonder.yaml", "name: shop"),
+                file(
+                    "events/cart.yaml",
+                    "event: cart\nproperties:\n  product_id: {type: string}\n  pieces: {type: integer}\n",
+                ),
+                file("profile.yaml", "traits:\n  email: {type: string}\n  locale: {type: string}\n"),
+                file("destinations/out.yaml", &format!("destination: out\nplugin: {plugin}\n")),
+                file("rules/j.sonder", &format!("journey j {{\n  enter on cart as it\n  send out.{send}\n}}")),
+            ];
+            let compilation = compile(SourceSet::new(files), Path::new("."));
+            let errors = compilation.diagnostics.into_iter().filter(|found| found.severity == Severity::Error);
+            errors.map(|error| error.message).collect::<Vec<_>>().join("; ")
+        };
+        let reminder = r#"message { to: profile.email, template: "cart-reminder", locale: profile.locale or "en", product: it.product_id }"#;
+        for (plugin, send, expected) in [
+            ("sonder/email@1", reminder, ""),
+            ("sonder/email@1", r#"message { template: "cart-reminder" }"#, "`out.message` needs `to`"),
+            ("sonder/email@1", "message { to: it.pieces }", "`to` is"),
+            ("sonder/chat@1", r#"post { text: "Ann is stuck" }"#, ""),
+            ("sonder/chat@1", r#"post { texts: "Ann is stuck" }"#, "texts"),
+            ("sonder/support@1", r#"ticket { subject: "Help", body: "Ann is stuck", priority: "high" }"#, ""),
+            ("sonder/support@1", r#"ticket { subject: "Help", body: "Ann is stuck", priority: "hi" }"#, "priority"),
+        ] {
+            let errors = errors(plugin, send);
+            assert!(errors.contains(expected) && errors.is_empty() == expected.is_empty(), "{plugin} {send}: {errors}");
+        }
+    }
+
     #[test]
     fn a_plugin_that_cannot_be_asked_is_named() {
         let compilation = sending("plugins/nowhere.wasm");

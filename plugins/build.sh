@@ -16,7 +16,7 @@ set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 target=wasm32-unknown-unknown
 # Every folder here with a plugin in it but the tests' own: what goes into dist.
-bundled=(webhook email chat support)
+bundled=(webhook email chat support crm push ga4 google-customer-match meta-audiences)
 packages=(-p sonder-hostile)
 for name in "${bundled[@]}"; do packages+=(-p "sonder-$name"); done
 say() { echo "plugins: $*" >&2; }

@@ -49,8 +49,8 @@ pub struct Entry {
 }
 
 /// Sends entries in calls of at most `most`, and writes what became of them into `outcomes`. `judge` gives an outcome for
-/// each entry of a call. Where a call of several is refused for good, each of them is sent alone, so that a bad one does
-/// not take the others with it.
+/// each entry of a call. Where a call of several is refused for good, or answered with 207 and `judge` refuses all of it,
+/// each of them is sent alone, so that a bad one does not take the others with it.
 pub fn together(
     entries: &[Entry],
     most: usize,
@@ -66,7 +66,7 @@ pub fn together(
         let answer = request(call).send();
         let judged = judge(&answer, call, now);
         let refused = |outcome: &Outcome| matches!(outcome, Outcome::Rejected(_));
-        let failed = answer.as_ref().map_or(true, |response| response.status >= 400);
+        let failed = answer.as_ref().map_or(true, |response| response.status == 207 || response.status >= 400);
         if call.len() > 1 && failed && judged.iter().all(refused) {
             together(call, 1, now, outcomes, &request as &dyn Fn(&[Entry]) -> Request, &judge as Judge<'_>);
             continue;

@@ -19,7 +19,8 @@ macro_rules! bundled {
 }
 
 /// All of them; `plugins/build.sh` has the same list.
-pub const BUNDLED: [Bundled; 4] = bundled!["webhook", "email", "chat", "support"];
+pub const BUNDLED: [Bundled; 9] =
+    bundled!["webhook", "email", "chat", "support", "crm", "push", "ga4", "google-customer-match", "meta-audiences"];
 
 /// The bundled plugin of that name.
 #[must_use]

@@ -155,6 +155,10 @@ mod tests {
             ("sonder/chat@1", r#"post { text: "Ann is stuck" }"#, ""),
             ("sonder/chat@1", r#"post { texts: "Ann is stuck" }"#, "texts"),
             ("sonder/support@1", r#"ticket { subject: "Help", body: "Ann is stuck", priority: "high" }"#, ""),
+            ("sonder/push@1", r#"notify { token: profile.email, title: "Your cart", pieces: it.pieces }"#, ""),
+            ("sonder/push@1", r#"notify { token: profile.email }"#, "`out.notify` needs `title`"),
+            ("sonder/crm@1", r#"contact { hs_lead_status: "OPEN" }"#, ""),
+            ("sonder/ga4@1", r#"event { name: "x" }"#, "`out` has no action `event`"),
             ("sonder/support@1", r#"ticket { subject: "Help", body: "Ann is stuck", priority: "hi" }"#, "priority"),
         ] {
             let errors = errors(plugin, send);

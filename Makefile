@@ -32,6 +32,7 @@ test: lint ## Everything: lint, unit, property, differential, end to end with re
 	@$(MAKE) examples
 	@tests/api/run.sh
 	@plugins/check-dist.sh
+	@plugins/check-template.sh
 
 .PHONY: build
 build: duckdb ## The binary

@@ -46,6 +46,7 @@ fn the_help_of_every_command() {
         &["schema"],
         &["docs"],
         &["plugin"],
+        &["plugin", "new"],
         &["plugin", "build"],
         &["plugin", "test"],
         &["plugin", "inspect"],

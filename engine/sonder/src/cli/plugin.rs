@@ -1,5 +1,7 @@
 //! `sonder plugin`: for authors of destinations.
 
+mod template;
+
 use super::output::{Failure, Output};
 use sonder_activate::component::encode;
 use sonder_activate::conformance::{self, ConformanceError, Exchanges};
@@ -7,7 +9,7 @@ use sonder_activate::host::{Host, HostConfig, bundled};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Build, test and look at destination plugins
+/// Make, build, test and look at destination plugins
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  sonder plugin inspect plugins/ours.wasm")]
 pub struct Args {
@@ -17,6 +19,15 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Action {
+    /// Make a new plugin that builds and passes its tests at once
+    #[command(after_help = "Example:\n  sonder plugin new crm-of-ours --lang rust")]
+    New {
+        /// Its name, and the folder to make it in: letters, digits and `-`
+        name: String,
+        /// The language that it is written in
+        #[arg(long, value_enum, default_value_t = template::Language::Rust)]
+        lang: template::Language,
+    },
     /// Make a component of what a compiler made for `wasm32-unknown-unknown`
     #[command(
         after_help = "Example:\n  sonder plugin build target/wasm32-unknown-unknown/release/ours.wasm --out plugins/ours.wasm"
@@ -49,6 +60,7 @@ enum Action {
 
 pub(super) fn run(args: &Args, output: &mut Output<'_>) -> Result<(), Failure> {
     match &args.action {
+        Action::New { name, lang } => template::write(name, *lang, output),
         Action::Build { module, out } => {
             let component =
                 encode(&read(module)?).map_err(|error| Failure::user(format!("`{}`: {error}", module.display())))?;

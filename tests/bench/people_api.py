@@ -21,6 +21,7 @@ from engine import REPOSITORY, Engine
 
 PROJECT = REPOSITORY / "examples/shop"
 ENVIRONMENT = {
+    "SHOP_MAIL_TOKEN": "mail-demo-token",
     "SHOP_CRM_SECRET": "whsec_c29uZGVyLXNob3AtZGVtby1zaWduaW5nLWtleQ==",
     "SHOP_SERVER_KEY": "sk_shop_server",
 }

@@ -43,7 +43,8 @@ export async function checkSums({ engine, receiver, ledger, historyFile, destina
   for (const [what, kind] of [['entries', 'segment_entered'], ['exits', 'segment_left'], ['traits', 'trait_changed']]) {
     sum(`  ${what} decided = distinct calls at the CRM`, told.count(kind), told.heard(kind));
   }
-  sum('calls at the CRM that nobody decided', 0, told.undecided);
+  sum('what journeys sent = distinct calls elsewhere', told.count('message'), told.heard('message'));
+  sum('calls that nobody decided', 0, told.undecided);
   sum('segment sizes = entries - exits', ...(await segmentSizes(engine)));
   sum('calls with a wrong signature or body', 0, receiver.counts.unsigned + receiver.counts.malformed);
   sum('dead deliveries', 0, (await engine.read('/deliveries?state=dead&limit=1')).total);
@@ -79,7 +80,7 @@ async function deliveries({ engine, receiver, destination, receives }) {
       where c.kind in ('entered', 'left', 'trait_changed') and c.name in (${list}) and not coalesce(log.historical, false)
       group by all
     union all
-    select 'delivery', cast(id as varchar), kind, name, 1 from deliveries where destination = '${destination}'`);
+    select 'delivery', cast(id as varchar), kind, name, 1 from deliveries where destination = '${destination}' or kind = 'message'`);
   const decided = rows.filter(({ side }) => side === 'delivery').map((row) => ({ ...row, id: row.id.replaceAll('-', '') }));
   const changes = rows.filter(({ side }) => side === 'change');
   const tally = (rows) => {
@@ -92,19 +93,19 @@ async function deliveries({ engine, receiver, destination, receives }) {
   };
   await until(() => decided.every(({ id }) => receiver.calls.has(id)));
   const ids = new Set(decided.map(({ id }) => id));
-  // The golden record's own traits are told too; they are not among the changes of rules.
+  // The golden record's own traits are told too, and what journeys send; they are not among the changes of rules.
   const recorded = new Set(changes.map(({ name }) => name));
   return {
     changes: tally(changes),
-    decided: tally(decided.filter(({ kind, name }) => kind !== 'trait_changed' || recorded.has(name))),
+    decided: tally(decided.filter(({ kind, name }) => kind !== 'message' && (kind !== 'trait_changed' || recorded.has(name)))),
     count: (wanted) => decided.filter(({ kind }) => kind === wanted).length,
-    heard: (wanted) => decided.filter(({ id, kind }) => kind === wanted && receiver.calls.get(id)?.type === CALLED[wanted]).length,
+    heard: (wanted) => decided.filter(({ id, kind }) => kind === wanted && CALLED[wanted].includes(receiver.calls.get(id)?.type)).length,
     undecided: heardBefore.filter((id) => !ids.has(id)).length,
   };
 }
 
-/** What the webhook calls a kind of delivery. */
-const CALLED = { segment_entered: 'segment.entered', segment_left: 'segment.left', trait_changed: 'trait.changed' };
+/** What the receivers call a kind of delivery. */
+const CALLED = { segment_entered: ['segment.entered'], segment_left: ['segment.left'], trait_changed: ['trait.changed'], message: ['message', 'mail'] };
 
 /** Sizes as the changes say and as the API says, once they have had the time to agree: people leave while we look. */
 async function segmentSizes(engine) {

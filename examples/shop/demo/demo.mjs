@@ -13,7 +13,7 @@ import { parseArgs } from 'node:util';
 import { checkSums, rowsOf, table, until } from './check.mjs';
 import { Display, Picture, percentile } from './display.mjs';
 import { isFree, runImport, startEngine } from './engine.mjs';
-import { PORT, SECRET, startReceiver } from './receiver.mjs';
+import { MAIL_TOKEN, PORT, SECRET, startReceiver } from './receiver.mjs';
 import { Ledger, openShop, play } from './shoppers.mjs';
 
 const HERE = dirname(fileURLToPath(import.meta.url));
@@ -72,7 +72,7 @@ async function main() {
   const picture = new Picture();
   const receiver = await startReceiver({ port: (await isFree(PORT)) ? PORT : 0, heard: (call) => hear(picture, call) });
   const project = projectFor(receiver.port, data);
-  const start = () => startEngine({ project, data, env: { SHOP_CRM_SECRET: SECRET, SHOP_SERVER_KEY: SERVER_KEY } });
+  const start = () => startEngine({ project, data, env: { SHOP_CRM_SECRET: SECRET, SHOP_MAIL_TOKEN: MAIL_TOKEN, SHOP_SERVER_KEY: SERVER_KEY } });
   let engine = await start();
   picture.since = Date.now();
   display.say(started(engine, await engine.read('/status')));
@@ -152,8 +152,10 @@ function projectFor(port, data) {
   if (port === PORT) return SHOP;
   const copy = join(data, 'project');
   cpSync(SHOP, copy, { recursive: true, filter: (path) => !path.startsWith(join(SHOP, 'demo')) && !path.startsWith(join(SHOP, 'data')) });
-  const file = join(copy, 'destinations', 'crm.yaml');
-  writeFileSync(file, readFileSync(file, 'utf8').replaceAll(`:${PORT}`, `:${port}`));
+  for (const name of ['crm', 'mail', 'storefront']) {
+    const file = join(copy, 'destinations', `${name}.yaml`);
+    writeFileSync(file, readFileSync(file, 'utf8').replaceAll(`:${PORT}`, `:${port}`));
+  }
   return copy;
 }
 
@@ -165,7 +167,7 @@ function receivedBy(project) {
   return [...segments, ...traits];
 }
 
-/** A call reached the CRM. */
+/** A call reached the CRM, the storefront or the mail service. */
 function hear(picture, { type, timestamp, data }) {
   const millis = Math.max(0, Date.now() - Date.parse(timestamp));
   picture.calls++;
@@ -175,6 +177,7 @@ function hear(picture, { type, timestamp, data }) {
   const known = data.person.find(({ kind }) => kind === 'email') ?? data.person.find(({ kind }) => kind === 'user_id') ?? data.person[0];
   const person = known ? `${known.kind}:${known.value}` : '';
   picture.feed = [...picture.feed.slice(-49), { at: new Date().toISOString().slice(11, 19), type, name: data.name, person, millis }];
+  if (!type.startsWith('segment.')) return;
   const segment = picture.segments.get(data.name) ?? { size: 0, entered: 0, left: 0 };
   segment[type === 'segment.entered' ? 'entered' : 'left']++;
   picture.segments.set(data.name, segment);

@@ -1,4 +1,5 @@
-// The shop's CRM: an HTTP server that verifies Standard Webhooks signatures and counts calls by their idempotency key.
+// The shop's CRM, its storefront and its mail service: an HTTP server that verifies Standard Webhooks signatures and the mail
+// service's token, and counts calls by their idempotency key.
 // The demo uses it as a module; `node receiver.mjs` runs it alone.
 
 import { createHmac, timingSafeEqual } from 'node:crypto';
@@ -6,6 +7,7 @@ import { createServer } from 'node:http';
 import { pathToFileURL } from 'node:url';
 
 export const SECRET = process.env.SHOP_CRM_SECRET ?? 'whsec_c29uZGVyLXNob3AtZGVtby1zaWduaW5nLWtleQ==';
+export const MAIL_TOKEN = process.env.SHOP_MAIL_TOKEN ?? 'mail-demo-token';
 export const PORT = 7117;
 
 const TOLERANCE_S = 300;
@@ -24,26 +26,43 @@ function isSigned(headers, body) {
   });
 }
 
-/** Starts the CRM. `heard` is called for the first call with each key. */
+/** What a call says to each place, and its key; nothing when nobody vouches for it. */
+const PLACES = {
+  '/crm': signed,
+  '/storefront': signed,
+  '/mail': (headers, body) => {
+    if (headers.authorization !== `Bearer ${MAIL_TOKEN}`) return null;
+    const { to, template, data } = JSON.parse(body);
+    if (!to.includes('@') || !template) throw new Error('no address, or no template');
+    const person = [{ kind: 'email', value: to }];
+    return { key: headers['idempotency-key'], type: 'mail', timestamp: new Date().toISOString(), data: { ...data, name: template, person } };
+  },
+};
+
+function signed(headers, body) {
+  return isSigned(headers, body) ? { key: headers['webhook-id'], ...JSON.parse(body) } : null;
+}
+
+/** Starts them all. `heard` is called for the first call with each key. */
 export async function startReceiver({ port = PORT, heard = () => {} } = {}) {
-  const calls = new Map(); // idempotency key -> {type, name, times}
+  const calls = new Map(); // idempotency key -> {place, type, name, times}
   const counts = { repeated: 0, unsigned: 0, malformed: 0 };
-  const take = (headers, body) => {
-    if (!isSigned(headers, body)) {
-      counts.unsigned++;
-      return 401;
-    }
-    const key = headers['webhook-id'];
-    const known = calls.get(key);
-    if (known) {
-      known.times++;
-      counts.repeated++;
-      return 200;
-    }
+  const take = (place, headers, body) => {
+    if (!Object.hasOwn(PLACES, place)) return 404;
     try {
-      const call = JSON.parse(body);
-      calls.set(key, { type: call.type, name: call.data.name, times: 1 });
-      heard({ key, ...call });
+      const call = PLACES[place](headers, body);
+      if (!call) {
+        counts.unsigned++;
+        return 401;
+      }
+      const known = calls.get(call.key);
+      if (known) {
+        known.times++;
+        counts.repeated++;
+        return 200;
+      }
+      calls.set(call.key, { place: place.slice(1), type: call.type, name: call.data.name, times: 1 });
+      heard(call);
       return 200;
     } catch {
       counts.malformed++;
@@ -58,7 +77,7 @@ export async function startReceiver({ port = PORT, heard = () => {} } = {}) {
       if (length <= LARGEST_BODY) parts.push(part);
       else request.destroy();
     });
-    request.on('end', () => response.writeHead(take(request.headers, Buffer.concat(parts).toString())).end());
+    request.on('end', () => response.writeHead(take(request.url, request.headers, Buffer.concat(parts).toString())).end());
   });
   await new Promise((resolve, reject) => {
     server.once('error', reject);
@@ -73,5 +92,5 @@ if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
     console.log(`${type.padEnd(16)} ${data.name.padEnd(22)} ${known ? `${known.kind}:${known.value}` : ''}`);
   };
   const { port } = await startReceiver({ heard });
-  console.log(`the CRM listens on http://127.0.0.1:${port}/crm`);
+  console.log(`the CRM, the storefront and the mail service listen on http://127.0.0.1:${port}`);
 }

@@ -5,7 +5,7 @@
 
 use crate::chronicle::Chronicle;
 use crate::consent::collection::Collected;
-use crate::effect::{Cause, ChangeKind, Effects, PersonId};
+use crate::effect::{Cause, Change, ChangeKind, Effects, PersonId};
 use crate::funnel::{self, FunnelGroup};
 use crate::govern::Governor;
 use crate::message::{Envelope, Message, Quarantined, Timing, read_text};
@@ -295,50 +295,62 @@ impl<'p> Evaluation<'p> {
         if !self.request.trace {
             return;
         }
-        for change in effects.changes {
-            let (rule, word) = match change.what {
-                ChangeKind::Entered(rule) => (rule, "entered"),
-                ChangeKind::Left(rule) => (rule, "left"),
-                _ => continue,
-            };
-            let Some(segment) = self.program.rules.get(rule.index()).filter(|_| self.wants(rule)) else { continue };
-            let cause = match change.cause {
-                Cause::Record(seq) => CauseLine::Message { record: seq.0, message },
-                Cause::Timer(moment) => CauseLine::Timer { timer: moment.to_string() },
-            };
-            let line = TraceLine {
-                at: change.at.to_string(),
-                person: self.identifiers_of(change.person),
-                segment: &segment.name,
-                change: word,
-                cause,
-            };
-            self.trace.extend(serde_json::to_string(&line));
-        }
-    }
-
-    fn identifiers_of(&self, person: PersonId) -> Vec<String> {
-        self.state.person(self.program, person).map(|view| identifiers(&view)).unwrap_or_default()
+        let wants = |rule| self.wants(rule);
+        let lines = trace_lines(self.program, &self.state, &effects.changes, message, wants);
+        self.trace.extend(lines);
     }
 
     fn people(&self) -> Vec<String> {
-        let views = self.state.people().into_iter().filter_map(|id| self.state.person(self.program, id));
-        let mut lines: Vec<PersonLine> = views.map(|view| self.line(&view)).collect();
-        lines.sort_by(|a, b| a.person.cmp(&b.person));
-        lines.iter().filter_map(|line| serde_json::to_string(line).ok()).collect()
+        people_lines(self.program, &self.state, |rule| self.wants(rule))
     }
+}
 
-    fn line(&self, view: &PersonView) -> PersonLine {
-        let segments = view.segments.iter().filter(|it| self.wants(it.rule)).map(|it| it.name.clone());
-        let computed = view.computed.iter().filter(|it| self.wants(it.rule));
-        let profile = view.traits.iter().map(|it| (it.name.clone(), it.value.clone()));
-        PersonLine {
-            person: identifiers(view),
-            segments: sorted(segments),
-            traits: sorted(computed.map(|it| (it.name.clone(), it.value.clone()))),
-            journeys: journeys(self.program, view),
-            profile: sorted(profile),
-        }
+/// The lines that [`Evaluation::finish`] gives without a trace: one a person, with the rules that are wanted.
+pub fn people_lines(program: &Program, state: &State, wants: impl Fn(RuleId) -> bool) -> Vec<String> {
+    let views = state.people().into_iter().filter_map(|id| state.person(program, id));
+    let mut lines: Vec<PersonLine> = views.map(|view| person_line(program, &view, &wants)).collect();
+    lines.sort_by(|a, b| a.person.cmp(&b.person));
+    lines.iter().filter_map(|line| serde_json::to_string(line).ok()).collect()
+}
+
+/// The lines of the trace for what has just changed: entries and exits of segments that are wanted. `message` is the one
+/// that was taken in, where one was.
+pub fn trace_lines(
+    program: &Program,
+    state: &State,
+    changes: &[Change],
+    message: &str,
+    wants: impl Fn(RuleId) -> bool,
+) -> Vec<String> {
+    let mut lines = Vec::new();
+    for change in changes {
+        let (rule, word) = match change.what {
+            ChangeKind::Entered(rule) => (rule, "entered"),
+            ChangeKind::Left(rule) => (rule, "left"),
+            _ => continue,
+        };
+        let Some(segment) = program.rules.get(rule.index()).filter(|_| wants(rule)) else { continue };
+        let cause = match change.cause {
+            Cause::Record(seq) => CauseLine::Message { record: seq.0, message },
+            Cause::Timer(moment) => CauseLine::Timer { timer: moment.to_string() },
+        };
+        let person = state.person(program, change.person).map(|view| identifiers(&view)).unwrap_or_default();
+        let line = TraceLine { at: change.at.to_string(), person, segment: &segment.name, change: word, cause };
+        lines.extend(serde_json::to_string(&line));
+    }
+    lines
+}
+
+fn person_line(program: &Program, view: &PersonView, wants: &impl Fn(RuleId) -> bool) -> PersonLine {
+    let segments = view.segments.iter().filter(|it| wants(it.rule)).map(|it| it.name.clone());
+    let computed = view.computed.iter().filter(|it| wants(it.rule));
+    let profile = view.traits.iter().map(|it| (it.name.clone(), it.value.clone()));
+    PersonLine {
+        person: identifiers(view),
+        segments: sorted(segments),
+        traits: sorted(computed.map(|it| (it.name.clone(), it.value.clone()))),
+        journeys: journeys(program, view),
+        profile: sorted(profile),
     }
 }
 

@@ -6,6 +6,7 @@
 mod aggregate;
 pub mod chronicle;
 pub mod consent;
+pub mod coverage;
 mod datum;
 mod deliver;
 pub mod effect;

@@ -114,6 +114,47 @@ fn the_order_of_arrival_matters_only_where_it_must() {
     assert!(passed, "{out}");
 }
 
+const WAYS: &str = "segment keen { when count(view, last 1h) >= 2 and not did(view where page == \"b\") }
+trait level = if count(view) > 10 then \"high\" else if in(keen) then \"some\" else \"low\"
+journey follow_up {
+  enter on view
+  goal view where page == \"b\"
+  wait 1h
+  if in(keen) {
+    exit
+  }
+  wait for view up to 1d {} else {}
+}
+";
+
+#[test]
+fn coverage_names_the_conditions_and_ways_that_no_scenario_tries() {
+    let scenario = "scenario: two views\nsteps:\n  - at: '09:00'\n    send: [{user_id: u, event: view}, {user_id: u, event: view}]\n    expect: {segments: [keen]}\n  - at: day 3 09:00\n    expect: {segments: []}\n";
+    let folder = project(&[("ways", scenario)]);
+    std::fs::write(folder.path().join("rules/r.sonder"), WAYS).expect("a file");
+    let (out, err, passed) = run(folder.path(), &["--coverage"]);
+    assert!(passed, "{err}");
+    insta::assert_snapshot!(timeless(&out));
+    let (out, err, passed) = run(folder.path(), &["--coverage-min", "90", "--format", "github"]);
+    assert!(!passed && err.contains("which is less than 90 %"), "{err}");
+    insta::assert_snapshot!(out);
+    assert!(run(folder.path(), &["--coverage-min", "50%"]).2);
+    let (out, _, _) = run(folder.path(), &["--coverage", "--format", "json"]);
+    let document: serde_json::Value = serde_json::from_str(&out).expect("JSON");
+    let first = &document["coverage"]["points"][0];
+    assert_eq!(first["outcomes"], serde_json::json!({"true": true, "false": true}), "at 09:00 and an hour later");
+    let (out, _, _) = run(folder.path(), &["--format", "json"]);
+    assert!(!out.contains("coverage"), "nobody asked");
+}
+
+#[test]
+fn a_message_sent_twice_counts_once() {
+    let twice = "scenario: twice\nsteps:\n  - at: '09:00'\n    send: [{user_id: u, event: view, message_id: m}, {user_id: u, event: view, message_id: m}]\n    expect: {traits: {views: 1}}\n";
+    let folder = project(&[("twice", twice)]);
+    let (out, _, passed) = run(folder.path(), &[]);
+    assert!(passed, "{out}");
+}
+
 #[test]
 fn a_thousand_scenarios_take_less_than_five_seconds() {
     let scenarios: Vec<(String, String)> =

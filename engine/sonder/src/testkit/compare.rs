@@ -150,11 +150,24 @@ pub fn quarantine(expected: &[ExpectedQuarantine], aside: &[Quarantined]) -> Vec
     lines
 }
 
-/// Lines that only one side has.
+/// What differs between two texts, with a line around it; lines that only moved are shown, too.
 pub fn lines(expected: &[String], found: &[String]) -> Vec<String> {
-    let missing = expected.iter().filter(|line| !found.contains(line)).map(|line| format!("- {line}"));
-    let surplus = found.iter().filter(|line| !expected.contains(line)).map(|line| format!("+ {line}"));
-    missing.chain(surplus).collect()
+    let mut shown = Vec::new();
+    let operations = similar::capture_diff_slices(similar::Algorithm::Myers, expected, found);
+    for group in similar::group_diff_ops(operations, 1) {
+        if !shown.is_empty() {
+            shown.push("  …".to_owned());
+        }
+        for change in group.iter().flat_map(|operation| operation.iter_changes(expected, found)) {
+            let sign = match change.tag() {
+                similar::ChangeTag::Delete => '-',
+                similar::ChangeTag::Insert => '+',
+                similar::ChangeTag::Equal => ' ',
+            };
+            shown.push(format!("{sign} {}", change.value()));
+        }
+    }
+    shown
 }
 
 /// A delivery with its moment, for snapshots.

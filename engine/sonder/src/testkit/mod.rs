@@ -4,14 +4,16 @@
 //! scenario does not expect fails it: a delivery, something kept aside, a segment that a list of segments leaves out.
 
 mod compare;
+pub mod coverage;
 mod play;
 pub mod report;
-mod snapshot;
+pub mod snapshot;
 
 pub use play::{Mismatch, Played};
 pub use snapshot::Mode;
 
 use crate::project::Scan;
+use sonder_core::coverage::Coverage;
 use sonder_core::govern::Governor;
 use sonder_dsl::ir::Program;
 use sonder_dsl::scenario::Scenario;
@@ -32,32 +34,68 @@ pub struct Outcome {
     pub took: Duration,
 }
 
-/// Plays scenarios, on all cores; outcomes come in the order of the scenarios.
+/// How to play.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// What to do with snapshots.
+    pub mode: Mode,
+    /// Whether to watch what of the program is tried.
+    pub coverage: bool,
+}
+
+/// What became of all of them.
+#[derive(Debug)]
+pub struct Results {
+    /// In the order of the scenarios.
+    pub outcomes: Vec<Outcome>,
+    /// What of the program they tried, if that was asked for.
+    pub coverage: Option<Coverage>,
+}
+
+/// Plays scenarios, on all cores.
 #[must_use]
-pub fn run(scan: &Scan, root: &Path, program: &Program, scenarios: &[&Scenario], mode: Mode) -> Vec<Outcome> {
+pub fn run(scan: &Scan, root: &Path, program: &Program, scenarios: &[&Scenario], options: Options) -> Results {
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(scenarios.len().max(1));
     let next = AtomicUsize::new(0);
-    let mut outcomes: Vec<(usize, Outcome)> = std::thread::scope(|scope| {
+    let mut coverage = options.coverage.then(|| Coverage::new(program));
+    let seen: Vec<_> = std::thread::scope(|scope| {
         let work = || {
             let governor = Governor::new(program);
+            let mut coverage = coverage.clone();
             let mut done = Vec::new();
             loop {
                 let index = next.fetch_add(1, Ordering::Relaxed);
-                let Some(scenario) = scenarios.get(index) else { return done };
-                done.push((index, one(scan, root, program, &governor, scenario, mode)));
+                let Some(scenario) = scenarios.get(index) else { return (done, coverage) };
+                let outcome = one(scan, root, program, &governor, scenario, options.mode, coverage.as_mut());
+                done.push((index, outcome));
             }
         };
         let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        workers.into_iter().flat_map(|worker| worker.join().unwrap_or_default()).collect()
+        workers.into_iter().filter_map(|worker| worker.join().ok()).collect()
     });
+    let mut outcomes = Vec::new();
+    for (done, theirs) in seen {
+        outcomes.extend(done);
+        if let (Some(coverage), Some(theirs)) = (&mut coverage, theirs) {
+            coverage.add(&theirs);
+        }
+    }
     outcomes.sort_unstable_by_key(|(index, _)| *index);
-    outcomes.into_iter().map(|(_, outcome)| outcome).collect()
+    Results { outcomes: outcomes.into_iter().map(|(_, outcome)| outcome).collect(), coverage }
 }
 
-fn one(scan: &Scan, root: &Path, program: &Program, governor: &Governor, scenario: &Scenario, mode: Mode) -> Outcome {
+fn one(
+    scan: &Scan,
+    root: &Path,
+    program: &Program,
+    governor: &Governor,
+    scenario: &Scenario,
+    mode: Mode,
+    coverage: Option<&mut Coverage>,
+) -> Outcome {
     let begin = Instant::now();
     let sources = &scan.sources;
-    let mut played = play::play(program, governor, scenario);
+    let mut played = play::play(program, governor, scenario, coverage);
     if scenario.shuffle {
         play::shuffle(program, scenario, &mut played);
     }

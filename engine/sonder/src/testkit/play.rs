@@ -5,8 +5,9 @@ use serde_json::Value as Json;
 use sonder_core::State;
 use sonder_core::chronicle::Chronicle;
 use sonder_core::consent::collection::Collected;
+use sonder_core::coverage::Coverage;
 use sonder_core::effect::{Delivery, Effects, PersonId};
-use sonder_core::eval::{Evaluation, Request};
+use sonder_core::eval::{Evaluation, Request, people_lines, trace_lines};
 use sonder_core::govern::Governor;
 use sonder_core::message::{Envelope, Quarantined, Timing, read};
 use sonder_core::record::{Fact, Identifier, Record, Seq};
@@ -15,7 +16,8 @@ use sonder_dsl::ir::{IdentifierKindId, Program, SourceId};
 use sonder_dsl::model::SourceKind;
 use sonder_dsl::scenario::{Expectation, Scenario, Sent, Step};
 use sonder_dsl::source::Span;
-use sonder_dsl::time::Moment;
+use sonder_dsl::time::{Duration, Moment};
+use std::collections::HashMap;
 
 /// A difference between what a scenario expects and what happened.
 #[derive(Clone, Debug)]
@@ -41,9 +43,9 @@ pub struct Played {
     pub log: Vec<String>,
     /// The last step's moment.
     pub end: Moment,
-    /// Everybody at the end, as `sonder eval` prints them.
+    /// Everybody at the end, as `sonder eval` prints them; only where a snapshot is kept.
     pub people: Vec<String>,
-    /// Entries and exits, as `sonder eval --trace` prints them.
+    /// Entries and exits, as `sonder eval --trace` prints them; only where a snapshot is kept.
     pub trace: Vec<String>,
     /// All deliveries, in order.
     pub deliveries: Vec<String>,
@@ -52,31 +54,44 @@ pub struct Played {
 /// How many other orders of arrival `shuffle` tries.
 const ORDERS: u64 = 8;
 
-struct Stage<'p> {
+/// Moments that are looked at between two steps, at most.
+const LOOKS: usize = 10_000;
+
+struct Stage<'p, 'c> {
     program: &'p Program,
     governor: &'p Governor,
     state: State,
     chronicle: Chronicle,
     effects: Effects,
+    /// When a message id was received last.
+    received: HashMap<String, Moment>,
     /// What was told and kept aside since somebody expected it last.
     told: Vec<Delivery>,
     aside: Vec<Quarantined>,
     /// Whose message came last.
     speaker: Vec<Identifier>,
+    /// Who looks on, and when a condition changes next by itself.
+    coverage: Option<&'c mut Coverage>,
+    turn: Moment,
+    keeps_trace: bool,
     played: Played,
 }
 
 /// Plays a scenario to its end.
-pub fn play(program: &Program, governor: &Governor, scenario: &Scenario) -> Played {
+pub fn play(program: &Program, governor: &Governor, scenario: &Scenario, coverage: Option<&mut Coverage>) -> Played {
     let mut stage = Stage {
         program,
         governor,
         state: State::new(program),
         chronicle: Chronicle::default(),
         effects: Effects::default(),
+        received: HashMap::new(),
         told: Vec::new(),
         aside: Vec::new(),
         speaker: Vec::new(),
+        coverage,
+        turn: Moment::MAX,
+        keeps_trace: scenario.snapshot,
         played: Played::default(),
     };
     for step in &scenario.steps {
@@ -85,26 +100,59 @@ pub fn play(program: &Program, governor: &Governor, scenario: &Scenario) -> Play
     stage.end(scenario)
 }
 
-impl Stage<'_> {
+impl Stage<'_, '_> {
     fn step(&mut self, step: &Step) {
         self.played.end = step.at;
-        // Nobody is ever spilled here, so nobody can be missing.
-        let _ = self.state.advance(self.program, step.at, &mut self.effects);
+        self.advance(step.at);
         for sent in &step.sends {
-            self.send(step, sent);
+            let json = logged(sent, step.at, self.played.log.len() + 1);
+            self.send(step, sent.source, json);
         }
-        let effects = std::mem::take(&mut self.effects);
-        self.told.extend(effects.deliveries);
         for expectation in &step.expects {
             self.expect(step, expectation);
         }
     }
 
-    fn send(&mut self, step: &Step, sent: &Sent) {
+    /// Lets time pass. Whoever looks on is shown every moment at which something changes.
+    fn advance(&mut self, to: Moment) {
+        if self.coverage.is_some() {
+            for _ in 0..LOOKS {
+                let now = self.state.as_of().1;
+                let next = self.state.next_timer().map_or(self.turn, |timer| timer.min(self.turn));
+                let next = next.max(now.plus(Duration(1)));
+                if next >= to {
+                    break;
+                }
+                self.go_to(next);
+            }
+        }
+        self.go_to(to);
+    }
+
+    fn go_to(&mut self, moment: Moment) {
+        // Nobody is ever spilled here, so nobody can be missing.
+        let _ = self.state.advance(self.program, moment, &mut self.effects);
+        self.settle("");
+    }
+
+    /// Keeps what has just come about. `message` is the one that was taken in, where one was.
+    fn settle(&mut self, message: &str) {
+        let effects = std::mem::take(&mut self.effects);
+        if self.keeps_trace {
+            let lines = trace_lines(self.program, &self.state, &effects.changes, message, |_| true);
+            self.played.trace.extend(lines);
+        }
+        if let Some(coverage) = &mut self.coverage {
+            coverage.follow(&effects);
+            self.turn = coverage.look(&self.state, self.state.as_of().1);
+        }
+        self.told.extend(effects.deliveries);
+    }
+
+    fn send(&mut self, step: &Step, source: Option<SourceId>, json: serde_json::Map<String, Json>) {
         let program = self.program;
-        let source = sent.source.unwrap_or_else(|| default_source(program));
+        let source = source.unwrap_or_else(|| default_source(program));
         let number = self.played.log.len() + 1;
-        let json = logged(sent, step.at, number);
         self.played.log.push(serde_json::to_string(&json).unwrap_or_default());
         let new_id = || format!("m{number}");
         let envelope = Envelope {
@@ -120,20 +168,31 @@ impl Stage<'_> {
             observed: None,
             new_id: &new_id,
         };
-        let governed = match read(json, &envelope).map(|message| self.governor.collect(message)) {
-            Ok(Collected::Kept(message)) => self.governor.govern(&message),
+        let message = match read(json, &envelope).map(|message| self.governor.collect(message)) {
+            Ok(Collected::Kept(message)) => message,
             Ok(Collected::Refused) => return,
-            Err(quarantined) => Err(quarantined),
+            Err(quarantined) => return self.aside.push(quarantined),
         };
-        match governed {
+        match self.governor.govern(&message) {
+            Ok(_) if self.is_duplicate(&message.message_id, step.at) => {}
             Ok(event) => {
                 self.speaker.clone_from(&event.identifiers);
                 let seq = Seq(self.state.as_of().0.0 + 1);
                 let record = Record { seq, received_at: step.at, fact: Fact::Event(event) };
                 let _ = self.chronicle.step(&mut self.state, program, record, &mut self.effects);
+                self.settle(&message.message_id);
             }
             Err(quarantined) => self.aside.push(quarantined),
         }
+    }
+
+    fn is_duplicate(&mut self, id: &str, at: Moment) -> bool {
+        let earlier = self.received.get(id).copied();
+        if earlier.is_some_and(|earlier| at.since(earlier) <= self.program.settings.dedup) {
+            return true;
+        }
+        self.received.insert(id.to_owned(), at);
+        false
     }
 
     fn expect(&mut self, step: &Step, it: &Expectation) {
@@ -219,10 +278,9 @@ impl Stage<'_> {
             }
         }
         self.keep(told);
-        let log = std::mem::take(&mut self.played.log);
-        self.played.people = evaluate(self.program, &log, self.played.end, false);
-        self.played.trace = evaluate(self.program, &log, self.played.end, true);
-        self.played.log = log;
+        if self.keeps_trace {
+            self.played.people = people_lines(self.program, &self.state, |_| true);
+        }
         self.played
     }
 }
@@ -237,7 +295,7 @@ pub fn shuffle(program: &Program, scenario: &Scenario, played: &mut Played) {
         json.insert("receivedAt".to_owned(), end.clone());
         lines.extend(serde_json::to_string(&json));
     }
-    let at_rest = |lines: &[String]| without_journeys(evaluate(program, lines, played.end, false));
+    let at_rest = |lines: &[String]| without_journeys(evaluate(program, lines, played.end));
     let expected = at_rest(&lines);
     for order in 1..=ORDERS {
         // Keyed hashes, so that the same orders are tried everywhere.
@@ -265,8 +323,8 @@ fn without_journeys(lines: Vec<String>) -> Vec<String> {
 }
 
 /// As `sonder eval` would.
-fn evaluate(program: &Program, log: &[String], at: Moment, trace: bool) -> Vec<String> {
-    let request = Request { at, source: default_source(program), rules: None, trace };
+fn evaluate(program: &Program, log: &[String], at: Moment) -> Vec<String> {
+    let request = Request { at, source: default_source(program), rules: None, trace: false };
     let mut evaluation = Evaluation::new(program, request);
     for line in log {
         // What is kept aside was reported when it was played.

@@ -1,6 +1,7 @@
 //! Telling what became of scenarios: for people, as JSON, as JUnit XML, as annotations of a GitHub workflow.
 
 use super::Outcome;
+use super::coverage::{self, Tried};
 use serde_json::{Value as Json, json};
 use std::fmt::Write;
 use std::time::Duration;
@@ -34,7 +35,7 @@ pub fn human(outcomes: &[Outcome], took: Duration, colour: bool) -> String {
 
 /// One document.
 #[must_use]
-pub fn json(outcomes: &[Outcome], took: Duration) -> String {
+pub fn json(outcomes: &[Outcome], took: Duration, tried: Option<&Tried>) -> String {
     let scenario = |outcome: &Outcome| {
         let mismatches: Vec<Json> = outcome
             .mismatches
@@ -50,12 +51,15 @@ pub fn json(outcomes: &[Outcome], took: Duration) -> String {
         })
     };
     let failed = outcomes.iter().filter(|outcome| !outcome.mismatches.is_empty()).count();
-    let document = json!({
+    let mut document = json!({
         "passed": outcomes.len() - failed,
         "failed": failed,
         "seconds": took.as_secs_f64(),
         "scenarios": outcomes.iter().map(scenario).collect::<Vec<_>>(),
     });
+    if let (Some(tried), Some(document)) = (tried, document.as_object_mut()) {
+        document.insert("coverage".to_owned(), tried.json());
+    }
     format!("{document:#}\n")
 }
 
@@ -99,22 +103,40 @@ pub fn junit(outcomes: &[Outcome], took: Duration) -> String {
     text
 }
 
-/// Annotations of a GitHub workflow: one a mismatch. It wants paths from the root of the repository, where the project has the
+/// Annotations of a GitHub workflow: one a mismatch, a warning for each condition and way that no scenario tries. It wants paths from the root of the repository, where the project has the
 /// path `folder`.
 #[must_use]
-pub fn github(outcomes: &[Outcome], folder: &str) -> String {
+pub fn github(outcomes: &[Outcome], folder: &str, tried: Option<&Tried>) -> String {
     let before = if folder.is_empty() { String::new() } else { format!("{folder}/") };
     let mut text = String::new();
     for outcome in outcomes {
         let file = outcome.place.rsplit_once(':').map_or(outcome.place.as_str(), |(file, _)| file);
         for it in &outcome.mismatches {
             let body = format!("at {}: {}\n{}", it.step, it.what, it.details.join("\n"));
-            let body = body.trim_end().replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
-            let title = outcome.name.replace('%', "%25").replace(',', "%2C").replace(':', "%3A");
-            let _ = writeln!(text, "::error file={before}{file},line={},title={title}::{body}", it.line);
+            let (file, title) = (property(&format!("{before}{file}")), property(&outcome.name));
+            let _ = writeln!(text, "::error file={file},line={},title={title}::{}", it.line, data(body.trim_end()));
         }
     }
+    for point in tried.iter().flat_map(|tried| &tried.points) {
+        let missing: Vec<&str> = coverage::missing(point).collect();
+        if missing.is_empty() {
+            continue;
+        }
+        let body = data(&format!("{}: never {}", point.text, missing.join(", never ")));
+        let file = property(&format!("{before}{}", point.path));
+        let _ = writeln!(text, "::warning file={file},line={},title=no scenario tries this::{body}", point.line);
+    }
     text
+}
+
+/// The message of a workflow command.
+fn data(text: &str) -> String {
+    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+/// The value of one of its properties.
+fn property(text: &str) -> String {
+    data(text).replace(',', "%2C").replace(':', "%3A")
 }
 
 fn escaped(text: &str) -> String {

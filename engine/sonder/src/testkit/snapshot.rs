@@ -4,6 +4,7 @@ use super::compare;
 use super::play::{Mismatch, Played};
 use sonder_dsl::source::Span;
 use std::fmt::Write;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// What to do with a snapshot that differs.
@@ -44,6 +45,65 @@ pub fn check(root: &Path, file: &str, span: Span, played: &mut Played, mode: Mod
         Some(_) => "the snapshot differs; `sonder test --accept` keeps the new one".to_owned(),
     };
     played.mismatches.push(Mismatch { span, line: 0, step: "the end".to_owned(), what, details });
+}
+
+/// A new snapshot that nobody has accepted.
+#[derive(Debug)]
+pub struct Pending {
+    /// The file of the one that is kept.
+    pub name: String,
+    kept: PathBuf,
+    new: PathBuf,
+}
+
+/// All of a project, by name.
+///
+/// # Errors
+/// When the folder cannot be read; that there is none is no error.
+pub fn pending(root: &Path) -> io::Result<Vec<Pending>> {
+    let folder = match std::fs::read_dir(root.join("tests/snapshots")) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        folder => folder?,
+    };
+    let mut found = Vec::new();
+    for entry in folder {
+        let new = entry?.path();
+        if new.extension().is_some_and(|extension| extension == "new") {
+            let kept = new.with_extension("");
+            let name = kept.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            found.push(Pending { name, kept, new });
+        }
+    }
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(found)
+}
+
+impl Pending {
+    /// What differs from the one that is kept.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn difference(&self) -> io::Result<Vec<String>> {
+        let lines = |text: &str| body(text).lines().map(str::to_owned).collect::<Vec<_>>();
+        let kept = std::fs::read_to_string(&self.kept).unwrap_or_default();
+        Ok(compare::lines(&lines(&kept), &lines(&std::fs::read_to_string(&self.new)?)))
+    }
+
+    /// Keeps the new one.
+    ///
+    /// # Errors
+    /// When it cannot be moved.
+    pub fn accept(&self) -> io::Result<()> {
+        std::fs::rename(&self.new, &self.kept)
+    }
+
+    /// Forgets the new one.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub fn reject(&self) -> io::Result<()> {
+        std::fs::remove_file(&self.new)
+    }
 }
 
 fn place(root: &Path, file: &str) -> PathBuf {

@@ -1,5 +1,5 @@
 //! What authors of plugins type, and what `plugins/README.md` tells those who use the bundled ones.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "the tests of a test binary fail by panicking")]
+#![expect(clippy::unwrap_used, reason = "the tests of a test binary fail by panicking")]
 
 use sonder_activate::host::{Host, HostConfig, Plugins};
 use sonder_dsl::source::{SourceFile, SourceSet};

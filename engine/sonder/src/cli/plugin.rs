@@ -1,9 +1,9 @@
 //! `sonder plugin`: for authors of destinations.
 
+mod build;
 mod template;
 
 use super::output::{Failure, Output};
-use sonder_activate::component::encode;
 use sonder_activate::conformance::{self, ConformanceError, Exchanges};
 use sonder_activate::host::{Host, HostConfig, bundled};
 use std::fs;
@@ -20,7 +20,7 @@ pub struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Action {
     /// Make a new plugin that builds and passes its tests at once
-    #[command(after_help = "Example:\n  sonder plugin new crm-of-ours --lang rust")]
+    #[command(after_help = "Example:\n  sonder plugin new crm-of-ours --lang python")]
     New {
         /// Its name, and the folder to make it in: letters, digits and `-`
         name: String,
@@ -28,13 +28,14 @@ enum Action {
         #[arg(long, value_enum, default_value_t = template::Language::Rust)]
         lang: template::Language,
     },
-    /// Make a component of what a compiler made for `wasm32-unknown-unknown`
+    /// Make a component of a plugin in Rust, JavaScript or Python
     #[command(
-        after_help = "Example:\n  sonder plugin build target/wasm32-unknown-unknown/release/ours.wasm --out plugins/ours.wasm"
+        after_help = "Examples:\n  sonder plugin build target/wasm32-unknown-unknown/release/ours.wasm --out plugins/ours.wasm\n  sonder plugin build plugin.js --out plugins/ours.wasm"
     )]
     Build {
-        /// The core module
-        module: PathBuf,
+        /// What rustc made for `wasm32-unknown-unknown`; or a `.js` file, with componentize-js in its `node_modules` or the
+        /// `PATH`; or a `.py` file, with componentize-py in its `.venv` or the `PATH`
+        source: PathBuf,
         /// Where the component goes
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
@@ -61,13 +62,7 @@ enum Action {
 pub(super) fn run(args: &Args, output: &mut Output<'_>) -> Result<(), Failure> {
     match &args.action {
         Action::New { name, lang } => template::write(name, *lang, output),
-        Action::Build { module, out } => {
-            let component =
-                encode(&read(module)?).map_err(|error| Failure::user(format!("`{}`: {error}", module.display())))?;
-            fs::write(out, &component)
-                .map_err(|error| Failure::user(format!("could not write `{}`: {error}", out.display())))?;
-            output.note(format!("made `{}`: {} bytes", out.display(), component.len()))
-        }
+        Action::Build { source, out } => build::build(source, out, output),
         Action::Test { component, exchanges } => test(component, exchanges, output),
         Action::Inspect { component } => inspect(component, output),
     }

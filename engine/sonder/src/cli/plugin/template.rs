@@ -10,10 +10,36 @@ use std::path::Path;
 pub(super) enum Language {
     /// Rust, for `wasm32-unknown-unknown`
     Rust,
+    /// JavaScript, through componentize-js
+    Js,
+    /// Python, through componentize-py
+    Python,
 }
 
-/// Paths in the new folder and their contents. `greeter` and `Greeter` stand for the plugin's name.
-const OWN: &[(&str, &str)] = &[
+/// Paths in the new folder and their contents.
+type Files = &'static [(&'static str, &'static str)];
+
+impl Language {
+    /// The plugin itself. `greeter` and `Greeter` stand for its name.
+    fn own(self) -> Files {
+        match self {
+            Self::Rust => RUST,
+            Self::Js => JS,
+            Self::Python => PYTHON,
+        }
+    }
+
+    /// What it needs; taken as it is.
+    fn sdk(self) -> Files {
+        match self {
+            Self::Rust => RUST_SDK,
+            Self::Js => JS_SDK,
+            Self::Python => PYTHON_SDK,
+        }
+    }
+}
+
+const RUST: Files = &[
     ("Cargo.toml", include_str!("../../../../../plugins/template/rust/Cargo.toml")),
     ("README.md", include_str!("../../../../../plugins/template/rust/README.md")),
     ("check.sh", include_str!("../../../../../plugins/template/rust/check.sh")),
@@ -21,9 +47,7 @@ const OWN: &[(&str, &str)] = &[
     ("src/lib.rs", include_str!("../../../../../plugins/template/rust/src/lib.rs")),
     ("exchanges/service.yaml", include_str!("../../../../../plugins/template/rust/exchanges/service.yaml")),
 ];
-
-/// Taken as they are.
-const SDK: &[(&str, &str)] = &[
+const RUST_SDK: Files = &[
     ("sdk/Cargo.toml", include_str!("../../../../../plugins/sdk/Cargo.toml")),
     ("sdk/src/lib.rs", include_str!("../../../../../plugins/sdk/src/lib.rs")),
     ("sdk/src/deliver.rs", include_str!("../../../../../plugins/sdk/src/deliver.rs")),
@@ -32,10 +56,33 @@ const SDK: &[(&str, &str)] = &[
     ("sdk/src/item.rs", include_str!("../../../../../plugins/sdk/src/item.rs")),
     ("wit/destination.wit", include_str!("../../../../../plugins/wit/destination.wit")),
 ];
+const JS: Files = &[
+    ("package.json", include_str!("../../../../../plugins/template/js/package.json")),
+    ("README.md", include_str!("../../../../../plugins/template/js/README.md")),
+    ("check.sh", include_str!("../../../../../plugins/template/js/check.sh")),
+    (".gitignore", include_str!("../../../../../plugins/template/js/gitignore")),
+    ("plugin.js", include_str!("../../../../../plugins/template/js/plugin.js")),
+    ("exchanges/service.yaml", include_str!("../../../../../plugins/template/js/exchanges/service.yaml")),
+];
+const JS_SDK: Files = &[
+    ("sdk.js", include_str!("../../../../../plugins/template/js/sdk.js")),
+    ("wit/destination.wit", include_str!("../../../../../plugins/wit/destination.wit")),
+];
+const PYTHON: Files = &[
+    ("requirements.txt", include_str!("../../../../../plugins/template/python/requirements.txt")),
+    ("README.md", include_str!("../../../../../plugins/template/python/README.md")),
+    ("check.sh", include_str!("../../../../../plugins/template/python/check.sh")),
+    (".gitignore", include_str!("../../../../../plugins/template/python/gitignore")),
+    ("plugin.py", include_str!("../../../../../plugins/template/python/plugin.py")),
+    ("exchanges/service.yaml", include_str!("../../../../../plugins/template/python/exchanges/service.yaml")),
+];
+const PYTHON_SDK: Files = &[
+    ("sdk.py", include_str!("../../../../../plugins/template/python/sdk.py")),
+    ("wit/destination.wit", include_str!("../../../../../plugins/wit/destination.wit")),
+];
 
 /// Makes the folder `name`, which must not be there.
 pub(super) fn write(name: &str, language: Language, output: &mut Output<'_>) -> Result<(), Failure> {
-    let Language::Rust = language;
     let is_name = name.starts_with(|first: char| first.is_ascii_lowercase())
         && name.len() <= 64
         && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
@@ -50,13 +97,13 @@ pub(super) fn write(name: &str, language: Language, output: &mut Output<'_>) -> 
         return Err(Failure::user(format!("`{name}` is there already")).help("choose another name, or remove it"));
     }
     let kind: String = name.split('-').map(capitalised).collect();
-    for (path, text) in OWN {
+    for (path, text) in language.own() {
         write_file(&folder.join(path), &named(path, text, name, &kind))?;
     }
-    for (path, text) in SDK {
+    for (path, text) in language.sdk() {
         write_file(&folder.join(path), text)?;
     }
-    output.note(format!("made `{name}`: {} files", OWN.len() + SDK.len()))?;
+    output.note(format!("made `{name}`: {} files", language.own().len() + language.sdk().len()))?;
     output.note(format!("next: sh {name}/check.sh"))
 }
 

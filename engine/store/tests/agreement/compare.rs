@@ -4,7 +4,7 @@
 //! in time so that the moment of the look is the same for all. So a single statement decides all looks, and a second one
 //! a microsecond earlier what the exact moments of entries and exits are.
 
-use crate::history::History;
+use crate::history::{Call, History};
 use proptest::sample::Index;
 use serde_json::Value as Json;
 use sonder_core::eval::{self, Evaluation, HistoricEvent, HistoricPerson, Request, Taken};
@@ -195,7 +195,11 @@ fn fold(
         let mut any = false;
         while taken < look.messages && begin.plus(Duration(arrivals[taken])) <= until {
             let at = begin.plus(Duration(arrivals[taken]));
-            any |= evaluation.take(&history.messages[taken].message(taken, at)) == Ok(Taken::In);
+            let message = &history.messages[taken];
+            let result = evaluation.take(&message.message(taken, at));
+            any |= result == Ok(Taken::In);
+            let is_decision = matches!(message.call, Call::Link | Call::Unlink);
+            assert!(!is_decision || result == Ok(Taken::In), "decisions count: {result:?}");
             taken += 1;
         }
         any

@@ -27,23 +27,34 @@ pub struct Happening {
     pub says: Map<String, Json>,
 }
 
-/// What was called. Undoing a link gets its variant here when identity can do that.
+/// What was called, or decided about who is who.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Call {
     Track(&'static str),
     Identify,
     Alias,
+    Link,
+    Unlink,
+}
+
+impl Call {
+    /// The message's `type`, and its event if it is of one.
+    pub const fn named(self) -> (&'static str, Option<&'static str>) {
+        match self {
+            Self::Track(event) => ("track", Some(event)),
+            Self::Identify => ("identify", None),
+            Self::Alias => ("alias", None),
+            Self::Link => ("link", None),
+            Self::Unlink => ("unlink", None),
+        }
+    }
 }
 
 impl Happening {
     /// The message, arrived at a moment.
     pub fn message(&self, number: usize, received_at: Moment) -> String {
         let mut message = self.says.clone();
-        let (kind, event) = match self.call {
-            Call::Track(event) => ("track", Some(event)),
-            Call::Identify => ("identify", None),
-            Call::Alias => ("alias", None),
-        };
+        let (kind, event) = self.call.named();
         message.insert("type".into(), kind.into());
         message.extend(event.map(|event| ("event".to_owned(), event.into())));
         message.insert("messageId".into(), format!("m{number}").into());
@@ -141,10 +152,42 @@ fn context() -> impl Strategy<Value = Map<String, Json>> {
     })
 }
 
+fn exact(seconds: std::ops::Range<i64>) -> impl Strategy<Value = i64> {
+    seconds.prop_map(|it| it * SECOND)
+}
+
+fn near(seconds: std::ops::Range<i64>) -> impl Strategy<Value = i64> {
+    (seconds, -1..=1_i64).prop_map(|(it, by)| (it * SECOND + by).max(0))
+}
+
+/// Microseconds since the message before.
+fn gap() -> impl Strategy<Value = i64> {
+    prop_oneof![3 => Just(0), 4 => exact(0..4), 1 => near(0..8), 1 => exact(0..15)]
+}
+
+/// A decision that people are one, or are not; about some who are known, and some who come later or never.
+fn decision() -> impl Strategy<Value = Happening> {
+    let kinds = [("anonymous_id", "a", "", 4), ("user_id", "u", "", 3), ("email", "e", "@example.org", 3)];
+    let named: Vec<Json> = kinds
+        .into_iter()
+        .flat_map(|(kind, letter, rest, count)| {
+            (0..count).map(move |n: u8| json!({"kind": kind, "value": format!("{letter}{n}{rest}")}))
+        })
+        .collect();
+    let call = prop_oneof![2 => Just(Call::Link), 3 => Just(Call::Unlink)];
+    let named = prop::sample::subsequence(named, 2..4).prop_shuffle();
+    (call, named, gap()).prop_map(|(call, named, gap)| {
+        let says = Map::from_iter([("identifiers".to_owned(), Json::Array(named))]);
+        Happening { call, gap, late: 0, says }
+    })
+}
+
 fn happening() -> impl Strategy<Value = Happening> {
-    let exact = |seconds: std::ops::Range<i64>| seconds.prop_map(|it| it * SECOND);
-    let near = |seconds: std::ops::Range<i64>| (seconds, -1..=1_i64).prop_map(|(it, by)| (it * SECOND + by).max(0));
-    let gap = prop_oneof![3 => Just(0), 4 => exact(0..4), 1 => near(0..8), 1 => exact(0..15)];
+    prop_oneof![10 => spoken(), 1 => decision()]
+}
+
+/// What a client sends.
+fn spoken() -> impl Strategy<Value = Happening> {
     let late = prop_oneof![6 => Just(0), 2 => exact(0..6), 1 => near(0..8), 1 => exact(0..25)];
     let track =
         |event: &'static str| (Just(Call::Track(event)), properties(event).prop_map(|it| ("properties", it))).boxed();
@@ -163,7 +206,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         2 => (Just(Call::Identify), traits),
         1 => Just((Call::Alias, ("", Map::new()))),
     ];
-    (call, who(), context(), gap, late).prop_map(|((call, (key, values)), who, context, gap, late)| {
+    (call, who(), context(), gap(), late).prop_map(|((call, (key, values)), who, context, gap, late)| {
         let mut says = Map::new();
         let mut context = context;
         for (kind, value) in who {

@@ -38,10 +38,12 @@ const FILES: &[(&str, &str)] = &[
     ("sources/server.yaml", "source: server\nkind: server\nwrite_keys: [wk]\n"),
 ];
 
-const IDENTITIES: [&str; 3] = [
+const IDENTITIES: [&str; 5] = [
     "identifiers:\n  user_id: {}\n  email: {}\n  anonymous_id: {}\n",
     "identifiers:\n  user_id: {unique: true}\n  email: {limit: 2}\n  anonymous_id: {}\n",
     "identifiers:\n  user_id: {unique: true}\n  email: {}\n  anonymous_id: {expires: 20s}\n",
+    "identifiers:\n  user_id: {unique: true}\n  email: {unique: true}\n  anonymous_id: {limit: 2}\n",
+    "identifiers:\n  user_id: {unique: true}\n  email: {}\n  anonymous_id: {}\ngeneric_after: 2\n",
 ];
 
 /// Compiles the rules. What the compiler refuses, because it can never be true or always is, is left out, and what is

@@ -1,7 +1,7 @@
 //! A disagreement as a scenario file, to be kept as a test once it is understood.
 
 use crate::compare::{Disagreement, NOW};
-use crate::history::{Call, History};
+use crate::history::History;
 use crate::program::{Rules, files};
 use serde_json::{Map, Value as Json};
 use sonder_dsl::time::{Duration, Moment};
@@ -29,12 +29,11 @@ pub fn text(rules: &Rules, lines: &[String], history: &History, found: &Disagree
                 (_, value) => _ = send.insert(key.clone(), value.clone()),
             }
         }
-        let call = match it.call {
-            Call::Track(event) => ("event", event),
-            Call::Identify => ("type", "identify"),
-            Call::Alias => ("type", "alias"),
+        let (key, value) = match it.call.named() {
+            (_, Some(event)) => ("event", event),
+            (kind, None) => ("type", kind),
         };
-        send.insert(call.0.into(), call.1.into());
+        send.insert(key.into(), value.into());
         if it.late > 0 {
             send.insert("timestamp".into(), Moment(at.0 - it.late).to_string().into());
         }

@@ -15,6 +15,7 @@
 
 use super::ast::{Expression, ExpressionKind, Node};
 use crate::ir::{BinaryOperator, UnaryOperator};
+use crate::limits::EXPRESSION_DEPTH;
 use crate::source::Span;
 
 /// An expression that knows how deep it is.
@@ -47,12 +48,26 @@ pub struct Climbed {
     pub chained: Vec<Span>,
 }
 
-/// Shapes a list of parts in the order in which they are written; a list that is no expression gives `None`.
-#[must_use]
-pub fn climb(parts: Vec<Part>) -> Option<Climbed> {
-    let mut climber = Climber { parts: parts.into_iter().peekable(), chained: Vec::new() };
+/// Why there is no tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fallen {
+    /// The list is no expression.
+    Nonsense,
+    /// The tree would have more than [`EXPRESSION_DEPTH`] levels.
+    TooDeep,
+}
+
+/// Shapes a list of parts in the order in which they are written.
+///
+/// It stops as soon as it is too deep: neither climbing nor dropping what it made takes a large stack, however long the
+/// list.
+///
+/// # Errors
+/// Where there is no tree that may be.
+pub fn climb(parts: Vec<Part>) -> Result<Climbed, Fallen> {
+    let mut climber = Climber { parts: parts.into_iter().peekable(), chained: Vec::new(), prefixes: 0 };
     let tree = climber.expression(OR)?;
-    Some(Climbed { tree, chained: climber.chained })
+    Ok(Climbed { tree, chained: climber.chained })
 }
 
 const OR: u8 = 0;
@@ -81,11 +96,13 @@ fn binding(operator: BinaryOperator) -> u8 {
 struct Climber {
     parts: std::iter::Peekable<std::vec::IntoIter<Part>>,
     chained: Vec<Span>,
+    /// Those whose operands are being read.
+    prefixes: usize,
 }
 
 impl Climber {
     /// An expression of operators that bind at least as much as `least`.
-    fn expression(&mut self, least: u8) -> Option<Tree> {
+    fn expression(&mut self, least: u8) -> Result<Tree, Fallen> {
         let mut left = self.prefixed()?;
         // What was last compared with: `a < b < c` goes on as `a < b and b < c`, so that it is one mistake, not two.
         let mut compared: Option<Tree> = None;
@@ -96,7 +113,7 @@ impl Climber {
                     let level = binding(operator.value);
                     self.parts.next();
                     let right = self.expression(level + 1)?;
-                    left = match compared.take() {
+                    left = bounded(match compared.take() {
                         Some(middle) if level == COMPARISON => {
                             self.chained.push(operator.span);
                             let and = Node { value: BinaryOperator::And, span: operator.span };
@@ -108,16 +125,16 @@ impl Climber {
                             compared = (level == COMPARISON && self.comparison_follows()).then(|| right.clone());
                             binary(left, operator, right)
                         }
-                    };
+                    })?;
                 }
                 Some(Part::IsKnown(state)) if COMPARISON >= least => {
                     let state = state.clone();
                     self.parts.next();
                     let span = join(left.expression.span, state.span);
                     let kind = ExpressionKind::IsKnown(Box::new(left.expression), state.value);
-                    left = Tree { expression: Node { value: kind, span }, depth: left.depth + 1 };
+                    left = bounded(Tree { expression: Node { value: kind, span }, depth: left.depth + 1 })?;
                 }
-                _ => return Some(left),
+                _ => return Ok(left),
             }
         }
     }
@@ -126,24 +143,30 @@ impl Climber {
         matches!(self.parts.peek(), Some(Part::Infix(operator)) if binding(operator.value) == COMPARISON)
     }
 
-    fn prefixed(&mut self) -> Option<Tree> {
-        match self.parts.next()? {
-            Part::Operand(tree) => Some(tree),
+    fn prefixed(&mut self) -> Result<Tree, Fallen> {
+        match self.parts.next().ok_or(Fallen::Nonsense)? {
+            Part::Operand(tree) => Ok(tree),
             Part::Prefix(operator) => {
+                // Each is a level, before there is a tree to measure.
+                self.prefixes += 1;
+                if self.prefixes > EXPRESSION_DEPTH {
+                    return Err(Fallen::TooDeep);
+                }
                 let operand = self.expression(match operator.value {
                     UnaryOperator::Not => NOT,
                     UnaryOperator::Negate => NEGATION,
                 })?;
+                self.prefixes -= 1;
                 let span = join(operator.span, operand.expression.span);
                 let kind = ExpressionKind::Unary(operator, Box::new(operand.expression));
-                Some(Tree { expression: Node { value: kind, span }, depth: operand.depth + 1 })
+                bounded(Tree { expression: Node { value: kind, span }, depth: operand.depth + 1 })
             }
-            Part::Infix(_) | Part::IsKnown(_) => None,
+            Part::Infix(_) | Part::IsKnown(_) => Err(Fallen::Nonsense),
         }
     }
 
     /// All operands of `a and b and c`, of which two are read.
-    fn chain(&mut self, first: Tree, operator: Node<BinaryOperator>, second: Tree) -> Option<Tree> {
+    fn chain(&mut self, first: Tree, operator: Node<BinaryOperator>, second: Tree) -> Result<Tree, Fallen> {
         let value = operator.value;
         let mut chain = Chain { value, operands: Vec::new(), operators: Vec::new() };
         chain.take(first);
@@ -156,7 +179,7 @@ impl Climber {
             self.parts.next();
             chain.take(self.expression(binding(value) + 1)?);
         }
-        Some(balanced(chain.operands, &chain.operators))
+        Ok(balanced(chain.operands, &chain.operators))
     }
 }
 
@@ -192,6 +215,10 @@ fn balanced(mut operands: Vec<Tree>, operators: &[Node<BinaryOperator>]) -> Tree
         return binary(left, operator.clone(), balanced(right, &operators[middle + 1..]));
     }
     operands.swap_remove(0)
+}
+
+fn bounded(tree: Tree) -> Result<Tree, Fallen> {
+    if tree.depth > EXPRESSION_DEPTH { Err(Fallen::TooDeep) } else { Ok(tree) }
 }
 
 fn binary(left: Tree, operator: Node<BinaryOperator>, right: Tree) -> Tree {

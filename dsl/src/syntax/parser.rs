@@ -146,6 +146,14 @@ impl Builder<'_> {
         Span { file: self.file, start: place(pair.as_span().start()), end: place(end(pair)) }
     }
 
+    /// The character before which something is missing: that behind a pair of no length.
+    fn character(&self, pair: &Pair<'_, Rule>) -> Span {
+        let start = pair.as_span().start();
+        let length = pair.get_input().get(start..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
+        let place = |at: usize| at.min(self.limit) as u32;
+        Span { file: self.file, start: place(start), end: place(start + length) }
+    }
+
     fn report(&mut self, diagnostic: Diagnostic) {
         self.diagnostics.push(diagnostic);
     }

@@ -250,6 +250,10 @@ fn places_of_errors_are_in_the_text() {
         "\nsegment z { when consented({ ) ",
         "\nsegment z { when ( { ) ",
         "funnel count({ ) # comment\nenter on count(",
+        "experiment t0 \"\" { variants é , 1.91% é é 110% variants é }",
+        "funnel f { view é within 1d }",
+        "segment s { when count(view é) > 1 }",
+        "experience e { when did(view) show { é: 1 é: 2 } }",
     ] {
         let compilation = compiled(text);
         assert!(!compilation.diagnostics.is_empty());
@@ -311,4 +315,29 @@ fn the_deepest_rule_needs_no_large_stack() {
     let worker =
         thread.spawn(move || rules.iter().map(|rules| without_meaning(&compiled(rules)).len()).sum::<usize>()).unwrap();
     assert_eq!(worker.join().unwrap(), 0);
+}
+
+/// Longer than the limits allow by far: neither the tree nor the way to it takes a large stack.
+#[test]
+fn endless_chains_need_no_large_stack() {
+    let chains = [
+        " - 1",
+        " * 2",
+        " < 1",
+        " == not 1",
+        " >= not x is known",
+        " is known",
+        " - - 1",
+        " or not 1 < not 2",
+        " and 1 or 2",
+    ];
+    let rules = chains.map(|chain| format!("trait t = 1{}", chain.repeat(400_000 / chain.len())));
+    let thread = std::thread::Builder::new().stack_size(1 << 20);
+    let worker = thread.spawn(move || {
+        for rules in rules {
+            let start = rules[..40].to_owned();
+            assert!(compiled(&rules).program.is_none(), "{start}");
+        }
+    });
+    worker.unwrap().join().unwrap();
 }

@@ -96,7 +96,7 @@ impl Builder<'_> {
                 }
                 Rule::missing_step => {
                     let written = child.as_str().trim();
-                    let place = if written.is_empty() { Span { end: span.start + 1, ..span } } else { span };
+                    let place = if written.is_empty() { self.character(&child) } else { span };
                     let message = if written.is_empty() {
                         "`then` is missing between two steps".to_owned()
                     } else {
@@ -133,7 +133,7 @@ impl Builder<'_> {
                                 None => unnamed = true,
                             },
                             Rule::missing_variant_comma => {
-                                self.report(mistakes::missing_list_comma(Span { end: place.start + 1, ..place }))
+                                self.report(mistakes::missing_list_comma(self.character(&part)))
                             }
                             _ => {}
                         }
@@ -244,7 +244,7 @@ impl Builder<'_> {
                     Diagnostic::error(
                         codes::WRONG_STATEMENT,
                         "`show` is missing",
-                        Span { end: span.start + 1, ..span },
+                        self.character(&child),
                         "before this",
                     )
                     .help("write `when … show { … }`"),

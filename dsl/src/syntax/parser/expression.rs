@@ -6,7 +6,7 @@ use crate::ir::{BinaryOperator, UnaryOperator};
 use crate::limits;
 use crate::source::Span;
 use crate::syntax::ast::{Argument, Branches, Call, ExpressionKind, Literal, Modifier, Node, Step, When};
-use crate::syntax::climb::{Part, Tree, climb};
+use crate::syntax::climb::{Fallen, Part, Tree, climb};
 use crate::syntax::{literal, mistakes};
 use crate::time::Duration;
 use pest::iterators::{Pair, Pairs};
@@ -26,16 +26,14 @@ impl Builder<'_> {
                 parts.push(Part::Infix(operator));
             }
         }
-        // A run of prefixes is as deep as it is long, before there is a tree to measure.
-        let prefixes = parts.iter().filter(|part| matches!(part, Part::Prefix(_))).count();
-        if prefixes > limits::EXPRESSION_DEPTH && longest_run(&parts) > limits::EXPRESSION_DEPTH {
-            return self.too_deep(span);
+        match climb(parts) {
+            Ok(climbed) => {
+                self.diagnostics.extend(climbed.chained.into_iter().map(mistakes::chained));
+                climbed.tree
+            }
+            Err(Fallen::TooDeep) => self.too_deep(span),
+            Err(Fallen::Nonsense) => leaf(ExpressionKind::Faulty, span),
         }
-        let Some(climbed) = climb(parts) else {
-            return leaf(ExpressionKind::Faulty, span);
-        };
-        self.diagnostics.extend(climbed.chained.into_iter().map(mistakes::chained));
-        self.bounded(climbed.tree)
     }
 
     fn bounded(&mut self, tree: Tree) -> Tree {
@@ -182,8 +180,7 @@ impl Builder<'_> {
         match pair.as_rule() {
             Rule::expression => parts.push(self.expression(pair)),
             Rule::missing_then => {
-                let span = self.span(&pair);
-                self.report(mistakes::missing_then(Span { end: span.start + 1, ..span }));
+                self.report(mistakes::missing_then(self.character(&pair)));
             }
             _ => {}
         }
@@ -214,7 +211,7 @@ impl Builder<'_> {
                     }
                 }
                 Rule::missing_comma => {
-                    let at = Span { end: self.span(&child).start + 1, ..self.span(&child) };
+                    let at = self.character(&child);
                     self.diagnostics.push(mistakes::missing_comma(at));
                 }
                 _ => {}
@@ -364,14 +361,4 @@ impl Builder<'_> {
 
 fn leaf(kind: ExpressionKind, span: Span) -> Tree {
     Tree { expression: Node { value: kind, span }, depth: 1 }
-}
-
-fn longest_run(parts: &[Part]) -> usize {
-    let mut longest = 0;
-    let mut run = 0;
-    for part in parts {
-        run = if matches!(part, Part::Prefix(_)) { run + 1 } else { 0 };
-        longest = longest.max(run);
-    }
-    longest
 }

@@ -17,7 +17,7 @@ impl Builder<'_> {
             match child.as_rule() {
                 Rule::entry => fields.push(self.field(child)),
                 Rule::missing_entry_comma => {
-                    let at = Span { end: span.start + 1, ..span };
+                    let at = self.character(&child);
                     self.wrong_fields("a comma is missing", at, "before this", "write a comma between two fields");
                 }
                 Rule::surplus_comma => {

@@ -1,6 +1,6 @@
 //! What an editor asks about a project while somebody types: plain questions, plain answers, bytes for places.
 //!
-//! Texts are mostly broken while they are written. So nothing here needs a tree: [`walk`] reads the words of one rule from
+//! Texts are mostly broken while they are written. So nothing here needs a tree: `walk` reads the words of one rule from
 //! its beginning and knows at each what it means and what may come next. YAML is read by the same tables that check it.
 //!
 //! INVARIANT: pure, and total: every offset of every text has an answer, which may be "nothing".

@@ -1,7 +1,7 @@
 //! Typing: a tree of names becomes a resolved expression whose types agree, or an error that says what to type.
 //!
-//! [`Checker`] walks one rule; [`operator`] says which operators fit which values; [`builtin`] has the functions, one a
-//! file; [`context`] the fields of an event's context; [`property`] what a path means inside an event.
+//! [`Checker`] walks one rule; `operator` says which operators fit which values; [`builtin`] has the functions, one a
+//! file; [`context`] the fields of an event's context; `property` what a path means inside an event.
 //!
 //! A part that has been reported has no type (`None`), and nothing around it is reported because of that.
 

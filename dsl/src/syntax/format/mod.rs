@@ -1,7 +1,7 @@
 //! The one style of `.sonder` files: text to canonical text.
 //!
 //! Meaning, comments, the order of everything, literals and parentheses stay as they are (only those around a whole
-//! condition go); white space and line breaks are the formatter's. What fits in a line of [`doc::WIDTH`] characters is
+//! condition go); white space and line breaks are the formatter's. What fits in a line of `doc::WIDTH` characters is
 //! put in one; of what doesn't, the outermost is broken first: conditions one operand a line, calls one argument a line.
 //!
 //! `tokens` reads the file, `comments` moves comments to where the layout leaves them, `layout` says where an item's

@@ -2,7 +2,7 @@
 //!
 //! An explanation is the rule's expression as a tree, each part with its value, how far a comparison is from turning, the
 //! events that an aggregate is made of, and when the value changes if nothing happens; and the smallest set of conditions
-//! that decides ([`because`]).
+//! that decides (`because`).
 //!
 //! INVARIANT: values are those of the fold. The messages that bear upon the person are folded by the same
 //! [`State`](crate::State) ([`Past`]), and every part is evaluated on what that kept; only the evidence is found in the

@@ -4,7 +4,7 @@
 //! remembered by the key of its node, so that it outlives a change of the text around it.
 //!
 //! A person may come in with an event or when a condition becomes true. The condition is a rule like a segment, but one
-//! that nobody sees: it stands behind those of the program (see [`Plan`](crate::plan::Plan)).
+//! that nobody sees: it stands behind those of the program (see `crate::plan`).
 
 pub mod course;
 pub mod hours;

@@ -31,7 +31,7 @@ impl State {
         self.journeys_held = true;
     }
 
-    /// Where everybody is, by id. People who are spilled are not in it: see [`travelling_of`](Self::travelling_of).
+    /// Where everybody is, by id. People who are spilled are not in it: see [`travelling_in`](Self::travelling_in).
     #[must_use]
     pub fn travelling(&self) -> Vec<Travelling> {
         let mut all: Vec<Travelling> = self

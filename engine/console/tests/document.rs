@@ -42,6 +42,8 @@ async fn every_answer_fits_its_schema() {
         ("/api/v1/people/{who}/graph", "/api/v1/people/user_id:ann/graph?between=user_id:ann,email:ann@shop.example"),
         ("/api/v1/people/{who}/graph", "/api/v1/people/user_id:ann/graph?between=user_id:ann,email:x"),
         ("/api/v1/people/{who}/graph", "/api/v1/people/user_id:carl/graph"),
+        ("/api/v1/privacy/requests/{id}", "/api/v1/privacy/requests/0e4f6a9e-6a5c-4d0e-9a53-0d1f6f6f2c11"),
+        ("/api/v1/privacy/requests/{id}", "/api/v1/privacy/requests/other"),
         ("/api/v1/segments", "/api/v1/segments"),
         ("/api/v1/segments/{name}", "/api/v1/segments/keen"),
         ("/api/v1/segments/{name}", "/api/v1/segments/nobody"),
@@ -76,6 +78,14 @@ async fn every_answer_fits_its_schema() {
     ] {
         let answer = fixture.post("/api/v1/explain", &body).await;
         assert_fits(&document, "/api/v1/explain", "post", answer.status.as_u16(), &answer.json());
+    }
+    for body in [
+        json!({"kind": "erasure", "person": "user_id:ann"}),
+        json!({"kind": "erasure", "person": "user_id:stranger"}),
+        json!({"kind": "oblivion", "person": "user_id:ann"}),
+    ] {
+        let answer = fixture.post("/api/v1/privacy/requests", &body).await;
+        assert_fits(&document, "/api/v1/privacy/requests", "post", answer.status.as_u16(), &answer.json());
     }
     for source in ["segment keener { when did(product_viewed) }", "oops", ""] {
         let answer = fixture.post("/api/v1/preview", &json!({ "source": source })).await;

@@ -44,8 +44,9 @@ pub enum Fact {
 }
 
 impl Event {
-    /// An event that says nothing, for where only its values count.
-    pub(crate) fn nothing() -> Self {
+    /// An event that says nothing about nobody: for where only values count, and what is left of an erased one.
+    #[must_use]
+    pub fn nothing() -> Self {
         Self {
             call: Call::Track,
             event: None,

@@ -22,6 +22,7 @@ use sonder_core::record::Seq;
 use sonder_dsl::ir::Fingerprint;
 use sonder_dsl::time::Moment;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// What a checkpoint is as of, and what is of no person.
 #[derive(Clone, Copy, Debug)]
@@ -187,6 +188,9 @@ impl Saving<'_> {
             total = checkpoint.people;
         }
         *self.keeper = Keeper { version, rows: total, doubtful: false };
+        if self.is_anew {
+            self.store.forgets.store(false, Ordering::Release);
+        }
         let StateCheckpoint { seq, now, people, .. } = *checkpoint;
         Ok(SavedCheckpoint { version, seq, now, fingerprint, people })
     }
@@ -226,7 +230,9 @@ impl Store {
             connection.execute_batch("BEGIN TRANSACTION")?;
             let begun = || -> Result<bool, StoreError> {
                 // The state of another program began with nobody, so this is all of it: whom the old one knew is no more.
-                let is_anew = SavedCheckpoint::last(connection)?.is_some_and(|last| last.fingerprint != fingerprint);
+                let forgets = self.forgets.load(Ordering::Acquire);
+                let is_other = |last: SavedCheckpoint| last.fingerprint != fingerprint;
+                let is_anew = forgets || SavedCheckpoint::last(connection)?.is_some_and(is_other);
                 if is_anew {
                     connection.execute_batch("DELETE FROM state.people; DELETE FROM state.people_rows")?;
                 }

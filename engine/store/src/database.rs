@@ -25,7 +25,7 @@ use std::time::Instant;
 pub(crate) const LOG: &str = "sonder";
 pub(crate) const STATE: &str = "state";
 /// Rows that one row group holds; a multiple of DuckDB's vector of 2,048.
-const ROW_GROUP: u64 = 4_096;
+pub(crate) const ROW_GROUP: u64 = 4_096;
 /// Ways to compress text that a checkpoint is not to try: choosing and building their tables for each row group takes half
 /// of its time, while commits wait. The file is two to four times as large for it.
 const SLOW_COMPRESSION: &str = "fsst,dict_fsst";
@@ -132,11 +132,7 @@ impl Database {
 
     /// Closes the database and opens it again; reads that run are interrupted.
     pub fn reopen(&self) -> Result<(), StoreError> {
-        if let Some(instance) = self.instance.read().as_ref() {
-            for handle in instance.busy.lock().iter() {
-                handle.interrupt();
-            }
-        }
+        self.interrupt();
         let mut guard = self.instance.write();
         *guard = None;
         let opened = Instance::open(&self.dir, &self.options, self.access).map_err(|error| self.classify(error))?;
@@ -144,6 +140,29 @@ impl Database {
         self.generation.fetch_add(1, Ordering::AcqRel);
         self.broken.store(false, Ordering::Release);
         Ok(())
+    }
+
+    /// Closes the database, works on its files, and opens it again, also where the work failed; reads that run are interrupted.
+    pub fn closed(&self, work: impl FnOnce(&Path) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        self.interrupt();
+        let mut guard = self.instance.write();
+        *guard = None;
+        let worked = work(&self.dir).map_err(|error| self.classify(error));
+        // Where it cannot be opened, the next work on it tries again.
+        self.broken.store(true, Ordering::Release);
+        let opened = Instance::open(&self.dir, &self.options, self.access).map_err(|error| self.classify(error))?;
+        *guard = Some(opened);
+        self.generation.fetch_add(1, Ordering::AcqRel);
+        self.broken.store(false, Ordering::Release);
+        worked
+    }
+
+    fn interrupt(&self) {
+        if let Some(instance) = self.instance.read().as_ref() {
+            for handle in instance.busy.lock().iter() {
+                handle.interrupt();
+            }
+        }
     }
 
     /// Another number when it was opened again: a transaction that began before is no more.

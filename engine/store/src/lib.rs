@@ -4,12 +4,13 @@
 //!
 //! | table | one row for | written |
 //! |---|---|---|
-//! | `log` | an accepted message, with the payload it came as | by [`Store::append`], never changed |
+//! | `log` | an accepted message, with the payload it came as | by [`Store::append`], never changed but by an erasure |
 //! | `log_identifiers` | an identifier of a message, hashed: how a timeline finds its rows | with `log` |
 //! | `ev_<name>` | an event, one column for each declared property | with `log` |
 //! | `quarantine` | a message that was kept aside, and why | with `log` |
 //! | `changes`, `deliveries` | what the fold decided | with `log`; rewritten when the tail is refolded |
 //! | `delivery_outcomes` | one attempt at a delivery | with `log`, never changed |
+//! | `erasures`, `suppressions` | somebody who was erased: how far it is; their identifiers as HMACs | by [`Store::strike`] |
 //! | `takeovers` | a place at which another version of the project took over | with `log` |
 //! | `state.checkpoints`, `state.people` | the fold's state as of a place in the log | by [`Store::begin_checkpoint`] |
 //! | `state.people_rows` | what SQL may know of a person as of a checkpoint; views `people`, `identifiers`, `memberships` | with it |
@@ -27,6 +28,7 @@ mod batch;
 mod checkpoint;
 mod database;
 pub mod dedup;
+mod erasure;
 mod error;
 pub mod evaluation;
 pub mod files;
@@ -45,6 +47,7 @@ mod typed;
 pub use batch::{DeliveryOutcome, LogBatch, LogRow, OutcomeState, RecordedChange, RecordedDelivery, Takeover};
 pub use checkpoint::{LoadedCheckpoint, PersonRow, SavedCheckpoint, Saving, StateCheckpoint};
 pub use dedup::DedupSet;
+pub use erasure::{ERASED, Erasure, Suppression, Target};
 pub use error::StoreError;
 pub use options::StoreOptions;
 pub use reader::{

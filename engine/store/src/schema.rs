@@ -2,7 +2,7 @@
 //!
 //! Names of columns are the public face of the store: people write SQL against them.
 
-use crate::{StoreError, typed};
+use crate::{StoreError, erasure, typed};
 use duckdb::Connection;
 use std::path::Path;
 
@@ -108,7 +108,7 @@ pub(crate) fn prepare(connection: &Connection, dir: &Path) -> Result<(), StoreEr
         transaction(connection, &[LEAVE_1])?;
     }
     let format = format!("INSERT INTO sonder_format SELECT {FORMAT} WHERE NOT EXISTS (FROM sonder_format)");
-    transaction(connection, &[TABLES, typed::TABLES, &format])
+    transaction(connection, &[TABLES, typed::TABLES, erasure::TABLES, &format])
 }
 
 fn transaction(connection: &Connection, statements: &[&str]) -> Result<(), StoreError> {

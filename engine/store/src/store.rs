@@ -14,6 +14,7 @@ use sonder_core::record::Seq;
 use sonder_dsl::ir::Program;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 /// An open data directory. Share it in an `Arc`: appends queue behind each other, checkpoints of the fold run beside them.
@@ -24,6 +25,8 @@ pub struct Store {
     pub(crate) database: Arc<Database>,
     writer: Mutex<Writer>,
     pub(crate) keeper: Mutex<crate::checkpoint::Keeper>,
+    /// Whether the next checkpoint replaces everybody whom the last one had.
+    pub(crate) forgets: AtomicBool,
     // Released after the database is closed: fields are dropped in this order.
     _lock: DirectoryLock,
 }
@@ -99,7 +102,16 @@ impl Store {
             database.run(Role::Writer, |connection| Recovered::load(connection, program, database.options()))?;
         let keeper = database.run(Role::Keeper, crate::checkpoint::Keeper::load)?;
         let database = Arc::new(database);
-        Ok((Self { database, writer: Mutex::new(writer), keeper: Mutex::new(keeper), _lock: lock }, recovered))
+        Ok((
+            Self {
+                database,
+                writer: Mutex::new(writer),
+                keeper: Mutex::new(keeper),
+                forgets: AtomicBool::new(false),
+                _lock: lock,
+            },
+            recovered,
+        ))
     }
 
     /// Writes a batch, whose ids are those of `program`, in one transaction. When it returns `Ok`, everything in it is on
@@ -227,6 +239,9 @@ impl Store {
         work: impl FnOnce(&Connection) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         let mut writer = self.writer.lock();
+        if writer.doubt.is_some() {
+            return Err(StoreError::InDoubt { path: self.database.dir().to_owned() });
+        }
         self.revive(&mut writer)?;
         let counters = self.database.run(Role::Writer, |connection| {
             work(connection).inspect_err(|_| {
@@ -237,6 +252,24 @@ impl Store {
         });
         writer.counters = counters?;
         Ok(())
+    }
+
+    /// The names of the typed tables.
+    pub(crate) fn catalog_tables(&self) -> Vec<String> {
+        self.writer.lock().catalog.tables().iter().map(|table| table.name.clone()).collect()
+    }
+
+    /// Runs `work`, which opens the database anew, while no append does.
+    pub(crate) fn with_writer_reopened(&self, work: impl FnOnce() -> Result<(), StoreError>) -> Result<(), StoreError> {
+        let mut writer = self.writer.lock();
+        let worked = work();
+        self.revive(&mut writer)?;
+        writer.counters = self.database.run(Role::Writer, |connection| {
+            // Views and comments are not copied with the tables.
+            schema::prepare(connection, self.database.dir())?;
+            Counters::load(connection)
+        })?;
+        worked
     }
 
     /// Makes the database usable again, and decides what a failed write came to: the commit may have reached the disk

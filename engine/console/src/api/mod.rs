@@ -9,6 +9,7 @@ mod journeys;
 mod manual;
 mod people;
 mod preview;
+mod privacy;
 mod quarantine;
 mod query;
 mod segments;
@@ -21,6 +22,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         people::endpoints(),
         identity::endpoints(),
         consent::endpoints(),
+        privacy::endpoints(),
         segments::endpoints(),
         journeys::endpoints(),
         explain::endpoints(),

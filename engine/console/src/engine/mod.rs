@@ -16,6 +16,7 @@ mod identity;
 mod journey;
 mod person;
 mod preview;
+mod privacy;
 mod quarantine;
 mod query;
 mod segment;
@@ -30,6 +31,7 @@ pub use identity::{GraphEdge, GraphNode, IdentityDecision, IdentityGraph, Refuse
 pub use journey::{Branch, Ended, Estimate, Journey, JourneyStep, JourneySummary, Split, Way};
 pub use person::{ComputedTrait, Consent, Identifier, InSegment, OnJourney, Person, Sought, Trait};
 pub use preview::{AsOf, Preview, PreviewOverlap, PreviewRequest, PreviewedPerson, PreviewedRule, ValueCount};
+pub use privacy::{Erasure, ErasureState};
 pub use quarantine::{QuarantineFilter, QuarantinePage, QuarantineReason, Quarantined, ReasonCount};
 pub use query::{Column, Query, Rows};
 pub use segment::{Member, Members, SegmentSize, SegmentSizes};
@@ -95,6 +97,18 @@ pub trait Engine: Send + Sync + 'static {
     /// # Errors
     /// [`Trouble::Refused`] for identifiers that there cannot be; when the log cannot be written.
     fn decide_identity(&self, decision: &IdentityDecision) -> Result<String, Trouble>;
+
+    /// Slow. Erases somebody: when it returns, no row has them any more, and a crash does not undo it. `None` for nobody.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    fn erase(&self, id: PersonId) -> Result<Option<Erasure>, Trouble>;
+
+    /// Slow. An erasure by its id.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn erasure(&self, id: &str) -> Result<Option<Erasure>, Trouble>;
 
     /// Quick. All journeys of the version that runs now, by name.
     fn journeys(&self) -> Vec<JourneySummary>;

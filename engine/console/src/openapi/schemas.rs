@@ -105,6 +105,22 @@ fn people() -> Named {
             ]),
         ),
         ("Consent", object(&[("purpose", text()), ("granted", flag()), ("since", or_null(&moment()))])),
+        (
+            "PrivacyRequest",
+            object(&[("kind", json!({ "type": "string", "enum": ["erasure"] })), ("person", super::who_schema())]),
+        ),
+        (
+            "Erasure",
+            object(&[
+                ("id", json!({ "type": "string", "format": "uuid" })),
+                ("kind", json!({ "type": "string", "enum": ["erasure"] })),
+                ("state", json!({ "type": "string", "enum": ["struck", "erased"] })),
+                ("requested_at", moment()),
+                ("erased_at", or_null(&moment())),
+                ("messages", whole()),
+                ("redacted", whole()),
+            ]),
+        ),
         ("ConsentRecorded", object(&[("message_id", text())])),
         ("IdentityDecided", object(&[("message_ids", list_of(&text()))])),
         (

@@ -25,6 +25,14 @@ pub struct Travelling {
     pub(super) traits: Vec<(NameKey, ObservationRecord)>,
 }
 
+impl Travelling {
+    /// Who it is.
+    #[must_use]
+    pub const fn person(&self) -> PersonId {
+        self.person
+    }
+}
+
 impl State {
     /// Nobody enters a journey or goes on in one until [`take_over`](Self::take_over).
     pub fn hold_journeys(&mut self) {

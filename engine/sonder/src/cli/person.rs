@@ -1,4 +1,4 @@
-//! `sonder person`: what is known of one person, and who is who.
+//! `sonder person`: what is known of one person, who is who, and to forget somebody.
 
 mod graph;
 
@@ -8,7 +8,7 @@ use super::reach::{Place, Reach};
 use serde_json::{Value as Json, json};
 use std::path::PathBuf;
 
-/// Look at people, join them and part them
+/// Look at people, join them, part them and erase them
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  sonder person show email:ann@shop.example")]
 pub struct Args {
@@ -78,6 +78,20 @@ enum Action {
         #[command(flatten)]
         place: Place,
     },
+    /// Erase a person: from the state, the log and all tables, and then the bytes from the files. It cannot be undone
+    #[command(after_help = "Example:\n  sonder person erase email:ann@shop.example")]
+    Erase {
+        /// KIND:VALUE, with a kind of `identity.yaml`, or a person's id
+        person: String,
+        /// Return as soon as no row has them any more, before the files are rewritten
+        #[arg(long)]
+        no_wait: bool,
+        /// As the API answers it
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        place: Place,
+    },
 }
 
 /// What stands in the log beside a decision.
@@ -125,7 +139,37 @@ pub(super) fn run(args: &Args, output: &mut Output<'_>) -> Result<(), Failure> {
             decide(place, &format!("{}/split", path_segment(person)), &body)?;
             output.line(format!("{} no longer `{person}`", graph::are(identifiers)))
         }
+        Action::Erase { person, no_wait, json, place } => {
+            let answer = block_on(erase(place, person, !*no_wait))?;
+            if *json {
+                return output.line(answer);
+            }
+            let (id, messages, redacted) = (&answer["id"], &answer["messages"], &answer["redacted"]);
+            let state = answer["state"].as_str().unwrap_or_default();
+            output.line(format!(
+                "{state}: messages {messages}, of others {redacted}; request {}",
+                id.as_str().unwrap_or("")
+            ))
+        }
     }
+}
+
+/// How often it is asked whether the bytes are gone.
+const LOOK: std::time::Duration = std::time::Duration::from_millis(100);
+
+async fn erase(place: &Place, person: &str, waits: bool) -> Result<Json, Failure> {
+    let Some(client) = place.engine().await? else {
+        return Err(Failure::user("no engine runs on this data")
+            .help("only an engine makes the state anew that remains: start it with `sonder run`"));
+    };
+    let body = json!({"kind": "erasure", "person": person});
+    let mut answer = client.post("/api/v1/privacy/requests", &body).await?;
+    while waits && answer["state"] != "erased" {
+        tokio::time::sleep(LOOK).await;
+        let path = format!("/api/v1/privacy/requests/{}", answer["id"].as_str().unwrap_or_default());
+        answer = client.get(&path).await?;
+    }
+    Ok(answer)
 }
 
 fn decide(place: &Place, path: &str, body: &Json) -> Result<Json, Failure> {

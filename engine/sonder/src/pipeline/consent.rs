@@ -13,11 +13,14 @@ pub struct ConsentGate {
 
 impl Gate for ConsentGate {
     fn holds_back(&self, destination: &str, delivery: &Delivery) -> Option<String> {
+        let shared = self.shared.upgrade()?;
+        if shared.erased.read().get(&delivery.person).is_some_and(|erased_at| delivery.at <= *erased_at) {
+            return Some("the person was erased".to_owned());
+        }
         // Who takes something back wants it to be known.
         if matches!(delivery.kind, ItemKind::SegmentLeft | ItemKind::Erase) {
             return None;
         }
-        let shared = self.shared.upgrade()?;
         let live = shared.live.read();
         let declared = live.program.destinations.iter().find(|it| it.name == destination)?;
         let purpose = live.state.withheld(delivery.person, declared)?;

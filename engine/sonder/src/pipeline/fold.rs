@@ -227,13 +227,13 @@ impl Fold {
         let mut live = Live { state: State::new(&program), program };
         live.state.hold_journeys();
         self.catch_up(&mut live)?;
-        self.hand_travellers_on(&mut live);
+        self.hand_travellers_on(&mut live, &[]);
         self.replace(live);
         Ok(())
     }
 
-    /// Lets everybody go on from where they are in the journeys.
-    fn hand_travellers_on(&mut self, live: &mut Live) {
+    /// Lets everybody go on from where they are in the journeys, but who was erased.
+    fn hand_travellers_on(&mut self, live: &mut Live, erased: &[PersonId]) {
         let running = self.shared.live.read();
         let mut travelling = running.state.travelling();
         let spilled = running.state.spilled_people();
@@ -245,6 +245,7 @@ impl Fold {
                 Err(error) => tracing::error!(%error, "where some people are in journeys cannot be read"),
             }
         }
+        travelling.retain(|it| !erased.contains(&it.person()));
         let mut effects = Effects::default();
         live.state.take_over(&live.program, travelling, &mut effects);
         self.decided.take(&mut effects, live.state.as_of().0);
@@ -339,7 +340,7 @@ impl Fold {
     /// Catches up with the log, and changes state and program together.
     fn adopt(&mut self, generation: Generation) {
         self.hand_over();
-        let Generation { program, state, transports, done } = generation;
+        let Generation { program, state, transports, erased, done } = generation;
         let mut live = Live { program, state };
         let outcome = self.catch_up(&mut live);
         if let Err(error) = &outcome {
@@ -349,13 +350,16 @@ impl Fold {
             drop(done.send(outcome));
             return;
         }
-        self.hand_travellers_on(&mut live);
+        self.hand_travellers_on(&mut live, &erased);
         let program = Arc::clone(&live.program);
         let (as_of, now) = live.state.as_of();
-        if let Some(outbox) = &self.outbox {
+        if let (Some(outbox), Some(transports)) = (&self.outbox, transports) {
             outbox.reconfigure(&program.destinations, transports);
         }
         self.replace(live);
+        if !erased.is_empty() {
+            self.store.forget_people();
+        }
         let takeover = Some(Takeover { as_of, now, fingerprint: program.fingerprint });
         let (told, is_on_record) = oneshot::channel();
         drop(self.writer.send(Work::Adopted(Adoption { program, takeover, told: Some(told) })));

@@ -20,6 +20,7 @@ mod budget;
 pub mod clock;
 mod consent;
 mod decided;
+mod erasure;
 mod fold;
 mod intake;
 mod keeper;
@@ -34,6 +35,7 @@ mod shared;
 mod writer;
 
 pub use decided::Decided;
+pub use erasure::EraseError;
 pub use intake::{Entrance, Submitted};
 pub use open::{OpenError, Opened, open};
 pub use refold::{RefoldError, record, refold};
@@ -41,10 +43,12 @@ pub use shared::{Files, Live, RecoveryReport, Shared};
 
 use crate::observe::Health;
 use consent::ConsentGate;
+pub use erasure::Eraser;
 use fold::Fold;
 use keeper::{Keeper, Keeping};
 use outbox::{OutcomeSink, StoredBacklog};
 use parking_lot::Mutex;
+use reload::Successor;
 use sonder_activate::outbox::{Gate, Outbox, OutboxConfig, Policy, Transports};
 use sonder_core::effect::Effects;
 use sonder_dsl::ir::Program;
@@ -62,6 +66,7 @@ pub struct Pipeline {
     store: Arc<Store>,
     outbox: Option<Outbox>,
     work: Sender<Work>,
+    eraser: Arc<Eraser>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -72,7 +77,7 @@ impl Pipeline {
     /// # Errors
     /// When the system gives no threads.
     pub fn start(opened: Opened, transports: Option<Transports>) -> io::Result<Self> {
-        let Opened { data, store, shared, dedup, ended } = opened;
+        let Opened { data, store, shared, dedup, ended, struck } = opened;
         let (work, to_writer) = channel();
         let (to_fold, fold_work) = sync_channel(limits::MAX_UNFOLDED_BATCHES);
         let (to_keeper, keeper_work) = channel();
@@ -107,9 +112,9 @@ impl Pipeline {
             keeping: Arc::clone(&keeping),
             decided: Decided::default(),
             effects: Effects::default(),
-            since_checkpoint: shared.recovery.records,
+            since_checkpoint: if struck.is_empty() { shared.recovery.records } else { limits::CHECKPOINT_RECORDS },
             checkpoint_at: Instant::now(),
-            has_moved: shared.recovery.records > 0,
+            has_moved: shared.recovery.records > 0 || !struck.is_empty(),
             is_rested: true,
             is_settled: true,
             ended,
@@ -127,7 +132,11 @@ impl Pipeline {
             thread("fold", move || fold.run())?,
             thread("keeper", move || keeper.run())?,
         ]);
-        Ok(Self { shared, store, outbox, work, threads })
+        let eraser = Arc::new(Eraser::new(&shared, &store, work.clone()));
+        if !struck.is_empty() {
+            eraser.resume()?;
+        }
+        Ok(Self { shared, store, outbox, work, eraser, threads })
     }
 
     /// What its threads and readers share.
@@ -165,7 +174,15 @@ impl Pipeline {
     /// # Errors
     /// Why it does not; the old one runs on then.
     pub fn take_over(&self, program: Arc<Program>, transports: Transports) -> Result<(), String> {
-        reload::take_over(&self.shared, &self.store, &self.work, program, transports)
+        let _succession = self.shared.succession.lock();
+        let successor = Successor { program, transports: Some(transports), erased: Vec::new() };
+        reload::take_over(&self.shared, &self.store, &self.work, successor)
+    }
+
+    /// What erases people.
+    #[must_use]
+    pub const fn eraser(&self) -> &Arc<Eraser> {
+        &self.eraser
     }
 
     /// Ends in good order: what was taken in is folded, what is ready to be sent is sent, a last checkpoint is kept. To

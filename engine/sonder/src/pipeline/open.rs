@@ -10,12 +10,12 @@ use super::decided::Decided;
 use super::limits;
 use super::refold::{RefoldError, refold};
 use super::shared::{Live, RecoveryReport, Shared};
-use sonder_core::effect::{EffectId, Effects};
+use sonder_core::effect::{EffectId, Effects, PersonId};
 use sonder_core::record::Seq;
 use sonder_core::state::State;
 use sonder_dsl::ir::Program;
 use sonder_dsl::time::Moment;
-use sonder_store::{DedupSet, LoadedCheckpoint, LogBatch, OutcomeState, Store, StoreError};
+use sonder_store::{DedupSet, Erasure, LoadedCheckpoint, LogBatch, OutcomeState, Store, StoreError};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -38,6 +38,8 @@ pub struct Opened {
     pub dedup: DedupSet,
     /// Deliveries that ended after the last checkpoint: they may be decided again, and are not sent again.
     pub ended: BTreeMap<EffectId, OutcomeState>,
+    /// Erasures that a crash interrupted: the state has been made without them.
+    pub struck: Vec<Erasure>,
 }
 
 /// Why a data directory cannot be opened.
@@ -64,7 +66,12 @@ pub fn open(dir: &Path, program: &Arc<Program>) -> Result<Opened, OpenError> {
     let takeover = recovered.takeover.map_or((Seq(0), Moment::MIN), |takeover| (takeover.as_of, takeover.now));
     // What was decided up to here stays as it was decided.
     let kept = saved.max(takeover);
+    let struck = store.struck()?;
+    let erased: Vec<PersonId> =
+        struck.iter().filter_map(|it| it.target.as_ref()).flat_map(|it| it.people.clone()).collect();
     let restored = match &checkpoint {
+        // It has what is to be erased.
+        Some(_) if !struck.is_empty() => None,
         Some(checkpoint) if checkpoint.saved.fingerprint == program.fingerprint => {
             restore(&store, checkpoint, program)?
         }
@@ -89,6 +96,7 @@ pub fn open(dir: &Path, program: &Arc<Program>) -> Result<Opened, OpenError> {
             let known = chunk.iter().filter_map(|(id, bytes)| State::travelling_in(*id, bytes).ok().flatten());
             travelling.extend(known);
         })?;
+        travelling.retain(|it| !erased.contains(&it.person()));
         live.state.take_over(program, travelling, &mut settled);
     }
     if live.state.as_of() < kept {
@@ -100,7 +108,10 @@ pub fn open(dir: &Path, program: &Arc<Program>) -> Result<Opened, OpenError> {
     records += refold_tail(&store, &mut live)?;
     let reached = recovered.last_received_at.max(live.state.as_of().1);
     let report = RecoveryReport { people, records, took: begin.elapsed() };
-    let shared = Shared::new(live, Horizon::new(reached), report);
+    if !struck.is_empty() {
+        store.forget_people();
+    }
+    let shared = Shared::new(live, Horizon::new(reached), report, store.suppression()?);
     let gauges = &shared.gauges;
     gauges.log_seq.store(recovered.last_seq.0, Ordering::Release);
     gauges.folded_seq.store(recovered.last_seq.0, Ordering::Release);
@@ -113,6 +124,7 @@ pub fn open(dir: &Path, program: &Arc<Program>) -> Result<Opened, OpenError> {
         shared,
         dedup: recovered.dedup,
         ended: recovered.ended,
+        struck,
     })
 }
 

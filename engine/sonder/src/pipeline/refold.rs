@@ -9,7 +9,7 @@ use super::{limits, recall};
 use sonder_core::effect::Effects;
 use sonder_core::govern::Governor;
 use sonder_core::message::from_log;
-use sonder_core::record::{Fact, Record, Seq, UNKNOWN_SOURCE};
+use sonder_core::record::{Event, Fact, Record, Seq, UNKNOWN_SOURCE};
 use sonder_dsl::ir::{Program, SourceId};
 use sonder_store::{LoggedMessage, Reader, StoreError};
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -109,7 +109,13 @@ fn page_limit(after: Seq, last: Option<Seq>) -> usize {
 }
 
 /// The record that a logged message is under a program. What came from a source that is no more still counts.
+///
+/// An erased one moves time on, and nothing else.
 pub fn record(program: &Program, governor: &Governor, logged: &LoggedMessage) -> Option<Record> {
+    if logged.payload.is_empty() {
+        let event = Event { source: UNKNOWN_SOURCE, occurred_at: logged.received_at, ..Event::nothing() };
+        return Some(Record { seq: logged.seq, received_at: logged.received_at, fact: Fact::Event(event) });
+    }
     let source = program.sources.iter().position(|source| *source.name == *logged.source);
     let source = source.and_then(|place| u32::try_from(place).ok()).map_or(UNKNOWN_SOURCE, SourceId);
     let message = from_log(&logged.payload, source, logged.occurred_at, logged.received_at, logged.historical).ok()?;

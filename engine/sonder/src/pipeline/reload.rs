@@ -9,6 +9,7 @@ use super::refold::refold;
 use super::shared::{Live, Shared};
 use super::writer::Work;
 use sonder_activate::outbox::Transports;
+use sonder_core::effect::PersonId;
 use sonder_core::record::Seq;
 use sonder_core::state::State;
 use sonder_dsl::ir::Program;
@@ -24,20 +25,32 @@ pub struct Generation {
     pub program: Arc<Program>,
     /// The log, folded under it up to some place.
     pub state: State,
-    /// Its destinations.
-    pub transports: Transports,
+    /// Its destinations; `None` where they stay.
+    pub transports: Option<Transports>,
+    /// Who was erased, and does not go on with what the running state knows of them.
+    pub erased: Vec<PersonId>,
     /// Told when it runs, or why it does not.
     pub done: oneshot::Sender<Result<(), String>>,
 }
 
-/// Makes a version ready and hands it over. Blocks until it runs.
+/// A version whose state is to be made.
+pub(super) struct Successor {
+    /// What it says.
+    pub program: Arc<Program>,
+    /// Its destinations; `None` where they stay.
+    pub transports: Option<Transports>,
+    /// Who was erased.
+    pub erased: Vec<PersonId>,
+}
+
+/// Makes a version ready and hands it over. Blocks until it runs. The caller holds the [`succession`](Shared::succession).
 pub(super) fn take_over(
     shared: &Shared,
     store: &Store,
     writer: &Sender<Work>,
-    program: Arc<Program>,
-    transports: Transports,
+    successor: Successor,
 ) -> Result<(), String> {
+    let Successor { program, transports, erased } = successor;
     store.evolve(&program).map_err(|error| error.to_string())?;
     let reader = store.reader();
     let mut live = Live { state: State::new(&program), program };
@@ -57,7 +70,7 @@ pub(super) fn take_over(
     }
     let (done, told) = oneshot::channel();
     let Live { program, state } = live;
-    let generation = Box::new(Generation { program, state, transports, done });
+    let generation = Box::new(Generation { program, state, transports, erased, done });
     writer.send(Work::Adopt(generation)).map_err(|_| "the engine is stopping".to_owned())?;
     told.blocking_recv().unwrap_or_else(|_| Err("the engine is stopping".to_owned()))
 }

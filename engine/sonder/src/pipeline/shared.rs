@@ -4,10 +4,14 @@ use super::budget::Budget;
 use super::clock::Horizon;
 use super::limits;
 use crate::observe::Gauges;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
+use sonder_core::effect::PersonId;
 use sonder_core::state::State;
 use sonder_dsl::ir::Program;
 use sonder_dsl::source::SourceSet;
+use sonder_dsl::time::Moment;
+use sonder_store::Suppression;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,10 +62,16 @@ pub struct Shared {
     pub gauges: Gauges,
     /// What the start took.
     pub recovery: RecoveryReport,
+    /// Who was erased, so that it does not come in again.
+    pub suppression: Suppression,
+    /// Who was erased since the start, and when: what waits to be sent about them is not.
+    pub erased: RwLock<BTreeMap<PersonId, Moment>>,
+    /// Held while a state is made that is to take the place of the running one.
+    pub succession: Mutex<()>,
 }
 
 impl Shared {
-    pub(super) fn new(live: Live, horizon: Horizon, recovery: RecoveryReport) -> Arc<Self> {
+    pub(super) fn new(live: Live, horizon: Horizon, recovery: RecoveryReport, suppression: Suppression) -> Arc<Self> {
         let (program, _) = watch::channel(Arc::clone(&live.program));
         Arc::new(Self {
             live: RwLock::new(live),
@@ -71,6 +81,9 @@ impl Shared {
             budget: Budget::new(limits::MAX_QUEUED_MESSAGES, limits::MAX_QUEUED_BYTES),
             gauges: Gauges::default(),
             recovery,
+            suppression,
+            erased: RwLock::default(),
+            succession: Mutex::default(),
         })
     }
 }

@@ -381,6 +381,9 @@ impl Writer {
                     continue;
                 }
                 match self.settle(received, before) {
+                    Ok((_, event)) if self.was_erased(&event) => {
+                        counter!("sonder_suppressed_total").increment(1);
+                    }
                     Ok((mut message, event)) => {
                         message.received_at = at;
                         let seq = Seq(self.next_seq + batch.rows.len() as u64);
@@ -395,6 +398,14 @@ impl Writer {
             self.shared.horizon.landed();
         }
         (batch, answers, duplicates)
+    }
+
+    /// Whether it tells what somebody did before they were erased.
+    fn was_erased(&self, event: &Event) -> bool {
+        let kinds = &self.program.identity.identifiers;
+        let named = event.identifiers.iter();
+        let named = named.filter_map(|it| Some((kinds.get(it.kind.index())?.name.as_str(), &*it.value)));
+        self.shared.suppression.covers(named, event.occurred_at)
     }
 
     /// Governs a message again where that was done by another version of the project. Sources keep their names; one that

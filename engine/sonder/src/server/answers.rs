@@ -4,15 +4,15 @@
 
 use super::{history, journeys};
 use crate::observe::{Gauges, Health, Metrics, ReloadReport, resident_bytes};
-use crate::pipeline::{Entrance, Live, Shared, clock};
+use crate::pipeline::{Entrance, Eraser, Live, Shared, clock};
 use parking_lot::RwLock;
 use sonder_activate::outbox::Outbox;
 use sonder_collect::{Collector, RejectionCount};
 use sonder_console::engine::{
-    ConsentChange, DeliveryFilter, DeliveryPage, DestinationStatus, Engine, Entry, ExplainRequest, IdentityDecision,
-    Journey, JourneySummary, Lag, LogStatus, Member, Members, Memory, Person, Preview, PreviewRequest,
-    QuarantineFilter, QuarantinePage, Query, Recovery, RejectionStatus, Reload, ReloadOutcome, Rows, SegmentSize,
-    SegmentSizes, Sought, Stage, Status, TimelineCursor, Trouble, instant, person_id,
+    ConsentChange, DeliveryFilter, DeliveryPage, DestinationStatus, Engine, Entry, Erasure, ExplainRequest,
+    IdentityDecision, Journey, JourneySummary, Lag, LogStatus, Member, Members, Memory, Person, Preview,
+    PreviewRequest, QuarantineFilter, QuarantinePage, Query, Recovery, RejectionStatus, Reload, ReloadOutcome, Rows,
+    SegmentSize, SegmentSizes, Sought, Stage, Status, TimelineCursor, Trouble, instant, person_id,
 };
 use sonder_core::effect::PersonId;
 use sonder_core::explain::Explanation;
@@ -28,7 +28,7 @@ use std::sync::atomic::Ordering;
 /// The engine as the API sees it.
 pub struct Answers {
     pub(super) shared: Arc<Shared>,
-    store: Arc<Store>,
+    pub(super) store: Arc<Store>,
     pub(super) reader: Reader,
     /// There while it runs; looking at data at rest needs none.
     outbox: Option<Outbox>,
@@ -36,6 +36,8 @@ pub struct Answers {
     pub(super) entrance: Option<Entrance>,
     /// There while it runs.
     collector: Option<Collector>,
+    /// There while it runs.
+    pub(super) eraser: Option<Arc<Eraser>>,
     metrics: Metrics,
     started_at: Moment,
     /// Makes identifiers comparable; for the program beside it.
@@ -56,13 +58,30 @@ impl Answers {
         let governor = Arc::new(Governor::new(&program));
         let reader = store.reader();
         let governor = RwLock::new((program, governor));
-        Self { shared, store, reader, outbox, entrance: None, collector, metrics, started_at: clock::wall(), governor }
+        Self {
+            shared,
+            store,
+            reader,
+            outbox,
+            entrance: None,
+            collector,
+            eraser: None,
+            metrics,
+            started_at: clock::wall(),
+            governor,
+        }
     }
 
     /// The same, for an engine that takes messages in.
     #[must_use]
     pub fn taking_in(self, entrance: Entrance) -> Self {
         Self { entrance: Some(entrance), ..self }
+    }
+
+    /// The same, for an engine that can erase people.
+    #[must_use]
+    pub fn erasing(self, eraser: Arc<Eraser>) -> Self {
+        Self { eraser: Some(eraser), ..self }
     }
 
     /// Entries into and exits from segments since the start.
@@ -241,6 +260,14 @@ impl Engine for Answers {
 
     fn decide_identity(&self, decision: &IdentityDecision) -> Result<String, Trouble> {
         self.record_decision(decision)
+    }
+
+    fn erase(&self, id: PersonId) -> Result<Option<Erasure>, Trouble> {
+        self.erase_person(id)
+    }
+
+    fn erasure(&self, id: &str) -> Result<Option<Erasure>, Trouble> {
+        self.find_erasure(id)
     }
 
     fn preview(&self, request: &PreviewRequest) -> Result<Preview, Trouble> {

@@ -11,6 +11,7 @@ mod import_route;
 mod journeys;
 mod offline;
 mod preview;
+mod privacy;
 mod reload;
 mod speech;
 
@@ -105,7 +106,7 @@ impl Server {
             Some(collector.clone()),
             metrics,
         );
-        let answers = Arc::new(answers.taking_in(pipeline.entrance()));
+        let answers = Arc::new(answers.taking_in(pipeline.entrance()).erasing(Arc::clone(pipeline.eraser())));
         let api = Api::new(Arc::clone(&answers) as Arc<_>, Arc::clone(&keys), is_local);
         let import = ImportRoute::new(&data, Arc::clone(&shared), pipeline.entrance(), Arc::clone(&keys), is_local);
         let router = import.router().merge(sonder_console::router(api));

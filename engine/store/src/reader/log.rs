@@ -46,10 +46,10 @@ impl Reader {
 }
 
 /// The columns that [`messages`] reads.
-pub(super) const COLUMNS: &str = "seq, received_at, occurred_at, source, message_id, historical, payload";
+pub(crate) const COLUMNS: &str = "seq, received_at, occurred_at, source, message_id, historical, payload";
 
 /// The messages of a statement over [`COLUMNS`] that was started.
-pub(super) fn messages(statement: &mut Statement<'_>) -> Result<Vec<LoggedMessage>, StoreError> {
+pub(crate) fn messages(statement: &mut Statement<'_>) -> Result<Vec<LoggedMessage>, StoreError> {
     let mut messages = Vec::new();
     let mut source: Arc<str> = Arc::from("");
     while let Some(chunk) = statement.step()? {

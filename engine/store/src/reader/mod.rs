@@ -6,7 +6,7 @@
 mod deliveries;
 mod journeys;
 mod kin;
-mod log;
+pub(crate) mod log;
 mod quarantine;
 mod stats;
 mod timeline;

@@ -1,0 +1,163 @@
+//! Erasing somebody from an engine that runs.
+//!
+//! ```text
+//!  strike   rows go, in one transaction           the request is durable from here on: a crash goes on with it
+//!  succeed  the log is folded again without them  as for a new version of the project, and swapped between two records
+//!  keep     a checkpoint that has only the new state
+//!  rewrite  both files are copied and replaced    the bytes are gone
+//! ```
+//!
+//! The first step is answered, the others follow on a thread of their own. Several people who are struck meanwhile share them.
+//! INVARIANT: state stays a function of the log, which no longer has the person; so a replay gives what runs.
+
+use super::reload::{self, Successor};
+use super::shared::Shared;
+use super::writer::Work;
+use super::{clock, limits, record};
+use crate::observe::Health;
+use parking_lot::Mutex;
+use sonder_core::effect::PersonId;
+use sonder_core::govern::Governor;
+use sonder_core::record::{Fact, Identifier};
+use sonder_store::{Erasure, LoggedMessage, Store, StoreError, Target};
+use std::io;
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+/// How often it is looked whether a checkpoint is there.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Erases people, one request after the other.
+pub struct Eraser {
+    shared: Weak<Shared>,
+    store: Weak<Store>,
+    work: Sender<Work>,
+    /// Held by whoever finishes what is struck.
+    finishing: Mutex<()>,
+}
+
+/// Why somebody was not erased.
+#[derive(Debug, thiserror::Error)]
+pub enum EraseError {
+    /// There is nobody with that id.
+    #[error("nobody is known by that id")]
+    Nobody,
+    /// The engine is stopping.
+    #[error("the engine is stopping")]
+    Stopping,
+    /// The store says no.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The thread that does the rest could not be started.
+    #[error("the erasure waits for the next start: {0}")]
+    Thread(#[from] io::Error),
+    /// The state could not be made anew.
+    #[error("{0}")]
+    State(String),
+}
+
+impl Eraser {
+    pub(super) fn new(shared: &Arc<Shared>, store: &Arc<Store>, work: Sender<Work>) -> Self {
+        Self { shared: Arc::downgrade(shared), store: Arc::downgrade(store), work, finishing: Mutex::default() }
+    }
+
+    /// Erases somebody from the log and everything beside it. When this returns, no row has them any more, and the rest is
+    /// under way: [`Store::erasure`] tells when the bytes are gone.
+    ///
+    /// # Errors
+    /// [`EraseError::Nobody`]; whatever the store may say.
+    pub fn erase(self: &Arc<Self>, person: PersonId) -> Result<Erasure, EraseError> {
+        let (shared, store) = self.engine()?;
+        // Nobody makes a state of the log as it was.
+        let succession = shared.succession.lock();
+        let target = target(&shared, person).ok_or(EraseError::Nobody)?;
+        let (id, at) = (uuid::Uuid::new_v4().to_string(), clock::wall());
+        let program = Arc::clone(&shared.live.read().program);
+        let governor = Governor::new(&program);
+        let mut is_theirs = |logged: &LoggedMessage| {
+            let Some(record) = record(&program, &governor, logged) else { return false };
+            let Fact::Event(event) = &record.fact;
+            let whose = shared.live.read().state.whose(event, record.seq);
+            // Nobody's yet, where it was not folded yet.
+            let kind =
+                |it: &Identifier| program.identity.identifiers.get(it.kind.index()).map(|kind| kind.name.clone());
+            let is_known = |it: &Identifier| {
+                target.identifiers.iter().any(|(name, value)| kind(it).as_ref() == Some(name) && **value == *it.value)
+            };
+            whose.map_or_else(|| event.identifiers.iter().any(is_known), |whose| target.people.contains(&whose))
+        };
+        let erasure = store.strike((&id, at), &target, &shared.suppression, &mut is_theirs)?;
+        shared.erased.write().extend(target.people.iter().map(|person| (*person, at)));
+        drop(succession);
+        tracing::info!(erasure = id, messages = erasure.messages, "a person is struck from the log");
+        self.resume()?;
+        Ok(erasure)
+    }
+
+    /// Goes on with what is struck, on a thread of its own.
+    pub(super) fn resume(self: &Arc<Self>) -> io::Result<()> {
+        let eraser = Arc::clone(self);
+        let run = move || {
+            let mut pause = limits::RETRY_FIRST;
+            while let Err(error) = eraser.finish() {
+                if matches!(error, EraseError::Stopping) {
+                    return;
+                }
+                tracing::error!(%error, "an erasure is not done yet; trying again");
+                std::thread::sleep(pause);
+                pause = (pause * 2).min(limits::RETRY_LONGEST);
+            }
+        };
+        std::thread::Builder::new().name("erasure".to_owned()).spawn(run).map(drop)
+    }
+
+    fn finish(&self) -> Result<(), EraseError> {
+        let _finishing = self.finishing.lock();
+        let (shared, store) = self.engine()?;
+        let struck = store.struck()?;
+        if struck.is_empty() {
+            return Ok(());
+        }
+        let begin = Instant::now();
+        let succession = shared.succession.lock();
+        let done: Vec<String> = struck.iter().map(|it| it.id.clone()).collect();
+        let targets: Vec<Target> = struck.into_iter().filter_map(|it| it.target).collect();
+        let erased: Vec<PersonId> = targets.iter().flat_map(|it| it.people.iter().copied()).collect();
+        let program = Arc::clone(&shared.live.read().program);
+        let successor = Successor { program, transports: None, erased };
+        reload::take_over(&shared, &store, &self.work, successor).map_err(EraseError::State)?;
+        let as_of = shared.live.read().state.as_of().0;
+        drop(succession);
+        // What the state before decided while the log had lost them already.
+        for target in &targets {
+            store.strike_decisions(target, as_of)?;
+        }
+        while !store.has_forgotten() {
+            if shared.gauges.health() == Health::Stopping {
+                return Err(EraseError::Stopping);
+            }
+            std::thread::sleep(LOOK);
+        }
+        store.rewrite(&done, clock::wall())?;
+        tracing::info!(people = targets.len(), took = ?begin.elapsed(), "erased: the files are rewritten");
+        Ok(())
+    }
+
+    fn engine(&self) -> Result<(Arc<Shared>, Arc<Store>), EraseError> {
+        let shared = self.shared.upgrade().ok_or(EraseError::Stopping)?;
+        let store = self.store.upgrade().ok_or(EraseError::Stopping)?;
+        if shared.gauges.health() == Health::Stopping {
+            return Err(EraseError::Stopping);
+        }
+        Ok((shared, store))
+    }
+}
+
+/// All that somebody is known by.
+fn target(shared: &Shared, person: PersonId) -> Option<Target> {
+    let live = shared.live.read();
+    let kinship = live.state.kinship(&live.program, person)?;
+    let identifiers = kinship.identifiers.into_iter().map(|it| (it.identifier.kind, it.identifier.value)).collect();
+    Some(Target { identifiers, people: live.state.ids_of(person) })
+}

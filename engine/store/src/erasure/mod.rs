@@ -1,0 +1,197 @@
+//! Erasure: what somebody's identifiers are found in goes, and then the bytes go, too.
+//!
+//! It has two steps, for DuckDB leaves what it deletes in blocks that are free.
+//!
+//! | step | what is done | state |
+//! |---|---|---|
+//! | [`Store::strike`] | one transaction: rows go, their messages leave empty places in the log | `struck` |
+//! | [`Store::rewrite`] | both files are copied without free blocks, and take the place of the old ones | `erased` |
+//!
+//! Between them the pipeline makes the state anew. INVARIANT: `struck` stands in the file, with what is still to be looked for,
+//! until the file without it takes its place: a crash at any moment leaves either the whole of it or a step to do again.
+//! The log stays dense: an empty place has a `seq` and the time of its receipt, and folds into nothing.
+
+mod redact;
+mod rewrite;
+mod strike;
+mod suppression;
+
+pub use suppression::Suppression;
+
+use crate::database::{Role, identifier};
+use crate::{LoggedMessage, Store, StoreError};
+use duckdb::{Connection, params};
+use serde::{Deserialize, Serialize};
+use sonder_core::effect::PersonId;
+use sonder_core::record::Seq;
+use sonder_dsl::time::Moment;
+use std::sync::atomic::Ordering;
+
+/// The call of an empty place in the log.
+pub const ERASED: &str = "erased";
+
+pub(crate) const TABLES: &str = "
+CREATE TABLE IF NOT EXISTS erasures(
+    id VARCHAR, requested_at TIMESTAMP, state VARCHAR, erased_at TIMESTAMP, messages UBIGINT, redacted UBIGINT,
+    target VARCHAR);
+COMMENT ON TABLE erasures IS 'requests to erase somebody, and what came of them: struck, erased';
+COMMENT ON COLUMN erasures.target IS 'whom, as long as it is not done; empty then';
+
+CREATE TABLE IF NOT EXISTS suppressions(hash VARCHAR, erased_at TIMESTAMP);
+COMMENT ON TABLE suppressions IS 'HMAC-SHA-256 of identifiers that were erased: what happened before is not taken in again';
+";
+
+/// Who is to be erased.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    /// (kind, value) of all their identifiers.
+    pub identifiers: Vec<(String, String)>,
+    /// All ids that they go by.
+    pub people: Vec<PersonId>,
+}
+
+/// A request, and how far it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Erasure {
+    /// Names it.
+    pub id: String,
+    /// When it was asked for.
+    pub requested_at: Moment,
+    /// When the bytes were gone.
+    pub erased_at: Option<Moment>,
+    /// Messages of theirs that went.
+    pub messages: u64,
+    /// Messages of others that named them.
+    pub redacted: u64,
+    /// Whom, as long as it is not done.
+    pub target: Option<Target>,
+}
+
+impl Store {
+    /// Erases somebody from all rows, in one transaction. `is_theirs` tells their own messages, which go, from those of others
+    /// that carry an identifier of theirs, which lose it. Appends wait meanwhile.
+    ///
+    /// # Errors
+    /// [`StoreError::Full`] when there is no room to note it; [`StoreError::InDoubt`]. Nothing is erased then.
+    pub fn strike(
+        &self,
+        (id, at): (&str, Moment),
+        target: &Target,
+        suppression: &Suppression,
+        is_theirs: &mut dyn FnMut(&LoggedMessage) -> bool,
+    ) -> Result<Erasure, StoreError> {
+        let tables: Vec<String> = self.catalog_tables();
+        let mut erasure = Erasure {
+            id: id.to_owned(),
+            requested_at: at,
+            erased_at: None,
+            messages: 0,
+            redacted: 0,
+            target: Some(target.clone()),
+        };
+        let note = serde_json::to_string(target)
+            .map_err(|error| StoreError::Damaged(format!("an erasure cannot be noted: {error}")))?;
+        self.with_counters(|connection| {
+            connection.execute_batch("BEGIN TRANSACTION")?;
+            let (messages, redacted) = strike::messages(connection, &tables, target, is_theirs)?;
+            (erasure.messages, erasure.redacted) = (messages, redacted);
+            strike::decisions(connection, target, None)?;
+            connection.execute(
+                "INSERT INTO erasures VALUES (?, make_timestamp(?), 'struck', NULL, ?, ?, ?)",
+                params![id, at.0, messages, redacted, note],
+            )?;
+            for (kind, value) in &target.identifiers {
+                let hash = suppression.hash(kind, value);
+                connection.execute("INSERT INTO suppressions VALUES (?, make_timestamp(?))", params![hash, at.0])?;
+            }
+            connection.execute_batch("COMMIT")?;
+            Ok(())
+        })?;
+        suppression.add(target, at);
+        Ok(erasure)
+    }
+
+    /// Removes what was decided about somebody up to a place in the log: what was under way while they were struck.
+    ///
+    /// # Errors
+    /// [`StoreError::Full`] when there is no room to note it.
+    pub fn strike_decisions(&self, target: &Target, up_to: Seq) -> Result<(), StoreError> {
+        self.with_counters(|connection| {
+            connection.execute_batch("BEGIN TRANSACTION")?;
+            strike::decisions(connection, target, Some(up_to))?;
+            connection.execute_batch("COMMIT")?;
+            Ok(())
+        })
+    }
+
+    /// Copies both files without what was deleted, and puts the copies in their place. The erasures of these ids are
+    /// done then. Appends and reads wait meanwhile; reads that run are interrupted. There must be room for the copies.
+    ///
+    /// # Errors
+    /// [`StoreError::Full`] when there is no room; the old files stay, and it can be tried again.
+    pub fn rewrite(&self, done: &[String], now: Moment) -> Result<(), StoreError> {
+        let _keeper = self.keeper.lock();
+        self.with_writer_reopened(|| {
+            self.database.closed(|dir| rewrite::files(dir, self.database.options(), done, now))
+        })
+    }
+
+    /// Erasures that are struck, but whose bytes may still be in the files.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn struck(&self) -> Result<Vec<Erasure>, StoreError> {
+        self.database.run(Role::Reader, |connection| erasures(connection, "state = 'struck'"))
+    }
+
+    /// An erasure by its id.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn erasure(&self, id: &str) -> Result<Option<Erasure>, StoreError> {
+        let is_it = format!("id = {}", crate::database::quoted(id));
+        Ok(self.database.run(Role::Reader, |connection| erasures(connection, &is_it))?.pop())
+    }
+
+    /// The identifiers that were erased, with the key that makes them comparable.
+    ///
+    /// # Errors
+    /// When the key cannot be read, or made.
+    pub fn suppression(&self) -> Result<Suppression, StoreError> {
+        self.database.run(Role::Reader, |connection| Suppression::load(connection, self.database.dir()))
+    }
+
+    /// The next checkpoint of the fold replaces everybody whom the last one had.
+    pub fn forget_people(&self) {
+        self.forgets.store(true, Ordering::Release);
+    }
+
+    /// Whether a checkpoint has replaced everybody since [`forget_people`](Self::forget_people).
+    pub fn has_forgotten(&self) -> bool {
+        !self.forgets.load(Ordering::Acquire)
+    }
+}
+
+fn erasures(connection: &Connection, which: &str) -> Result<Vec<Erasure>, StoreError> {
+    let sql = format!(
+        "SELECT id, epoch_us(requested_at), epoch_us(erased_at), messages, redacted, target FROM erasures
+         WHERE {which} ORDER BY requested_at, {}",
+        identifier("id")
+    );
+    let mut statement = connection.prepare(&sql)?;
+    let mut rows = statement.query([])?;
+    let mut erasures = Vec::new();
+    while let Some(row) = rows.next()? {
+        let target: Option<String> = row.get(5)?;
+        let target = target.map(|text| serde_json::from_str(&text)).transpose();
+        erasures.push(Erasure {
+            id: row.get(0)?,
+            requested_at: Moment(row.get(1)?),
+            erased_at: row.get::<_, Option<i64>>(2)?.map(Moment),
+            messages: row.get(3)?,
+            redacted: row.get(4)?,
+            target: target.map_err(|error| StoreError::Damaged(format!("an erasure cannot be read: {error}")))?,
+        });
+    }
+    Ok(erasures)
+}

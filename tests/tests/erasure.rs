@@ -1,0 +1,248 @@
+//! Somebody is erased from an engine that runs: no file has a byte of them, nobody else changes, a replay gives the same, and
+//! `kill -9` at any moment only delays it.
+
+#![expect(clippy::unwrap_used, reason = "the tests of a test binary fail by panicking")]
+
+use serde_json::{Value as Json, json};
+use sonder_tests::traffic::{Client, Crowd, Dice};
+use sonder_tests::{Engine, Options, Receiver, project, sonder};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// How often the engine is killed while somebody is erased.
+const CRASHES: u64 = 12;
+
+/// What Ada is known by.
+const TRACES: [&str; 4] = ["ada.lovelace@analytical.example", "ada-user-1815", "ada-browser-7f3a", "Lovelace"];
+
+struct Scene {
+    _folder: tempfile::TempDir,
+    shop: PathBuf,
+    data: PathBuf,
+    receiver: Receiver,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (shop, data) = (folder.path().join("project"), folder.path().join("data"));
+        let receiver = Receiver::start().unwrap();
+        project::keen(&shop, &receiver.address().to_string()).unwrap();
+        Self { _folder: folder, shop, data, receiver }
+    }
+
+    fn start(&self) -> Engine {
+        Engine::start(&self.shop, &self.data, &Options::default()).unwrap()
+    }
+}
+
+fn send(engine: &Engine, message: &Json) {
+    let batch = json!({ "batch": [message] });
+    let answer = engine.connect().post("/v1/batch", "wk", &batch).unwrap();
+    assert_eq!(answer.status, 200, "{}", answer.text());
+}
+
+/// Ada comes, first unknown; others speak of her, and one of her messages is kept aside.
+fn ada(engine: &Engine, round: u64) {
+    let id = |n: u32| format!("m{round}-{n}");
+    for n in 0..4 {
+        send(
+            engine,
+            &json!({"type": "track", "event": "view", "messageId": id(n), "anonymousId": TRACES[2],
+                "properties": {"product": format!("gift for {}", TRACES[3])}}),
+        );
+    }
+    send(
+        engine,
+        &json!({"type": "identify", "messageId": id(4), "anonymousId": TRACES[2], "userId": TRACES[1],
+            "traits": {"email": TRACES[0].to_uppercase()}}),
+    );
+    send(
+        engine,
+        &json!({"type": "track", "event": "order", "messageId": id(5), "userId": TRACES[1],
+            "properties": {"total": 12.5}}),
+    );
+    send(
+        engine,
+        &json!({"type": "track", "event": "order", "messageId": id(6), "userId": TRACES[1],
+            "properties": {"total": "much"}}),
+    );
+    // Bob's messages are his, and stay.
+    send(
+        engine,
+        &json!({"type": "track", "event": "view", "messageId": id(7), "userId": "bob",
+            "properties": {"product": format!("mailto:{}?subject=x", TRACES[0])}}),
+    );
+}
+
+fn request(engine: &Engine, person: &str) -> Json {
+    let body = json!({"kind": "erasure", "person": person}).to_string();
+    let headers = [("content-type", "application/json")];
+    let answer = engine.connect().send("POST", "/api/v1/privacy/requests", &headers, body.as_bytes()).unwrap();
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    answer.json()
+}
+
+fn await_erased(engine: &Engine, id: &str) -> Json {
+    let patience = Instant::now() + Duration::from_secs(60);
+    loop {
+        // Reads are interrupted when the files are replaced.
+        if let Ok(answer) = engine.get(&format!("/api/v1/privacy/requests/{id}"))
+            && answer["state"] == "erased"
+        {
+            return answer;
+        }
+        assert!(Instant::now() < patience, "not erased in time:\n{}", engine.log());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// The files that have one of these texts, in whatever case.
+fn files_with(folder: &Path, texts: &[&str]) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files_with(&path, texts));
+            continue;
+        }
+        let bytes = fs::read(&path).unwrap().to_ascii_lowercase();
+        for text in texts {
+            let text = text.to_lowercase();
+            if bytes.windows(text.len()).any(|window| window == text.as_bytes()) {
+                found.push(format!("{}: {text}", path.display()));
+            }
+        }
+    }
+    found
+}
+
+/// The tables that have one of these texts, as DuckDB reads them.
+fn tables_with(engine: &Engine, texts: &[&str]) -> Vec<String> {
+    let tables = "select database_name || '.main.\"' || table_name || '\"' from duckdb_tables() order by all";
+    let tables = engine.query(tables).unwrap();
+    assert!(tables.len() > 10, "{tables:?}");
+    let mut found = Vec::new();
+    for table in tables.iter().map(|row| row[0].as_str().unwrap()) {
+        for text in texts {
+            let sql =
+                format!("select count(*) from {table} t where contains(lower(t::varchar), '{}')", text.to_lowercase());
+            if engine.count(&sql).unwrap() > 0 {
+                found.push(format!("{table}: {text}"));
+            }
+        }
+    }
+    found
+}
+
+/// All that is known of everybody in the log who has a user id.
+fn everybody(engine: &Engine) -> Vec<Json> {
+    engine.settle(Duration::from_secs(60)).unwrap();
+    let people = engine.query("select distinct user_id from log where user_id is not null order by 1").unwrap();
+    let known = people.iter().filter(|row| row[0] != TRACES[1]);
+    known.map(|row| engine.get(&format!("/api/v1/people/user_id:{}", row[0].as_str().unwrap())).unwrap()).collect()
+}
+
+#[test]
+fn the_bytes_go_and_nobody_else_changes() {
+    let scene = Scene::new();
+    let engine = scene.start();
+    let clients = [Arc::new(Mutex::new(Client::new("c", 20)))];
+    let crowd = Crowd::start(engine.address(), &clients, 7);
+    std::thread::sleep(Duration::from_millis(300));
+    ada(&engine, 0);
+    std::thread::sleep(Duration::from_millis(300));
+    crowd.stop();
+    let before = everybody(&engine);
+    assert!(before.len() > 10, "there are others: {}", before.len());
+    assert!(!files_with(&scene.data, &TRACES).is_empty() && !tables_with(&engine, &TRACES).is_empty());
+    assert_eq!(engine.count("select count(*) from quarantine").unwrap(), 1);
+    let total = engine.count("select count(*) from log").unwrap();
+
+    let asked = request(&engine, &format!("email:{}", TRACES[0]));
+    assert_eq!((&asked["messages"], &asked["redacted"]), (&json!(6), &json!(1)));
+    assert!(tables_with(&engine, &TRACES[..3]).iter().all(|it| it.contains("erasures") || it.contains("state")));
+    let done = await_erased(&engine, asked["id"].as_str().unwrap());
+    assert!(done["erased_at"].is_string());
+
+    assert_eq!(files_with(&scene.data, &TRACES), Vec::<String>::new());
+    assert_eq!(tables_with(&engine, &TRACES), Vec::<String>::new());
+    assert_eq!(everybody(&engine), before);
+    assert_eq!(engine.count("select count(*) from log").unwrap(), total, "the log is dense");
+    for trace in [format!("email:{}", TRACES[0]), format!("user_id:{}", TRACES[1])] {
+        let answer = engine.connect().get(&format!("/api/v1/people/{trace}")).unwrap();
+        assert_eq!(answer.status, 404, "{}", answer.text());
+    }
+
+    // What she did before is not taken in again, what she does now is.
+    let late = json!({"type": "track", "event": "view", "messageId": "late", "userId": TRACES[1],
+        "timestamp": "2020-01-01T00:00:00Z", "properties": {"product": "p"}});
+    send(&engine, &late);
+    assert_eq!(engine.count("select count(*) from log").unwrap(), total);
+    assert!(engine.stop().unwrap().success());
+    assert_eq!(files_with(&scene.data, &TRACES), Vec::<String>::new());
+
+    // A replay of the whole log: the same people.
+    for name in ["state.duckdb", "state.duckdb.wal"] {
+        let _ = fs::remove_file(scene.data.join(name));
+    }
+    let engine = scene.start();
+    assert_eq!(everybody(&engine), before);
+    let again = json!({"type": "track", "event": "view", "messageId": "again", "userId": TRACES[1],
+        "properties": {"product": "p"}});
+    send(&engine, &again);
+    engine.settle(Duration::from_secs(10)).unwrap();
+    let anew = engine.get(&format!("/api/v1/people/user_id:{}", TRACES[1])).unwrap();
+    assert_eq!(anew["computed"].as_array().unwrap().iter().find(|it| it["name"] == "views").unwrap()["value"], 1);
+}
+
+#[test]
+fn a_crash_only_delays_it() {
+    let scene = Scene::new();
+    let mut dice = Dice::new(1815);
+    let clients = [Arc::new(Mutex::new(Client::new("c", 30)))];
+    for round in 0..CRASHES {
+        let engine = scene.start();
+        let crowd = Crowd::start(engine.address(), &clients, 7);
+        // Some of it may wait to be sent.
+        scene.receiver.answer_with(if round % 3 == 0 { 503 } else { 200 });
+        ada(&engine, round);
+        let asked = request(&engine, &format!("user_id:{}", TRACES[1]));
+        let id = asked["id"].as_str().unwrap();
+        std::thread::sleep(Duration::from_millis(dice.below(250)));
+        engine.kill().unwrap();
+        crowd.stop();
+        let engine = scene.start();
+        await_erased(&engine, id);
+        assert_eq!(tables_with(&engine, &TRACES), Vec::<String>::new(), "round {round}");
+        engine.kill().unwrap();
+        assert_eq!(files_with(&scene.data, &TRACES), Vec::<String>::new(), "round {round}");
+    }
+    scene.receiver.answer_with(200);
+    let engine = scene.start();
+    let before = everybody(&engine);
+    assert!(before.len() > 10, "there was load: {}", before.len());
+    assert!(engine.stop().unwrap().success());
+    for name in ["state.duckdb", "state.duckdb.wal"] {
+        let _ = fs::remove_file(scene.data.join(name));
+    }
+    assert_eq!(everybody(&scene.start()), before);
+}
+
+#[test]
+fn the_command_waits_until_the_bytes_are_gone() {
+    let scene = Scene::new();
+    let engine = scene.start();
+    ada(&engine, 0);
+    engine.settle(Duration::from_secs(10)).unwrap();
+    let data = scene.data.to_str().unwrap();
+    let person = format!("email:{}", TRACES[0]);
+    let output = sonder(&["person", "erase", &person, "--data", data]).unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.starts_with("erased: messages 6, of others 1; request "), "{text}");
+    assert_eq!(files_with(&scene.data, &TRACES), Vec::<String>::new());
+    let output = sonder(&["person", "erase", &person, "--data", data]).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+}

@@ -39,7 +39,12 @@ fn hostile(config: Value) -> Destination {
 }
 
 fn start(destinations: Vec<Destination>, store: &Arc<Store>) -> Outbox {
-    let plugins = Plugins::load(&host(), &destinations, fixtures(), &|_| None).unwrap();
+    start_in(fixtures(), destinations, store)
+}
+
+/// `plugins` is the folder that paths of plugins start from.
+fn start_in(plugins: &Path, destinations: Vec<Destination>, store: &Arc<Store>) -> Outbox {
+    let plugins = Plugins::load(&host(), &destinations, plugins, &|_| None).unwrap();
     Outbox::start(OutboxConfig {
         transports: plugins.transports(),
         destinations,
@@ -352,6 +357,24 @@ mod by_hand {
             let error = load(&replaced(&wasm, b"describe: normal", what.as_bytes()));
             assert!(error.contains(expected), "{what}: {error}");
         }
+    }
+
+    /// Text that is none: the bytes of what the plugin says are altered, and the host reads them as UTF-8.
+    #[tokio::test]
+    async fn text_that_is_not_utf_8_fails_its_own_item() {
+        let wasm = std::fs::read(fixtures().join("hostile.wasm")).unwrap();
+        let error = load(&replaced(&wasm, b"to be stolen", b"to be \xff\xfe\xc3(en"));
+        assert!(error.contains("utf-8"), "{error}");
+
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("hostile.wasm"), replaced(&wasm, b"batch ", b"b\xff\xc0ch ")).unwrap();
+        let store = Arc::new(Store::default());
+        let outbox = start_in(folder.path(), vec![hostile(json!({"do": "store", "only": "bait"}))], &store);
+        outbox.enqueue(vec![entered(0, 1, 1, "vip"), entered(0, 2, 2, "bait"), entered(0, 3, 3, "vip")]);
+        eventually("all three have their outcome", || store.finals() == 3).await;
+        let Some(Verdict::Dead { reason }) = store.last(2) else { panic!("{:?}", store.last(2)) };
+        assert!(reason.contains("utf-8"), "{reason}");
+        assert_eq!([store.last(1), store.last(3)], [Some(Verdict::Delivered), Some(Verdict::Delivered)]);
     }
 
     fn replaced(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {

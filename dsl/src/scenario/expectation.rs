@@ -20,6 +20,8 @@ pub struct Expectation {
     pub segments: Option<Members>,
     /// Values of computed traits; `null` for unknown.
     pub traits: Vec<(RuleId, Json)>,
+    /// The conditions that decide rules, as text.
+    pub because: Vec<(RuleId, Vec<String>)>,
     /// Values of the golden record; `null` for unknown.
     pub profile: Vec<(ProfileTraitId, Json)>,
     /// Where they are in journeys.
@@ -86,6 +88,7 @@ pub fn decode(node: &Node, program: &Program, report: &mut Report) -> Expectatio
         person: person.filter_map(|entry| names.identifier(entry)).collect(),
         segments: fields.get("segments").map(|node| members(node, &mut names)),
         traits: names.values(fields.get("traits"), Names::computed),
+        because: names.because(fields.get("because")),
         profile: names.values(fields.get("profile"), Names::profile),
         journeys: names.journeys(fields.get("journey")),
         sent: fields.get("sent").map(|list| list.items().iter().filter_map(|it| names.delivery(it)).collect()),
@@ -120,6 +123,18 @@ impl Names<'_> {
     fn values<T>(&mut self, node: Option<&Node>, find: impl Fn(&mut Self, &str, Span) -> Option<T>) -> Vec<(T, Json)> {
         let entries = node.map_or(&[][..], Node::entries);
         entries.iter().filter_map(|it| Some((find(self, &it.key, it.key_span)?, it.value.to_json()))).collect()
+    }
+
+    /// `{abandoned_cart: ["did(product_added)"]}`
+    fn because(&mut self, node: Option<&Node>) -> Vec<(RuleId, Vec<String>)> {
+        let entries = node.map_or(&[][..], Node::entries).iter();
+        let texts = |node: &Node| node.items().iter().filter_map(|it| it.text().map(str::to_owned)).collect();
+        let any = |_: &RuleKind| true;
+        let found = entries.map(|it| {
+            let rule = self.rule(&it.key, it.key_span, any, codes::UNKNOWN_SEGMENT, "segment or computed trait")?;
+            Some((rule, texts(&it.value)))
+        });
+        found.flatten().collect()
     }
 
     /// `{cart_recovery: converted}`

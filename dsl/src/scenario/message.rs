@@ -6,7 +6,7 @@ use crate::ir::{Program, SourceId};
 use crate::source::Span;
 use crate::time::Moment;
 use crate::yaml::{Entry, Node};
-use serde_json::{Map, Value as Json};
+use serde_json::{Map, Value as Json, json};
 
 /// A message that arrives.
 #[derive(Clone, Debug)]
@@ -36,6 +36,7 @@ const OWN: &[(&str, &str)] = &[
 
 /// Keys whose values are maps of their own.
 const MAPS: &[&str] = &["traits", "context", "properties"];
+const CONTEXT: usize = 1;
 
 pub fn decode(node: &Node, clock: &Clock, program: &Program, report: &mut Report) -> Option<Sent> {
     if node.entries().is_empty() {
@@ -61,6 +62,13 @@ pub fn decode(node: &Node, clock: &Clock, program: &Program, report: &mut Report
                     json.insert(entry.key.clone(), other);
                 }
             }
+        } else if let "link" | "unlink" = entry.key.as_str() {
+            json.insert("type".to_owned(), Json::from(entry.key.as_str()));
+            json.insert("identifiers".to_owned(), identifiers(&entry.value));
+        } else if entry.key == "consent" && node.get("event").is_none() && !entry.value.entries().is_empty() {
+            json.insert("type".to_owned(), Json::from("track"));
+            json.insert("event".to_owned(), Json::from("Consent Updated"));
+            maps[CONTEXT].insert("consent".to_owned(), json!({"purposes": value()}));
         } else if entry.key == "occurred_at" {
             occurred_at = moment(entry, clock, report).unwrap_or(occurred_at);
         } else if entry.key == "source" {
@@ -101,6 +109,12 @@ pub fn decode(node: &Node, clock: &Clock, program: &Program, report: &mut Report
         }
     }
     Some(Sent { json, occurred_at, source, place: node.span })
+}
+
+/// `[{user_id: a}, {email: a@b.c}]`: whom a decision about who is who joins, or parts.
+fn identifiers(list: &Node) -> Json {
+    let named = list.items().iter().flat_map(Node::entries);
+    named.map(|it| json!({"kind": it.key, "value": it.value.to_json()})).collect()
 }
 
 fn moment(entry: &Entry, clock: &Clock, report: &mut Report) -> Option<Moment> {

@@ -5,6 +5,7 @@
 //! `{anonymous_id: a1, event: product_added, product_id: SKU-9}`; here it becomes a Segment-shaped message, so that it
 //! takes the road of every other message.
 
+mod cases;
 mod clock;
 mod expectation;
 mod message;
@@ -21,14 +22,17 @@ use crate::shape::{self, Fields};
 use crate::source::{FileId, SourceSet, Span};
 use crate::time::Moment;
 use crate::yaml::Node;
+use cases::Case;
 use clock::Clock;
 use table::STEP;
 
 /// One file of `tests/`.
 #[derive(Clone, Debug)]
 pub struct Scenario {
-    /// What it shows, in words.
+    /// What it shows, in words; with the name of the case, if it has any.
     pub name: String,
+    /// Which of its cases.
+    pub case: Option<String>,
     /// Where that is written.
     pub place: Span,
     /// In the order of time.
@@ -50,8 +54,19 @@ pub struct Step {
     pub place: Span,
     /// Messages that arrive.
     pub sends: Vec<Sent>,
+    /// Files of messages that arrive after those.
+    pub fixtures: Vec<Fixture>,
     /// What must hold then.
     pub expects: Vec<Expectation>,
+}
+
+/// A file of messages.
+#[derive(Clone, Debug)]
+pub struct Fixture {
+    /// Its path in the project.
+    pub path: String,
+    /// Where that is written.
+    pub place: Span,
 }
 
 /// Reads the scenarios of a project that compiles. A scenario with an error is left out.
@@ -61,19 +76,29 @@ pub fn read(sources: &SourceSet, program: &Program) -> (Vec<Scenario>, Vec<Diagn
     let mut scenarios = Vec::new();
     for (id, file) in sources.iter().filter(|(_, file)| FileKind::of(&file.path) == FileKind::Scenario) {
         report.begin_file();
-        let errors = report.errors();
         let Some(node) = crate::yaml::read(id, &file.text, &mut report) else { continue };
-        shape::check(&node, KEYS, "a scenario", &mut report);
-        let scenario = decode(&node, id, program, &mut report);
-        if report.errors() == errors {
-            scenarios.extend(scenario);
+        // What is wrong in every case is said once.
+        let mut told: Vec<Diagnostic> = Vec::new();
+        for case in cases::expand(node, &mut report) {
+            let mut own = Report::default();
+            shape::check(&case.root, KEYS, "a scenario", &mut own);
+            let scenario = decode(&case, id, program, &mut own);
+            if own.errors() == 0 {
+                scenarios.extend(scenario);
+            }
+            for diagnostic in own.finish() {
+                if !told.contains(&diagnostic) {
+                    told.push(diagnostic);
+                }
+            }
         }
+        told.into_iter().for_each(|diagnostic| report.push(diagnostic));
     }
     (scenarios, report.finish())
 }
 
-fn decode(root: &Node, file: FileId, program: &Program, report: &mut Report) -> Option<Scenario> {
-    let fields = Fields::new(root, KEYS);
+fn decode(case: &Case, file: FileId, program: &Program, report: &mut Report) -> Option<Scenario> {
+    let fields = Fields::new(&case.root, KEYS);
     let mut clock = Clock::new(fields.get("starts"), program, report);
     let mut steps = Vec::new();
     for node in fields.get("steps").map_or(&[][..], Node::items) {
@@ -81,7 +106,8 @@ fn decode(root: &Node, file: FileId, program: &Program, report: &mut Report) -> 
         let at = step.get("at").and_then(|at| Some((at.span, at.text()?)));
         let moment = at.and_then(|(place, written)| clock.step(written, place, report));
         let (sends, expects) = (many(step.get("send")), many(step.get("expect")));
-        if sends.is_empty() && expects.is_empty() {
+        let fixtures = many(step.get("fixture"));
+        if sends.is_empty() && fixtures.is_empty() && expects.is_empty() {
             let message = "a step has neither `send` nor `expect`";
             report.push(
                 Diagnostic::error(codes::MISSING_KEY, message, node.span, "does nothing")
@@ -89,19 +115,34 @@ fn decode(root: &Node, file: FileId, program: &Program, report: &mut Report) -> 
             );
         }
         let sends = sends.iter().filter_map(|it| message::decode(it, &clock, program, report)).collect();
+        let fixtures = fixtures.iter().filter_map(|it| fixture(it, report)).collect();
         let expects = expects.iter().map(|it| expectation::decode(it, program, report)).collect();
         let (Some((place, written)), Some(at)) = (at, moment) else { continue };
-        steps.push(Step { at, written: written.to_owned(), place, sends, expects });
+        steps.push(Step { at, written: written.to_owned(), place, sends, fixtures, expects });
     }
-    let name = fields.string("scenario")?;
+    let written = fields.string("scenario")?;
+    let name = case.name.as_ref().map_or_else(|| written.clone(), |case| format!("{written} [{case}]"));
     let place = fields.get("scenario").map_or(Span { file, start: 0, end: 0 }, |it| it.span);
     Some(Scenario {
         name,
+        case: case.name.clone(),
         place,
         steps,
         shuffle: fields.bool("shuffle").unwrap_or(false),
         snapshot: fields.text("snapshot").is_some(),
     })
+}
+
+fn fixture(node: &Node, report: &mut Report) -> Option<Fixture> {
+    let path = node.text()?;
+    let leaves = path.starts_with('/') || path.contains('\\') || path.split('/').any(|part| part == "..");
+    if leaves {
+        let message = format!("`{path}` is no path in the project");
+        let error = Diagnostic::error(codes::BAD_VALUE, message, node.span, "expected a path");
+        report.push(error.help("write it from the project's folder: `tests/orders.ndjson`"));
+        return None;
+    }
+    Some(Fixture { path: path.to_owned(), place: node.span })
 }
 
 /// One thing, or a list of them.

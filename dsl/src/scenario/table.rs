@@ -12,6 +12,11 @@ pub const KEYS: &[Key] = &[
         "the first day, such as `2026-03-01`, in the project's time zone; default 2026-01-05, a Monday",
     ),
     Key::optional("people", Shape::List(&Shape::Json, Filled::MayBeEmpty), "identifiers of people, to give anchors to"),
+    Key::optional(
+        "cases",
+        Shape::Map(Format::Name, &Shape::Map(Format::Name, &Shape::Json)),
+        "values to play it with, by the case's name: `{small: {total: 1}, big: {total: 1000}}`; steps name them as `$total`",
+    ),
     Key::required(
         "steps",
         Shape::List(&Shape::Object(STEP), Filled::AtLeastOne),
@@ -38,6 +43,11 @@ pub const STEP: &[Key] = &[
         "what arrives: identifiers, `event`, its properties; or a list of such",
     ),
     Key::optional(
+        "fixture",
+        Shape::Either(&[Shape::TEXT, Shape::List(&Shape::TEXT, Filled::AtLeastOne)]),
+        "files of messages that arrive then, one JSON object a line, as paths in the project: `tests/orders.ndjson`",
+    ),
+    Key::optional(
         "expect",
         Shape::Either(&[Shape::Object(EXPECT), Shape::List(&Shape::Object(EXPECT), Filled::AtLeastOne)]),
         "what must hold then; or a list of such",
@@ -57,6 +67,12 @@ pub const EXPECT: &[Key] = &[
         "the segments that the person is in: all of them as a list, or some as `{in: […], not: […]}`",
     ),
     Key::optional("traits", Shape::Map(Format::Name, &Shape::Json), "values of computed traits; `null` for unknown"),
+    Key::optional(
+        "because",
+        Shape::Map(Format::Name, &Shape::List(&Shape::TEXT, Filled::MayBeEmpty)),
+        "all conditions that decide a segment or trait, as `sonder explain` shows them: \
+         `{abandoned_cart: [\"did(product_added)\", \"not did(order_completed)\"]}`",
+    ),
     Key::optional("profile", Shape::Map(Format::Name, &Shape::Json), "values of the golden record; `null` for unknown"),
     Key::optional(
         "sent",

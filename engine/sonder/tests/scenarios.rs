@@ -148,6 +148,32 @@ fn coverage_names_the_conditions_and_ways_that_no_scenario_tries() {
 }
 
 #[test]
+fn cases_are_played_one_by_one() {
+    let cases = "scenario: views\ncases:\n  one: {again: '+1m', who: a, views: 1, segments: []}\n  two: {again: '+2m', who: b, views: 2, segments: [keen]}\nsteps:\n  - at: '09:00'\n    send: {user_id: user-$who, event: view}\n  - at: $again\n    expect: {person: {user_id: user-$who}, segments: $segments, traits: {views: $views}}\nsnapshot: all\n";
+    let folder = project(&[("views", cases)]);
+    let (out, _, passed) = run(folder.path(), &["--accept"]);
+    assert!(!passed);
+    insta::assert_snapshot!(timeless(&out));
+    assert!(folder.path().join("tests/snapshots/views@one.snap").exists());
+    let wrong = cases.replace("$again", "$agan").replace("[keen]", "[kean]");
+    let folder = project(&[("views", &wrong)]);
+    let (_, err, _) = run(folder.path(), &[]);
+    insta::assert_snapshot!(err);
+}
+
+#[test]
+fn files_of_messages_are_sent_decisions_taken_and_reasons_asked_for() {
+    let scenario = "scenario: from a file\nsteps:\n  - at: '09:00'\n    fixture: tests/views.ndjson\n    expect:\n      - {person: {user_id: u}, traits: {views: 2}, because: {keen: ['count(view, last 1h)  >= 2']}}\n      - {person: {user_id: v}, because: {keen: ['not count(view, last 1h) >= 2']}}\n  - at: '09:10'\n    send: {link: [{user_id: u}, {user_id: v}]}\n    expect: {person: {user_id: v}, traits: {views: 3}}\n  - at: '10:00'\n    expect: {person: {user_id: u}, because: {keen: ['count(view) > 1']}}\n  - at: '10:01'\n    fixture: tests/none.ndjson\n";
+    let folder = project(&[("file", scenario)]);
+    let line = |who: &str| format!("{{\"type\": \"track\", \"event\": \"view\", \"userId\": \"{who}\"}}\n");
+    let views = [line("u"), line("u"), "\n".to_owned(), line("v"), "nothing\n".to_owned()].concat();
+    std::fs::write(folder.path().join("tests/views.ndjson"), views).expect("a file");
+    let (out, err, passed) = run(folder.path(), &[]);
+    assert!(!passed, "{err}");
+    insta::assert_snapshot!(timeless(&out));
+}
+
+#[test]
 fn a_message_sent_twice_counts_once() {
     let twice = "scenario: twice\nsteps:\n  - at: '09:00'\n    send: [{user_id: u, event: view, message_id: m}, {user_id: u, event: view, message_id: m}]\n    expect: {traits: {views: 1}}\n";
     let folder = project(&[("twice", twice)]);

@@ -3,6 +3,7 @@
 //! A message of a scenario takes the road of every other: `message::read`, `Governor::govern`, `State::step`. What a
 //! scenario does not expect fails it: a delivery, something kept aside, a segment that a list of segments leaves out.
 
+mod because;
 mod compare;
 pub mod coverage;
 mod play;
@@ -95,12 +96,12 @@ fn one(
 ) -> Outcome {
     let begin = Instant::now();
     let sources = &scan.sources;
-    let mut played = play::play(program, governor, scenario, coverage);
+    let mut played = play::play(root, program, governor, scenario, coverage);
     if scenario.shuffle {
         play::shuffle(program, scenario, &mut played);
     }
     if scenario.snapshot {
-        snapshot::check(root, sources.path(scenario.place.file), scenario.place, &mut played, mode);
+        snapshot::check(root, sources.path(scenario.place.file), scenario, &mut played, mode);
     }
     for mismatch in &mut played.mismatches {
         mismatch.line = sources.position(mismatch.span.file, mismatch.span.start).line as usize;

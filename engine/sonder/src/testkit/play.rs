@@ -1,6 +1,6 @@
 //! Playing one scenario.
 
-use super::compare;
+use super::{because, compare};
 use serde_json::Value as Json;
 use sonder_core::State;
 use sonder_core::chronicle::Chronicle;
@@ -8,16 +8,18 @@ use sonder_core::consent::collection::Collected;
 use sonder_core::coverage::Coverage;
 use sonder_core::effect::{Delivery, Effects, PersonId};
 use sonder_core::eval::{Evaluation, Request, people_lines, trace_lines};
+use sonder_core::explain::{Logged, Past, Personal, Who};
 use sonder_core::govern::Governor;
 use sonder_core::message::{Envelope, Quarantined, Timing, read};
 use sonder_core::record::{Fact, Identifier, Record, Seq};
 use sonder_core::view::PersonView;
 use sonder_dsl::ir::{IdentifierKindId, Program, SourceId};
 use sonder_dsl::model::SourceKind;
-use sonder_dsl::scenario::{Expectation, Scenario, Sent, Step};
+use sonder_dsl::scenario::{Expectation, Fixture, Scenario, Sent, Step};
 use sonder_dsl::source::Span;
 use sonder_dsl::time::{Duration, Moment};
 use std::collections::HashMap;
+use std::path::Path;
 
 /// A difference between what a scenario expects and what happened.
 #[derive(Clone, Debug)]
@@ -58,6 +60,10 @@ const ORDERS: u64 = 8;
 const LOOKS: usize = 10_000;
 
 struct Stage<'p, 'c> {
+    /// The project's folder, where fixtures are.
+    root: &'p Path,
+    /// What was taken in, where something is to be explained.
+    logged: Option<Vec<Logged>>,
     program: &'p Program,
     governor: &'p Governor,
     state: State,
@@ -78,8 +84,17 @@ struct Stage<'p, 'c> {
 }
 
 /// Plays a scenario to its end.
-pub fn play(program: &Program, governor: &Governor, scenario: &Scenario, coverage: Option<&mut Coverage>) -> Played {
+pub fn play(
+    root: &Path,
+    program: &Program,
+    governor: &Governor,
+    scenario: &Scenario,
+    coverage: Option<&mut Coverage>,
+) -> Played {
+    let explains = |step: &Step| step.expects.iter().any(|it| !it.because.is_empty());
     let mut stage = Stage {
+        root,
+        logged: scenario.steps.iter().any(explains).then(Vec::new),
         program,
         governor,
         state: State::new(program),
@@ -107,6 +122,9 @@ impl Stage<'_, '_> {
         for sent in &step.sends {
             let json = logged(sent, step.at, self.played.log.len() + 1);
             self.send(step, sent.source, json);
+        }
+        for fixture in &step.fixtures {
+            self.fixture(step, fixture);
         }
         for expectation in &step.expects {
             self.expect(step, expectation);
@@ -149,6 +167,32 @@ impl Stage<'_, '_> {
         self.told.extend(effects.deliveries);
     }
 
+    /// Lets the messages of a file arrive now. They happened when they say, or now.
+    fn fixture(&mut self, step: &Step, fixture: &Fixture) {
+        let text = match std::fs::read_to_string(self.root.join(&fixture.path)) {
+            Ok(text) => text,
+            Err(error) => {
+                let what = format!("`{}` cannot be read: {error}", fixture.path);
+                return self.differs(fixture.place, step, what, Vec::new());
+            }
+        };
+        for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+            let mut json: serde_json::Map<String, Json> = match serde_json::from_str(line) {
+                Ok(json) => json,
+                Err(error) => {
+                    let what = format!("line {} of `{}` is no message: {error}", index + 1, fixture.path);
+                    self.differs(fixture.place, step, what, Vec::new());
+                    continue;
+                }
+            };
+            let id = format!("m{}", self.played.log.len() + 1);
+            json.entry("messageId").or_insert_with(|| Json::from(id));
+            json.entry("timestamp").or_insert_with(|| Json::from(step.at.to_string()));
+            json.insert("receivedAt".to_owned(), Json::from(step.at.to_string()));
+            self.send(step, None, json);
+        }
+    }
+
     fn send(&mut self, step: &Step, source: Option<SourceId>, json: serde_json::Map<String, Json>) {
         let program = self.program;
         let source = source.unwrap_or_else(|| default_source(program));
@@ -179,6 +223,9 @@ impl Stage<'_, '_> {
                 self.speaker.clone_from(&event.identifiers);
                 let seq = Seq(self.state.as_of().0.0 + 1);
                 let record = Record { seq, received_at: step.at, fact: Fact::Event(event) };
+                if let Some(logged) = &mut self.logged {
+                    logged.push(Logged { message_id: message.message_id.clone(), record: record.clone() });
+                }
                 let _ = self.chronicle.step(&mut self.state, program, record, &mut self.effects);
                 self.settle(&message.message_id);
             }
@@ -201,6 +248,7 @@ impl Stage<'_, '_> {
             || !it.traits.is_empty()
             || !it.profile.is_empty()
             || !it.journeys.is_empty()
+            || !it.because.is_empty()
             || !it.person.is_empty();
         if asks_of_somebody {
             let (view, whom) = self.person(it);
@@ -210,6 +258,7 @@ impl Stage<'_, '_> {
                     for (what, details) in found {
                         self.differs(it.place, step, format!("{what} of {whom}"), details);
                     }
+                    self.explain(step, it, view.id);
                 }
                 None => self.differs(it.place, step, format!("nobody is {whom}"), Vec::new()),
             }
@@ -226,6 +275,21 @@ impl Stage<'_, '_> {
             let details = compare::quarantine(expected, &std::mem::take(&mut self.aside));
             if !details.is_empty() {
                 self.differs(it.place, step, "what was kept aside".to_owned(), details);
+            }
+        }
+    }
+
+    fn explain(&mut self, step: &Step, it: &Expectation, person: PersonId) {
+        if it.because.is_empty() {
+            return;
+        }
+        let logged = self.logged.iter().flatten().cloned();
+        let Some(past) = Past::fold(self.program, logged, &Who::Person(person), step.at) else { return };
+        for (rule, expected) in &it.because {
+            let Some(explanation) = past.explain(*rule, Personal::Hidden) else { continue };
+            let details = because::compare(expected, &explanation);
+            if !details.is_empty() {
+                self.differs(it.place, step, format!("what decides `{}`", explanation.rule), details);
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use super::compare;
 use super::play::{Mismatch, Played};
-use sonder_dsl::source::Span;
+use sonder_dsl::scenario::Scenario;
 use std::fmt::Write;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,10 +16,10 @@ pub enum Mode {
     Accept,
 }
 
-/// Compares what happened with the snapshot of a scenario file; a difference is shown at `span`.
-pub fn check(root: &Path, file: &str, span: Span, played: &mut Played, mode: Mode) {
+/// Compares what happened with the snapshot of a scenario of this file.
+pub fn check(root: &Path, file: &str, scenario: &Scenario, played: &mut Played, mode: Mode) {
     let text = render(played);
-    let path = place(root, file);
+    let path = place(root, file, scenario.case.as_deref());
     let new = path.with_extension("snap.new");
     let before = std::fs::read_to_string(&path).ok();
     let content = before.as_deref().map(body);
@@ -44,7 +44,7 @@ pub fn check(root: &Path, file: &str, span: Span, played: &mut Played, mode: Mod
         None => "there is no snapshot yet: look at this, then `sonder test --accept` keeps it".to_owned(),
         Some(_) => "the snapshot differs; `sonder test --accept` keeps the new one".to_owned(),
     };
-    played.mismatches.push(Mismatch { span, line: 0, step: "the end".to_owned(), what, details });
+    played.mismatches.push(Mismatch { span: scenario.place, line: 0, step: "the end".to_owned(), what, details });
 }
 
 /// A new snapshot that nobody has accepted.
@@ -106,9 +106,11 @@ impl Pending {
     }
 }
 
-fn place(root: &Path, file: &str) -> PathBuf {
+/// `tests/snapshots/orders@big.snap`
+fn place(root: &Path, file: &str, case: Option<&str>) -> PathBuf {
     let stem = file.rsplit('/').next().unwrap_or(file).trim_end_matches(".yaml");
-    root.join("tests/snapshots").join(format!("{stem}.snap"))
+    let case = case.map_or(String::new(), |case| format!("@{case}"));
+    root.join("tests/snapshots").join(format!("{stem}{case}.snap"))
 }
 
 /// What comes after insta's header.

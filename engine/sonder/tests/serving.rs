@@ -236,6 +236,62 @@ fn consent_withdrawn_between_decision_and_send_cancels_what_waits() {
     );
 }
 
+/// A change of a rule while the engine runs: whoever is in the segment by it, or no longer, is told to destinations once.
+#[test]
+fn what_a_change_of_a_rule_makes_different_is_told() {
+    let (folder, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    project(folder.path());
+    let deaf = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let hook = format!(
+        "destination: hook\nplugin: sonder/webhook@1\nallow: [\"{deaf}\"]\nallow_private: true\n\
+         config: {{url: \"http://{deaf}/\", sign: false}}\nreceives: {{segments: [keen], traits: [views]}}\n"
+    );
+    let rules = |least: u32, factor: u32| {
+        let text = format!("segment keen {{ when count(view) >= {least} }}\ntrait views = {factor} * count(view)\n");
+        write(folder.path(), "rules/r.sonder", &text);
+    };
+    write(folder.path(), "destinations/hook.yaml", &hook);
+    write(folder.path(), "sources/server.yaml", "source: server\nkind: server\nwrite_keys: [wk_server]\n");
+    write(folder.path(), "events/view.yaml", "event: view\n");
+    rules(2, 1);
+    let engine = Running::start(folder.path(), data.path(), &[]);
+    let post = |path: &str, body: &str| {
+        let length = body.len();
+        engine.ask(&format!(
+            "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+        ))
+    };
+    for who in ["u1", "u2", "u2"] {
+        let body = format!("{{\"event\": \"view\", \"userId\": \"{who}\"}}");
+        assert!(post("/v1/track?writeKey=wk_server", &body).starts_with("HTTP/1.1 200"));
+    }
+    let until = |what: &str, expected: &str| {
+        let started = Instant::now();
+        let sql = format!("SELECT list(kind || coalesce(payload->>'value', '') ORDER BY kind, payload->>'value') AS told FROM deliveries WHERE {what}");
+        loop {
+            let answer = post("/api/v1/query", &serde_json::json!({ "sql": sql }).to_string());
+            if answer.contains(expected) {
+                return;
+            }
+            assert!(started.elapsed() < Duration::from_secs(60), "{expected}: {answer}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    };
+    until("true", "[\"segment_entered\",\"trait_changed1\",\"trait_changed1\",\"trait_changed2\"]");
+    rules(1, 1);
+    until("kind LIKE 'segment%'", "[\"segment_entered\",\"segment_entered\"]");
+    rules(3, 10);
+    until("kind LIKE 'segment%'", "[\"segment_entered\",\"segment_entered\",\"segment_left\",\"segment_left\"]");
+    until(
+        "kind = 'trait_changed'",
+        "[\"trait_changed1\",\"trait_changed1\",\"trait_changed10\",\"trait_changed2\",\"trait_changed20\"]",
+    );
+    // What means the same is no change, whatever it looks like.
+    write(folder.path(), "rules/r.sonder", "# again\ntrait views = 10 * count(view)\n\nsegment keen {\n  when count(view) >= 3\n}\n");
+    std::thread::sleep(Duration::from_secs(1));
+    until("kind LIKE 'segment%'", "[\"segment_entered\",\"segment_entered\",\"segment_left\",\"segment_left\"]");
+}
+
 #[test]
 fn a_change_with_an_example_that_is_wrong_is_not_taken_over() {
     let (folder, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());

@@ -251,6 +251,13 @@ impl Fold {
         self.decided.take(&mut effects, live.state.as_of().0);
     }
 
+    /// What a new version makes of people that the one before did not is told, like anything else that comes true.
+    fn tell_since(&mut self, live: &mut Live) {
+        let mut effects = Effects::default();
+        live.state.tell_since(&live.program, &self.shared.live.read().state, false, &mut effects);
+        self.decided.take(&mut effects, live.state.as_of().0);
+    }
+
     fn note_place(&self) {
         let (seq, now) = self.shared.live.read().state.as_of();
         let gauges = &self.shared.gauges;
@@ -351,6 +358,7 @@ impl Fold {
             return;
         }
         self.hand_travellers_on(&mut live, &erased);
+        self.tell_since(&mut live);
         let program = Arc::clone(&live.program);
         let (as_of, now) = live.state.as_of();
         if let (Some(outbox), Some(transports)) = (&self.outbox, transports) {
@@ -360,6 +368,7 @@ impl Fold {
         if !erased.is_empty() {
             self.store.forget_people();
         }
+        self.hand_over_deliveries();
         let takeover = Some(Takeover { as_of, now, fingerprint: program.fingerprint });
         let (told, is_on_record) = oneshot::channel();
         drop(self.writer.send(Work::Adopted(Adoption { program, takeover, told: Some(told) })));

@@ -6,6 +6,12 @@ use std::time::Duration;
 pub const URI_BYTES: usize = 16 * 1024;
 /// Bytes of a request's body: whatever statement fits its own limit fits here, every character of it escaped.
 pub const BODY_BYTES: usize = 256 * 1024;
+
+/// Bytes of a project that is sent to be held against the running one.
+pub const PROJECT_BYTES: usize = 16 * 1024 * 1024;
+
+/// Files of such a project.
+pub const PROJECT_FILES: usize = 10_000;
 /// Characters of one SQL statement.
 pub const SQL_CHARS: usize = 16 * 1024;
 /// Characters of the rules that are previewed.

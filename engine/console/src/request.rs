@@ -10,6 +10,8 @@ use axum::response::IntoResponse;
 use serde::de::DeserializeOwned;
 use sonder_core::effect::PersonId;
 use sonder_dsl::time::Moment;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The query parameters of a request, each at most once, all of them known.
 #[derive(Debug)]
@@ -171,12 +173,17 @@ fn whole_number(text: &str) -> Option<u64> {
 
 /// Reads a JSON body strictly: its media type, its size, its fields. `example` is one that would be read.
 pub async fn read_json<T: DeserializeOwned>(request: Request, example: &str) -> Result<T, ApiError> {
+    read_large_json(request, example, limits::BODY_BYTES).await
+}
+
+/// The same for a body of up to `most` bytes, which the endpoint must let through.
+pub async fn read_large_json<T: DeserializeOwned>(request: Request, example: &str, most: usize) -> Result<T, ApiError> {
     check_media_type(request.headers())?;
     let too_large = || {
-        let help = format!("at most {} bytes are read", limits::BODY_BYTES);
+        let help = format!("at most {most} bytes are read");
         ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "the body is too large", help)
     };
-    if request.body().size_hint().lower() > limits::BODY_BYTES as u64 {
+    if request.body().size_hint().lower() > most as u64 {
         return Err(too_large());
     }
     let body =
@@ -202,6 +209,23 @@ fn check_media_type(headers: &HeaderMap) -> Result<(), ApiError> {
         "the body is not JSON",
         "send it with `Content-Type: application/json`",
     ))
+}
+
+/// Tells those who work for a client that it has left: when it is dropped.
+#[derive(Debug, Default)]
+pub struct Waiting(Arc<AtomicBool>);
+
+impl Waiting {
+    /// Set when the client has left.
+    pub fn flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.0)
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
 }
 
 #[cfg(test)]

@@ -91,6 +91,17 @@ async fn every_answer_fits_its_schema() {
         let answer = fixture.post("/api/v1/preview", &json!({ "source": source })).await;
         assert_fits(&document, "/api/v1/preview", "post", answer.status.as_u16(), &answer.json());
     }
+    for files in [
+        json!({"sonder.yaml": "name: x\n", "rules/r.sonder": "segment keener { when oops }\n"}),
+        json!({"sonder.yaml": "name: x\n", "events/view.yaml": "event: view\n", "rules/r.sonder": "segment keener { when did(view) }\n"}),
+        json!({}),
+        json!({"../x": ""}),
+        json!({"large.sonder": "#".repeat(300 * 1024)}),
+    ] {
+        let answer = fixture.post("/api/v1/plan", &json!({ "files": files })).await;
+        assert_fits(&document, "/api/v1/plan", "post", answer.status.as_u16(), &answer.json());
+        assert_ne!(answer.status, 413, "a project may be larger than other bodies");
+    }
     for body in [
         json!({"purposes": {"marketing": true}, "method": "call centre", "notice": null}),
         json!({"purposes": {"other": false}}),

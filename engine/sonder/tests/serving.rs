@@ -267,7 +267,9 @@ fn what_a_change_of_a_rule_makes_different_is_told() {
     }
     let until = |what: &str, expected: &str| {
         let started = Instant::now();
-        let sql = format!("SELECT list(kind || coalesce(payload->>'value', '') ORDER BY kind, payload->>'value') AS told FROM deliveries WHERE {what}");
+        let sql = format!(
+            "SELECT list(kind || coalesce(payload->>'value', '') ORDER BY kind, payload->>'value') AS told FROM deliveries WHERE {what}"
+        );
         loop {
             let answer = post("/api/v1/query", &serde_json::json!({ "sql": sql }).to_string());
             if answer.contains(expected) {
@@ -287,7 +289,11 @@ fn what_a_change_of_a_rule_makes_different_is_told() {
         "[\"trait_changed1\",\"trait_changed1\",\"trait_changed10\",\"trait_changed2\",\"trait_changed20\"]",
     );
     // What means the same is no change, whatever it looks like.
-    write(folder.path(), "rules/r.sonder", "# again\ntrait views = 10 * count(view)\n\nsegment keen {\n  when count(view) >= 3\n}\n");
+    write(
+        folder.path(),
+        "rules/r.sonder",
+        "# again\ntrait views = 10 * count(view)\n\nsegment keen {\n  when count(view) >= 3\n}\n",
+    );
     std::thread::sleep(Duration::from_secs(1));
     until("kind LIKE 'segment%'", "[\"segment_entered\",\"segment_entered\",\"segment_left\",\"segment_left\"]");
 }
@@ -390,4 +396,58 @@ fn people_are_joined_and_parted_and_stay_so() {
     until("user_id:u2", 2);
     assert_eq!((&show("user_id:u1")["id"], &show("user_id:u2")["id"]), (&one, &two));
     drop(engine);
+}
+
+#[test]
+fn a_plan_says_who_would_come_and_go_before_anything_changes() {
+    let (folder, next, data) =
+        (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let version = |root: &Path, least: u32, rest: &str, required: &str| {
+        project(root);
+        write(root, "sources/server.yaml", "source: server\nkind: server\nwrite_keys: [wk_server]\n");
+        write(root, "events/view.yaml", &format!("event: view\nproperties:\n  price: {{type: integer}}\n{required}"));
+        write(root, "rules/r.sonder", &format!("segment keen {{ when count(view) >= {least} }}\n{rest}"));
+    };
+    version(folder.path(), 2, "segment lapsed { when did(view) }\n", "");
+    version(next.path(), 1, "segment often { when count(view) >= 3 }\n", "required: [price]\n");
+    let sonder = |arguments: &[&str]| {
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_sonder")).args(arguments).arg("--data").arg(data.path()).output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    let engine = Running::start(folder.path(), data.path(), &[]);
+    for who in ["u1", "u2", "u2", "u3", "u3", "u3"] {
+        let body = format!("{{\"event\": \"view\", \"userId\": \"{who}\"}}");
+        let length = body.len();
+        let answer = engine.ask(&format!(
+            "POST /v1/track?writeKey=wk_server HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+        ));
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+    let planned = next.path().to_str().unwrap();
+    let begin = Instant::now();
+    while !sonder(&["plan", planned]).1.contains("6 records") {
+        assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", sonder(&["plan", planned]));
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let (code, page, _) = sonder(&["plan", planned]);
+    assert_eq!(code, Some(2));
+    let since = page.find(", 3 people").unwrap();
+    insta::assert_snapshot!(&page[since..]);
+    let (code, asked, _) = sonder(&["plan", planned, "--format", "json"]);
+    let asked: serde_json::Value = serde_json::from_str(&asked).unwrap();
+    assert_eq!((code, &asked["segments"][0]["entering"]), (Some(2), &serde_json::json!(1)));
+    assert_eq!(
+        sonder(&["plan", folder.path().to_str().unwrap()]),
+        (Some(0), "nothing changes\n".to_owned(), String::new())
+    );
+    // The data say the same when no engine runs on them.
+    drop(engine);
+    let (code, page, _) = sonder(&["plan", planned, "--project", folder.path().to_str().unwrap()]);
+    assert_eq!(code, Some(2));
+    insta::assert_snapshot!(&page[page.find(", 3 people").unwrap()..]);
+    write(next.path(), "rules/r.sonder", "segment keen { when count(vieww) >= 1 }\n");
+    let (code, page, said) = sonder(&["plan", planned, "--project", folder.path().to_str().unwrap()]);
+    assert!(code == Some(1) && page.is_empty() && said.contains("did you mean `view`"), "{code:?} {page} {said}");
 }

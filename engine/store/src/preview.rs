@@ -12,7 +12,7 @@
 mod answer;
 mod events;
 
-pub use answer::{Overlap, RulePreview};
+pub use answer::{Moves, Overlap, RulePreview};
 
 use crate::evaluation::{append, json_text, typed_column};
 use crate::node::node;
@@ -40,6 +40,8 @@ pub struct Request<'a> {
     pub at: Moment,
     /// Events after this place do not count.
     pub last: Seq,
+    /// Of each rule, the segment that it takes the place of: a number of [`Resident::segments`].
+    pub replaced: &'a [Option<u32>],
     /// People listed for each rule.
     pub sample: usize,
     /// It is interrupted after this long.

@@ -8,6 +8,7 @@ mod identity;
 mod journeys;
 mod manual;
 mod people;
+mod plan;
 mod preview;
 mod privacy;
 mod quarantine;
@@ -27,6 +28,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         journeys::endpoints(),
         explain::endpoints(),
         preview::endpoints(),
+        plan::endpoints(),
         query::endpoints(),
         deliveries::endpoints(),
         quarantine::endpoints(),

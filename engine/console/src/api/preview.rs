@@ -6,13 +6,11 @@ use crate::engine::{Preview, PreviewRequest};
 use crate::error::ApiError;
 use crate::keys::Scope;
 use crate::limits;
-use crate::request::{Parameters, read_json};
+use crate::request::{Parameters, Waiting, read_json};
 use crate::turn::{Work, in_turn};
 use axum::Json;
 use axum::extract::{Request, State};
 use serde::Deserialize;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![Endpoint::post(
@@ -44,15 +42,6 @@ struct Asked {
 
 const EXAMPLE: &str = r#"{"source": "segment keen { when count(product_viewed, last 24h) >= 3 }"}"#;
 
-/// Tells those who work for a client that it has left.
-struct Waiting(Arc<AtomicBool>);
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Release);
-    }
-}
-
 async fn preview(State(api): State<Api>, request: Request) -> Result<Json<Preview>, ApiError> {
     Parameters::read(request.uri(), &[])?;
     let Asked { source } = read_json(request, EXAMPLE).await?;
@@ -61,9 +50,8 @@ async fn preview(State(api): State<Api>, request: Request) -> Result<Json<Previe
         let help = format!("it has 1 to {} characters", limits::PREVIEW_CHARS);
         return Err(ApiError::bad("bad_body", "`source` is not the text of rules", help));
     }
-    let cancelled = Arc::new(AtomicBool::new(false));
-    let waiting = Waiting(Arc::clone(&cancelled));
-    let request = PreviewRequest { source, timeout: limits::QUERY_TIME, cancelled };
+    let waiting = Waiting::default();
+    let request = PreviewRequest { source, timeout: limits::QUERY_TIME, cancelled: waiting.flag() };
     let preview = in_turn(&api, Work::Query, move |engine| engine.preview(&request)).await?;
     drop(waiting);
     Ok(Json(preview))

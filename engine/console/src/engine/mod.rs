@@ -15,6 +15,7 @@ mod explain;
 mod identity;
 mod journey;
 mod person;
+mod plan;
 mod preview;
 mod privacy;
 mod quarantine;
@@ -30,6 +31,7 @@ pub use explain::ExplainRequest;
 pub use identity::{GraphEdge, GraphNode, IdentityDecision, IdentityGraph, RefusedEdge};
 pub use journey::{Branch, Ended, Estimate, Journey, JourneyStep, JourneySummary, Split, Way};
 pub use person::{ComputedTrait, Consent, Identifier, InSegment, OnJourney, Person, Sought, Trait};
+pub use plan::{Plan, PlanRequest, PlannedDelivery, PlannedSegment, PlannedStep};
 pub use preview::{AsOf, Preview, PreviewOverlap, PreviewRequest, PreviewedPerson, PreviewedRule, ValueCount};
 pub use privacy::{Erasure, ErasureState};
 pub use quarantine::{QuarantineFilter, QuarantinePage, QuarantineReason, Quarantined, ReasonCount};
@@ -131,6 +133,12 @@ pub trait Engine: Send + Sync + 'static {
     /// # Errors
     /// When the store cannot be read; [`Trouble::TooSlow`].
     fn preview(&self, request: &PreviewRequest) -> Result<Preview, Trouble>;
+
+    /// Slow. What another version of the project would change.
+    ///
+    /// # Errors
+    /// When the store cannot be read; [`Trouble::TooSlow`].
+    fn plan(&self, request: &PlanRequest) -> Result<Plan, Trouble>;
 
     /// Slow. Runs one read-only statement.
     ///

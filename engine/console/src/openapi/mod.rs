@@ -2,6 +2,7 @@
 
 mod explained;
 mod page;
+mod planned;
 mod schemas;
 
 pub(crate) use explained::{between as between_schema, who as who_schema};

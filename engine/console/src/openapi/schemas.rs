@@ -17,6 +17,7 @@ fn named() -> Named {
         segments(),
         journeys(),
         super::explained::schemas(),
+        super::planned::schemas(),
         sql(),
         deliveries(),
         quarantine(),

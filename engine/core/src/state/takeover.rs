@@ -113,8 +113,7 @@ impl State {
                 .collect();
             let is_in: BTreeSet<RuleId> =
                 self.plan.shown(&self.slots[person.index()].segments).map(|(rule, _)| rule).collect();
-            let mut changes: Vec<ChangeKind> =
-                was_in.difference(&is_in).map(|rule| ChangeKind::Left(*rule)).collect();
+            let mut changes: Vec<ChangeKind> = was_in.difference(&is_in).map(|rule| ChangeKind::Left(*rule)).collect();
             changes.extend(is_in.difference(&was_in).map(|rule| ChangeKind::Entered(*rule)));
             let told = old.and_then(|slot| slot.body.read(&before.plan));
             if let (Some(told), Some(is)) = (told, self.slots[person.index()].body.awake()) {
@@ -141,9 +140,10 @@ impl State {
 
     /// Computed traits that destinations know otherwise than they are, where `told` is what another version told.
     fn announced_anew(&self, known: &[Option<RuleId>], told: &Person, is: &Person) -> Vec<ChangeKind> {
-        let was = told.announced.iter().filter_map(|(rule, value)| {
-            Some((known.get(rule.index()).copied().flatten()?, value.clone()))
-        });
+        let was = told
+            .announced
+            .iter()
+            .filter_map(|(rule, value)| Some((known.get(rule.index()).copied().flatten()?, value.clone())));
         let was: BTreeMap<RuleId, Option<Known>> = was.collect();
         let rules: BTreeSet<RuleId> = was.keys().copied().chain(is.announced.iter().map(|(rule, _)| *rule)).collect();
         let nothing = |rule: RuleId| self.plan.rule(rule).and_then(|it| it.value_of_nothing().to_value()).map(Known);

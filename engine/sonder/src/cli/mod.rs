@@ -21,6 +21,7 @@ mod key;
 mod lsp;
 mod matching;
 mod person;
+mod plan;
 mod plugin;
 mod preview;
 mod project;
@@ -54,6 +55,7 @@ enum Command {
     Init(init::Args),
     Check(check::Args),
     Test(test::Args),
+    Plan(plan::Args),
     Fmt(fmt::Args),
     Lsp(lsp::Args),
     Run(run::Args),
@@ -116,6 +118,7 @@ fn dispatch(command: Command, output: &mut Output<'_>) -> Result<(), Failure> {
         Command::Init(args) => init::run(&args, output),
         Command::Check(args) => check::run(&args, output),
         Command::Test(args) => test::run(&args, output),
+        Command::Plan(args) => plan::run(&args, output),
         Command::Fmt(args) => fmt::run(&args, output),
         Command::Lsp(args) => lsp::run(&args, output),
         Command::Run(args) => run::run(&args, output),

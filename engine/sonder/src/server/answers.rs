@@ -10,7 +10,7 @@ use sonder_activate::outbox::Outbox;
 use sonder_collect::{Collector, RejectionCount};
 use sonder_console::engine::{
     ConsentChange, DeliveryFilter, DeliveryPage, DestinationStatus, Engine, Entry, Erasure, ExplainRequest,
-    IdentityDecision, Journey, JourneySummary, Lag, LogStatus, Member, Members, Memory, Person, Preview,
+    IdentityDecision, Journey, JourneySummary, Lag, LogStatus, Member, Members, Memory, Person, Plan, PlanRequest, Preview,
     PreviewRequest, QuarantineFilter, QuarantinePage, Query, Recovery, RejectionStatus, Reload, ReloadOutcome, Rows,
     SegmentSize, SegmentSizes, Sought, Stage, Status, TimelineCursor, Trouble, instant, person_id,
 };
@@ -272,6 +272,10 @@ impl Engine for Answers {
 
     fn preview(&self, request: &PreviewRequest) -> Result<Preview, Trouble> {
         self.preview_rules(request)
+    }
+
+    fn plan(&self, request: &PlanRequest) -> Result<Plan, Trouble> {
+        self.plan_project(request)
     }
 
     fn query(&self, query: &Query) -> Result<Rows, Trouble> {

@@ -10,6 +10,7 @@ mod identity;
 mod import_route;
 mod journeys;
 mod offline;
+mod plan;
 mod preview;
 mod privacy;
 mod reload;

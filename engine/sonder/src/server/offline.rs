@@ -8,7 +8,9 @@ use crate::observe::set_up_metrics;
 use crate::pipeline::{Files, Opened, open};
 use crate::project::scan;
 use serde_json::{Value as Json, json};
-use sonder_console::engine::{Engine, ExplainRequest, IdentityGraph, PreviewRequest, Query, Trouble, parse_person_id};
+use sonder_console::engine::{
+    Engine, ExplainRequest, IdentityGraph, PlanRequest, PreviewRequest, Query, Trouble, parse_person_id,
+};
 use sonder_core::explain::Personal;
 use sonder_dsl::diagnostic::suggest;
 use sonder_dsl::ir::{IdentifierKindId, Program};
@@ -92,6 +94,17 @@ impl Offline {
             }
         };
         serde_json::to_value(&graph).map_err(|error| Failure::engine(error.to_string()))
+    }
+
+    /// What another version of the project would change, as the API would answer.
+    ///
+    /// # Errors
+    /// When the data cannot be opened.
+    pub fn plan(&self, files: Vec<(String, String)>, project: Option<&Path>) -> Result<Json, Failure> {
+        let answers = self.answers(project)?;
+        let request = PlanRequest { files, timeout: PATIENCE, cancelled: Arc::default() };
+        let plan = answers.plan(&request).map_err(failure)?;
+        serde_json::to_value(&plan).map_err(|error| Failure::engine(error.to_string()))
     }
 
     /// Why a rule has its value for a person, as the API would answer.

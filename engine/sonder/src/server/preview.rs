@@ -22,7 +22,7 @@ use sonder_dsl::ir::{Program, RuleId};
 use sonder_dsl::source::{FileId, SourceFile, SourceSet};
 use sonder_dsl::syntax::scan;
 use sonder_store::StoreError;
-use sonder_store::preview::{Overlap, Request, Resident, ResidentIdentifier, RulePreview};
+use sonder_store::preview::{Overlap, Previewed, Request, Resident, ResidentIdentifier, RulePreview};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -72,22 +72,56 @@ impl Answers {
         let deadline = started + request.timeout;
         let last = Seq(self.shared.gauges.folded_seq.load(Ordering::Acquire));
         let at = self.shared.live.read().state.as_of().1.max(clock::wall());
-        let mut census = Census { answers: self, program, rules: &rules, from: Some(0), people: Vec::new() };
-        let asked =
-            Request { program, rules: &rules, at, last, sample: SAMPLE, timeout, cancelled: &request.cancelled };
-        let previewed = self.reader.preview(asked, &mut || {
-            if Instant::now() >= deadline || request.cancelled.load(Ordering::Acquire) {
-                return Err(StoreError::TimedOut);
-            }
-            census.next()
-        });
-        let previewed = previewed.map_err(trouble)?;
-        let people = std::mem::take(&mut census.people);
+        let asked = Request {
+            program,
+            rules: &rules,
+            at,
+            last,
+            replaced: &[],
+            sample: SAMPLE,
+            timeout,
+            cancelled: &request.cancelled,
+        };
+        let (previewed, people) = self.evaluate(asked, deadline)?;
         let shown = Shown { answers: self, program, people: &people };
         let rules = rules.iter().zip(previewed.rules).map(|(id, it)| shown.rule(*id, it, previewed.people));
         let rules = rules.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
         let as_of = Some(AsOf { at: instant(at), seq: last.0, people: previewed.people });
         Ok(Preview { as_of, rules, ..said(&draft) })
+    }
+
+    /// Evaluates rules for everybody; also gives the people, by their numbers.
+    pub(super) fn evaluate(
+        &self,
+        asked: Request<'_>,
+        deadline: Instant,
+    ) -> Result<(Previewed, Vec<PersonId>), Trouble> {
+        let (program, rules) = (asked.program, asked.rules);
+        let mut census = Census { answers: self, program, rules, from: Some(0), people: Vec::new() };
+        let previewed = self.reader.preview(asked, &mut || {
+            if Instant::now() >= deadline || asked.cancelled.load(Ordering::Acquire) {
+                return Err(StoreError::TimedOut);
+            }
+            census.next()
+        });
+        Ok((previewed.map_err(trouble)?, census.people))
+    }
+
+    /// Somebody of a sample, by their number.
+    pub(super) fn previewed_person(
+        &self,
+        people: &[PersonId],
+        number: u64,
+        value: Option<serde_json::Value>,
+    ) -> Result<PreviewedPerson, Trouble> {
+        let id = usize::try_from(number).ok().and_then(|place| people.get(place)).copied().unwrap_or(PersonId(0));
+        let view = self.view(id)?;
+        let identifiers = view.into_iter().flat_map(|view| view.identifiers).filter(|it| !it.former);
+        Ok(PreviewedPerson {
+            person: person_id(id),
+            identifiers: identifiers.map(|it| (it.kind, it.value)).collect(),
+            value: value.unwrap_or_default(),
+        })
     }
 }
 
@@ -228,7 +262,7 @@ impl Shown<'_> {
         let running = Arc::clone(&self.answers.shared.live.read().program);
         let replaces = running.rule_named(&name).is_some();
         Ok(Some(match previewed {
-            RulePreview::Segment { size, sample, overlap } => PreviewedRule::Segment {
+            RulePreview::Segment { size, sample, overlap, .. } => PreviewedRule::Segment {
                 name,
                 definition,
                 replaces,
@@ -258,14 +292,7 @@ impl Shown<'_> {
     }
 
     fn person(&self, number: u64, value: Option<serde_json::Value>) -> Result<PreviewedPerson, Trouble> {
-        let id = usize::try_from(number).ok().and_then(|place| self.people.get(place)).copied().unwrap_or(PersonId(0));
-        let view = self.answers.view(id)?;
-        let identifiers = view.into_iter().flat_map(|view| view.identifiers).filter(|it| !it.former);
-        Ok(PreviewedPerson {
-            person: person_id(id),
-            identifiers: identifiers.map(|it| (it.kind, it.value)).collect(),
-            value: value.unwrap_or_default(),
-        })
+        self.answers.previewed_person(self.people, number, value)
     }
 }
 

@@ -20,6 +20,8 @@ pub enum RulePreview {
         sample: Vec<u64>,
         /// The segments that somebody is in.
         overlap: Vec<Overlap>,
+        /// Who would come and go, if it took the place of the segment that it replaces.
+        moves: Option<Moves>,
     },
     /// A computed trait.
     Trait {
@@ -49,6 +51,19 @@ pub struct Overlap {
     pub both: u64,
 }
 
+/// Who would come and go.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Moves {
+    /// How many people would enter.
+    pub entering: u64,
+    /// How many would leave.
+    pub leaving: u64,
+    /// Some of those who would enter.
+    pub enter: Vec<u64>,
+    /// Some of those who would leave.
+    pub leave: Vec<u64>,
+}
+
 pub(super) struct Answers<'a> {
     pub connection: &'a Connection,
     pub request: &'a Request<'a>,
@@ -57,16 +72,18 @@ pub(super) struct Answers<'a> {
 impl Answers<'_> {
     pub fn all(&self) -> Result<Vec<RulePreview>, StoreError> {
         let program = self.request.program;
-        let rules = self.request.rules.iter().filter_map(|id| program.rules.get(id.index()));
+        let replaced = self.request.replaced.iter().copied().chain(std::iter::repeat(None));
+        let rules = self.request.rules.iter().zip(replaced);
+        let rules = rules.filter_map(|(id, replaced)| Some((program.rules.get(id.index())?, replaced)));
         rules
-            .map(|rule| match &rule.kind {
-                RuleKind::Segment => self.segment(rule),
+            .map(|(rule, replaced)| match &rule.kind {
+                RuleKind::Segment => self.segment(rule, replaced),
                 RuleKind::Trait(kind) => self.computed(rule, kind),
             })
             .collect()
     }
 
-    fn segment(&self, rule: &Rule) -> Result<RulePreview, StoreError> {
+    fn segment(&self, rule: &Rule, replaced: Option<u32>) -> Result<RulePreview, StoreError> {
         let column = DuckDb.quote(&rule.name);
         let size = self.number(&format!("SELECT count(*) FROM temp.sonder_preview WHERE {column}"))?;
         // The same people each time, and not only the oldest.
@@ -87,7 +104,23 @@ impl Answers<'_> {
             size,
             sample: sample.iter().filter_map(|row| row.first()?.as_u64()).collect(),
             overlap: overlap.collect(),
+            moves: replaced.map(|replaced| self.moves(&column, replaced)).transpose()?,
         })
+    }
+
+    fn moves(&self, column: &str, replaced: u32) -> Result<Moves, StoreError> {
+        let held = format!("(SELECT person FROM temp.sonder_held WHERE segment = {replaced})");
+        let side = |condition: &str| -> Result<(u64, Vec<u64>), StoreError> {
+            let whole =
+                format!("FROM temp.sonder_preview AS p JOIN temp.sonder_observed USING (person) WHERE {condition}");
+            let count = self.number(&format!("SELECT count(*) {whole}"))?;
+            let sample = self
+                .rows(&format!("SELECT person {whole} ORDER BY sonder_place, person LIMIT {}", self.request.sample))?;
+            Ok((count, sample.iter().filter_map(|row| row.first()?.as_u64()).collect()))
+        };
+        let (entering, enter) = side(&format!("p.{column} AND person NOT IN {held}"))?;
+        let (leaving, leave) = side(&format!("p.{column} IS NOT TRUE AND person IN {held}"))?;
+        Ok(Moves { entering, leaving, enter, leave })
     }
 
     fn computed(&self, rule: &Rule, kind: &Type) -> Result<RulePreview, StoreError> {

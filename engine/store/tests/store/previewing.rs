@@ -157,8 +157,10 @@ proptest! {
         opened.store.append(&program, &batch(rows)).unwrap();
         let (views, residents) = residents(&state, &program);
         let rules: Vec<RuleId> = (0..program.rules.len() as u32).map(RuleId).collect();
+        // As if each took the place of the one after it.
+        let replaced: Vec<Option<u32>> = (1..=rules.len()).map(|next| Some((next % rules.len()) as u32)).collect();
         let request = Request {
-            program: &program, rules: &rules, at: now, last, sample: 1_000, timeout: Duration::from_secs(60),
+            program: &program, rules: &rules, at: now, last, replaced: &replaced, sample: 1_000, timeout: Duration::from_secs(60),
             cancelled: &AtomicBool::new(false),
         };
         // Twice: nothing of the first is in the way of the second.
@@ -167,24 +169,41 @@ proptest! {
             let previewed =
                 opened.reader.preview(request, &mut || Ok(chunks.next().unwrap_or_default().to_vec())).unwrap();
             prop_assert_eq!(previewed.people, views.len() as u64);
-            for (rule, previewed) in rules.iter().zip(&previewed.rules) {
-                agrees(&program, *rule, previewed, &views)?;
+            for ((rule, replaced), previewed) in rules.iter().zip(&replaced).zip(&previewed.rules) {
+                agrees(&program, *rule, *replaced, previewed, &views)?;
             }
         }
     }
 }
 
-fn agrees(program: &Program, rule: RuleId, previewed: &RulePreview, views: &[PersonView]) -> Result<(), TestCaseError> {
+fn agrees(
+    program: &Program,
+    rule: RuleId,
+    replaced: Option<u32>,
+    previewed: &RulePreview,
+    views: &[PersonView],
+) -> Result<(), TestCaseError> {
     let name = &program.rules[rule.index()].name;
     let is_in = |view: &PersonView, rule: RuleId| view.segments.iter().any(|it| it.rule == rule);
     let numbered = || (0_u64..).zip(views);
     match previewed {
-        RulePreview::Segment { size, sample, overlap } => {
+        RulePreview::Segment { size, sample, overlap, moves } => {
             let expected: Vec<u64> = numbered().filter(|(_, view)| is_in(view, rule)).map(|(place, _)| place).collect();
             let mut found = sample.clone();
             found.sort_unstable();
             prop_assert_eq!(&found, &expected, "who is in {}", name);
             prop_assert_eq!(*size, expected.len() as u64);
+            let (Some(moves), Some(was)) = (moves, replaced.map(RuleId)) else { panic!("{name} took nothing's place") };
+            for (from, to, count, sample) in
+                [(was, rule, moves.entering, &moves.enter), (rule, was, moves.leaving, &moves.leave)]
+            {
+                let moved = numbered().filter(|(_, view)| is_in(view, to) && !is_in(view, from));
+                let expected: Vec<u64> = moved.map(|(place, _)| place).collect();
+                let mut found = sample.clone();
+                found.sort_unstable();
+                prop_assert_eq!(&found, &expected, "who comes to {}", name);
+                prop_assert_eq!(count, expected.len() as u64);
+            }
             for it in overlap {
                 let there = RuleId(it.segment);
                 let both = views.iter().filter(|view| is_in(view, rule) && is_in(view, there)).count();
@@ -220,6 +239,7 @@ fn who_has_left_is_not_worked_for() {
         rules: &[RuleId(0)],
         at: Moment(START),
         last: Seq(0),
+        replaced: &[],
         sample: 10,
         timeout: Duration::from_secs(60),
         cancelled: &cancelled,

@@ -1,0 +1,88 @@
+//! What another version of the project would change.
+
+use super::preview::{AsOf, PreviewedPerson};
+use serde::Serialize;
+use serde_json::Value as Json;
+use sonder_dsl::plan::Changes;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+/// A version of the project as files.
+#[derive(Clone, Debug)]
+pub struct PlanRequest {
+    /// Paths in the project, and what is in them.
+    pub files: Vec<(String, String)>,
+    /// It is given up after this long.
+    pub timeout: Duration,
+    /// Set when the client has left.
+    pub cancelled: Arc<AtomicBool>,
+}
+
+/// What is wrong with a version, or what it would change.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Plan {
+    /// As `sonder check --format json` prints them. When one is an error, there is nothing else.
+    pub diagnostics: Vec<Json>,
+    /// The same for people, as `sonder check` prints them.
+    pub rendered: String,
+    /// The version that runs.
+    pub base: String,
+    /// The version that is planned; `None` when it has an error.
+    pub target: Option<String>,
+    /// The moment, and how far the log had come.
+    pub as_of: Option<AsOf>,
+    /// What differs.
+    pub changes: Changes,
+    /// Who comes and goes, for each segment that is new, means something else or is gone.
+    pub segments: Vec<PlannedSegment>,
+    /// What destinations would be told of that.
+    pub deliveries: Vec<PlannedDelivery>,
+    /// Where people stand in journeys that change or go.
+    pub journeys: Vec<PlannedStep>,
+}
+
+/// Who would come and go.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PlannedSegment {
+    /// Its name.
+    pub name: String,
+    /// How many are in it now.
+    pub before: u64,
+    /// How many would be.
+    pub after: u64,
+    /// How many would enter.
+    pub entering: u64,
+    /// How many would leave.
+    pub leaving: u64,
+    /// Some of those who would enter.
+    pub enter: Vec<PreviewedPerson>,
+    /// Some of those who would leave.
+    pub leave: Vec<PreviewedPerson>,
+}
+
+/// What a destination would be told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PlannedDelivery {
+    /// The destination.
+    pub destination: String,
+    /// The segment.
+    pub segment: String,
+    /// Of how many that they entered.
+    pub entered: u64,
+    /// Of how many that they left.
+    pub left: u64,
+}
+
+/// Where people stand in a journey.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PlannedStep {
+    /// The journey.
+    pub journey: String,
+    /// What they stand at.
+    pub step: String,
+    /// How many.
+    pub people: u64,
+    /// Whether they stay there; otherwise they leave the journey.
+    pub stays: bool,
+}

@@ -1,0 +1,159 @@
+//! `sonder plan`: what this folder would change, before it does.
+
+mod markdown;
+mod text;
+
+use super::client::block_on;
+use super::output::{Failure, Output};
+use super::project::failure;
+use super::reach::{Place, Reach};
+use crate::project::scan;
+use serde_json::{Value as Json, json};
+use std::path::PathBuf;
+
+/// Show what a folder would change, before it does
+///
+/// Holds the folder against the version of the project that runs, or that last ran on the data: rules that are new, mean
+/// something else or are gone; who would enter and leave; what destinations would be told, and see that they did not before;
+/// where people stand in journeys that change; events whose schema changes. Nothing is changed. Ends with 2 when something
+/// differs.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  sonder plan shop\n  sonder plan shop --format markdown >> \"$GITHUB_STEP_SUMMARY\""
+)]
+pub struct Args {
+    /// The folder that is planned
+    #[arg(default_value = ".", value_name = "PROJECT")]
+    folder: PathBuf,
+    /// How to print what was found
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// The version that it is held against, when no engine runs; default: the one that last ran on the data
+    #[arg(long, value_name = "PROJECT")]
+    project: Option<PathBuf>,
+    #[command(flatten)]
+    place: Place,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// For reading
+    Text,
+    /// As the API answers it
+    Json,
+    /// For the description of a pull request
+    Markdown,
+}
+
+pub(super) fn run(args: &Args, output: &mut Output<'_>) -> Result<(), Failure> {
+    let scan = scan(&args.folder).map_err(|error| failure(&error))?;
+    let files: Vec<(String, String)> =
+        scan.sources.iter().map(|(_, file)| (file.path.clone(), file.text.clone())).collect();
+    let plan = block_on(async {
+        match args.place.reach().await? {
+            Reach::Engine(client) => {
+                let files: serde_json::Map<String, Json> =
+                    files.into_iter().map(|(path, text)| (path, text.into())).collect();
+                client.post("/api/v1/plan", &json!({ "files": files })).await
+            }
+            Reach::Data(offline) => offline.plan(files, args.project.as_deref()),
+        }
+    })?;
+    if plan["target"].is_null() {
+        match args.format {
+            Format::Json => output.line(&plan)?,
+            Format::Text | Format::Markdown => {
+                output.err.write_all(plan["rendered"].as_str().unwrap_or_default().as_bytes())?;
+            }
+        }
+        return Err(Failure::Reported);
+    }
+    match args.format {
+        Format::Json => output.line(&plan)?,
+        Format::Text => output.text(&text::page(&plan))?,
+        Format::Markdown => output.text(&markdown::page(&plan))?,
+    }
+    if plan["base"] == plan["target"] && is_nothing(&plan["changes"]) { Ok(()) } else { Err(Failure::Different) }
+}
+
+/// Whether no part of the changes has anything in it.
+fn is_nothing(changes: &Json) -> bool {
+    changes.as_object().is_some_and(|parts| parts.values().all(|part| list(part).is_empty()))
+}
+
+fn list(value: &Json) -> &[Json] {
+    value.as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+fn words(value: &Json) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+/// Somebody, by all their identifiers; what would move the cursor comes from strangers.
+fn person(it: &Json) -> String {
+    let pairs = list(&it["identifiers"]).iter();
+    let named: Vec<String> = pairs.map(|pair| format!("{}:{}", words(&pair[0]), words(&pair[1]))).collect();
+    named.join(", ").chars().map(|it| if it.is_control() { '\u{fffd}' } else { it }).collect()
+}
+
+/// `+ segment keen`, and its kin.
+fn sign(change: &Json) -> char {
+    match words(change) {
+        "added" => '+',
+        "removed" => '-',
+        _ => '~',
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan() -> Json {
+        let ann = json!({"person": "0a", "identifiers": [["user_id", "ann"], ["email", "a\u{7}@x"]], "value": null});
+        json!({
+            "base": "00000000000000aa", "target": "00000000000000bb",
+            "as_of": {"at": "2026-03-01T12:00:00Z", "seq": 900, "people": 40},
+            "changes": {
+                "items": [
+                    {"kind": "segment", "name": "keen", "change": "changed", "place": "rules/r.sonder:3",
+                     "words": ["`count(view)` is `>= 2`, was `>= 3`"], "before": "count(view) >= 3", "after": "count(view) >= 2", "steps": null},
+                    {"kind": "segment", "name": "lapsed", "change": "removed", "place": "rules/r.sonder:9", "words": [],
+                     "before": "not did(view)", "after": null, "steps": null},
+                    {"kind": "journey", "name": "carts", "change": "changed", "place": "rules/j.sonder:1", "words": [],
+                     "before": null, "after": null, "steps": {"kept": ["wait 1h (line 3)"], "gone": ["wait 7d (line 5)"], "new": []}},
+                ],
+                "events": [{"name": "view", "change": "changed", "before": "1-0-0", "after": "1-0-0", "proposed": "1-1-0",
+                    "compatibility": "revision", "parts": [{"bump": "revision", "words": "`price` is required now"}]}],
+                "exposures": [{"destination": "crm", "what": "profile.email", "pii": "contact", "purposes": ["marketing"]}],
+                "others": ["`sonder.yaml` says something else"],
+            },
+            "segments": [
+                {"name": "keen", "before": 10, "after": 13, "entering": 4, "leaving": 1, "enter": [ann], "leave": []},
+                {"name": "lapsed", "before": 2, "after": 0, "entering": 0, "leaving": 2, "enter": [], "leave": []},
+            ],
+            "deliveries": [{"destination": "crm", "segment": "keen", "entered": 4, "left": 1}],
+            "journeys": [{"journey": "carts", "step": "wait 7d", "people": 3, "stays": false},
+                {"journey": "carts", "step": "wait 1h", "people": 2, "stays": true}],
+            "diagnostics": [], "rendered": "",
+        })
+    }
+
+    #[test]
+    fn a_plan_is_shown_in_lines_and_as_markdown() {
+        insta::assert_snapshot!(format!("{}\n---\n{}", text::page(&plan()), markdown::page(&plan())));
+    }
+
+    #[test]
+    fn nothing_is_said_to_be_nothing() {
+        let mut nothing = plan();
+        nothing["target"] = nothing["base"].clone();
+        nothing["changes"] = json!({"items": [], "events": [], "exposures": [], "others": []});
+        for key in ["segments", "deliveries", "journeys"] {
+            nothing[key] = json!([]);
+        }
+        assert!(is_nothing(&nothing["changes"]));
+        assert_eq!(text::page(&nothing), "nothing changes\n");
+        assert_eq!(markdown::page(&nothing), "Nothing changes.\n");
+    }
+}

@@ -1,0 +1,169 @@
+//! What another version of the project would change: compiled aside, held against the version that runs, and for rules that
+//! mean something else evaluated on the data that is there.
+
+use super::answers::Answers;
+use crate::pipeline::clock;
+use crate::project::compile;
+use sonder_console::engine::{
+    AsOf, Plan, PlanRequest, PlannedDelivery, PlannedSegment, PlannedStep, PreviewedPerson, Trouble, instant,
+};
+use sonder_core::effect::PersonId;
+use sonder_core::record::Seq;
+use sonder_dsl::diagnostic::render::{human, json};
+use sonder_dsl::ir::{Program, RuleId};
+use sonder_dsl::plan::{self, ItemChange, ItemKind, Kind};
+use sonder_dsl::source::{SourceFile, SourceSet};
+use sonder_store::preview::{Moves, Request, RulePreview};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+/// People listed for each segment, of those who enter and of those who leave.
+const SAMPLE: usize = 5;
+
+impl Answers {
+    pub(super) fn plan_project(&self, request: &PlanRequest) -> Result<Plan, Trouble> {
+        let deadline = Instant::now() + request.timeout;
+        let files = request.files.iter().map(|(path, text)| SourceFile { path: path.clone(), text: text.clone() });
+        let root = self.shared.files.read().root.clone();
+        let compilation = compile(SourceSet::new(files.collect()), &root);
+        let running = Arc::clone(&self.shared.live.read().program);
+        let (sources, diagnostics) = (&compilation.sources, &compilation.diagnostics);
+        let said = json::values(sources, diagnostics);
+        let plan = Plan {
+            diagnostics: said.iter().filter_map(|it| serde_json::to_value(it).ok()).collect(),
+            rendered: human::render(sources, diagnostics, human::Colour::Never),
+            base: fingerprint(&running),
+            ..Plan::default()
+        };
+        let Some(program) = compilation.program else { return Ok(plan) };
+        let changes = plan::compare(&running, &program);
+        let (segments, as_of) = self.planned_segments(&running, &program, &changes.items, request, deadline)?;
+        Ok(Plan {
+            target: Some(fingerprint(&program)),
+            as_of: Some(as_of),
+            deliveries: deliveries(&program, &segments),
+            journeys: self.planned_steps(&running, &program, &changes.items),
+            segments,
+            changes,
+            ..plan
+        })
+    }
+
+    fn planned_segments(
+        &self,
+        running: &Arc<Program>,
+        program: &Arc<Program>,
+        items: &[ItemChange],
+        request: &PlanRequest,
+        deadline: Instant,
+    ) -> Result<(Vec<PlannedSegment>, AsOf), Trouble> {
+        let last = Seq(self.shared.gauges.folded_seq.load(Ordering::Acquire));
+        let (at, everybody) = {
+            let live = self.shared.live.read();
+            (live.state.as_of().1.max(clock::wall()), live.state.people_count() as u64)
+        };
+        let as_of = AsOf { at: instant(at), seq: last.0, people: everybody };
+        let segments = items.iter().filter(|it| it.kind == ItemKind::Segment);
+        let mut planned: Vec<PlannedSegment> = Vec::new();
+        let mut asked: Vec<(RuleId, Option<u32>)> = Vec::new();
+        for item in segments {
+            let before = running.rule_named(&item.name).map(|(id, _)| id);
+            match (item.change, program.rule_named(&item.name)) {
+                (Kind::Removed, _) | (_, None) => {
+                    let size = before.map_or(0, |id| self.shared.live.read().state.segment_size(id) as u64);
+                    planned.push(PlannedSegment {
+                        name: item.name.clone(),
+                        before: size,
+                        after: 0,
+                        entering: 0,
+                        leaving: size,
+                        enter: Vec::new(),
+                        leave: Vec::new(),
+                    });
+                }
+                (_, Some((id, _))) => asked.push((id, before.map(|id| id.0))),
+            }
+        }
+        if asked.is_empty() {
+            return Ok((planned, as_of));
+        }
+        let (rules, replaced): (Vec<RuleId>, Vec<Option<u32>>) = asked.iter().copied().unzip();
+        // What is new takes the place of nothing that anybody is in.
+        let replaced: Vec<Option<u32>> = replaced.iter().map(|it| Some(it.unwrap_or(u32::MAX))).collect();
+        let timeout = deadline.saturating_duration_since(Instant::now());
+        let asked = Request {
+            program,
+            rules: &rules,
+            at,
+            last,
+            replaced: &replaced,
+            sample: SAMPLE,
+            timeout,
+            cancelled: &request.cancelled,
+        };
+        let (previewed, people) = self.evaluate(asked, deadline)?;
+        for (id, it) in rules.iter().zip(previewed.rules) {
+            let (RulePreview::Segment { size, moves, .. }, Some(rule)) = (it, program.rules.get(id.index())) else {
+                continue;
+            };
+            let Moves { entering, leaving, enter, leave } = moves.unwrap_or_default();
+            planned.push(PlannedSegment {
+                name: rule.name.clone(),
+                before: (size + leaving).saturating_sub(entering),
+                after: size,
+                entering,
+                leaving,
+                enter: self.named(&people, &enter)?,
+                leave: self.named(&people, &leave)?,
+            });
+        }
+        planned.sort_by(|one, other| one.name.cmp(&other.name));
+        Ok((planned, as_of))
+    }
+
+    fn named(&self, people: &[PersonId], numbers: &[u64]) -> Result<Vec<PreviewedPerson>, Trouble> {
+        numbers.iter().map(|number| self.previewed_person(people, *number, None)).collect()
+    }
+
+    /// Where people stand in journeys that change or go.
+    fn planned_steps(&self, running: &Program, program: &Program, items: &[ItemChange]) -> Vec<PlannedStep> {
+        let live = self.shared.live.read();
+        let mut steps = Vec::new();
+        for item in items.iter().filter(|it| it.kind == ItemKind::Journey && it.change != Kind::Added) {
+            let Some((id, before)) = running.journey_named(&item.name) else { continue };
+            let after = program.journey_named(&item.name).map(|(_, journey)| journey);
+            for (node, people) in before.nodes.iter().zip(live.state.standing(id)) {
+                if *people > 0 {
+                    let stays = after.is_some_and(|after| after.nodes.iter().any(|it| it.key == node.key));
+                    let step = node.label(running);
+                    steps.push(PlannedStep { journey: item.name.clone(), step, people: u64::from(*people), stays });
+                }
+            }
+        }
+        steps
+    }
+}
+
+fn fingerprint(program: &Program) -> String {
+    format!("{:016x}", program.fingerprint.0)
+}
+
+/// What destinations would be told: of the version that is planned, as a destination that is gone is told nothing.
+fn deliveries(program: &Program, segments: &[PlannedSegment]) -> Vec<PlannedDelivery> {
+    let mut told = Vec::new();
+    for destination in &program.destinations {
+        let receives = |name: &str| {
+            destination.segments.iter().filter_map(|id| program.rules.get(id.index())).any(|rule| rule.name == name)
+        };
+        for segment in segments.iter().filter(|it| it.entering + it.leaving > 0 && receives(&it.name)) {
+            told.push(PlannedDelivery {
+                destination: destination.name.clone(),
+                segment: segment.name.clone(),
+                entered: segment.entering,
+                left: segment.leaving,
+            });
+        }
+    }
+    told
+}

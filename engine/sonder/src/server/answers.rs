@@ -10,9 +10,9 @@ use sonder_activate::outbox::Outbox;
 use sonder_collect::{Collector, RejectionCount};
 use sonder_console::engine::{
     ConsentChange, DeliveryFilter, DeliveryPage, DestinationStatus, Engine, Entry, Erasure, ExplainRequest,
-    IdentityDecision, Journey, JourneySummary, Lag, LogStatus, Member, Members, Memory, Person, Plan, PlanRequest, Preview,
-    PreviewRequest, QuarantineFilter, QuarantinePage, Query, Recovery, RejectionStatus, Reload, ReloadOutcome, Rows,
-    SegmentSize, SegmentSizes, Sought, Stage, Status, TimelineCursor, Trouble, instant, person_id,
+    IdentityDecision, Journey, JourneySummary, Lag, LogStatus, Member, Members, Memory, Person, Plan, PlanRequest,
+    Preview, PreviewRequest, QuarantineFilter, QuarantinePage, Query, Recovery, RejectionStatus, Reload, ReloadOutcome,
+    Rows, SegmentSize, SegmentSizes, Sought, Stage, Status, TimelineCursor, Trouble, instant, person_id,
 };
 use sonder_core::effect::PersonId;
 use sonder_core::explain::Explanation;

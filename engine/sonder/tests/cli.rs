@@ -34,6 +34,8 @@ fn the_help_of_every_command() {
         &["person", "graph"],
         &["person", "merge"],
         &["person", "split"],
+        &["person", "erase"],
+        &["plan"],
         &["journey"],
         &["journey", "list"],
         &["journey", "show"],

@@ -85,6 +85,7 @@ fn again_and_again(args: &Args, output: &mut Output<'_>) -> Result<(), Failure> 
             Ok(()) | Err(Failure::Reported) => {}
             Err(other) => output.note(format!("{other}"))?,
         }
+        output.out.flush()?;
         output.note("waiting for changes")?;
         // A project that cannot be read says so when it is played.
         let _ = runtime.block_on(watch.changed());

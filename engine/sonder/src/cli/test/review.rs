@@ -61,6 +61,6 @@ mod tests {
         assert_eq!((read("a.snap.new"), read("b.snap.new")), (None, None));
         assert!(read("c.snap.new").is_some(), "nothing was said of the last one");
         let out = String::from_utf8(out).expect("text");
-        assert!(out.contains("  - one\n    two\n  + one\n"), "{out}");
+        assert!(out.contains("  + two\n    one\n  - two\n"), "{out}");
     }
 }

@@ -88,14 +88,24 @@ fn request(engine: &Engine, person: &str) -> Json {
 fn await_erased(engine: &Engine, id: &str) -> Json {
     let patience = Instant::now() + Duration::from_secs(60);
     loop {
-        // Reads are interrupted when the files are replaced.
-        if let Ok(answer) = engine.get(&format!("/api/v1/privacy/requests/{id}"))
-            && answer["state"] == "erased"
-        {
+        let answer = engine.get(&format!("/api/v1/privacy/requests/{id}")).unwrap();
+        if answer["state"] == "erased" {
             return answer;
         }
         assert!(Instant::now() < patience, "not erased in time:\n{}", engine.log());
         std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// What is known of somebody, once what they did is folded: the answer to a message does not wait for that.
+fn await_person(engine: &Engine, who: &str) -> Json {
+    let patience = Instant::now() + Duration::from_secs(10);
+    loop {
+        match engine.get(&format!("/api/v1/people/{who}")) {
+            Ok(known) => return known,
+            Err(error) => assert!(Instant::now() < patience, "{error}"),
+        }
+        std::thread::sleep(Duration::from_millis(10));
     }
 }
 
@@ -193,8 +203,7 @@ fn the_bytes_go_and_nobody_else_changes() {
     let again = json!({"type": "track", "event": "view", "messageId": "again", "userId": TRACES[1],
         "properties": {"product": "p"}});
     send(&engine, &again);
-    engine.settle(Duration::from_secs(10)).unwrap();
-    let anew = engine.get(&format!("/api/v1/people/user_id:{}", TRACES[1])).unwrap();
+    let anew = await_person(&engine, &format!("user_id:{}", TRACES[1]));
     assert_eq!(anew["computed"].as_array().unwrap().iter().find(|it| it["name"] == "views").unwrap()["value"], 1);
 }
 
@@ -209,6 +218,7 @@ fn a_crash_only_delays_it() {
         // Some of it may wait to be sent.
         scene.receiver.answer_with(if round % 3 == 0 { 503 } else { 200 });
         ada(&engine, round);
+        await_person(&engine, &format!("user_id:{}", TRACES[1]));
         let asked = request(&engine, &format!("user_id:{}", TRACES[1]));
         let id = asked["id"].as_str().unwrap();
         std::thread::sleep(Duration::from_millis(dice.below(250)));
@@ -236,7 +246,7 @@ fn the_command_waits_until_the_bytes_are_gone() {
     let scene = Scene::new();
     let engine = scene.start();
     ada(&engine, 0);
-    engine.settle(Duration::from_secs(10)).unwrap();
+    await_person(&engine, &format!("email:{}", TRACES[0]));
     let data = scene.data.to_str().unwrap();
     let person = format!("email:{}", TRACES[0]);
     let output = sonder(&["person", "erase", &person, "--data", data]).unwrap();

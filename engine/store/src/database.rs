@@ -142,10 +142,13 @@ impl Database {
         Ok(())
     }
 
-    /// Closes the database, works on its files, and opens it again, also where the work failed; reads that run are interrupted.
+    /// Closes the database, works on its files, and opens it again, also where the work failed. Reads that
+    /// run may finish, but not take long.
     pub fn closed(&self, work: impl FnOnce(&Path) -> Result<(), StoreError>) -> Result<(), StoreError> {
-        self.interrupt();
-        let mut guard = self.instance.write();
+        let mut guard = self.instance.try_write_for(limits::LAST_READS).unwrap_or_else(|| {
+            self.interrupt();
+            self.instance.write()
+        });
         *guard = None;
         let worked = work(&self.dir).map_err(|error| self.classify(error));
         // Where it cannot be opened, the next work on it tries again.

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 /// Memory that DuckDB may use before it spills to disk, unless configured: it caches what it reads up to this.
 pub const DEFAULT_MEMORY_BYTES: u64 = 160 << 20;
+/// How long reads that run may still take when the files are to be replaced; then they are interrupted.
+pub const LAST_READS: Duration = Duration::from_secs(2);
 /// Memory that DuckDB has freed and may keep, as it takes it; beyond it the system gets it back.
 pub const FREED_MEMORY: &str = "8MB";
 /// Threads of DuckDB, unless configured.

@@ -21,6 +21,7 @@ use sonder_core::govern::Governor;
 use sonder_core::record::{Fact, Identifier};
 use sonder_store::{Erasure, LoggedMessage, Store, StoreError, Target};
 use std::io;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -43,6 +44,9 @@ pub enum EraseError {
     /// There is nobody with that id.
     #[error("nobody is known by that id")]
     Nobody,
+    /// What was logged last is not folded yet, and may say more of who they are.
+    #[error("the engine is too far behind the log")]
+    Behind,
     /// The engine is stopping.
     #[error("the engine is stopping")]
     Stopping,
@@ -69,6 +73,7 @@ impl Eraser {
     /// [`EraseError::Nobody`]; whatever the store may say.
     pub fn erase(self: &Arc<Self>, person: PersonId) -> Result<Erasure, EraseError> {
         let (shared, store) = self.engine()?;
+        catch_up(&shared, &store)?;
         // Nobody makes a state of the log as it was.
         let succession = shared.succession.lock();
         let target = target(&shared, person).ok_or(EraseError::Nobody)?;
@@ -152,6 +157,21 @@ impl Eraser {
         }
         Ok((shared, store))
     }
+}
+
+/// Waits until everything is folded that is logged now: it may link further identifiers to somebody.
+fn catch_up(shared: &Shared, store: &Store) -> Result<(), EraseError> {
+    let (last, patience) = (store.last_seq().0, Instant::now() + limits::DRAIN);
+    while shared.gauges.folded_seq.load(Ordering::Acquire) < last {
+        if shared.gauges.health() == Health::Stopping {
+            return Err(EraseError::Stopping);
+        }
+        if Instant::now() > patience {
+            return Err(EraseError::Behind);
+        }
+        std::thread::sleep(LOOK);
+    }
+    Ok(())
 }
 
 /// All that somebody is known by.

@@ -11,6 +11,7 @@ impl Answers {
         match eraser.erase(id) {
             Ok(erasure) => Ok(Some(shown(erasure))),
             Err(EraseError::Nobody) => Ok(None),
+            Err(EraseError::Behind) => Err(unavailable("the engine is too far behind the log")),
             Err(EraseError::Stopping) => Err(unavailable("the engine is stopping")),
             Err(EraseError::Store(error)) => Err(trouble(error)),
             Err(error @ (EraseError::Thread(_) | EraseError::State(_))) => Err(Trouble::Internal(error.to_string())),

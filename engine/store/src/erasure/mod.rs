@@ -125,7 +125,7 @@ impl Store {
     }
 
     /// Copies both files without what was deleted, and puts the copies in their place. The erasures of these ids are
-    /// done then. Appends and reads wait meanwhile; reads that run are interrupted. There must be room for the copies.
+    /// done then. Appends and reads wait meanwhile; reads that take long are interrupted. There must be room for the copies.
     ///
     /// # Errors
     /// [`StoreError::Full`] when there is no room; the old files stay, and it can be tried again.

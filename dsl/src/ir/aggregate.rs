@@ -57,6 +57,27 @@ pub enum Function {
     Sequence(Sequence),
 }
 
+impl Function {
+    /// As rules call it.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Count => "count",
+            Self::Did => "did",
+            Self::Sum => "sum",
+            Self::Avg => "avg",
+            Self::Min => "min",
+            Self::Max => "max",
+            Self::First => "first",
+            Self::Last => "last",
+            Self::Distinct => "distinct",
+            Self::Top => "top",
+            Self::Since => "since",
+            Self::Sequence(_) => "sequence",
+        }
+    }
+}
+
 /// Which events count.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Pattern {

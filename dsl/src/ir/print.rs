@@ -168,20 +168,7 @@ impl Printer<'_, '_> {
     }
 
     fn aggregate(&mut self, aggregate: &Aggregate) -> fmt::Result {
-        let name = match &aggregate.function {
-            Function::Count => "count",
-            Function::Did => "did",
-            Function::Sum => "sum",
-            Function::Avg => "avg",
-            Function::Min => "min",
-            Function::Max => "max",
-            Function::First => "first",
-            Function::Last => "last",
-            Function::Distinct => "distinct",
-            Function::Top => "top",
-            Function::Since => "since",
-            Function::Sequence(_) => "sequence",
-        };
+        let name = aggregate.function.name();
         write!(self.out, "{name}(")?;
         let outer = (std::mem::take(&mut self.steps), std::mem::replace(&mut self.named, named_steps(aggregate)));
         self.pattern(&aggregate.pattern, aggregate.value)?;

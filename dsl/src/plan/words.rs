@@ -129,7 +129,7 @@ fn is_kin(a: Side<'_>, b: Side<'_>) -> bool {
 fn aggregates(before: (&Program, &Aggregate), after: (&Program, &Aggregate), found: &mut Vec<String>) {
     let ((old_program, old), (new_program, new)) = (before, after);
     let whole = |(program, aggregate)| print::aggregate(program, aggregate).to_string();
-    let named = format!("`{}({})`", function(new), event(new_program, new));
+    let named = format!("`{}({})`", new.function.name(), event(new_program, new));
     let length = found.len();
     if old.window != new.window {
         found.push(format!("{named} looks at {}, was {}", window(new.window), window(old.window)));
@@ -177,23 +177,6 @@ fn window(window: Window) -> String {
     }
 }
 
-fn function(aggregate: &Aggregate) -> &'static str {
-    match &aggregate.function {
-        Function::Count => "count",
-        Function::Did => "did",
-        Function::Sum => "sum",
-        Function::Avg => "avg",
-        Function::Min => "min",
-        Function::Max => "max",
-        Function::First => "first",
-        Function::Last => "last",
-        Function::Distinct => "distinct",
-        Function::Top => "top",
-        Function::Since => "since",
-        Function::Sequence(_) => "sequence",
-    }
-}
-
 fn event<'p>(program: &'p Program, aggregate: &Aggregate) -> &'p str {
     match aggregate.pattern.event {
         EventSelector::One(id) => program.events.get(id.index()).map_or("", |event| event.name.as_str()),
@@ -205,7 +188,7 @@ fn event<'p>(program: &'p Program, aggregate: &Aggregate) -> &'p str {
 fn short(side: Side<'_>) -> String {
     match side.1 {
         Expression::Aggregate(id) => match side.0.aggregate(*id) {
-            Some(aggregate) => format!("`{}({})`", function(aggregate), event(side.0, aggregate)),
+            Some(aggregate) => format!("`{}({})`", aggregate.function.name(), event(side.0, aggregate)),
             None => format!("`{}`", text(side)),
         },
         Expression::Convert { value, .. } => short((side.0, value)),

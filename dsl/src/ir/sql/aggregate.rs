@@ -233,20 +233,7 @@ impl Lowering<'_> {
 
     /// A name for the aggregate's column: `count_product_viewed`, `sum_order_completed_total`.
     fn column_name(&self, aggregate: &Aggregate) -> String {
-        let function = match aggregate.function {
-            Function::Count => "count",
-            Function::Did => "did",
-            Function::Sum => "sum",
-            Function::Avg => "avg",
-            Function::Min => "min",
-            Function::Max => "max",
-            Function::First => "first",
-            Function::Last => "last",
-            Function::Distinct => "distinct",
-            Function::Top => "top",
-            Function::Since => "since",
-            Function::Sequence(_) => "sequence",
-        };
+        let function = aggregate.function.name();
         let event = self.event_name(aggregate.pattern.event);
         match self.value_column(aggregate) {
             Some(value) => format!("{function}_{event}_{}", plain(&value)),

@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod chance;
 #[cfg(test)]
+mod graft;
+#[cfg(test)]
 mod grammar;
 #[cfg(test)]
 mod yaml;
@@ -13,6 +15,7 @@ mod yaml;
 #[cfg(test)]
 mod tests {
     use crate::chance::Chance;
+    use crate::graft;
     use crate::grammar::Grammar;
     use crate::yaml;
     use sonder_dsl::compile;
@@ -23,6 +26,7 @@ mod tests {
     use sonder_dsl::source::{FileId, SourceFile, SourceSet};
     use sonder_dsl::syntax::{format::format, parse};
     use std::path::PathBuf;
+    use std::sync::LazyLock;
     use std::sync::mpsc::{RecvTimeoutError, channel};
     use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -94,7 +98,11 @@ mod tests {
     fn try_project(path: &str, text: &str) -> bool {
         let file = |(path, text): (&str, &str)| SourceFile { path: path.to_owned(), text: text.to_owned() };
         let others = PROJECT.into_iter().filter(|(other, _)| *other != path);
-        let compilation = compile(SourceSet::new(others.chain([(path, text)]).map(file).collect()));
+        try_files(others.chain([(path, text)]).map(file).collect())
+    }
+
+    fn try_files(files: Vec<SourceFile>) -> bool {
+        let compilation = compile(SourceSet::new(files));
         let is_fatal = |code| !codes::NEVER_TRUE.contains(&code);
         let refused = compilation.diagnostics.iter().any(|it| it.severity == Severity::Error && is_fatal(it.code));
         assert_eq!(compilation.program.is_none(), refused, "a program, or errors");
@@ -158,6 +166,29 @@ mod tests {
             format!("{}{}{}", &text[..start], text[start..end].repeat(times), &text[end..])
         };
         run("slips", make, try_rules);
+    }
+
+    /// The files of the shop without its rules.
+    fn shop() -> Vec<SourceFile> {
+        let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../examples/shop");
+        let mut files: Vec<_> = ["sonder.yaml", "identity.yaml", "profile.yaml"].map(PathBuf::from).into();
+        for folder in ["events", "sources", "destinations"] {
+            let found = std::fs::read_dir(root.join(folder)).unwrap().map(|it| it.unwrap().file_name());
+            files.extend(found.map(|name| PathBuf::from(folder).join(name)));
+        }
+        let read = |path: &PathBuf| std::fs::read_to_string(root.join(path)).unwrap();
+        files.iter().map(|path| SourceFile { path: path.display().to_string(), text: read(path) }).collect()
+    }
+
+    #[test]
+    fn rules_with_pieces_of_others() {
+        static SHOP: LazyLock<Vec<SourceFile>> = LazyLock::new(shop);
+        let tried = |text: &str, _: &mut Chance| {
+            try_format(text);
+            let rules = SourceFile { path: "rules/r.sonder".to_owned(), text: text.to_owned() };
+            try_files(SHOP.iter().cloned().chain([rules]).collect())
+        };
+        run("grafts", graft::rules, tried);
     }
 
     #[test]

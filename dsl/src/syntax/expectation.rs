@@ -1,5 +1,6 @@
 //! Puts into words what the grammar expected at the place where it could not go on.
 
+use super::idiom;
 use crate::diagnostic::{Diagnostic, codes};
 use crate::source::{FileId, Span};
 
@@ -42,7 +43,8 @@ pub fn unexpected(file: FileId, text: &str, at: usize, mut expected: Vec<Expecte
         words => format!("expected {}", alternatives(words)),
     };
     let diagnostic = Diagnostic::error(codes::UNEXPECTED, message, span, label);
-    match found.and_then(|found| help(found, &expected)) {
+    let meant = |found| idiom::translate(text, at, found, &expected).map(str::to_owned);
+    match found.and_then(|found| meant(found).or_else(|| help(found, &expected))) {
         Some(help) => diagnostic.help(help),
         None => diagnostic,
     }

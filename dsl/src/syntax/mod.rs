@@ -8,6 +8,7 @@ pub mod ast;
 mod climb;
 mod expectation;
 pub mod format;
+mod idiom;
 mod literal;
 mod mistakes;
 mod parser;

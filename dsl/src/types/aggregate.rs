@@ -109,7 +109,7 @@ impl Checker<'_> {
                 "not known",
             );
             let known = builtin::ALL.iter().map(|builtin| builtin.name);
-            match suggest::nearest(&written, known.clone()) {
+            match suggest::nearest(&written, known.clone()).or_else(|| builtin::of_alias(&written)) {
                 Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
                 None => diagnostic.help(format!(
                     "the functions are {}",

@@ -55,6 +55,33 @@ fn of_other_languages() {
 }
 
 #[test]
+fn as_one_would_say_it() {
+    spec!(told(
+        &[
+            "count(view, last 7d) > = 3",
+            "count(view) >= 2 within 30d",
+            "count(view) >= 2 in last 7 days",
+            "did(view) last 7d",
+            "count(view, last 7d) between 3 and 5",
+            "did(add) and no order for 1h",
+            "last(view) > 30d ago",
+            "did(view, within 7d)",
+            "did(view, last month)",
+            "profile.country is \"NL\"",
+            "profile.country is not \"NL\"",
+            "did(view) and",
+            "or did(view)",
+            "sum(order.total) >= €100",
+            "most_common(view.category) == \"a\"",
+            "average(order.total) > 3",
+            "count_distinct(view.product) > 3",
+            "exists(view)",
+        ],
+        condition_errors
+    ));
+}
+
+#[test]
 fn of_time() {
     spec!(told(
         &[

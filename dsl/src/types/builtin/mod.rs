@@ -74,6 +74,27 @@ pub const LATER: [&str; 1] = ["consented"];
 /// What stands in a field of `show` only.
 pub const RECOMMEND: &str = "recommend";
 
+/// What functions are called in other languages and tools.
+const ALIASES: [(&str, &[&str]); 9] = [
+    ("avg", &["average", "mean"]),
+    ("count", &["count_if", "countif", "times", "frequency"]),
+    ("did", &["exists", "has", "happened", "performed", "any_of"]),
+    ("distinct", &["count_distinct", "unique", "uniq", "nunique", "distinct_count", "cardinality"]),
+    ("first", &["earliest", "first_value"]),
+    ("last", &["latest", "last_value", "most_recent"]),
+    ("since", &["ago", "days_since", "recency", "time_since"]),
+    ("sequence", &["funnel", "followed_by", "path", "steps"]),
+    ("top", &["most_common", "mode", "most_frequent", "favourite", "favorite"]),
+];
+
+/// The function that other languages and tools call so.
+#[must_use]
+pub fn of_alias(name: &str) -> Option<&'static str> {
+    let lower = name.to_lowercase();
+    let (ours, _) = ALIASES.iter().find(|(_, names)| names.contains(&lower.as_str()))?;
+    Some(ours)
+}
+
 /// The function of that name.
 #[must_use]
 pub fn find(name: &str) -> Option<&'static Builtin> {

@@ -7,6 +7,25 @@ say() { echo "plugins: $*"; }
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 cache="${SONDER_CACHE:-$HOME/.cache/sonder}/plugins"
 sonder="${SONDER_BIN:?the binary to try}"
+
+# ready FOLDER FILE: whether what FILE lists is installed in FOLDER; forgets it otherwise.
+ready() { cmp -s "$2" "$1/.ready" || { say "installing the compiler of $(basename "$1") into $1" >&2; rm -rf "$1"; mkdir -p "$1"; return 1; }; }
+
+componentize_js() {
+    ready "$cache/js" "$here/template/js/package.json" && return
+    cp "$here/template/js/package.json" "$cache/js/"
+    (cd "$cache/js" && npm install --no-audit --no-fund --loglevel=error >&2)
+    cp "$here/template/js/package.json" "$cache/js/.ready"
+}
+
+# For `make bench`: the folder that componentize-js is in, where there is a Node.js to run it.
+if [ "${1:-}" = --componentize-js ]; then
+    command -v npm >/dev/null || exit 1
+    componentize_js
+    echo "$cache/js/node_modules/.bin"
+    exit 0
+fi
+
 folder="$(mktemp -d)"
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
@@ -20,9 +39,6 @@ try() {
     say "what \`plugin new --lang $1\` makes builds and passes"
 }
 
-# ready FOLDER FILE: whether what FILE lists is installed in FOLDER; forgets it otherwise.
-ready() { cmp -s "$2" "$1/.ready" || { say "installing the compiler of $(basename "$1") into $1"; rm -rf "$1"; mkdir -p "$1"; return 1; }; }
-
 target=wasm32-unknown-unknown
 if command -v rustup >/dev/null && [ -d "$(rustc --print sysroot)/lib/rustlib/$target/lib" ]; then
     CARGO_TARGET_DIR="$cache/template" try rust hello-world
@@ -30,11 +46,7 @@ else
     say "rustup has no $target here, so the template in Rust is not built"
 fi
 
-if ! ready "$cache/js" "$here/template/js/package.json"; then
-    cp "$here/template/js/package.json" "$cache/js/"
-    (cd "$cache/js" && npm install --no-audit --no-fund --loglevel=error)
-    cp "$here/template/js/package.json" "$cache/js/.ready"
-fi
+componentize_js
 PATH="$cache/js/node_modules/.bin:$PATH" try js hello-script
 
 if ! ready "$cache/python" "$here/template/python/requirements.txt"; then

@@ -42,7 +42,7 @@ pub const REQUEST_TIME: Duration = Duration::from_secs(15);
 /// All waiting of one batch; after that its requests time out at once.
 pub const BATCH_WAIT: Duration = Duration::from_secs(60);
 /// Requests that one batch may make for each of its items, and besides.
-pub const REQUESTS_PER_ITEM: u32 = 4;
+pub const REQUESTS_PER_ITEM: u32 = 8;
 /// Log lines of one batch.
 pub const LOG_LINES: u32 = 100;
 /// Bytes of one log line, of a reason, and of other text that comes from outside.
@@ -68,3 +68,10 @@ pub const BATCH_BYTES: usize = 1 << 20;
 pub const BATCHES_IN_FLIGHT: usize = 4;
 /// People whose recent items are remembered for a destination's cap.
 pub const CAPPED_PEOPLE: usize = 1_000_000;
+
+/// People whose feed for pages is kept; beyond, whoever was told nothing for longest is forgotten.
+pub const FEEDS: usize = 100_000;
+/// Messages in one of them.
+pub const FEED_MESSAGES: usize = 20;
+/// Bytes of an item's payload in one of them.
+pub const FEED_ITEM_BYTES: usize = 16 << 10;

@@ -30,7 +30,7 @@ impl Destination for Chat {
     fn describe() -> Description {
         Description::new("chat", env!("CARGO_PKG_VERSION"))
             .summary("posts messages of journeys to a channel, through an incoming webhook as Slack has them")
-            .accepts([ItemKind::Message])
+            .accepts([ItemKind::Message, ItemKind::Erase])
             .action(Action {
                 name: "post".to_owned(),
                 summary: "a message in the webhook's channel".to_owned(),
@@ -79,6 +79,10 @@ impl Destination for Chat {
 sonder_plugin::destination!(Chat);
 
 fn request(config: &Config, item: &Item) -> Result<Request, Outcome> {
+    // An incoming webhook cannot take back what it posted: how long a channel keeps it is the workspace's to say.
+    if item.kind == ItemKind::Erase {
+        return Err(Outcome::Delivered);
+    }
     let text = item.text("text").ok_or_else(|| Outcome::Rejected("there is nothing in `text`".to_owned()))?;
     let text = if config.markup { text.to_owned() } else { escaped(text) };
     let mut body = json!({"text": text});

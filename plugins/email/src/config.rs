@@ -22,6 +22,9 @@ pub struct Config {
     /// What the service calls the templates that journeys name: `cart-reminder: d-1`, `cart-reminder.de: d-2`.
     #[serde(default)]
     pub templates: BTreeMap<String, String>,
+    /// In whose name Postmark is asked to erase people: an address of the account's.
+    #[serde(default)]
+    pub erase_as: Option<String>,
 }
 
 /// An API to send mail with.
@@ -50,6 +53,7 @@ pub fn schema() -> Value {
                 "additionalProperties": {"type": "string", "minLength": 1},
                 "description": "What the service calls the templates that journeys name: `name` or `name.locale`",
             },
+            "erase_as": {"type": "string", "minLength": 3, "description": "In whose name Postmark is asked to erase people: an address of the account's"},
         },
         "required": ["service", "from"],
         "additionalProperties": false,
@@ -72,6 +76,9 @@ pub fn check(config: &Config) -> Vec<Problem> {
             problems.push(Problem::at("/url", "is for the service `generic` only; leave it out"));
         }
         _ => {}
+    }
+    if config.erase_as.is_some() && config.service != Service::Postmark {
+        problems.push(Problem::at("/erase_as", "is for the service `postmark` only; leave it out"));
     }
     if config.stream.is_some() && config.service != Service::Postmark {
         problems.push(Problem::at("/stream", "is for the service `postmark` only; leave it out"));

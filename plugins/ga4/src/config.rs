@@ -29,6 +29,9 @@ pub struct Config {
     /// What people consented to.
     #[serde(default)]
     pub consent: Option<Consent>,
+    /// The number of the property that erased people are deleted from.
+    #[serde(default)]
+    pub erase_from: Option<String>,
 }
 
 /// The two consents that the service knows.
@@ -68,6 +71,7 @@ pub fn schema() -> Value {
             "user_id": {"type": "string", "minLength": 1, "description": "The identifier that is Google's user id"},
             "events": names("Google's names of events; others keep theirs"),
             "params": names("Parameters by property; other properties are not sent"),
+            "erase_from": {"type": "string", "pattern": "^[0-9]+$", "description": "The number of the property that erased people are deleted from"},
             "consent": {
                 "type": "object",
                 "properties": {"ad_user_data": consent, "ad_personalization": consent},

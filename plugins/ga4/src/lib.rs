@@ -4,6 +4,7 @@
 //! whatever it is told and keeps what it understands; so names and values are checked here. It knows no idempotency key.
 
 mod config;
+mod erase;
 mod event;
 
 use config::Config;
@@ -19,12 +20,13 @@ impl Destination for Ga4 {
     type Config = Config;
 
     fn describe() -> Description {
-        Description::new("ga4", env!("CARGO_PKG_VERSION"))
+        let description = Description::new("ga4", env!("CARGO_PKG_VERSION"))
             .summary("sends events, and who enters and leaves segments, to Google Analytics 4")
-            .accepts([ItemKind::Event, ItemKind::SegmentEntered, ItemKind::SegmentLeft])
+            .accepts([ItemKind::Event, ItemKind::SegmentEntered, ItemKind::SegmentLeft, ItemKind::Erase])
             .config(config::schema())
-            .hosts(["www.google-analytics.com", "region1.google-analytics.com"])
-            .secret("api_secret", "a Measurement Protocol API secret of the data stream")
+            .hosts(["www.google-analytics.com", "region1.google-analytics.com", erase::HOST, sonder_google::TOKEN_HOST])
+            .secret("api_secret", "a Measurement Protocol API secret of the data stream");
+        sonder_google::secrets_when(description, erase::SCOPE, json!({"required": ["erase_from"]}))
     }
 
     fn check(config: &Config) -> Vec<Problem> {
@@ -35,7 +37,7 @@ impl Destination for Ga4 {
         let mut outcomes = vec![Outcome::Delivered; items.len()];
         // A call is about one client.
         let mut clients: Vec<(Client<'_>, Vec<Entry>)> = Vec::new();
-        for (place, item) in items.iter().enumerate() {
+        for (place, item) in items.iter().enumerate().filter(|(_, item)| item.kind != ItemKind::Erase) {
             let read = Client::of(config, item).and_then(|client| Ok((client, event::read(config, now, item)?)));
             let (client, body) = match read {
                 Ok(read) => read,
@@ -53,6 +55,7 @@ impl Destination for Ga4 {
         for (client, entries) in &clients {
             together(entries, MOST, now, &mut outcomes, |entries| request(config, client, entries), alike);
         }
+        erase::all(config, now, items, &mut outcomes);
         outcomes
     }
 }

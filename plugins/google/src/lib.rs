@@ -12,10 +12,17 @@ pub const TOKEN_HOST: &str = "oauth2.googleapis.com";
 /// Adds the secrets that [`access_token`] needs.
 #[must_use]
 pub fn secrets(description: Description, scope: &str) -> Description {
+    secrets_when(description, scope, Value::Bool(true))
+}
+
+/// Adds them for configurations that fit a JSON Schema.
+#[must_use]
+pub fn secrets_when(description: Description, scope: &str, schema: Value) -> Description {
+    let refresh_token = format!("a refresh token of that client with the scope `{scope}`");
     description
-        .secret("client_id", "the OAuth client's id")
-        .secret("client_secret", "the OAuth client's secret")
-        .secret("refresh_token", &format!("a refresh token of that client with the scope `{scope}`"))
+        .secret_when("client_id", "the OAuth client's id", schema.clone())
+        .secret_when("client_secret", "the OAuth client's secret", schema.clone())
+        .secret_when("refresh_token", &refresh_token, schema)
 }
 
 /// An access token, as the value of `authorization`.

@@ -1,7 +1,7 @@
 //! For the tests of the sandbox: does whatever its configuration's `do` says, none of it nice.
 
 use serde::Deserialize;
-use sonder_plugin::{Description, Destination, Item, Level, Now, Outcome, Problem, Request, log};
+use sonder_plugin::{Description, Destination, Item, Level, Now, Outcome, Problem, Request, log, seal_push};
 
 struct Hostile;
 
@@ -96,6 +96,13 @@ impl Destination for Hostile {
                 };
                 items.iter().map(call).collect()
             }
+            "seal without end" => loop {
+                let _ = std::hint::black_box(seal_push(b"x", P256DH, AUTH, "token"));
+            },
+            "seal with no key" => all(match seal_push(b"x", P256DH, AUTH, "nowhere") {
+                Ok(_) => Outcome::Delivered,
+                Err(error) => Outcome::Rejected(format!("{error:?}")),
+            }),
             "header" => all(told(Request::get(&config.url).header("host", "elsewhere.example"))),
             "call often" => {
                 let answers = items.iter().map(|item| told(Request::post(&config.url).header("webhook-id", &item.id)));
@@ -107,6 +114,10 @@ impl Destination for Hostile {
 }
 
 sonder_plugin::destination!(Hostile);
+
+/// A browser's keys, from RFC 8291.
+const P256DH: &str = "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4";
+const AUTH: &str = "BTBZMqHH6r4Tts7J_aSIgg";
 
 /// Sends, and says what came of it.
 fn told(request: Request) -> Outcome {

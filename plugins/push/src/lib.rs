@@ -1,116 +1,100 @@
-//! The bundled destination `sonder/push@1`: push messages of journeys, through Firebase Cloud Messaging's HTTP v1 API.
-//!
-//! <https://firebase.google.com/docs/reference/fcm/rest/v1/projects.messages/send>. It knows no idempotency key; ours goes
-//! along as data, so that an app can tell a message that it has shown already.
+//! The bundled destination `sonder/push@1`: push messages of journeys, to apps through Firebase Cloud Messaging and to
+//! browsers through Web Push.
+
+mod fcm;
+mod web;
 
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::json;
 use sonder_google::access_token;
-use sonder_plugin::{
-    Action, Answer, Description, Destination, Item, ItemKind, Now, Outcome, Problem, Request, each, outcome,
-};
+use sonder_plugin::{Description, Destination, Item, ItemKind, Now, Outcome, Problem, each};
 
 struct Push;
 
-/// Whose apps.
+/// Which of the two, or both.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Config {
     /// The Firebase project.
-    project: String,
+    project: Option<String>,
+    /// Browsers.
+    web: Option<web::Web>,
 }
-
-/// The fields that are not data for the app.
-const OWN: [&str; 4] = ["token", "title", "body", "image"];
-const HOST: &str = "fcm.googleapis.com";
 
 impl Destination for Push {
     type Config = Config;
 
     fn describe() -> Description {
+        let has = |key: &str| json!({"required": [key]});
         let description = Description::new("push", env!("CARGO_PKG_VERSION"))
-            .summary("sends the push messages of journeys through Firebase Cloud Messaging")
-            .accepts([ItemKind::Message])
-            .action(Action {
-                name: "notify".to_owned(),
-                summary: "a notification on one device; fields of other names are data for the app".to_owned(),
-                schema: json!({
-                    "type": "object",
-                    "properties": {
-                        "token": {"type": "string", "description": "The device's registration token"},
-                        "title": {"type": "string"},
-                        "body": {"type": "string"},
-                        "image": {"type": "string", "description": "The address of a picture"},
-                    },
-                    "required": ["token", "title"],
-                    "additionalProperties": true,
-                }),
-            })
+            .summary("sends the push messages of journeys through Firebase Cloud Messaging and Web Push")
+            .accepts([ItemKind::Message, ItemKind::Erase])
+            .action(fcm::action())
+            .action(web::action())
             .config(json!({
                 "type": "object",
-                "properties": {"project": {"type": "string", "pattern": "^[a-z][a-z0-9-]*$", "description": "The Firebase project"}},
-                "required": ["project"],
+                "properties": {
+                    "project": {"type": "string", "pattern": "^[a-z][a-z0-9-]*$", "description": "The Firebase project"},
+                    "web": web::schema(),
+                },
+                "anyOf": [has("project"), has("web")],
                 "additionalProperties": false,
             }))
-            .hosts([HOST, sonder_google::TOKEN_HOST]);
-        sonder_google::secrets(description, "https://www.googleapis.com/auth/firebase.messaging")
+            // Which push services there are is the browsers' to say, and which of them may be called the project's.
+            .hosts([fcm::HOST, sonder_google::TOKEN_HOST, "*"])
+            .secret_when(web::KEY, "the private key that browsers subscribe with the public one of: 32 bytes in base64url", has("web"));
+        sonder_google::secrets_when(description, fcm::SCOPE, has("project"))
     }
 
     fn check(_config: &Config) -> Vec<Problem> {
         Vec::new()
     }
 
+    /// Each way out on its own: one that asks for quiet does not hold up the other. Nothing about anybody is kept at push
+    /// services but for the time that a message waits there, so that there is nobody to erase.
     fn deliver(config: &Config, now: Now, items: &[Item]) -> Vec<Outcome> {
-        if items.is_empty() {
-            return Vec::new();
-        }
-        match access_token(now) {
-            Ok(token) => each(items, now, |item| request(config, &token, item), judge),
-            Err(outcome) => vec![outcome; items.len()],
-        }
+        let of = |web: bool| -> Vec<Item> {
+            let wanted = |item: &&Item| item.kind != ItemKind::Erase && (item.name == "web") == web;
+            items.iter().filter(wanted).cloned().collect()
+        };
+        let mut to_browsers = to_browsers(config, now, &of(true)).into_iter();
+        let mut to_apps = to_apps(config, now, &of(false)).into_iter();
+        let told = |item: &Item| match (item.kind, item.name.as_str()) {
+            (ItemKind::Erase, _) => Some(Outcome::Delivered),
+            (_, "web") => to_browsers.next(),
+            _ => to_apps.next(),
+        };
+        items.iter().filter_map(told).collect()
     }
 }
 
 sonder_plugin::destination!(Push);
 
-fn request(config: &Config, authorization: &str, item: &Item) -> Result<Request, Outcome> {
-    let needed =
-        |field: &str| item.text(field).ok_or_else(|| Outcome::Rejected(format!("there is nothing in `{field}`")));
-    let token = needed("token")?;
-    let mut notification = json!({"title": needed("title")?});
-    for field in ["body", "image"] {
-        if let Some(text) = item.text(field) {
-            notification[field] = text.into();
-        }
+fn to_browsers(config: &Config, now: Now, items: &[Item]) -> Vec<Outcome> {
+    match &config.web {
+        Some(web) => each(items, now, |item| web::request(web, item), web::judge),
+        None => refused(items, "`web` is not in the destination's configuration"),
     }
-    let mut data = Map::from_iter([("sonder_id".to_owned(), Value::from(item.id.as_str()))]);
-    for (name, value) in item.payload.iter().filter(|(name, value)| !OWN.contains(&name.as_str()) && !value.is_null()) {
-        // Values of data are texts.
-        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        data.insert(name.clone(), Value::from(text));
-    }
-    let body = json!({"message": {"token": token, "notification": notification, "data": data}});
-    Ok(Request::post(&format!("https://{HOST}/v1/projects/{}/messages:send", config.project))
-        .header("authorization", authorization)
-        .json(&body))
 }
 
-/// A device that is gone, or another project's, is the item's trouble, not the credentials'.
-/// <https://firebase.google.com/docs/reference/fcm/rest/v1/ErrorCode>
-fn judge(answer: &Answer, now: Now) -> Outcome {
-    let Some(response) = answer.as_ref().ok().filter(|response| matches!(response.status, 403 | 404 | 429)) else {
-        return outcome(answer, now);
+fn to_apps(config: &Config, now: Now, items: &[Item]) -> Vec<Outcome> {
+    let Some(project) = &config.project else {
+        return refused(items, "`project` is not in the destination's configuration");
     };
-    let told: Value = serde_json::from_slice(&response.body).unwrap_or_default();
-    let details = told["error"]["details"].as_array();
-    let code = details.and_then(|details| details.iter().find_map(|detail| detail["errorCode"].as_str()));
-    match (response.status, code) {
-        (404, Some("UNREGISTERED")) => Outcome::Rejected("the device is not registered any more".to_owned()),
-        (403, Some("SENDER_ID_MISMATCH")) => {
-            Outcome::Rejected("the device is registered with another project".to_owned())
-        }
-        // Without a `Retry-After` a minute is what the service asks for.
-        (429, _) => Outcome::RetryAfter(response.retry_after(now).unwrap_or(60)),
-        _ => outcome(answer, now),
+    if items.is_empty() {
+        return Vec::new();
     }
+    match access_token(now) {
+        Ok(token) => each(items, now, |item| fcm::request(project, &token, item), fcm::judge),
+        Err(outcome) => vec![outcome; items.len()],
+    }
+}
+
+fn refused(items: &[Item], why: &str) -> Vec<Outcome> {
+    vec![Outcome::Rejected(why.to_owned()); items.len()]
+}
+
+/// A text that an item must have.
+fn needed<'a>(item: &'a Item, field: &str) -> Result<&'a str, Outcome> {
+    item.text(field).ok_or_else(|| Outcome::Rejected(format!("there is nothing in `{field}`")))
 }

@@ -4,7 +4,7 @@ use crate::bindings::sonder::destination::host;
 use crate::{Now, Outcome};
 use serde::Serialize;
 
-pub use host::{Response, SendError};
+pub use host::{Response, SealError, SendError};
 
 /// An HTTP request to be sent by the host.
 #[derive(Clone, Debug)]
@@ -88,6 +88,15 @@ impl Response {
         let wait = parse_http_date(value)?.saturating_sub(now.seconds());
         Some(u32::try_from(wait).unwrap_or(u32::MAX))
     }
+}
+
+/// Encrypts the body of a Web Push message for the subscription whose `keys` are `p256dh` and `auth`; the sender's keys are made
+/// of the secret of the name `key`, which stays with the host. The result has the content coding `aes128gcm`.
+///
+/// # Errors
+/// When these are no keys of a subscription, the text is too long, or the secret is none.
+pub fn seal_push(plain: &[u8], p256dh: &str, auth: &str, key: &str) -> Result<Vec<u8>, SealError> {
+    host::seal_push(plain, p256dh, auth, key)
 }
 
 /// What an answer usually means: 2xx is delivered; 401 and 403 are unauthorized; 408, 425, 429, 5xx, redirects and no

@@ -50,6 +50,11 @@ impl Item {
         self.person.iter().find(|identifier| identifier.kind == kind).map(|identifier| identifier.value.as_str())
     }
 
+    /// All values of a kind of identifier.
+    pub fn identifiers<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a str> {
+        self.person.iter().filter(move |it| it.kind == kind).map(|it| it.value.as_str())
+    }
+
     /// A text of the payload, unless it is empty.
     #[must_use]
     pub fn text(&self, field: &str) -> Option<&str> {

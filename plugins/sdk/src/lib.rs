@@ -44,7 +44,7 @@ mod item;
 
 pub use deliver::{Answer, Entry, alike, each, together};
 pub use describe::{Action, Description, SecretNeed};
-pub use http::{Request, Response, SendError, outcome};
+pub use http::{Request, Response, SealError, SendError, outcome, seal_push};
 pub use item::{Identifier, Item, ItemKind, Now, Outcome, Problem};
 
 /// The interface as generated from `plugins/wit`; the rest of this crate is what authors use.

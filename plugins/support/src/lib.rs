@@ -3,6 +3,8 @@
 //! <https://developer.zendesk.com/api-reference/ticketing/tickets/tickets/#create-ticket>; the idempotency key is
 //! <https://developer.zendesk.com/api-reference/ticketing/introduction/#idempotency>.
 
+mod erase;
+
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sonder_plugin::{Action, Description, Destination, Item, ItemKind, Now, Outcome, Problem, Request, each, outcome};
@@ -28,8 +30,8 @@ impl Destination for Support {
 
     fn describe() -> Description {
         Description::new("support", env!("CARGO_PKG_VERSION"))
-            .summary("opens tickets at a Zendesk support desk")
-            .accepts([ItemKind::Message])
+            .summary("opens tickets at a Zendesk support desk; erased people are deleted for good")
+            .accepts([ItemKind::Message, ItemKind::Erase])
             .action(Action {
                 name: "ticket".to_owned(),
                 summary: "a new ticket; its requester is the person, where an e-mail address is known".to_owned(),
@@ -68,7 +70,15 @@ impl Destination for Support {
     }
 
     fn deliver(config: &Config, now: Now, items: &[Item]) -> Vec<Outcome> {
-        each(items, now, |item| request(config, item), outcome)
+        let mut outcomes = Vec::with_capacity(items.len());
+        // In order: a ticket for somebody, then their erasure.
+        for part in items.chunk_by(|a, b| a.kind == b.kind) {
+            match part.first().map(|item| item.kind) {
+                Some(ItemKind::Erase) => outcomes.extend(part.iter().map(|item| erase::person(config, now, item))),
+                _ => outcomes.extend(each(part, now, |item| request(config, item), outcome)),
+            }
+        }
+        outcomes
     }
 }
 

@@ -116,9 +116,22 @@ pub struct RecordedRequest {
     /// Those that matter.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
-    /// JSON, or text.
+    /// JSON, or text; of a Web Push message, what was encrypted.
     #[serde(default)]
     pub body: Value,
+    /// Who can read the body of a Web Push message.
+    #[serde(default)]
+    pub subscription: Option<RecordedSubscription>,
+}
+
+/// The keys that a browser has and keeps.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecordedSubscription {
+    /// Base64url.
+    pub private_key: String,
+    /// Base64url.
+    pub auth: String,
 }
 
 /// An answer.

@@ -27,7 +27,7 @@ mod trouble;
 pub use exchange::{ExchangeError, Exchanges};
 pub use report::{Check, Report, Section};
 
-use crate::host::{Host, HostConfig, Plugin, PluginError};
+use crate::host::{Host, HostConfig, HostError, Plugin, PluginError};
 use bench::Bench;
 use recorder::Recorder;
 use std::sync::Arc;
@@ -40,16 +40,20 @@ pub enum ConformanceError {
     Plugin(#[from] PluginError),
     /// The sandbox cannot be made on this machine.
     #[error(transparent)]
-    Host(#[from] crate::host::HostError),
+    Host(#[from] HostError),
 }
 
-/// Tries a component with recorded exchanges.
+/// Tries a component with recorded exchanges, in a sandbox that `make` makes of the kit's configuration.
 ///
 /// # Errors
 /// When it is no plugin at all. What it does wrong is in the report.
-pub fn test(wasm: &[u8], files: &[Exchanges]) -> Result<Report, ConformanceError> {
+pub fn test(
+    wasm: &[u8],
+    files: &[Exchanges],
+    make: impl FnOnce(HostConfig) -> Result<Host, HostError>,
+) -> Result<Report, ConformanceError> {
     let recorder = Arc::new(Recorder::default());
-    let host = Host::new(HostConfig { http: Some(Arc::clone(&recorder) as _), ..HostConfig::default() })?;
+    let host = make(HostConfig { http: Some(Arc::clone(&recorder) as _), ..HostConfig::default() })?;
     let plugin = host.plugin(wasm)?;
     let it = plugin.description();
     let mut sections = vec![Section { title: "what it says of itself".to_owned(), checks: description(&plugin) }];
@@ -74,6 +78,6 @@ fn description(plugin: &Plugin) -> Vec<Check> {
     let it = plugin.description();
     vec![
         Check::of("it has a summary", !it.summary.is_empty(), || "`summary` is empty".to_owned()),
-        Check::of("its configuration has a schema", it.has_config_schema(), || "`config` is missing".to_owned()),
+        Check::of("its configuration has a schema", it.config_schema().is_some(), || "`config` is missing".to_owned()),
     ]
 }

@@ -4,6 +4,7 @@ use super::bench::{Bench, Run, recorded};
 use super::exchange::{Exchange, Exchanges, Kind, RecordedRequest};
 use super::recorder::Seen;
 use super::report::Check;
+use crate::host::web_push;
 use serde_json::Value;
 use sonder_dsl::model::PluginDescription;
 
@@ -73,7 +74,13 @@ fn differences(bench: &Bench<'_>, seen: &Seen, wanted: &RecordedRequest) -> Vec<
         let got = seen.headers.iter().find(|(seen, _)| seen.eq_ignore_ascii_case(name));
         compare(&format!("the header `{name}`"), got.map_or_else(String::new, |(_, got)| got.clone()), value);
     }
-    let body = String::from_utf8_lossy(&seen.body).into_owned();
+    let body = match &wanted.subscription {
+        None => String::from_utf8_lossy(&seen.body).into_owned(),
+        Some(it) => match web_push::open(&seen.body, &it.private_key, &it.auth) {
+            Some(plain) => String::from_utf8_lossy(&plain).into_owned(),
+            None => "what its subscription cannot read".to_owned(),
+        },
+    };
     match &wanted.body {
         Value::Null => compare("the body", body, ""),
         Value::String(text) => compare("the body", body, text),

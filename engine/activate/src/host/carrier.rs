@@ -5,7 +5,7 @@ use super::desk::{Desk, Link};
 use super::network::Http;
 use super::plugin::Plugin;
 use super::request::Reach;
-use super::sandbox::{self, Budget};
+use super::sandbox::Budget;
 use super::secret::Secrets;
 use super::storage::Shelf;
 use crate::limits;
@@ -80,14 +80,14 @@ impl Carrier {
             reach: Arc::clone(&self.reach),
             secrets: Arc::clone(&self.secrets),
             writes: self.shelf.begin(),
+            now,
             deadline: Instant::now() + limits::BATCH_WAIT,
             requests_left: requests,
         };
         let desk = Desk::new(Arc::clone(&self.name), Some(link));
         let millis = u64::try_from(now.0 / 1_000).unwrap_or(0);
-        let (outcomes, desk) = sandbox::run(self.plugin.component(), self.budget, desk, |store, plugin| {
-            plugin.call_deliver(store, &self.config, millis, items)
-        });
+        let (outcomes, desk) =
+            self.plugin.run(self.budget, desk, |store, plugin| plugin.call_deliver(store, &self.config, millis, items));
         let outcomes = outcomes.map_err(|reason| BatchFailure::Plugin(desk.shown(reason)))?;
         if outcomes.len() != items.len() {
             return Err(BatchFailure::Plugin(format!(

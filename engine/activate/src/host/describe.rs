@@ -68,10 +68,15 @@ impl Description {
         self.accepts.is_empty() || self.accepts.iter().any(|accepted| accepted == kind_name(kind))
     }
 
-    /// Whether it says what a configuration holds.
+    /// The JSON Schema of its configuration, where it says one.
     #[must_use]
-    pub const fn has_config_schema(&self) -> bool {
-        self.config.is_some()
+    pub const fn config_schema(&self) -> Option<&Value> {
+        self.config.as_ref()
+    }
+
+    /// The kinds of items that it takes.
+    pub fn taken(&self) -> impl Iterator<Item = &'static str> {
+        ALL_KINDS.into_iter().filter(|kind| self.takes(*kind)).map(kind_name)
     }
 
     /// What is wrong with a configuration as far as the schema says: (JSON pointer, what).

@@ -1,13 +1,15 @@
 //! What a running batch may ask of the host: the functions that `plugins/wit` imports.
 
-use super::bindings::host::{Host, Level, Request, Response, SendError};
+use super::bindings::host::{Host, Level, Request, Response, SealError, SendError};
 use super::bindings::types;
 use super::network::Http;
 use super::request::{self, Reach};
 use super::sandbox::Sandbox;
 use super::secret::Secrets;
 use super::storage::Writes;
+use super::web_push::Subscription;
 use crate::limits;
+use sonder_dsl::time::Moment;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -30,6 +32,8 @@ pub struct Link {
     pub secrets: Arc<Secrets>,
     /// What it keeps.
     pub writes: Writes,
+    /// When the batch began, by the engine's clock.
+    pub now: Moment,
     /// When waiting is over.
     pub deadline: Instant,
     /// How many more requests it may make.
@@ -83,7 +87,7 @@ impl Desk {
             )));
         };
         link.requests_left = requests_left;
-        let prepared = request::prepare(request, &link.reach, &link.secrets)?;
+        let prepared = request::prepare(request, &link.reach, &link.secrets, link.now)?;
         let within = link.deadline.saturating_duration_since(Instant::now());
         if within < Duration::from_millis(1) {
             return Err(SendError::Timeout);
@@ -116,6 +120,16 @@ impl Host for Sandbox {
             tracing::warn!(destination = &*self.desk.name, reason, "a request was denied");
         }
         answer
+    }
+
+    /// Its time counts as the plugin's own: it is work, not waiting.
+    fn seal_push(&mut self, plain: Vec<u8>, p256dh: String, auth: String, key: String) -> Result<Vec<u8>, SealError> {
+        let Some(link) = &self.desk.link else {
+            return Err(SealError::Denied("nothing can be encrypted while a plugin is asked what it is".to_owned()));
+        };
+        let sender = link.secrets.web_push(&key).map_err(|error| SealError::Denied(error.to_string()))?;
+        let subscription = Subscription::new(&p256dh, &auth).ok_or(SealError::Subscription)?;
+        sender.seal(&plain, &subscription).ok_or(SealError::TooLarge)
     }
 
     fn log(&mut self, level: Level, message: String) {

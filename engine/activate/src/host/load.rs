@@ -2,6 +2,7 @@
 
 use super::bundled::{self, BUNDLED};
 use super::carrier::{Carrier, Shared};
+use super::native::{self, NATIVE};
 use super::plugin::Plugin;
 use super::request::Reach;
 use super::sandbox::Budget;
@@ -22,7 +23,14 @@ use std::time::Duration;
 #[derive(Clone, Default)]
 pub struct Plugins {
     // By the names of destinations.
-    carriers: BTreeMap<String, Shared>,
+    bound: BTreeMap<String, Bound>,
+}
+
+/// A destination that is ready to deliver.
+#[derive(Clone)]
+enum Bound {
+    Sandboxed(Shared),
+    Native(Arc<Description>, Arc<dyn Transport>),
 }
 
 /// Something wrong with a destination.
@@ -51,16 +59,19 @@ impl Plugins {
         project: &Path,
         environment: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, Vec<PluginProblem>> {
-        let mut carriers = BTreeMap::new();
+        let mut bound = BTreeMap::new();
         let mut problems = Vec::new();
         for destination in destinations {
             let mut found = Found { destination, problems: &mut problems };
-            let Some(plugin) = find(host, destination, project, &mut found) else { continue };
-            if let Some(carrier) = bind(host, plugin, destination, environment, &mut found) {
-                carriers.insert(destination.name.clone(), Shared(Arc::new(carrier)));
-            }
+            let ready = match native::describe(&destination.plugin) {
+                Some(description) => bind_native(host, description, &mut found),
+                None => find(host, destination, project, &mut found)
+                    .and_then(|plugin| bind(host, plugin, destination, environment, &mut found))
+                    .map(|carrier| Bound::Sandboxed(Shared(Arc::new(carrier)))),
+            };
+            bound.extend(ready.map(|ready| (destination.name.clone(), ready)));
         }
-        if problems.is_empty() { Ok(Self { carriers }) } else { Err(problems) }
+        if problems.is_empty() { Ok(Self { bound }) } else { Err(problems) }
     }
 
     /// Binds one plugin to one destination, whatever plugin that names.
@@ -71,8 +82,8 @@ impl Plugins {
         let mut problems = Vec::new();
         let mut found = Found { destination, problems: &mut problems };
         let carrier = bind(host, Arc::clone(plugin), destination, &|_| None, &mut found);
-        let carriers = carrier.map(|carrier| (destination.name.clone(), Shared(Arc::new(carrier))));
-        if problems.is_empty() { Ok(Self { carriers: carriers.into_iter().collect() }) } else { Err(problems) }
+        let bound = carrier.map(|carrier| (destination.name.clone(), Bound::Sandboxed(Shared(Arc::new(carrier)))));
+        if problems.is_empty() { Ok(Self { bound: bound.into_iter().collect() }) } else { Err(problems) }
     }
 
     /// Delivers one batch to a destination, on this thread.
@@ -82,20 +93,29 @@ impl Plugins {
         items: &[Item],
         now: Moment,
     ) -> Option<Result<Vec<Answer>, BatchFailure>> {
-        self.carriers.get(destination).map(|shared| shared.0.run(items, now))
+        match self.bound.get(destination)? {
+            Bound::Sandboxed(shared) => Some(shared.0.run(items, now)),
+            Bound::Native(..) => None,
+        }
     }
 
     /// What the outbox delivers with.
     #[must_use]
     pub fn transports(&self) -> Transports {
-        let transport = |shared: &Shared| Arc::new(shared.clone()) as Arc<dyn Transport>;
-        self.carriers.iter().map(|(name, shared)| (name.clone(), transport(shared))).collect()
+        let transport = |bound: &Bound| match bound {
+            Bound::Sandboxed(shared) => Arc::new(shared.clone()) as Arc<dyn Transport>,
+            Bound::Native(_, transport) => Arc::clone(transport),
+        };
+        self.bound.iter().map(|(name, bound)| (name.clone(), transport(bound))).collect()
     }
 
     /// What the plugin of a destination says of itself.
     #[must_use]
     pub fn description(&self, destination: &str) -> Option<&Description> {
-        self.carriers.get(destination).map(|shared| shared.0.plugin.description())
+        self.bound.get(destination).map(|bound| match bound {
+            Bound::Sandboxed(shared) => shared.0.plugin.description(),
+            Bound::Native(description, _) => &**description,
+        })
     }
 }
 
@@ -108,6 +128,12 @@ impl Found<'_> {
     fn add(&mut self, path: &str, message: String, help: Option<String>) {
         let destination = self.destination.name.clone();
         self.problems.push(PluginProblem { destination, path: path.to_owned(), message, help });
+    }
+
+    fn add_to_config(&mut self, pointer: &str, message: String) {
+        let key = pointer.trim_start_matches('/').replace('/', ".");
+        let message = if key.is_empty() { message } else { format!("`{key}` {message}") };
+        self.add(&format!("/config{pointer}"), message, None);
     }
 }
 
@@ -152,11 +178,47 @@ fn bind(
     })
 }
 
+/// A destination that is part of the engine.
+fn bind_native(host: &Host, description: Description, found: &mut Found<'_>) -> Option<Bound> {
+    let before = found.problems.len();
+    let destination = found.destination;
+    for (pointer, message) in description.config_problems(&destination.config) {
+        found.add_to_config(&pointer, message);
+    }
+    for (is_there, key) in [
+        (!destination.allow.is_empty(), "allow"),
+        (destination.allow_private, "allow_private"),
+        (!destination.secrets.is_empty(), "secrets"),
+    ] {
+        if is_there {
+            found.add(&format!("/{key}"), format!("`{}` calls no service", destination.plugin), None);
+        }
+    }
+    check_kinds(&description, destination, found);
+    if found.problems.len() > before {
+        return None;
+    }
+    let Some(native) = host.native(&destination.plugin) else {
+        found.add("/plugin", format!("`{}` is not to be had here", destination.plugin), None);
+        return None;
+    };
+    match native.bind(destination) {
+        Ok(transport) => Some(Bound::Native(Arc::new(description), transport)),
+        Err((pointer, message)) => {
+            found.add_to_config(&pointer, message);
+            None
+        }
+    }
+}
+
 /// What a plugin says of itself, by its name as destinations write it.
 ///
 /// # Errors
 /// Why it can't be asked.
 pub fn describe(host: &Host, name: &str, project: &Path) -> Result<Description, String> {
+    if let Some(description) = native::describe(name) {
+        return Ok(description);
+    }
     named(host, name, project).map(|plugin| plugin.description().clone()).map_err(|(message, _)| message)
 }
 
@@ -175,7 +237,8 @@ fn named(host: &Host, name: &str, project: &Path) -> Result<Arc<Plugin>, (String
     let loaded = if let Some(bundled) = bundled::find(name) {
         host.plugin(bundled.wasm)
     } else if name.starts_with("sonder/") {
-        let all = BUNDLED.map(|plugin| format!("`{}`", plugin.name)).join(", ");
+        let all = BUNDLED.iter().map(|plugin| plugin.name).chain(NATIVE);
+        let all = all.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
         return Err((format!("there is no bundled plugin `{name}`"), Some(format!("there are {all}"))));
     } else {
         let path = Path::new(name);
@@ -203,9 +266,7 @@ fn check_config(plugin: &Plugin, destination: &Destination, found: &mut Found<'_
     match plugin.check(&destination.config) {
         Ok(problems) => {
             for (pointer, message) in problems {
-                let key = pointer.trim_start_matches('/').replace('/', ".");
-                let message = if key.is_empty() { message } else { format!("`{key}` {message}") };
-                found.add(&format!("/config{pointer}"), message, None);
+                found.add_to_config(&pointer, message);
             }
         }
         Err(reason) => found.add("/config", format!("the plugin cannot check it: {reason}"), None),

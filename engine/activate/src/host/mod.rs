@@ -4,10 +4,11 @@
 //! |---|---|
 //! | [`plugin`] | a component, compiled and asked what it is |
 //! | [`load`] | a project's destinations, each bound to its plugin, secrets and reach |
-//! | [`sandbox`] | one instance for one batch: memory, stack, time |
+//! | [`native`] | destinations that no component could be, described as one |
+//! | [`sandbox`], [`clock`] | one instance for one batch: memory, stack, time |
 //! | [`desk`] | what a running batch may ask: send, log, get, set |
 //! | [`request`], [`address`], [`network`] | where requests may go, and how they get there |
-//! | [`secret`], [`sign`] | what is filled in on the host's side |
+//! | [`secret`], [`sign`], [`web_push`] | what is filled in on the host's side |
 //! | [`storage`] | what plugins keep |
 //!
 //! Invariants: no WASI; a fresh instance for each batch, so that a trap fails that batch alone; a secret enters no
@@ -17,9 +18,11 @@ pub mod address;
 mod bindings;
 pub mod bundled;
 mod carrier;
+mod clock;
 pub mod describe;
 pub mod desk;
 pub mod load;
+pub mod native;
 pub mod network;
 pub mod plugin;
 pub mod request;
@@ -27,6 +30,7 @@ mod sandbox;
 pub mod secret;
 pub mod sign;
 pub mod storage;
+pub mod web_push;
 
 pub use bindings::host::{Response, SendError};
 pub use describe::Description;
@@ -35,6 +39,8 @@ pub use plugin::{Plugin, PluginError};
 
 use crate::limits;
 use bindings::Destination;
+use clock::Clock;
+use native::Natives;
 use network::{Http, Network};
 use parking_lot::Mutex;
 use sandbox::Sandbox;
@@ -54,6 +60,8 @@ pub struct HostConfig {
     pub storage: Option<PathBuf>,
     /// What sends requests; the network unless a test says otherwise.
     pub http: Option<Arc<dyn Http>>,
+    /// Destinations that are part of the engine.
+    pub natives: Natives,
 }
 
 /// The sandbox: one for the whole engine, through all reloads. Cheap to clone.
@@ -62,9 +70,11 @@ pub struct Host(Arc<Shared>);
 
 struct Shared {
     engine: Engine,
+    clock: Arc<Clock>,
     linker: Linker<Sandbox>,
     http: Arc<dyn Http>,
     storage: Arc<dyn Storage>,
+    natives: Natives,
     // By content, so that a reload compiles only what is new.
     plugins: Mutex<BTreeMap<u128, Weak<Plugin>>>,
 }
@@ -85,7 +95,7 @@ impl Host {
         let mut linker = Linker::new(&engine);
         Destination::add_to_linker::<_, HasSelf<_>>(&mut linker, |sandbox: &mut Sandbox| sandbox)
             .map_err(|error| failed(&error))?;
-        start_ticking(&engine).map_err(|error| failed(&error))?;
+        let clock = Arc::new(Clock::start(&engine).map_err(|error| failed(&error))?);
         let http: Arc<dyn Http> = match config.http {
             Some(http) => http,
             None => Arc::new(Network::new(None).map_err(|error| failed(&error))?),
@@ -94,7 +104,8 @@ impl Host {
             Some(directory) => Arc::new(InDirectory::new(&directory)),
             None => Arc::new(InMemory::default()),
         };
-        Ok(Self(Arc::new(Shared { engine, linker, http, storage, plugins: Mutex::default() })))
+        let natives = config.natives;
+        Ok(Self(Arc::new(Shared { engine, clock, linker, http, storage, natives, plugins: Mutex::default() })))
     }
 
     /// Compiles a component and asks it what it is. The same bytes are compiled once.
@@ -106,7 +117,7 @@ impl Host {
         if let Some(known) = self.0.plugins.lock().get(&content).and_then(Weak::upgrade) {
             return Ok(known);
         }
-        let plugin = Arc::new(Plugin::compile(&self.0.engine, &self.0.linker, wasm)?);
+        let plugin = Arc::new(Plugin::compile(&self.0.engine, &self.0.clock, &self.0.linker, wasm)?);
         let mut plugins = self.0.plugins.lock();
         plugins.retain(|_, plugin| plugin.strong_count() > 0);
         plugins.insert(content, Arc::downgrade(&plugin));
@@ -115,6 +126,10 @@ impl Host {
 
     fn http(&self) -> Arc<dyn Http> {
         Arc::clone(&self.0.http)
+    }
+
+    fn native(&self, name: &str) -> Option<&dyn native::Bind> {
+        self.0.natives.get(name).map(AsRef::as_ref)
     }
 
     fn storage(&self) -> Arc<dyn Storage> {
@@ -135,18 +150,4 @@ fn engine(cache: Option<PathBuf>) -> wasmtime::Result<Engine> {
         config.cache(Some(Cache::new(cache)?));
     }
     Engine::new(&config)
-}
-
-/// Asks running instances, tick by tick, whether their time is over. Ends with the engine.
-fn start_ticking(engine: &Engine) -> std::io::Result<()> {
-    let engine = engine.weak();
-    let tick = move || {
-        while let Some(engine) = engine.upgrade() {
-            engine.increment_epoch();
-            drop(engine);
-            std::thread::sleep(limits::TICK);
-        }
-    };
-    std::thread::Builder::new().name("plugin clock".to_owned()).stack_size(128 << 10).spawn(tick)?;
-    Ok(())
 }

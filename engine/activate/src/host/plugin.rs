@@ -1,14 +1,16 @@
 //! A component that is a destination: checked for what it imports, compiled, and asked what it is.
 
-use super::bindings::DestinationPre;
+use super::bindings::{Destination, DestinationPre};
+use super::clock::Clock;
 use super::describe::Description;
 use super::desk::Desk;
 use super::sandbox::{self, Budget, Sandbox};
 use crate::limits;
 use serde_json::Value;
 use std::sync::Arc;
-use wasmtime::Engine;
+use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, Linker};
+use wasmtime::{Engine, Store};
 
 /// The interface, and its major version, that this engine has.
 const INTERFACE: &str = "sonder:destination/";
@@ -17,7 +19,9 @@ const MAJOR: &str = "1";
 /// A loaded plugin.
 pub struct Plugin {
     description: Description,
+    calls: Vec<String>,
     component: DestinationPre<Sandbox>,
+    clock: Arc<Clock>,
 }
 
 /// Why something cannot be a plugin.
@@ -56,7 +60,12 @@ impl Plugin {
     ///
     /// # Errors
     /// Why it cannot be a destination.
-    pub(super) fn compile(engine: &Engine, linker: &Linker<Sandbox>, wasm: &[u8]) -> Result<Self, PluginError> {
+    pub(super) fn compile(
+        engine: &Engine,
+        clock: &Arc<Clock>,
+        linker: &Linker<Sandbox>,
+        wasm: &[u8],
+    ) -> Result<Self, PluginError> {
         if wasm.len() > limits::COMPONENT_BYTES {
             return Err(PluginError::TooLarge);
         }
@@ -65,23 +74,35 @@ impl Plugin {
         }
         let component = Component::from_binary(engine, wasm)
             .map_err(|error| PluginError::NotAComponent(error.root_cause().to_string()))?;
-        for (name, _) in component.component_type().imports(engine) {
+        let mut calls = Vec::new();
+        for (name, import) in component.component_type().imports(engine) {
             check_import(name)?;
+            if let ComponentItem::ComponentInstance(instance) = import.ty {
+                let functions =
+                    instance.exports(engine).filter(|(_, it)| matches!(it.ty, ComponentItem::ComponentFunc(_)));
+                calls.extend(functions.map(|(name, _)| name.to_owned()));
+            }
         }
         let shape = |error: wasmtime::Error| PluginError::Shape(format!("{error:#}"));
         let component = linker.instantiate_pre(&component).map_err(shape)?;
         let component = DestinationPre::new(component).map_err(shape)?;
         let desk = Desk::new(Arc::from("plugin"), None);
-        let (described, _) = sandbox::run(&component, ASKING, desk, |store, plugin| plugin.call_describe(store));
+        let (described, _) = sandbox::run(&component, clock, ASKING, desk, |store, plugin| plugin.call_describe(store));
         let text = described.map_err(PluginError::Describe)?;
         let description = Description::read(&text).map_err(PluginError::Description)?;
-        Ok(Self { description, component })
+        Ok(Self { description, calls, component, clock: Arc::clone(clock) })
     }
 
     /// What it says of itself.
     #[must_use]
     pub const fn description(&self) -> &Description {
         &self.description
+    }
+
+    /// The functions of the interface that it calls.
+    #[must_use]
+    pub fn calls(&self) -> &[String] {
+        &self.calls
     }
 
     /// What is wrong with a configuration, by its schema and, where that fits, by the plugin itself: (JSON pointer, what).
@@ -95,14 +116,19 @@ impl Plugin {
         }
         let config = config.to_string();
         let desk = Desk::new(Arc::from(self.description.name.as_str()), None);
-        let (checked, desk) =
-            sandbox::run(&self.component, ASKING, desk, |store, plugin| plugin.call_check(store, &config));
+        let (checked, desk) = self.run(ASKING, desk, |store, plugin| plugin.call_check(store, &config));
         let shown = |problem: super::bindings::types::Problem| (desk.shown(problem.path), desk.shown(problem.message));
         Ok(checked?.into_iter().take(MAX_PROBLEMS).map(shown).collect())
     }
 
-    pub(super) const fn component(&self) -> &DestinationPre<Sandbox> {
-        &self.component
+    /// Calls it once, in an instance of its own.
+    pub(super) fn run<R>(
+        &self,
+        budget: Budget,
+        desk: Desk,
+        call: impl FnOnce(&mut Store<Sandbox>, &Destination) -> wasmtime::Result<R>,
+    ) -> (Result<R, String>, Desk) {
+        sandbox::run(&self.component, &self.clock, budget, desk, call)
     }
 }
 

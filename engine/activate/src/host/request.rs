@@ -6,6 +6,7 @@ use crate::limits;
 use reqwest::Method;
 use reqwest::Url;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use sonder_dsl::time::Moment;
 use std::net::IpAddr;
 
 /// Where one destination's requests may go.
@@ -49,11 +50,16 @@ const RESERVED: [&str; 11] = [
     "upgrade",
 ];
 
-/// Checks a request, then fills in secrets.
+/// Checks a request, then fills in secrets; `now` is when it is signed.
 ///
 /// # Errors
 /// Why it is not sent.
-pub fn prepare(request: wit::Request, reach: &Reach, secrets: &Secrets) -> Result<Prepared, wit::SendError> {
+pub fn prepare(
+    request: wit::Request,
+    reach: &Reach,
+    secrets: &Secrets,
+    now: Moment,
+) -> Result<Prepared, wit::SendError> {
     let method = method(&request.method)?;
     if request.body.len() > limits::BODY_BYTES || request.url.len() > limits::URL_BYTES {
         return Err(wit::SendError::TooLarge);
@@ -62,7 +68,10 @@ pub fn prepare(request: wit::Request, reach: &Reach, secrets: &Secrets) -> Resul
     reach.check(&url)?;
     let url = fill_url(&request.url, &url, secrets)?;
     let body = fill_body(&request, secrets)?;
-    let headers = headers(&request.headers, &body, secrets)?;
+    let origin = url.origin().ascii_serialization();
+    let now = u64::try_from(now.0 / 1_000_000).unwrap_or(0);
+    let headers =
+        headers(&request.headers, Signed { id: None, timestamp: None, body: &body, origin: &origin, now }, secrets)?;
     Ok(Prepared { method, url, headers, body, private: reach.private })
 }
 
@@ -189,7 +198,7 @@ fn fill_body(request: &wit::Request, secrets: &Secrets) -> Result<Vec<u8>, wit::
     Ok(filled.into_owned().into_bytes())
 }
 
-fn headers(given: &[(String, String)], body: &[u8], secrets: &Secrets) -> Result<HeaderMap, wit::SendError> {
+fn headers(given: &[(String, String)], signed: Signed<'_>, secrets: &Secrets) -> Result<HeaderMap, wit::SendError> {
     let invalid = |reason: String| Err(wit::SendError::Invalid(reason));
     if given.len() > limits::HEADERS {
         return invalid(format!("there are more than {} headers", limits::HEADERS));
@@ -197,7 +206,7 @@ fn headers(given: &[(String, String)], body: &[u8], secrets: &Secrets) -> Result
     let value_of = |wanted: &str| {
         given.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value.as_str())
     };
-    let signed = Signed { id: value_of("webhook-id"), timestamp: value_of("webhook-timestamp"), body };
+    let signed = Signed { id: value_of("webhook-id"), timestamp: value_of("webhook-timestamp"), ..signed };
     let mut headers = HeaderMap::with_capacity(given.len());
     let mut bytes = 0;
     for (name, value) in given {
@@ -292,7 +301,7 @@ mod tests {
         let send = |url: &str| {
             let request =
                 wit::Request { method: "GET".into(), url: url.into(), headers: vec![], body: vec![], fill_body: false };
-            prepare(request, &reach, &secrets).map(|prepared| prepared.url.to_string())
+            prepare(request, &reach, &secrets, Moment(0)).map(|prepared| prepared.url.to_string())
         };
         assert_eq!(send("https://a.example/x?k={{secret:s}}").unwrap(), "https://a.example/x?k=%40evil.example%2F");
         assert!(matches!(send("https://a.example{{secret:s}}"), Err(wit::SendError::Invalid(_))));
@@ -310,7 +319,7 @@ mod tests {
             let headers = vec![("Content-Type".into(), "application/json".into())];
             let request =
                 wit::Request { method: "POST".into(), url: "https://a.example/".into(), headers, body, fill_body };
-            prepare(request, &reach(&["*"], &["*"], false), &secrets).unwrap().body
+            prepare(request, &reach(&["*"], &["*"], false), &secrets, Moment(0)).unwrap().body
         };
         assert_eq!(body(false), br#"{"name":"{{secret:s}}"}"#);
         assert_eq!(body(true), br#"{"name":"hidden"}"#);
@@ -328,7 +337,7 @@ mod tests {
                 body: vec![],
                 fill_body: false,
             };
-            matches!(prepare(request, &reach, &Secrets::default()), Err(wit::SendError::Invalid(_)))
+            matches!(prepare(request, &reach, &Secrets::default(), Moment(0)), Err(wit::SendError::Invalid(_)))
         };
         assert!(!request("POST", "x-a", "b"));
         assert!(request("CONNECT", "x-a", "b"));
@@ -349,7 +358,7 @@ mod tests {
                 body: vec![0; bytes],
                 fill_body: false,
             };
-            prepare(request, &reach, &Secrets::default()).is_ok()
+            prepare(request, &reach, &Secrets::default(), Moment(0)).is_ok()
         };
         assert!(size(limits::BODY_BYTES));
         assert!(!size(limits::BODY_BYTES + 1));

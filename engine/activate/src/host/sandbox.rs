@@ -1,6 +1,7 @@
 //! One instance, for one batch: what it may use of memory, stack and time, and how it ends.
 
 use super::bindings::{Destination, DestinationPre};
+use super::clock::Clock;
 use super::desk::Desk;
 use crate::limits;
 use std::time::{Duration, Instant};
@@ -26,11 +27,13 @@ pub struct Budget {
 /// any case.
 pub fn run<R>(
     component: &DestinationPre<Sandbox>,
+    clock: &Clock,
     budget: Budget,
     desk: Desk,
     call: impl FnOnce(&mut Store<Sandbox>, &Destination) -> wasmtime::Result<R>,
 ) -> (Result<R, String>, Desk) {
     let sandbox = Sandbox { execution: Execution::start(budget.time), desk, memory: Memory::new(budget.memory) };
+    let _running = clock.run();
     let mut store = Store::new(component.engine(), sandbox);
     store.limiter(|sandbox| &mut sandbox.memory);
     store.set_hostcall_fuel(limits::TRANSFER_BYTES);

@@ -1,6 +1,7 @@
 //! Secrets: filled into a request by the host, masked in whatever comes back.
 
 use super::sign;
+use super::web_push::Sender;
 use crate::limits;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -43,6 +44,10 @@ pub struct Signed<'a> {
     pub timestamp: Option<&'a str>,
     /// The body as it is sent.
     pub body: &'a [u8],
+    /// Where it goes: scheme, host and port.
+    pub origin: &'a str,
+    /// When, in seconds since 1970.
+    pub now: u64,
 }
 
 /// A reference that cannot be filled in.
@@ -142,18 +147,34 @@ impl Secrets {
         masked
     }
 
+    /// The secret of that name as the private key of a Web Push sender.
+    ///
+    /// # Errors
+    /// When it is not there, or no such key.
+    pub fn web_push(&self, name: &str) -> Result<Sender, SecretError> {
+        let reason = "is no private key for Web Push: 32 bytes in base64url";
+        Sender::new(self.named(name)?).ok_or_else(|| SecretError::Unusable { name: name.to_owned(), reason })
+    }
+
+    fn named(&self, name: &str) -> Result<&str, SecretError> {
+        let secret = self.entries.iter().find(|secret| secret.name == name);
+        secret.map(|secret| secret.value.as_str()).ok_or_else(|| SecretError::Unknown(name.to_owned()))
+    }
+
     fn value(&self, reference: &Reference<'_>, place: Place<'_>) -> Result<String, SecretError> {
         let name = reference.name;
-        let secret = self.entries.iter().find(|secret| secret.name == name);
-        let Secret { value, .. } = secret.ok_or_else(|| SecretError::Unknown(name.to_owned()))?;
+        let value = self.named(name)?;
         let unusable = |reason| SecretError::Unusable { name: name.to_owned(), reason };
+        if let (Kind::Vapid(subject), Place::Header(signed)) = (reference.kind, place) {
+            return Ok(self.web_push(name)?.credentials(signed.origin, subject, signed.now));
+        }
         let sealed = |signed: &Signed<'_>| {
             let key = sign::key(value)?;
             match reference.kind {
                 Kind::StandardWebhooks => sign::standard_webhooks(&key, signed.id?, signed.timestamp?, signed.body),
                 Kind::HmacHex => sign::hmac_hex(&key, signed.body),
                 Kind::HmacBase64 => sign::hmac_base64(&key, signed.body),
-                Kind::Plain => Some(value.clone()),
+                Kind::Plain | Kind::Vapid(_) => Some(value.to_owned()),
             }
         };
         match place {
@@ -161,7 +182,7 @@ impl Secrets {
                 .ok_or_else(|| unusable("cannot sign a request without `webhook-id` and `webhook-timestamp`")),
             Place::Url => Ok(percent_encoded(value)),
             Place::JsonBody => Ok(json_escaped(value)),
-            Place::Body => Ok(value.clone()),
+            Place::Body => Ok(value.to_owned()),
         }
     }
 }
@@ -173,16 +194,18 @@ impl fmt::Debug for Secrets {
 }
 
 struct Reference<'a> {
-    kind: Kind,
+    kind: Kind<'a>,
     name: &'a str,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum Kind<'a> {
     Plain,
     StandardWebhooks,
     HmacHex,
     HmacBase64,
+    // With whom a push service may write to.
+    Vapid(&'a str),
 }
 
 impl<'a> Reference<'a> {
@@ -194,9 +217,15 @@ impl<'a> Reference<'a> {
             (Kind::StandardWebhooks, "sign:standard-webhooks:"),
             (Kind::HmacHex, "hmac-sha256-hex:"),
             (Kind::HmacBase64, "hmac-sha256-base64:"),
+            (Kind::Vapid(""), "sign:vapid:"),
         ]
         .into_iter()
         .find_map(|(kind, prefix)| Some((kind, inner.strip_prefix(prefix)?)))?;
+        let (kind, name) = match (kind, name.split_once(':')) {
+            (Kind::Vapid(_), Some((name, subject))) => (Kind::Vapid(subject), name),
+            (Kind::Vapid(_), None) => return None,
+            _ => (kind, name),
+        };
         let is_name =
             !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
         let may_stand_here = kind == Kind::Plain || matches!(place, Place::Header(_));
@@ -260,7 +289,8 @@ mod tests {
         Secrets::new(entries.map(|(name, value)| (name.to_owned(), value.to_owned()))).unwrap()
     }
 
-    const SIGNED: Signed<'_> = Signed { id: Some("m1"), timestamp: Some("17"), body: b"{}" };
+    const SIGNED: Signed<'_> =
+        Signed { id: Some("m1"), timestamp: Some("17"), body: b"{}", origin: "https://a.example", now: 0 };
 
     #[test]
     fn a_reference_is_written_as_its_place_wants() {
@@ -292,6 +322,16 @@ mod tests {
         assert!(secrets.fill(text, Place::Header(&Signed { id: None, ..SIGNED })).is_err());
         assert_eq!(secrets.fill(text, Place::JsonBody).unwrap(), text);
         assert_eq!(secrets.fill("{{secret:nope}}", Place::Url), Err(SecretError::Unknown("nope".to_owned())));
+    }
+
+    #[test]
+    fn credentials_for_web_push_need_a_subject_and_a_private_key() {
+        let entries = [("vapid", "yfWPiYE-n46HLnH0KqZOF1fJJU3MYrct3AELtAQ-oRw"), ("other", "no private key")];
+        let secrets = Secrets::new(entries.map(|(name, value)| (name.to_owned(), value.to_owned()))).unwrap();
+        let fill = |text: &str| secrets.fill(text, Place::Header(&SIGNED)).map(Cow::into_owned);
+        assert!(fill("{{sign:vapid:vapid:mailto:ops@shop.example}}").unwrap().starts_with("vapid t=ey"));
+        assert_eq!(fill("{{sign:vapid:vapid}}").unwrap(), "{{sign:vapid:vapid}}", "without a subject it is none");
+        assert!(fill("{{sign:vapid:other:mailto:ops@shop.example}}").is_err());
     }
 
     #[test]

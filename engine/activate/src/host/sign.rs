@@ -33,7 +33,8 @@ pub fn hmac_hex(key: &[u8], body: &[u8]) -> Option<String> {
     Some(hmac_sha256(key, &[body])?.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> Option<[u8; 32]> {
+/// The HMAC-SHA-256 of all parts, one after another.
+pub(super) fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> Option<[u8; 32]> {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).ok()?;
     for part in parts {
         mac.update(part);

@@ -1,6 +1,7 @@
 //! The conformance kit over every bundled plugin, with the exchanges beside its source; and over one that misbehaves.
 
 use sonder_activate::conformance::{self, Exchanges};
+use sonder_activate::host::Host;
 use sonder_activate::host::bundled::BUNDLED;
 use std::path::PathBuf;
 
@@ -22,7 +23,7 @@ fn every_bundled_plugin_passes() {
         let name = plugin.name.trim_start_matches("sonder/").trim_end_matches("@1");
         let files = exchanges(name);
         assert!(!files.is_empty(), "{name} has no recorded exchanges");
-        let report = conformance::test(plugin.wasm, &files).unwrap();
+        let report = conformance::test(plugin.wasm, &files, Host::new).unwrap();
         if report.failures().count() > 0 {
             failed.push(report.to_string());
         }
@@ -39,7 +40,7 @@ fn a_recording_that_is_not_so_fails() {
         assert!(text.contains(from), "{from}");
         let file = Exchanges::read("zendesk.yaml", &text.replacen(from, to, 1)).unwrap();
         let plugin = BUNDLED.into_iter().find(|plugin| plugin.name == "sonder/support@1").unwrap();
-        let report = conformance::test(plugin.wasm, &[file]).unwrap();
+        let report = conformance::test(plugin.wasm, &[file], Host::new).unwrap();
         report.failures().filter_map(|check| check.problem.clone()).collect::<Vec<_>>().join("\n")
     };
     for (from, to, expected) in [
@@ -86,7 +87,7 @@ fn a_plugin_that_misbehaves_is_found_out() {
              outcomes: [delivered]\n"
         );
         let file = Exchanges::read("hostile.yaml", &text).unwrap();
-        let report = conformance::test(hostile, &[file]).unwrap();
+        let report = conformance::test(hostile, &[file], Host::new).unwrap();
         report.failures().map(|check| check.name.clone()).collect::<Vec<_>>()
     };
     let always =

@@ -83,6 +83,24 @@ async fn an_endless_loop_is_ended() {
     assert_eq!(reason(json!({"do": "loop"})).await, "the plugin ran for longer than 200ms");
 }
 
+/// Encrypting is the host's work, done for the plugin: it counts as the plugin's own.
+#[tokio::test]
+async fn encrypting_without_end_is_ended_and_needs_a_key() {
+    let key = "yfWPiYE-n46HLnH0KqZOF1fJJU3MYrct3AELtAQ-oRw";
+    let run = async |act: &str, token: &str| {
+        let store = Arc::new(Store::default());
+        let destination = Destination { secrets: vec![secret("token", token)], ..hostile(json!({"do": act})) };
+        let outbox = start(vec![destination], &store);
+        outbox.enqueue(vec![entered(0, 1, 1, "vip")]);
+        eventually("it has its outcome", || store.finals() == 1).await;
+        format!("{:?}", store.last(1))
+    };
+    assert!(run("seal without end", key).await.contains("the plugin ran for longer than 200ms"));
+    assert!(run("seal without end", TOKEN).await.contains("the plugin ran for longer than 200ms"));
+    let refused = run("seal with no key", key).await;
+    assert!(refused.contains("there is no secret `nowhere`"), "{refused}");
+}
+
 #[tokio::test]
 async fn a_memory_hog_is_stopped_at_its_limit() {
     assert_eq!(reason(json!({"do": "hog"})).await, "the plugin wanted more than 16 MiB of memory");

@@ -3,6 +3,7 @@
 use crate::address::Network;
 use crate::auth::Keys;
 use crate::body::Budget;
+use crate::feed::Feed;
 use crate::intake::Intake;
 use crate::limits;
 use crate::rate::RateLimiter;
@@ -43,6 +44,8 @@ pub struct CollectorConfig {
     /// The address that browsers reach this collector under, such as `https://cdp.example.com`; it goes into the settings that
     /// SDKs load. Without it, it is the one that they loaded them from.
     pub public_url: Option<String>,
+    /// What pages are told, where something is.
+    pub feed: Option<Arc<dyn Feed>>,
 }
 
 impl CollectorConfig {
@@ -56,6 +59,7 @@ impl CollectorConfig {
             clock: Arc::new(system_time),
             trusted_proxies: Vec::new(),
             public_url: None,
+            feed: None,
         }
     }
 }

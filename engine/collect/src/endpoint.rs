@@ -17,6 +17,8 @@ pub(crate) enum Endpoint {
     Settings(String),
     /// Rudder's settings.
     SourceConfig,
+    /// What pages show their visitor.
+    Feed,
     /// What SDKs tell about themselves; taken and forgotten.
     SdkMetrics,
     /// Whether the server is there.
@@ -59,6 +61,7 @@ impl Endpoint {
             "b" | "batch" => Self::Batch,
             "import" => Self::Import,
             "m" => Self::SdkMetrics,
+            "feed" => Self::Feed,
             name => Self::Single(Call::named(name)?),
         })
     }
@@ -89,6 +92,7 @@ mod tests {
             ("/sourceConfig/", Endpoint::SourceConfig, ""),
             ("/x/sourceConfig", Endpoint::SourceConfig, "/x"),
             ("/v1/m", Endpoint::SdkMetrics, ""),
+            ("/x/v1/feed", Endpoint::Feed, "/x"),
             ("/rsaMetrics", Endpoint::SdkMetrics, ""),
             ("/health", Endpoint::Health, ""),
         ] {

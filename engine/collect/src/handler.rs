@@ -11,7 +11,7 @@ use crate::collector::{Collector, Generation, Shared};
 use crate::endpoint::Endpoint;
 use crate::intake::Received;
 use crate::rejection::Rejection;
-use crate::{address, cors, limits, pixel, query, settings};
+use crate::{address, cors, feed, limits, pixel, query, settings};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
@@ -62,6 +62,7 @@ async fn answer(shared: &Shared, parts: Parts, body: Body) -> Response {
         Endpoint::SdkMetrics => exchange.ignore(body).await,
         Endpoint::Settings(key) => exchange.segment_settings(&key, prefix),
         Endpoint::SourceConfig => exchange.rudder_settings(),
+        Endpoint::Feed => exchange.feed(),
         Endpoint::Health => Ok(axum::Json(serde_json::json!({"status": "ok"})).into_response()),
     };
     result.unwrap_or_else(|rejection| exchange.reject(rejection, &[]))
@@ -221,6 +222,18 @@ impl<'s> Exchange<'s> {
         let sender = self.generation.keys.find(&key, &self.generation.program)?;
         let name = self.source(&sender).map_or("", |source| source.name.as_str());
         Ok(settings::rudder(&key, name, &self.generation.program.settings.name))
+    }
+
+    fn feed(&self) -> Result<Response, Rejection> {
+        let Some(feed) = &self.shared.config.feed else { return Err(Rejection::NotFound) };
+        let value = |key: &str| query::value(self.parts.uri.query(), key);
+        let in_headers = auth::key_in_headers(&self.parts.headers, &self.generation.keys);
+        let sender = self.admit(&in_headers.or_else(|| value("writeKey")).ok_or(Rejection::MissingKey)?)?;
+        let kind = self.source(&sender).ok_or(Rejection::UnknownKey)?.kind;
+        let asked = feed::asked(kind, value("anonymousId"), value("userId"))?;
+        metrics::counter!("sonder_feeds_total").increment(1);
+        let who = asked.identifier(&self.generation.program, &self.generation.governor);
+        Ok(feed::answer(&self.parts.headers, feed.read(who.as_ref(), self.received_at)))
     }
 
     /// Lets a write key in that the headers did not have.

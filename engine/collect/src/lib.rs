@@ -13,6 +13,7 @@ mod body;
 mod collector;
 mod cors;
 mod endpoint;
+mod feed;
 mod handler;
 mod intake;
 mod limits;
@@ -25,6 +26,7 @@ mod settings;
 
 pub use address::{InvalidNetwork, Network};
 pub use collector::{Clock, Collector, CollectorConfig, Environment};
+pub use feed::Feed;
 pub use handler::router;
 pub use intake::{BoxFuture, Intake, Received, Refused};
 pub use rejection::{Rejection, RejectionCount};

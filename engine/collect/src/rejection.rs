@@ -25,6 +25,8 @@ pub enum Rejection {
     DisabledSource,
     /// Its source does not take events from pages of this origin.
     OriginNotAllowed,
+    /// A page asks for the feed of somebody by more than their anonymous id.
+    NotYours,
     /// There is no such address.
     NotFound,
     /// The address is there, for another method.
@@ -58,6 +60,7 @@ impl Rejection {
             Self::UnknownKey => "unknown_write_key",
             Self::DisabledSource => "disabled_source",
             Self::OriginNotAllowed => "origin_not_allowed",
+            Self::NotYours => "not_yours",
             Self::NotFound => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::Malformed(_) => "malformed",
@@ -72,7 +75,7 @@ impl Rejection {
     const fn status(self) -> StatusCode {
         match self {
             Self::MissingKey | Self::UnknownKey => StatusCode::UNAUTHORIZED,
-            Self::OriginNotAllowed => StatusCode::FORBIDDEN,
+            Self::OriginNotAllowed | Self::NotYours => StatusCode::FORBIDDEN,
             Self::DisabledSource | Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Malformed(_) | Self::TooLarge(_) => StatusCode::BAD_REQUEST,
@@ -90,6 +93,7 @@ impl Rejection {
             Self::UnknownKey => "no source has this write key",
             Self::DisabledSource => "the source of this write key is switched off",
             Self::OriginNotAllowed => "the source of this write key takes no events from this origin",
+            Self::NotYours => "with this write key a feed is asked for by `anonymousId`; a server may ask by `userId`",
             Self::NotFound => "there is nothing at this address",
             Self::MethodNotAllowed => "this address takes another method",
             Self::Malformed(what) | Self::TooLarge(what) => what,

@@ -26,6 +26,7 @@
 mod append;
 mod batch;
 mod checkpoint;
+pub mod columns;
 mod database;
 pub mod dedup;
 mod erasure;

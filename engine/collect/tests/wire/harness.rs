@@ -9,8 +9,9 @@ use flate2::{Compression, write::GzEncoder};
 use http_body_util::BodyExt;
 use parking_lot::Mutex;
 use serde_json::{Value as Json, json};
-use sonder_collect::{BoxFuture, Collector, CollectorConfig, Intake, Received, Refused};
+use sonder_collect::{BoxFuture, Collector, CollectorConfig, Feed, Intake, Received, Refused};
 use sonder_core::message::{Message, Quarantined};
+use sonder_core::record::Identifier;
 use sonder_dsl::ir::Program;
 use sonder_dsl::source::{SourceFile, SourceSet};
 use sonder_dsl::time::Moment;
@@ -69,6 +70,16 @@ impl Intake for Memory {
     }
 }
 
+/// Says who asked, and when.
+struct Told;
+
+impl Feed for Told {
+    fn read(&self, who: Option<&Identifier>, now: Moment) -> String {
+        let kind = who.map(|who| ["user_id", "email", "anonymous_id"][who.kind.index()]);
+        json!({"kind": kind, "value": who.map(|who| &*who.value), "at": now.to_string()}).to_string()
+    }
+}
+
 fn message_id(received: &Received) -> Option<String> {
     match received {
         Received::Message(message, _) => Some(message.message_id.clone()),
@@ -95,6 +106,7 @@ impl Server {
             environment: Arc::new(|name| (name == "SERVER_KEY").then(|| "wk_env".to_owned())),
             clock: Arc::new(move || Moment(clock.load(Ordering::Relaxed))),
             trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()],
+            feed: Some(Arc::new(Told)),
             ..CollectorConfig::new(running, Arc::clone(&memory) as Arc<dyn Intake>)
         });
         Self { router: sonder_collect::router(collector.clone()), collector, memory, program, now }

@@ -7,6 +7,7 @@ mod auth;
 mod bodies;
 mod consent;
 mod cors;
+mod feed;
 mod identity;
 mod malformed;
 mod pixels;

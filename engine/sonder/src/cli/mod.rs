@@ -8,6 +8,7 @@ pub mod table;
 mod audit;
 mod check;
 mod client;
+pub(crate) mod compiled;
 mod completions;
 mod dev;
 mod docs;

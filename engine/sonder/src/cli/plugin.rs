@@ -3,9 +3,10 @@
 mod build;
 mod template;
 
+use super::compiled;
 use super::output::{Failure, Output};
 use sonder_activate::conformance::{self, ConformanceError, Exchanges};
-use sonder_activate::host::{Host, HostConfig, bundled};
+use sonder_activate::host::{Description, HostConfig, bundled, native};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -52,10 +53,12 @@ enum Action {
         exchanges: Vec<PathBuf>,
     },
     /// Load a component as the engine would, and show what it says of itself
-    #[command(after_help = "Example:\n  sonder plugin inspect plugins/ours.wasm")]
+    #[command(
+        after_help = "Examples:\n  sonder plugin inspect plugins/ours.wasm\n  sonder plugin inspect sonder/push@1"
+    )]
     Inspect {
-        /// The component
-        component: PathBuf,
+        /// The component, or the name of a bundled plugin
+        component: String,
     },
 }
 
@@ -71,12 +74,9 @@ pub(super) fn run(args: &Args, output: &mut Output<'_>) -> Result<(), Failure> {
 fn test(component: &str, given: &[PathBuf], output: &mut Output<'_>) -> Result<(), Failure> {
     super::install_crypto();
     let path = Path::new(component);
-    let wasm = match bundled::find(component) {
-        Some(plugin) => plugin.wasm.to_vec(),
-        None => read(path)?,
-    };
+    let wasm = component_of(component)?;
     let files = exchanges(path, given)?;
-    let report = conformance::test(&wasm, &files).map_err(|error| match error {
+    let report = conformance::test(&wasm, &files, compiled::host).map_err(|error| match error {
         ConformanceError::Plugin(error) => Failure::user(format!("`{component}`: {error}")),
         ConformanceError::Host(error) => Failure::engine(error.to_string()),
     })?;
@@ -121,24 +121,54 @@ fn exchanges(component: &Path, given: &[PathBuf]) -> Result<Vec<Exchanges>, Fail
     paths.iter().map(exchanges).collect()
 }
 
-fn inspect(path: &Path, output: &mut Output<'_>) -> Result<(), Failure> {
+fn inspect(component: &str, output: &mut Output<'_>) -> Result<(), Failure> {
+    if let Some(description) = native::describe(component) {
+        return show(&description, &[("part of", "the engine".to_owned())], output);
+    }
     super::install_crypto();
-    let wasm = read(path)?;
-    let host = Host::new(HostConfig::default()).map_err(|error| Failure::engine(error.to_string()))?;
-    let plugin = host.plugin(&wasm).map_err(|error| Failure::user(format!("`{}`: {error}", path.display())))?;
-    let it = plugin.description();
+    let wasm = component_of(component)?;
+    let host = compiled::host(HostConfig::default()).map_err(|error| Failure::engine(error.to_string()))?;
+    let plugin = host.plugin(&wasm).map_err(|error| Failure::user(format!("`{component}`: {error}")))?;
+    let of_component = [("size", format!("{} bytes", wasm.len())), ("calls", listed(plugin.calls(), "nothing"))];
+    show(plugin.description(), &of_component, output)
+}
+
+/// All that a description says.
+fn show(it: &Description, more: &[(&str, String)], output: &mut Output<'_>) -> Result<(), Failure> {
     output.line(format!("{} {}", it.name, it.version))?;
     if !it.summary.is_empty() {
         output.line(&it.summary)?;
     }
-    output.line(format!("size         {} bytes", wasm.len()))?;
-    let list = |items: &[String], none: &str| if items.is_empty() { none.to_owned() } else { items.join(", ") };
-    output.line(format!("hosts        {}", list(&it.hosts, "those that the project allows")))?;
-    output.line(format!("identifiers  {}", list(&it.identifiers, "all")))?;
     let secrets: Vec<String> = it.secrets.iter().map(|secret| secret.name.clone()).collect();
-    output.line(format!("secrets      {}", list(&secrets, "none")))?;
-    let actions: Vec<String> = it.actions.keys().cloned().collect();
-    output.line(format!("actions      {}", list(&actions, "none")))
+    let kinds: Vec<String> = it.taken().map(str::to_owned).collect();
+    let rows = [
+        ("takes", listed(&kinds, "nothing")),
+        ("hosts", listed(&it.hosts, "none")),
+        ("identifiers", listed(&it.identifiers, "all")),
+        ("secrets", listed(&secrets, "none")),
+    ];
+    for (what, value) in more.iter().chain(&rows) {
+        output.line(format!("{what:<12} {value}"))?;
+    }
+    if let Some(schema) = it.config_schema() {
+        output.line(format!("config       {schema:#}"))?;
+    }
+    for (name, action) in &it.actions {
+        output.line(format!("send {name:<7} {action:#}"))?;
+    }
+    Ok(())
+}
+
+fn listed(items: &[String], none: &str) -> String {
+    if items.is_empty() { none.to_owned() } else { items.join(", ") }
+}
+
+/// The bytes of a bundled plugin or of a file.
+fn component_of(name: &str) -> Result<Vec<u8>, Failure> {
+    if native::describe(name).is_some() {
+        return Err(Failure::user(format!("`{name}` is part of the engine, and not a component")));
+    }
+    bundled::find(name).map_or_else(|| read(Path::new(name)), |plugin| Ok(plugin.wasm.to_vec()))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {

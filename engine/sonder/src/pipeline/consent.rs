@@ -3,12 +3,20 @@
 use super::shared::Shared;
 use sonder_activate::outbox::Gate;
 use sonder_core::effect::{Delivery, ItemKind};
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 
 /// Asks the state that is live.
 pub struct ConsentGate {
     /// Not owned: the outbox must not keep alive what it serves.
-    pub(super) shared: Weak<Shared>,
+    shared: Weak<Shared>,
+}
+
+impl ConsentGate {
+    /// Over what a pipeline shares.
+    #[must_use]
+    pub fn of(shared: &Arc<Shared>) -> Self {
+        Self { shared: Arc::downgrade(shared) }
+    }
 }
 
 impl Gate for ConsentGate {

@@ -42,7 +42,7 @@ pub use refold::{RefoldError, record, refold};
 pub use shared::{Files, Live, RecoveryReport, Shared};
 
 use crate::observe::Health;
-use consent::ConsentGate;
+pub use consent::ConsentGate;
 pub use erasure::Eraser;
 use fold::Fold;
 use keeper::{Keeper, Keeping};
@@ -82,7 +82,7 @@ impl Pipeline {
         let (to_fold, fold_work) = sync_channel(limits::MAX_UNFOLDED_BATCHES);
         let (to_keeper, keeper_work) = channel();
         let keeping = Arc::new(Keeping::default());
-        let gate: Arc<dyn Gate> = Arc::new(ConsentGate { shared: Arc::downgrade(&shared) });
+        let gate: Arc<dyn Gate> = Arc::new(ConsentGate::of(&shared));
         let outbox = transports.map(|transports| {
             Outbox::start(OutboxConfig {
                 destinations: shared.live.read().program.destinations.clone(),

@@ -3,7 +3,8 @@
 //!
 //! So what `sonder check` accepts is what runs, and nothing else.
 
-use sonder_activate::host::{Host, HostConfig, describe};
+use crate::cli::compiled;
+use sonder_activate::host::{HostConfig, describe};
 use sonder_core::govern::{SchemaProblem, schema_problems};
 use sonder_dsl::diagnostic::{Diagnostic, Report, Severity, codes};
 use sonder_dsl::ir::Program;
@@ -51,7 +52,7 @@ pub(crate) fn schema_errors(program: &Program, sources: &SourceSet) -> Vec<Diagn
 /// error of its own.
 pub(crate) fn asked(names: Vec<String>, root: &Path) -> Plugins {
     crate::cli::install_crypto();
-    let host = Host::new(HostConfig::default()).map_err(|error| error.to_string());
+    let host = compiled::host(HostConfig::default()).map_err(|error| error.to_string());
     let mut plugins = Plugins::default();
     for name in names {
         match host.as_ref().map_err(Clone::clone).and_then(|host| describe(host, &name, root)) {

@@ -5,10 +5,12 @@ pub mod announce;
 mod answers;
 mod consent;
 mod explain;
+mod feed;
 mod history;
 mod identity;
 mod import_route;
 mod journeys;
+mod native;
 mod offline;
 mod plan;
 mod preview;
@@ -21,10 +23,12 @@ pub use offline::{Asked, Offline};
 
 use crate::cli::output::Failure;
 use crate::observe::Metrics;
-use crate::pipeline::{Files, OpenError, Pipeline, open};
+use crate::pipeline::{Files, OpenError, Pipeline, clock, open};
 use crate::project::Scan;
 use announce::{Announced, Announcement, announce};
+use feed::Feeds;
 use import_route::ImportRoute;
+use native::Native;
 use sonder_activate::host::{Host, HostConfig, PluginProblem, Plugins};
 use sonder_collect::{Collector, CollectorConfig, Network, ServeOptions};
 use sonder_console::Api;
@@ -85,7 +89,8 @@ impl Server {
             return Err(Failure::user(format!("`{address}` can be reached from elsewhere, and the API has no keys"))
                 .help("make one with `sonder key create --name admin --scope admin`, or listen on 127.0.0.1"));
         }
-        let host = host(&data)?;
+        let native = Native::new(&data);
+        let host = host(&data, &native)?;
         let plugins = load_plugins(&host, &program, &scan.root)?;
         let opening = {
             let (data, program) = (data.clone(), Arc::clone(&program));
@@ -93,13 +98,16 @@ impl Server {
         };
         let opened =
             opening.map_err(|error| Failure::engine(error.to_string()))?.map_err(|error| open_failure(&error))?;
+        let reader = opened.store.reader();
+        native.recall(&program, &reader, clock::wall()).map_err(|error| Failure::engine(error.to_string()))?;
         let recovery = opened.shared.recovery;
         tracing::info!(people = recovery.people, refolded = recovery.records, took = ?recovery.took, "recovered");
         let pipeline = Arc::new(Pipeline::start(opened, Some(plugins.transports()))?);
         let shared = Arc::clone(pipeline.shared());
         *shared.files.write() = Arc::new(Files { root: scan.root.clone(), sources: scan.sources.clone() });
         let collecting = CollectorConfig::new(shared.program.subscribe(), Arc::new(pipeline.entrance()));
-        let collector = Collector::new(CollectorConfig { trusted_proxies, public_url, ..collecting });
+        let feed = Some(Arc::new(Feeds::new(&shared, native.onsite)) as Arc<_>);
+        let collector = Collector::new(CollectorConfig { trusted_proxies, public_url, feed, ..collecting });
         let answers = Answers::new(
             Arc::clone(&shared),
             Arc::clone(pipeline.store()),
@@ -165,8 +173,9 @@ async fn bind(listen: &str) -> Result<TcpListener, Failure> {
     })
 }
 
-fn host(data: &Path) -> Result<Host, Failure> {
-    let config = HostConfig { cache: Some(data.join("compiled")), storage: Some(data.join("plugins")), http: None };
+fn host(data: &Path, native: &Native) -> Result<Host, Failure> {
+    let (cache, storage) = (Some(data.join("compiled")), Some(data.join("plugins")));
+    let config = HostConfig { cache, storage, natives: native.natives(), ..HostConfig::default() };
     Host::new(config).map_err(|error| Failure::engine(error.to_string()))
 }
 

@@ -184,6 +184,37 @@ impl Reader {
     }
 }
 
+impl Reader {
+    /// What of the deliveries to `destination` is of use still, in the order in which they were decided: messages that were
+    /// delivered and decided after `since`, and the last that was said of each segment and each trait of somebody. No more than
+    /// the latest `limit`.
+    ///
+    /// # Errors
+    /// Whatever the database may say.
+    pub fn told(&self, destination: &str, since: Moment, limit: usize) -> Result<Vec<Delivery>, StoreError> {
+        self.read(|connection| {
+            let mut statement = connection.prepare(&format!(
+                "SELECT id, person, decided_at, cause_seq, cause_time, kind, name, identifiers, payload FROM (
+                    SELECT number, id::VARCHAR AS id, person::VARCHAR AS person, epoch_us(decided_at) AS decided_at, cause_seq,
+                        epoch_us(cause_time) AS cause_time, kind, name, identifiers, payload
+                    FROM deliveries SEMI JOIN (SELECT delivery AS id FROM delivery_outcomes WHERE state = 'delivered') USING (id)
+                    WHERE destination = {}
+                    QUALIFY CASE kind WHEN 'message' THEN decided_at > {} ELSE
+                        number = max(number) OVER (PARTITION BY person, name, kind IN ('segment_entered', 'segment_left')) END
+                    ORDER BY number DESC LIMIT {limit}) ORDER BY number",
+                quoted(destination),
+                since.0,
+            ))?;
+            let mut rows = statement.query([])?;
+            let mut told = Vec::new();
+            while let Some(row) = rows.next()? {
+                told.push(pending(row, DestinationId(0))?);
+            }
+            Ok(told)
+        })
+    }
+}
+
 fn stored(row: &Row<'_>) -> Result<StoredDelivery, StoreError> {
     Ok(StoredDelivery {
         id: EffectId(uuid(&row.get::<_, String>(0)?)?),

@@ -71,11 +71,15 @@ class Engine:
             after = f"&after={page['next']}" if page["next"] else None
 
     def stop(self):
-        """Ends the engine in good order, and removes its data."""
+        """Ends the engine, and removes its data."""
+        self.halt()
+        shutil.rmtree(self.data, ignore_errors=True)
+
+    def halt(self):
+        """Ends the engine in good order; its data stays."""
         if self.process and self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
                 self.process.wait(60)
             except subprocess.TimeoutExpired:
                 self.process.kill()
-        shutil.rmtree(self.data, ignore_errors=True)

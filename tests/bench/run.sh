@@ -71,6 +71,20 @@ PYTHON
 heading "from a request to the plugin's call, at 1,000 events/s (p50 under 30 ms, p99 under 150 ms)"
 "$bin/delivery" --seconds "$seconds"
 
+heading "plugins: what the sandbox costs (under 10 µs an item), items a second (at least 20,000 in Rust, 5,000 in JavaScript)"
+script=()
+if componentize=$("$repository/plugins/check-template.sh" --componentize-js); then
+  (cd "$work" && "$SONDER_BIN" plugin new bench-script --lang js 2>/dev/null)
+  # The receiver is on this machine.
+  sed -i.before "s|startsWith('https://')|startsWith('http')|" "$work/bench-script/plugin.js"
+  PATH="$componentize:$PATH" "$SONDER_BIN" plugin build "$work/bench-script/plugin.js" --out "$work/bench-script/plugin.wasm" >&2
+  script=(--js "$work/bench-script/plugin.wasm")
+fi
+cargo bench -q -p sonder-activate --bench delivery -- "${script[@]}" 200000
+
+heading "200 destinations: a start with compiled code there (under 2 s), and what they cost while nothing happens"
+python3 "$here/destinations.py"
+
 heading "people by identifier, with half a million of them (p99 under 1 ms)"
 python3 "$here/people_api.py"
 

@@ -199,7 +199,7 @@ impl Reader {
                         epoch_us(cause_time) AS cause_time, kind, name, identifiers, payload
                     FROM deliveries SEMI JOIN (SELECT delivery AS id FROM delivery_outcomes WHERE state = 'delivered') USING (id)
                     WHERE destination = {}
-                    QUALIFY CASE kind WHEN 'message' THEN decided_at > {} ELSE
+                    QUALIFY CASE kind WHEN 'message' THEN epoch_us(deliveries.decided_at) > {} ELSE
                         number = max(number) OVER (PARTITION BY person, name, kind IN ('segment_entered', 'segment_left')) END
                     ORDER BY number DESC LIMIT {limit}) ORDER BY number",
                 quoted(destination),

@@ -153,9 +153,8 @@ fn each_item_is_one_row_although_the_engine_is_killed() {
     assert_eq!(rows.keys().cloned().collect::<Vec<_>>(), ndjson);
     let twice: Vec<_> = rows.values().filter(|rows| rows.len() > 1).collect();
     assert!(twice.is_empty(), "{twice:?}");
-    assert!(
-        rows.values().any(|rows| rows[0]["kind"] == "event" && rows[0]["payload"]["properties"]["total"].is_string())
-    );
+    let orders = rows.values().filter(|rows| rows[0]["kind"] == "event").count();
+    assert!(orders > 0 && rows.values().all(|rows| rows[0]["payload"].is_object()), "{orders} orders");
     assert_eq!(parquet_ids(&finished(&data.join("files/parquet")), folder.path()), parquet);
     assert_eq!(std::fs::read_dir(data.join("files/parquet/.journal")).unwrap().count(), 0);
 }

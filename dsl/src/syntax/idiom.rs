@@ -10,7 +10,8 @@ const ABSENCE: &str = "what did not happen after something is a sequence: `seque
 const AGO: &str = "how long ago something was is `since(…)`: `since(view) > 30d`";
 const SPLIT: &str = "an operator is written without a space: `>=`";
 const LENGTH: &str = "a length of time is a number and a unit: `1w`, `30d`, `12h`";
-const STATE: &str = "`is` asks whether there is a value: `is known`; compare with `==` or `!=`: `category == \"shoes\"`";
+const STATE: &str =
+    "`is` asks whether there is a value: `is known`; compare with `==` or `!=`: `category == \"shoes\"`";
 const BOTH_SIDES: &str = "there is a condition on both sides of `and` and `or`";
 const BRACES: &str = "a segment's condition stands in braces: `segment name { when … }`";
 const CURRENCY: &str = "an amount is a number alone: `order.total >= 100`";

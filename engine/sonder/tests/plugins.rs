@@ -75,13 +75,35 @@ fn a_test_of_a_plugin_ends_as_its_checks_do() {
     assert!(text(&none.stderr).contains("there are no recorded exchanges"), "{}", text(&none.stderr));
 }
 
+#[test]
+fn what_a_plugin_says_of_itself_is_shown_and_its_compiled_code_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let inspect = |name: &str, cache: &Path| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sonder"));
+        let output = command.args(["plugin", "inspect", name]).env("SONDER_CACHE", cache).output().unwrap();
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    let chat = inspect("sonder/chat@1", folder.path());
+    for expected in ["chat 1.0.0\n", "calls        send", "takes        message, erase", "send post    {", "\"text\""] {
+        assert!(chat.contains(expected), "{expected}: {chat}");
+    }
+    let kept = fs::read_dir(folder.path().join("compiled/modules")).unwrap().count();
+    assert_eq!(kept, 1, "for one version of the compiler");
+    // Where nothing can be kept, it is compiled each time.
+    let file = folder.path().join("file");
+    fs::write(&file, "").unwrap();
+    assert_eq!(inspect("sonder/chat@1", &file), chat);
+    assert!(inspect("sonder/files@1", &file).contains("part of      the engine"));
+}
+
 /// Every destination in `plugins/README.md` compiles, and its plugin takes its configuration, secrets and items.
 #[test]
 fn the_destinations_of_the_readme_load() {
     let readme = fs::read_to_string(format!("{PLUGINS}/README.md")).unwrap();
     let blocks = readme.split("```yaml\n").skip(1).filter_map(|block| block.split("```").next());
     let destinations: Vec<&str> = blocks.filter(|block| block.starts_with("destination: ")).collect();
-    assert!(destinations.len() >= 9, "{}", destinations.len());
+    assert!(destinations.len() >= 11, "{}", destinations.len());
 
     let file = |path: &str, text: &str| SourceFile { path: path.to_owned(), text: text.to_owned() };
     for destination in destinations {
@@ -99,7 +121,9 @@ fn the_destinations_of_the_readme_load() {
         ];
         let compilation = sonder::project::compile(SourceSet::new(sources), Path::new("."));
         let Some(program) = compilation.program else { panic!("{destination}\n{:#?}", compilation.diagnostics) };
-        let host = Host::new(HostConfig::default()).unwrap();
+        let data = tempfile::tempdir().unwrap();
+        let natives = sonder::server::natives(data.path());
+        let host = Host::new(HostConfig { natives, ..HostConfig::default() }).unwrap();
         let secret = |_: &str| Some("a secret of a test".to_owned());
         if let Err(problems) = Plugins::load(&host, &program.destinations, Path::new("."), &secret) {
             panic!("{destination}\n{problems:#?}");

@@ -19,6 +19,7 @@ mod reload;
 mod speech;
 
 pub use answers::Answers;
+pub use native::natives;
 pub use offline::{Asked, Offline};
 
 use crate::cli::output::Failure;

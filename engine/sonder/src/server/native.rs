@@ -43,6 +43,12 @@ impl Native {
     }
 }
 
+/// All of them, for a data directory: what a project's destinations are loaded with.
+#[must_use]
+pub fn natives(data: &Path) -> Natives {
+    Native::new(data).natives()
+}
+
 /// The store's Parquet.
 struct InDuckDb;
 

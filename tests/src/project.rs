@@ -18,15 +18,21 @@ pub fn write(folder: &Path, files: &[(&str, &str)]) -> io::Result<()> {
     Ok(())
 }
 
+/// A webhook that posts to `receiver` what it receives, which is a piece of YAML.
+#[must_use]
+pub fn hook(receiver: &str, receives: &str) -> String {
+    format!(
+        "destination: hook\nplugin: sonder/webhook@1\nallow: [\"{receiver}\"]\nallow_private: true\n\
+         config: {{url: \"http://{receiver}/hook\", sign: false}}\nreceives: {{{receives}}}\n"
+    )
+}
+
 /// A shop of two events: who views three times in a day without an order is keen, and a webhook hears of it.
 ///
 /// # Errors
 /// When the folder cannot be written.
 pub fn keen(folder: &Path, receiver: &str) -> io::Result<()> {
-    let destination = format!(
-        "destination: hook\nplugin: sonder/webhook@1\nallow: [\"{receiver}\"]\nallow_private: true\n\
-         config: {{url: \"http://{receiver}/hook\", sign: false}}\nreceives:\n  segments: [keen, buyer]\n"
-    );
+    let destination = hook(receiver, "segments: [keen, buyer]");
     write(
         folder,
         &[

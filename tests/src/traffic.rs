@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Numbers that look like chance and are the same in every run.
 #[derive(Clone, Debug)]
@@ -111,15 +111,25 @@ pub struct Crowd {
 }
 
 impl Crowd {
-    /// Lets clients send until stopped or until the engine is gone.
+    /// Lets clients send until stopped or until the engine is gone, as fast as they are answered.
     #[must_use]
     pub fn start(address: SocketAddr, clients: &[Arc<Mutex<Client>>], batch: usize) -> Self {
+        Self::start_at(address, clients, batch, u64::MAX)
+    }
+
+    /// The same at `rate` messages a second of all together, if they are answered so fast.
+    #[must_use]
+    pub fn start_at(address: SocketAddr, clients: &[Arc<Mutex<Client>>], batch: usize, rate: u64) -> Self {
+        let pace = Duration::from_secs_f64((batch * clients.len()) as f64 / rate as f64);
         let stop = Arc::new(AtomicBool::new(false));
         let work = |client: Arc<Mutex<Client>>, stop: Arc<AtomicBool>| {
             move || {
                 let Ok(mut client) = client.lock() else { return };
                 let mut connection = Connection::new(address);
+                let mut next = Instant::now();
                 while !stop.load(Ordering::Relaxed) {
+                    std::thread::sleep(next.saturating_duration_since(Instant::now()));
+                    next = Instant::now().max(next) + pace;
                     match client.turn(&mut connection, batch) {
                         Ok(true) => {}
                         Ok(false) => std::thread::sleep(Duration::from_millis(20)),

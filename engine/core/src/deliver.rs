@@ -5,12 +5,12 @@ use crate::datum::Datum;
 use crate::effect::{Cause, ChangeKind, Delivery, EffectId, ItemKind};
 use crate::identity::graph::{Component, Graph};
 use crate::person::Person;
-use crate::plan::Plan;
+use crate::plan::{Plan, RulePlan};
 use crate::record::Event;
 use crate::rules::{Memo, value_of};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value as Json};
-use sonder_dsl::ir::{DestinationId, ProfileTraitId, Program, RuleId};
+use sonder_dsl::ir::{DestinationId, ProfileTraitId, Program, RuleId, Value};
 use sonder_dsl::model::Destination;
 use sonder_dsl::time::Moment;
 use xxhash_rust::xxh3::Xxh3;
@@ -106,11 +106,7 @@ pub fn rule(subject: &Subject<'_>, rule: RuleId, change: &ChangeKind, deliveries
         match change {
             ChangeKind::Entered(_) => subject.membership(*id, &plan.name, true, deliveries),
             ChangeKind::Left(_) => subject.membership(*id, &plan.name, false, deliveries),
-            ChangeKind::TraitChanged { value, .. } => {
-                let value = Datum::from(value.as_ref()).to_json(&plan.kind);
-                let body = |traits| trait_payload(&plan.name, &value, subject.at, traits);
-                subject.deliver(*id, ItemKind::TraitChanged, &plan.name, body, deliveries);
-            }
+            ChangeKind::TraitChanged { value, .. } => subject.computed_trait(*id, plan, value.as_ref(), deliveries),
             ChangeKind::Created
             | ChangeKind::Merged { .. }
             | ChangeKind::Split { .. }
@@ -169,10 +165,24 @@ fn trait_payload(name: &str, value: &Json, at: Moment, traits: Map<String, Json>
 }
 
 impl Subject<'_> {
-    fn membership(&self, destination: DestinationId, segment: &str, entered: bool, deliveries: &mut Vec<Delivery>) {
+    /// That somebody is in a segment, or no longer.
+    pub fn membership(&self, destination: DestinationId, segment: &str, entered: bool, deliveries: &mut Vec<Delivery>) {
         let kind = if entered { ItemKind::SegmentEntered } else { ItemKind::SegmentLeft };
         let body = |traits| serde_json::to_string(&SegmentPayload { segment, at: self.at.to_string(), traits });
         self.deliver(destination, kind, segment, body, deliveries);
+    }
+
+    /// The value that a computed trait has now.
+    pub fn computed_trait(
+        &self,
+        destination: DestinationId,
+        rule: &RulePlan,
+        value: Option<&Value>,
+        deliveries: &mut Vec<Delivery>,
+    ) {
+        let value = Datum::from(value).to_json(&rule.kind);
+        let body = |traits| trait_payload(&rule.name, &value, self.at, traits);
+        self.deliver(destination, ItemKind::TraitChanged, &rule.name, body, deliveries);
     }
 
     fn deliver(

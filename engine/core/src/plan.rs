@@ -194,6 +194,11 @@ impl Plan {
         self.journeys.entered_by.get(rule.index().checked_sub(self.declared)?).copied()
     }
 
+    /// The rules of the program, without those that nobody sees.
+    pub fn declared_rules(&self) -> impl Iterator<Item = (RuleId, &RulePlan)> {
+        (0..).map(RuleId).zip(self.rules.iter().take(self.declared))
+    }
+
     /// The segments among the rules that somebody is in: all but those that nobody sees.
     pub fn shown<'t>(&self, segments: &'t RuleTimes) -> impl Iterator<Item = (RuleId, Moment)> + use<'t> {
         let declared = self.declared;

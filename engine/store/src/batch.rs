@@ -3,8 +3,9 @@
 use sonder_core::effect::{Change, Delivery, EffectId};
 use sonder_core::message::{Message, Quarantined};
 use sonder_core::record::{Record, Seq};
-use sonder_dsl::ir::Fingerprint;
+use sonder_dsl::ir::{Fingerprint, Program};
 use sonder_dsl::time::Moment;
+use std::sync::Arc;
 
 /// All that is written in one transaction. Any part may be empty; ids in it are those of the program it is appended with.
 #[derive(Clone, Debug, Default)]
@@ -19,8 +20,21 @@ pub struct LogBatch {
     pub deliveries: Vec<RecordedDelivery>,
     /// What became of deliveries.
     pub outcomes: Vec<DeliveryOutcome>,
-    /// Another version of the project takes over; what was decided before was decided under the one before.
-    pub takeover: Option<Takeover>,
+    /// Another version of the project takes over; all else was decided under the one before.
+    pub succession: Option<Arc<Succession>>,
+}
+
+/// Another version of the project takes over, and what it decides in doing so.
+#[derive(Debug)]
+pub struct Succession {
+    /// Where.
+    pub takeover: Takeover,
+    /// The new version: ids in what it decides are its own.
+    pub program: Arc<Program>,
+    /// Facts about people that are so under the new version.
+    pub changes: Vec<RecordedChange>,
+    /// What destinations are told of the difference.
+    pub deliveries: Vec<RecordedDelivery>,
 }
 
 /// The place at which another version of the project took over: whatever is decided up to it stays as it was decided.
@@ -117,6 +131,11 @@ impl OutcomeState {
 }
 
 impl LogBatch {
+    /// Where another version takes over, if one does.
+    pub(crate) fn takeover(&self) -> Option<Takeover> {
+        self.succession.as_ref().map(|it| it.takeover)
+    }
+
     /// Whether there is nothing to write.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -125,6 +144,6 @@ impl LogBatch {
             && self.changes.is_empty()
             && self.deliveries.is_empty()
             && self.outcomes.is_empty()
-            && self.takeover.is_none()
+            && self.succession.is_none()
     }
 }

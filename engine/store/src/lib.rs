@@ -45,7 +45,9 @@ mod sql;
 mod store;
 mod typed;
 
-pub use batch::{DeliveryOutcome, LogBatch, LogRow, OutcomeState, RecordedChange, RecordedDelivery, Takeover};
+pub use batch::{
+    DeliveryOutcome, LogBatch, LogRow, OutcomeState, RecordedChange, RecordedDelivery, Succession, Takeover,
+};
 pub use checkpoint::{LoadedCheckpoint, PersonRow, SavedCheckpoint, Saving, StateCheckpoint};
 pub use dedup::DedupSet;
 pub use erasure::{ERASED, Erasure, Suppression, Target};

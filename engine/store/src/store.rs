@@ -147,7 +147,7 @@ impl Store {
                 Err(error)
             }
             Err(error) => {
-                let (outcome, takeover) = (batch.outcomes.last().cloned(), batch.takeover);
+                let (outcome, takeover) = (batch.outcomes.last().cloned(), batch.takeover());
                 writer.doubt = Some(Doubt { before, after, outcome, takeover });
                 match self.settle(&mut writer) {
                     Ok(true) => Ok(()),
@@ -351,7 +351,7 @@ impl Doubt {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::OutcomeState;
+    use crate::{OutcomeState, Succession};
     use sonder_core::effect::EffectId;
     use sonder_dsl::ir::Fingerprint;
     use sonder_dsl::source::{SourceFile, SourceSet};
@@ -369,11 +369,13 @@ mod tests {
     }
 
     /// Batches without log rows: what was decided, what became of deliveries, a version that takes over.
-    fn batches() -> [LogBatch; 2] {
+    fn batches(program: &Arc<Program>) -> [LogBatch; 2] {
         let takeover = Takeover { as_of: Seq(0), now: Moment(9), fingerprint: Fingerprint(u64::MAX) };
+        let program = Arc::clone(program);
+        let succession = Arc::new(Succession { takeover, program, changes: Vec::new(), deliveries: Vec::new() });
         [
             LogBatch { outcomes: vec![outcome(1)], ..LogBatch::default() },
-            LogBatch { takeover: Some(takeover), ..LogBatch::default() },
+            LogBatch { succession: Some(succession), ..LogBatch::default() },
         ]
     }
 
@@ -390,7 +392,7 @@ mod tests {
         if committed {
             store.database.run(Role::Writer, |connection| prepared.write(connection)).unwrap();
         }
-        let (outcome, takeover) = (batch.outcomes.last().cloned(), batch.takeover);
+        let (outcome, takeover) = (batch.outcomes.last().cloned(), batch.takeover());
         writer.doubt = Some(Doubt { before, after, outcome, takeover });
         store.database.declare_broken();
     }
@@ -399,7 +401,7 @@ mod tests {
     fn a_batch_without_rows_that_was_committed_is_known_and_not_written_again() {
         let dir = tempfile::tempdir().unwrap();
         let (store, program) = open(dir.path());
-        for batch in batches() {
+        for batch in batches(&program) {
             give_up(&store, &program, &batch, false);
             assert!(!store.resolve().unwrap());
             give_up(&store, &program, &batch, true);
@@ -414,7 +416,7 @@ mod tests {
     fn nothing_is_appended_while_a_batch_is_in_doubt() {
         let dir = tempfile::tempdir().unwrap();
         let (store, program) = open(dir.path());
-        let [batch, other] = batches();
+        let [batch, other] = batches(&program);
         give_up(&store, &program, &batch, true);
         // The file cannot be opened again for now.
         let (file, aside) = (dir.path().join("sonder.duckdb"), dir.path().join("aside"));

@@ -18,6 +18,7 @@ mod rest;
 mod snapshot;
 mod standing;
 mod takeover;
+mod telling;
 mod travel;
 
 pub use census::{Resident, ResidentIdentifier};

@@ -5,18 +5,14 @@
 
 use super::checkpoint::ObservationRecord;
 use super::{State, Turn};
-use crate::datum::Known;
-use crate::deliver;
 use crate::effect::{Cause, Change, ChangeKind, Effects, JourneyChange, JourneyStep, PersonId};
 use crate::identity::graph::PersonIndex;
 use crate::journey::Outcome;
 use crate::journey::record::TravelsRecord;
 use crate::names::NameKey;
-use crate::person::Person;
 use crate::profile::Observations;
-use sonder_dsl::ir::{Program, RuleId};
+use sonder_dsl::ir::Program;
 use sonder_dsl::time::Moment;
-use std::collections::{BTreeMap, BTreeSet};
 
 /// Where somebody is in the journeys, for the next version.
 #[derive(Debug)]
@@ -92,68 +88,6 @@ impl State {
             self.settle_in(person, travels);
         }
         self.journeys_held = false;
-    }
-
-    /// Tells what is otherwise about people under this version of the project than it was under the one before: segments that
-    /// they are in now, or no longer, and computed traits with other values. Both must be at the same place of the log and the
-    /// same moment. Segments that are no more end without a word, as nobody is there to say it to; the traits of people who
-    /// were not in memory are told with their next event.
-    pub fn tell_since(&mut self, program: &Program, before: &Self, is_silent: bool, effects: &mut Effects) {
-        let known: Vec<Option<RuleId>> =
-            before.plan.names.rules.keys().iter().map(|key| self.plan.names.rule(*key)).collect();
-        let mut people: Vec<(PersonId, PersonIndex)> =
-            self.graph.people().map(|(person, component)| (component.id, person)).collect();
-        people.sort_unstable();
-        for (id, person) in people {
-            let old = before.graph.person(id).and_then(|place| before.slots.get(place.index()));
-            let was_in: BTreeSet<RuleId> = old
-                .iter()
-                .flat_map(|slot| before.plan.shown(&slot.segments))
-                .filter_map(|(rule, _)| known.get(rule.index()).copied().flatten())
-                .collect();
-            let is_in: BTreeSet<RuleId> =
-                self.plan.shown(&self.slots[person.index()].segments).map(|(rule, _)| rule).collect();
-            let mut changes: Vec<ChangeKind> = was_in.difference(&is_in).map(|rule| ChangeKind::Left(*rule)).collect();
-            changes.extend(is_in.difference(&was_in).map(|rule| ChangeKind::Entered(*rule)));
-            let told = old.and_then(|slot| slot.body.read(&before.plan));
-            if let (Some(told), Some(is)) = (told, self.slots[person.index()].body.awake()) {
-                changes.extend(self.announced_anew(&known, &told, is));
-            }
-            if changes.is_empty() {
-                continue;
-            }
-            let cause = Cause::Timer(self.now);
-            let turn = Turn { person, at: self.now, cause, deliver: !is_silent, round: 0 };
-            if let Some(subject) = self.subject(program, turn).filter(|_| turn.deliver) {
-                for what in &changes {
-                    if let ChangeKind::Entered(rule) | ChangeKind::Left(rule) | ChangeKind::TraitChanged { rule, .. } =
-                        what
-                    {
-                        deliver::rule(&subject, *rule, what, &mut effects.deliveries);
-                    }
-                }
-            }
-            let changed = |what| Change { person: id, at: self.now, cause, what };
-            effects.changes.extend(changes.into_iter().map(changed));
-        }
-    }
-
-    /// Computed traits that destinations know otherwise than they are, where `told` is what another version told.
-    fn announced_anew(&self, known: &[Option<RuleId>], told: &Person, is: &Person) -> Vec<ChangeKind> {
-        let was = told
-            .announced
-            .iter()
-            .filter_map(|(rule, value)| Some((known.get(rule.index()).copied().flatten()?, value.clone())));
-        let was: BTreeMap<RuleId, Option<Known>> = was.collect();
-        let rules: BTreeSet<RuleId> = was.keys().copied().chain(is.announced.iter().map(|(rule, _)| *rule)).collect();
-        let nothing = |rule: RuleId| self.plan.rule(rule).and_then(|it| it.value_of_nothing().to_value()).map(Known);
-        let changed = rules.into_iter().filter_map(|rule| {
-            let before = was.get(&rule).cloned().unwrap_or_else(|| nothing(rule));
-            let now = is.announced.binary_search_by_key(&rule, |(rule, _)| *rule);
-            let now = now.map_or_else(|_| nothing(rule), |place| is.announced[place].1.clone());
-            (before != now).then(|| ChangeKind::TraitChanged { rule, value: now.map(|it| it.0) })
-        });
-        changed.collect()
     }
 
     /// What journeys said of somebody is said again; what follows from it was decided by the version before.

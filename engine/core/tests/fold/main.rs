@@ -22,3 +22,5 @@ mod journeys;
 mod partition;
 #[cfg(test)]
 mod reference;
+#[cfg(test)]
+mod telling;

@@ -17,7 +17,7 @@ use sonder_core::effect::{EffectId, Effects, PersonId};
 use sonder_core::record::Record;
 use sonder_core::state::{Missing, State};
 use sonder_dsl::time::Moment;
-use sonder_store::{OutcomeState, Store, Takeover};
+use sonder_store::{OutcomeState, Store, Succession, Takeover};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -254,7 +254,8 @@ impl Fold {
     /// What a new version makes of people that the one before did not is told, like anything else that comes true.
     fn tell_since(&mut self, live: &mut Live) {
         let mut effects = Effects::default();
-        live.state.tell_since(&live.program, &self.shared.live.read().state, false, &mut effects);
+        let running = self.shared.live.read();
+        live.state.tell_since(&live.program, (&running.state, &running.program), false, &mut effects);
         self.decided.take(&mut effects, live.state.as_of().0);
     }
 
@@ -282,14 +283,18 @@ impl Fold {
     }
 
     fn hand_over(&mut self) {
-        if self.decided.is_empty() {
-            return;
+        if !self.decided.is_empty() {
+            let decided = self.take_decided();
+            drop(self.writer.send(Work::Decided(decided)));
         }
+    }
+
+    fn take_decided(&mut self) -> Decided {
         let decided = std::mem::take(&mut self.decided);
         let (entered, left) = decided.moves();
         self.shared.gauges.entered.fetch_add(entered, Ordering::Relaxed);
         self.shared.gauges.left.fetch_add(left, Ordering::Relaxed);
-        drop(self.writer.send(Work::Decided(decided)));
+        decided
     }
 
     fn checkpoint_if_due(&mut self) {
@@ -353,7 +358,7 @@ impl Fold {
         if let Err(error) = &outcome {
             tracing::error!(error, "the new version could not catch up; the old one runs on");
             let running = Arc::clone(&self.shared.live.read().program);
-            drop(self.writer.send(Work::Adopted(Adoption { program: running, takeover: None, told: None })));
+            drop(self.writer.send(Work::Adopted(Adoption { program: running, succession: None, told: None })));
             drop(done.send(outcome));
             return;
         }
@@ -368,12 +373,19 @@ impl Fold {
         if !erased.is_empty() {
             self.store.forget_people();
         }
-        self.hand_over_deliveries();
-        let takeover = Some(Takeover { as_of, now, fingerprint: program.fingerprint });
+        let takeover = Takeover { as_of, now, fingerprint: program.fingerprint };
+        let Decided { changes, deliveries, recalls, .. } = self.take_decided();
+        let succession = Arc::new(Succession { takeover, program: Arc::clone(&program), changes, deliveries });
         let (told, is_on_record) = oneshot::channel();
-        drop(self.writer.send(Work::Adopted(Adoption { program, takeover, told: Some(told) })));
+        let adoption = Adoption { program, succession: Some(Arc::clone(&succession)), told: Some(told) };
+        drop(self.writer.send(Work::Adopted(adoption)));
         // A crash must not find decisions of the new version without knowing since when it decides.
-        drop(is_on_record.blocking_recv());
+        if is_on_record.blocking_recv().is_ok()
+            && let Some(outbox) = &self.outbox
+        {
+            outbox.enqueue(succession.deliveries.iter().map(|it| it.delivery.clone()).collect());
+            outbox.recall(recalls);
+        }
         drop(done.send(Ok(())));
     }
 

@@ -24,7 +24,7 @@ use sonder_core::record::{Event, Fact, Record, Seq, UNKNOWN_SOURCE};
 use sonder_dsl::ir::{Program, SourceId};
 use sonder_dsl::time::Moment;
 use sonder_store::dedup::Mark;
-use sonder_store::{DedupSet, DeliveryOutcome, LogBatch, LogRow, Store, StoreError, Takeover};
+use sonder_store::{DedupSet, DeliveryOutcome, LogBatch, LogRow, Store, StoreError, Succession};
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -56,8 +56,8 @@ pub(super) enum Work {
 /// The version that the fold runs from now on.
 pub(super) struct Adoption {
     pub program: Arc<Program>,
-    /// Where it took over; `None` when the old one runs on.
-    pub takeover: Option<Takeover>,
+    /// Where it took over and what it decided in doing so; `None` when the old one runs on.
+    pub succession: Option<Arc<Succession>>,
     /// Told when that is durable.
     pub told: Option<oneshot::Sender<()>>,
 }
@@ -325,7 +325,7 @@ impl Writer {
         batch.changes = std::mem::take(&mut self.decided.changes);
         batch.deliveries = std::mem::take(&mut self.decided.deliveries);
         batch.outcomes = outcomes.iter().flat_map(|outcomes| outcomes.rows.iter().cloned()).collect();
-        batch.takeover = self.adoption.as_ref().and_then(|adoption| adoption.takeover);
+        batch.succession = self.adoption.as_ref().and_then(|adoption| adoption.succession.clone());
         let (flushes, adopts) = (std::mem::take(&mut self.flushes), self.adoption.is_some());
         Attempt { batch, answers, outcomes, flushes, mark, duplicates, adopts }
     }

@@ -11,9 +11,11 @@ use sonder_core::effect::PersonId;
 use sonder_core::record::Seq;
 use sonder_dsl::diagnostic::render::{human, json};
 use sonder_dsl::ir::{Program, RuleId};
+use sonder_dsl::model::Destination;
 use sonder_dsl::plan::{self, ItemChange, ItemKind, Kind};
 use sonder_dsl::source::{SourceFile, SourceSet};
 use sonder_store::preview::{Moves, Request, RulePreview};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -42,7 +44,7 @@ impl Answers {
         Ok(Plan {
             target: Some(fingerprint(&program)),
             as_of: Some(as_of),
-            deliveries: deliveries(&program, &segments),
+            deliveries: deliveries(&running, &program, &segments, |name| self.running_size(&running, name)),
             journeys: self.planned_steps(&running, &program, &changes.items),
             segments,
             changes,
@@ -68,10 +70,9 @@ impl Answers {
         let mut planned: Vec<PlannedSegment> = Vec::new();
         let mut asked: Vec<(RuleId, Option<u32>)> = Vec::new();
         for item in segments {
-            let before = running.rule_named(&item.name).map(|(id, _)| id);
             match (item.change, program.rule_named(&item.name)) {
                 (Kind::Removed, _) | (_, None) => {
-                    let size = before.map_or(0, |id| self.shared.live.read().state.segment_size(id) as u64);
+                    let size = self.running_size(running, &item.name);
                     planned.push(PlannedSegment {
                         name: item.name.clone(),
                         before: size,
@@ -82,7 +83,7 @@ impl Answers {
                         leave: Vec::new(),
                     });
                 }
-                (_, Some((id, _))) => asked.push((id, before.map(|id| id.0))),
+                (_, Some((id, _))) => asked.push((id, running.rule_named(&item.name).map(|(id, _)| id.0))),
             }
         }
         if asked.is_empty() {
@@ -122,6 +123,12 @@ impl Answers {
         Ok((planned, as_of))
     }
 
+    /// How many people are in a segment of the version that runs.
+    fn running_size(&self, running: &Program, segment: &str) -> u64 {
+        let rule = running.rule_named(segment);
+        rule.map_or(0, |(id, _)| self.shared.live.read().state.segment_size(id) as u64)
+    }
+
     fn named(&self, people: &[PersonId], numbers: &[u64]) -> Result<Vec<PreviewedPerson>, Trouble> {
         numbers.iter().map(|number| self.previewed_person(people, *number, None)).collect()
     }
@@ -149,21 +156,39 @@ fn fingerprint(program: &Program) -> String {
     format!("{:016x}", program.fingerprint.0)
 }
 
-/// What destinations would be told: of the version that is planned, as a destination that is gone is told nothing.
-fn deliveries(program: &Program, segments: &[PlannedSegment]) -> Vec<PlannedDelivery> {
+/// What destinations would be told. A destination that is new hears of everybody, one that is gone hears nothing.
+fn deliveries(
+    running: &Program,
+    program: &Program,
+    segments: &[PlannedSegment],
+    size: impl Fn(&str) -> u64,
+) -> Vec<PlannedDelivery> {
     let mut told = Vec::new();
     for destination in &program.destinations {
-        let receives = |name: &str| {
-            destination.segments.iter().filter_map(|id| program.rules.get(id.index())).any(|rule| rule.name == name)
-        };
-        for segment in segments.iter().filter(|it| it.entering + it.leaving > 0 && receives(&it.name)) {
-            told.push(PlannedDelivery {
-                destination: destination.name.clone(),
-                segment: segment.name.clone(),
-                entered: segment.entering,
-                left: segment.leaving,
-            });
+        let name = destination.name.as_str();
+        let before = running.destinations.iter().find(|it| it.name == name).map(|it| received(running, it));
+        let (before, after) = (before.unwrap_or_default(), received(program, destination));
+        for segment in before.union(&after) {
+            let planned = segments.iter().find(|it| it.name == *segment);
+            let (entered, left) = match (before.contains(segment), after.contains(segment), planned) {
+                (true, true, planned) => planned.map_or((0, 0), |it| (it.entering, it.leaving)),
+                (true, false, planned) => (0, planned.map_or_else(|| size(segment), |it| it.before)),
+                (false, _, planned) => (planned.map_or_else(|| size(segment), |it| it.after), 0),
+            };
+            if entered + left > 0 {
+                told.push(PlannedDelivery {
+                    destination: name.to_owned(),
+                    segment: (*segment).to_owned(),
+                    entered,
+                    left,
+                });
+            }
         }
     }
     told
+}
+
+/// The names of the segments that a destination receives.
+fn received<'p>(program: &'p Program, destination: &'p Destination) -> BTreeSet<&'p str> {
+    destination.segments.iter().filter_map(|id| program.rules.get(id.index())).map(|rule| rule.name.as_str()).collect()
 }

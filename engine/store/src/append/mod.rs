@@ -82,8 +82,12 @@ impl Prepared {
         add("quarantine", effects::quarantine(program, &batch.quarantined, &mut after.quarantine)?);
         add("changes", effects::changes(program, &batch.changes, &mut after.change)?);
         add("deliveries", effects::deliveries(program, &batch.deliveries, &mut after.delivery)?);
+        if let Some(it) = &batch.succession {
+            add("changes", effects::changes(&it.program, &it.changes, &mut after.change)?);
+            add("deliveries", effects::deliveries(&it.program, &it.deliveries, &mut after.delivery)?);
+        }
         add("delivery_outcomes", effects::outcomes(&batch.outcomes, after.seq)?);
-        Ok(Self { tables, takeover: batch.takeover, counters: after })
+        Ok(Self { tables, takeover: batch.takeover(), counters: after })
     }
 
     /// Writes it all, or nothing.

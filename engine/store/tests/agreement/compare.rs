@@ -14,10 +14,14 @@ use sonder_dsl::ir::{Program, RuleId, SourceId};
 use sonder_dsl::time::{Duration, Moment};
 use sonder_store::evaluation::SqlEvaluation;
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// When all looks are: some seconds into a day in Amsterdam.
 pub const NOW: Moment = Moment(1_774_738_805_000_000);
 const JUST_BEFORE: Moment = Moment(NOW.0 - 1);
+
+/// In microseconds: so long after the last message most windows are empty.
+const MOST_WINDOWS: i64 = 20_000_000;
 
 /// Where the evaluators differ.
 #[derive(Debug)]
@@ -55,12 +59,11 @@ pub fn compare(program: &Program, histories: &[History]) -> Result<usize, Disagr
     let mut tables = eval::History::default();
     let mut copies = Vec::new();
     for (index, history) in histories.iter().enumerate() {
-        for look in looks(program, history) {
-            let copy = fold(program, index, history, look, &mut tables).map_err(|what| Disagreement {
-                history: index,
-                look,
-                what,
-            })?;
+        let end = arrivals(history).last().copied().unwrap_or_default().saturating_add(MOST_WINDOWS);
+        let end = Look { messages: history.messages.len(), after: end };
+        let disagreement = |look| move |what| Disagreement { history: index, look, what };
+        for look in caught(|| Ok(looks(program, history))).map_err(disagreement(end))? {
+            let copy = caught(|| fold(program, index, history, look, &mut tables)).map_err(disagreement(look))?;
             copies.push(copy);
         }
     }
@@ -83,6 +86,15 @@ pub fn compare(program: &Program, histories: &[History]) -> Result<usize, Disagr
     }
     funnels(program, &sql, &tables, &copies)?;
     Ok(compared)
+}
+
+/// A panic is a disagreement like others, so that it is made small as they are.
+fn caught<T>(run: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
+        let message = panic.downcast_ref::<String>().map(String::as_str);
+        let message = message.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or_default();
+        Err(format!("the fold panicked: {message}"))
+    })
 }
 
 /// Figures of funnels are of everybody in the tables, so they are compared for all copies together, and one by one only
@@ -151,8 +163,8 @@ fn arrivals(history: &History) -> Vec<i64> {
 fn looks(program: &Program, history: &History) -> BTreeSet<Look> {
     let arrivals = arrivals(history);
     let last = arrivals.last().copied().unwrap_or_default();
-    // A first run, only to see when something happens. It ends when most windows are empty.
-    let begin = Moment(NOW.0 - last - 20_000_000);
+    // A first run, only to see when something happens.
+    let begin = Moment(NOW.0 - last - MOST_WINDOWS);
     let mut evaluation = evaluation(program, NOW);
     for (number, (it, after)) in history.messages.iter().zip(&arrivals).enumerate() {
         let _ = evaluation.take(&it.message(number, begin.plus(Duration(*after))));
@@ -191,6 +203,8 @@ fn fold(
     let begin = Moment(NOW.0 - look.after);
     let mut evaluation = evaluation(program, NOW);
     let mut taken = 0;
+    // Everybody who was somebody at the very moment, if only between two messages.
+    let mut passing = BTreeSet::new();
     let mut take = |evaluation: &mut Evaluation<'_>, until: Moment| {
         let mut any = false;
         while taken < look.messages && begin.plus(Duration(arrivals[taken])) <= until {
@@ -201,6 +215,9 @@ fn fold(
             let is_decision = matches!(message.call, Call::Link | Call::Unlink);
             assert!(!is_decision || result == Ok(Taken::In), "decisions count: {result:?}");
             taken += 1;
+            if at == NOW {
+                passing.extend(memberships(&evaluation.look(NOW)).into_keys());
+            }
         }
         any
     };
@@ -210,7 +227,7 @@ fn fold(
     let now = evaluation.look(NOW);
     // Where identifiers expire, two people may have had the same one after the other, and the trace names both alike.
     if program.identity.identifiers.iter().all(|it| it.expires.is_none()) {
-        trace_is_exact(&just_before, &now, evaluation.trace())?;
+        trace_is_exact(&just_before, &now, &passing, evaluation.trace())?;
     }
     let funnels = program.funnels.iter().map(|it| evaluation.funnel(it)).collect();
 
@@ -228,7 +245,12 @@ fn fold(
 /// What the trace says of the very moment is the difference between the lines of then and of a microsecond before. Of
 /// people who were the same then and all the time between: who turns out to be another takes memberships along without
 /// entering anything, and what they entered as somebody else the trace says of that somebody.
-fn trace_is_exact(before: &[String], now: &[String], trace: &[String]) -> Result<(), String> {
+fn trace_is_exact(
+    before: &[String],
+    now: &[String],
+    passing: &BTreeSet<String>,
+    trace: &[String],
+) -> Result<(), String> {
     let (before, now) = (memberships(before), memberships(now));
     let mut changed: BTreeMap<(&str, &str), bool> = BTreeMap::new();
     let changes = changes(trace);
@@ -238,8 +260,7 @@ fn trace_is_exact(before: &[String], now: &[String], trace: &[String]) -> Result
     let was_another = |person: &str| {
         let names = |person: &str| serde_json::from_str::<BTreeSet<String>>(person).unwrap();
         let own = names(person);
-        let others = changes.iter().filter(|it| it.at == NOW && it.person != person);
-        others.into_iter().any(|it| !names(&it.person).is_disjoint(&own))
+        passing.iter().any(|other| other != person && !names(other).is_disjoint(&own))
     };
     for (person, segments) in &now {
         if was_another(person) {

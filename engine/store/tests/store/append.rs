@@ -109,7 +109,7 @@ fn everything_of_a_batch_is_written_together() {
             status: Some(200),
             detail: None,
         }],
-        takeover: None,
+        succession: None,
     };
     store.append(&program, &everything).unwrap();
     let person = "00000000000000000000000000000007";

@@ -8,8 +8,9 @@ use sonder_dsl::ir::{DestinationId, Fingerprint};
 use sonder_dsl::time::Moment;
 use sonder_store::{
     DeliveryOutcome, LogBatch, OutcomeState, PersonRow, RecordedChange, RecordedDelivery, SavedCheckpoint,
-    StateCheckpoint, Store, Takeover,
+    StateCheckpoint, Store, Succession, Takeover,
 };
+use std::sync::Arc;
 
 type People<'a> = &'a [(PersonId, Option<Vec<u8>>)];
 
@@ -194,9 +195,10 @@ fn where_another_version_took_over_is_known_again() {
         assert_eq!(recovered.takeover, None);
         for (seq, now) in [(0, START), (5, START + 5 * SECOND), (5, START + 6 * SECOND)] {
             let rows = views(&program, store.last_seq().0 + 1, seq - store.last_seq().0);
-            store
-                .append(&program, &LogBatch { rows, takeover: Some(takeover(seq, now)), ..LogBatch::default() })
-                .unwrap();
+            let (takeover, new) = (takeover(seq, now), Arc::clone(&program));
+            let succession = Succession { takeover, program: new, changes: Vec::new(), deliveries: Vec::new() };
+            let batch = LogBatch { rows, succession: Some(Arc::new(succession)), ..LogBatch::default() };
+            store.append(&program, &batch).unwrap();
         }
     }
     let Opened { recovered, .. } = open(dir.path(), &program);

@@ -1,0 +1,178 @@
+//! What another version of the project makes of people, in words to destinations.
+//!
+//! A destination knows of somebody what it was told. When a version takes over it is told the difference to what that version
+//! tells of them: who is in a segment now, or no longer; that nobody is in a segment which is no more, or which the
+//! destination receives no longer; who is in one that it receives from now on; and computed traits with other values.
+
+use super::{State, Turn};
+use crate::datum::Known;
+use crate::deliver;
+use crate::effect::{Cause, Change, ChangeKind, Effects, PersonId};
+use crate::identity::graph::PersonIndex;
+use crate::person::Person;
+use sonder_dsl::ir::{DestinationId, Program, RuleId};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A segment or computed trait in both versions. Ids are of the new one.
+#[derive(Debug, Default)]
+struct Told {
+    /// Nothing where it is no more.
+    rule: Option<RuleId>,
+    name: String,
+    /// The destinations that were told of it, and still exist.
+    before: Vec<DestinationId>,
+    /// Those that are told.
+    now: Vec<DestinationId>,
+}
+
+impl Told {
+    fn differs(&self) -> bool {
+        self.before != self.now
+    }
+}
+
+/// What destinations receive, in both versions.
+struct Audience {
+    told: Vec<Told>,
+    /// Where a rule of the version before is among them.
+    by_old: BTreeMap<RuleId, usize>,
+    /// Where a rule of the new version is among them.
+    by_new: BTreeMap<RuleId, usize>,
+}
+
+impl Audience {
+    fn new(before: (&State, &Program), now: (&State, &Program)) -> Self {
+        let mut audience = Self { told: Vec::new(), by_old: BTreeMap::new(), by_new: BTreeMap::new() };
+        for (rule, plan) in now.0.plan.declared_rules() {
+            audience.by_new.insert(rule, audience.told.len());
+            let (name, now) = (plan.name.clone(), plan.receivers.clone());
+            audience.told.push(Told { rule: Some(rule), name, before: Vec::new(), now });
+        }
+        let destination = |id: &DestinationId| {
+            let name = &before.1.destinations.get(id.index())?.name;
+            let place = now.1.destinations.iter().position(|it| it.name == *name)?;
+            u32::try_from(place).ok().map(DestinationId)
+        };
+        for (rule, plan) in before.0.plan.declared_rules() {
+            let mut told: Vec<_> = plan.receivers.iter().filter_map(destination).collect();
+            told.sort_unstable();
+            let key = before.0.plan.names.rule_key(rule);
+            let place = now.0.plan.names.rule(key).and_then(|rule| audience.by_new.get(&rule).copied());
+            let place = place.unwrap_or_else(|| {
+                audience.told.push(Told { name: plan.name.clone(), ..Told::default() });
+                audience.told.len() - 1
+            });
+            audience.told[place].before = told;
+            audience.by_old.insert(rule, place);
+        }
+        audience
+    }
+
+    fn any_differs(&self) -> bool {
+        self.told.iter().any(Told::differs)
+    }
+}
+
+impl State {
+    /// Tells what is otherwise about people under this version of the project than it was under the one before, `before`. Both
+    /// must be at the same place of the log and the same moment. The traits of people who were not in memory are told with
+    /// their next event.
+    pub fn tell_since(&mut self, program: &Program, before: (&Self, &Program), is_silent: bool, effects: &mut Effects) {
+        let audience = Audience::new(before, (self, program));
+        let (before, any_differs) = (before.0, audience.any_differs());
+        let mut people: Vec<(PersonId, PersonIndex)> =
+            self.graph.people().map(|(person, component)| (component.id, person)).collect();
+        people.sort_unstable();
+        for (id, person) in people {
+            let old = before.graph.person(id).and_then(|place| before.slots.get(place.index()));
+            let was_in = old.iter().flat_map(|slot| before.plan.shown(&slot.segments));
+            let was_in: BTreeSet<usize> = was_in.filter_map(|(rule, _)| audience.by_old.get(&rule).copied()).collect();
+            let is_in = self.plan.shown(&self.slots[person.index()].segments);
+            let is_in: BTreeSet<usize> = is_in.filter_map(|(rule, _)| audience.by_new.get(&rule).copied()).collect();
+            let told = old.and_then(|slot| slot.body.read(&before.plan));
+            let traits = match (told, self.slots[person.index()].body.awake()) {
+                (Some(told), Some(is)) => self.announced_anew(&audience, &told, is),
+                _ => Vec::new(),
+            };
+            if was_in == is_in && traits.is_empty() && !any_differs {
+                continue;
+            }
+            let cause = Cause::Timer(self.now);
+            let turn = Turn { person, at: self.now, cause, deliver: !is_silent, round: 0 };
+            if let Some(subject) = self.subject(program, turn).filter(|_| turn.deliver) {
+                self.tell_memberships(&audience, &was_in, &is_in, &subject, effects);
+                for change in &traits {
+                    if let ChangeKind::TraitChanged { rule, .. } = change {
+                        deliver::rule(&subject, *rule, change, &mut effects.deliveries);
+                    }
+                }
+                if any_differs {
+                    tell_new_receivers(&audience, &traits, &subject, effects);
+                }
+            }
+            let rule = |place: &usize| audience.told[*place].rule;
+            let left = was_in.difference(&is_in).filter_map(rule).map(ChangeKind::Left);
+            let entered = is_in.difference(&was_in).filter_map(rule).map(ChangeKind::Entered);
+            let changed = |what| Change { person: id, at: self.now, cause, what };
+            effects.changes.extend(left.chain(entered).chain(traits).map(changed));
+        }
+    }
+
+    /// First what somebody is in no longer, for each destination that thinks otherwise.
+    fn tell_memberships(
+        &self,
+        audience: &Audience,
+        was_in: &BTreeSet<usize>,
+        is_in: &BTreeSet<usize>,
+        subject: &deliver::Subject<'_>,
+        effects: &mut Effects,
+    ) {
+        let nobody: &[DestinationId] = &[];
+        for is_entering in [false, true] {
+            for (place, told) in was_in.union(is_in).filter_map(|place| Some((place, audience.told.get(*place)?))) {
+                let before = if was_in.contains(place) { &told.before } else { nobody };
+                let now = if is_in.contains(place) { &told.now } else { nobody };
+                let (more, fewer) = if is_entering { (now, before) } else { (before, now) };
+                for destination in more.iter().filter(|it| !fewer.contains(it)) {
+                    subject.membership(*destination, &told.name, is_entering, &mut effects.deliveries);
+                }
+            }
+        }
+    }
+
+    /// Computed traits that destinations know otherwise than they are, where `told` is what another version told.
+    fn announced_anew(&self, audience: &Audience, told: &Person, is: &Person) -> Vec<ChangeKind> {
+        let new = |old: &RuleId| audience.told[*audience.by_old.get(old)?].rule;
+        let was = told.announced.iter().filter_map(|(rule, value)| Some((new(rule)?, value.clone())));
+        let was: BTreeMap<RuleId, Option<Known>> = was.collect();
+        let rules: BTreeSet<RuleId> = was.keys().copied().chain(is.announced.iter().map(|(rule, _)| *rule)).collect();
+        let nothing = |rule: RuleId| self.plan.rule(rule).and_then(|it| it.value_of_nothing().to_value()).map(Known);
+        let changed = rules.into_iter().filter_map(|rule| {
+            let before = was.get(&rule).cloned().unwrap_or_else(|| nothing(rule));
+            let now = is.announced.binary_search_by_key(&rule, |(rule, _)| *rule);
+            let now = now.map_or_else(|_| nothing(rule), |place| is.announced[place].1.clone());
+            (before != now).then(|| ChangeKind::TraitChanged { rule, value: now.map(|it| it.0) })
+        });
+        changed.collect()
+    }
+}
+
+/// Traits with the same value as before, to destinations that receive them from now on.
+fn tell_new_receivers(
+    audience: &Audience,
+    changed: &[ChangeKind],
+    subject: &deliver::Subject<'_>,
+    effects: &mut Effects,
+) {
+    for (rule, value) in &subject.person.announced {
+        let is_told = |it: &ChangeKind| matches!(it, ChangeKind::TraitChanged { rule: told, .. } if told == rule);
+        let told = audience.by_new.get(rule).map(|place| &audience.told[*place]);
+        let (Some(told), Some(plan)) = (told, subject.plan.rule(*rule)) else { continue };
+        if changed.iter().any(is_told) {
+            continue;
+        }
+        for destination in told.now.iter().filter(|it| !told.before.contains(it)) {
+            subject.computed_trait(*destination, plan, value.as_ref().map(|it| &it.0), &mut effects.deliveries);
+        }
+    }
+}

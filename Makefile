@@ -43,9 +43,10 @@ bin: ## Prints the binary's path (use `make -s bin`)
 	@echo $(BIN)
 
 .PHONY: lint
-lint: duckdb ## Formatting, clippy, licences, and the purity of dsl and core
+lint: duckdb ## Formatting, clippy, documentation, licences, and the purity of dsl and core
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc -q --no-deps --workspace
 	@tests/lint/purity.sh
 	@tests/lint/deny.sh
 

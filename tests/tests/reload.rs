@@ -169,7 +169,7 @@ fn reloads_under_load_tell_exactly_the_differences() {
                 change(&engine, "unchanged", || put(&folder, &version, &hook));
             }
             "rewritten" => {
-                let text = format!("# Said otherwise.\n{}", rules(&version).replace("\n  when", " when"));
+                let text = format!("# Said otherwise, {round}.\n{}", rules(&version).replace("\n  when", " when"));
                 change(&engine, "unchanged", || replace(&folder.join("rules/r.sonder"), &text));
             }
             _ => {

@@ -9,11 +9,11 @@
 //! | file | what |
 //! |---|---|
 //! | [`exchange`] | recorded exchanges as files |
-//! | [`recorder`] | the network's stand-in: answers by a script, keeps what it was asked |
+//! | `recorder` | the network's stand-in: answers by a script, keeps what it was asked |
 //! | [`bench`] | a plugin bound to a file's configuration, and one batch through it |
-//! | [`replay`] | exchanges to the letter |
-//! | [`trouble`] | what a service and its network may do |
-//! | [`input`] | what people's data may do |
+//! | `replay` | exchanges to the letter |
+//! | `trouble` | what a service and its network may do |
+//! | `input` | what people's data may do |
 //! | [`report`] | what was found, as text |
 
 mod bench;

@@ -11,9 +11,9 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | [`row`] | an item as a line |
-//! | [`journal`] | lines that are on the disk, of one day |
-//! | [`folder`] | journals, and how they become files |
+//! | `row` | an item as a line |
+//! | `journal` | lines that are on the disk, of one day |
+//! | `folder` | journals, and how they become files |
 
 mod folder;
 mod journal;
@@ -34,7 +34,7 @@ use std::sync::{Arc, Weak};
 
 /// Turns lines into Parquet and back. The engine has a database for that; this room has not.
 pub trait Columns: Send + Sync + 'static {
-    /// Writes `lines` to the new file `to`, with the columns that [`row`] says.
+    /// Writes `lines` to the new file `to`, with the columns that `row` says.
     ///
     /// # Errors
     /// What the disk or the database says.

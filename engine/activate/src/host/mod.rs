@@ -5,7 +5,7 @@
 //! | [`plugin`] | a component, compiled and asked what it is |
 //! | [`load`] | a project's destinations, each bound to its plugin, secrets and reach |
 //! | [`native`] | destinations that no component could be, described as one |
-//! | [`sandbox`], [`clock`] | one instance for one batch: memory, stack, time |
+//! | `sandbox`, `clock` | one instance for one batch: memory, stack, time |
 //! | [`desk`] | what a running batch may ask: send, log, get, set |
 //! | [`request`], [`address`], [`network`] | where requests may go, and how they get there |
 //! | [`secret`], [`sign`], [`web_push`] | what is filled in on the host's side |

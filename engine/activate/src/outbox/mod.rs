@@ -1,6 +1,6 @@
 //! The outbox: what is still to be delivered, and how it gets there.
 //!
-//! Each destination has a [lane](lane) of its own (queue, retries, breaker, rate, cap) and a [worker](worker) that
+//! Each destination has a lane of its own (queue, retries, breaker, rate, cap) and a worker that
 //! drives it, so that one that is slow or hangs takes nothing from another or from the intake. `enqueue` never waits:
 //! what does not fit into a lane's window in memory waits in the store, where it is anyway.
 //!

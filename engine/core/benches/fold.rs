@@ -16,9 +16,13 @@ use sonder_core::State;
 use sonder_core::effect::Effects;
 use sonder_core::record::Record;
 use sonder_dsl::ir::{EventId, Program};
+use sonder_dsl::time::Moment;
 use std::hint::black_box;
 use std::time::Instant;
 use views::Views;
+
+/// A day, in microseconds.
+const DAY: i64 = 86_400_000_000;
 
 fn main() {
     let chosen: Vec<String> = std::env::args().skip(1).filter(|it| !it.starts_with('-')).collect();
@@ -31,6 +35,9 @@ fn main() {
     }
     if runs("memory") {
         memory();
+    }
+    if runs("journeys") {
+        journeys();
     }
 }
 
@@ -98,6 +105,48 @@ fn memory() {
     drop(state.checkpoint());
     report("a million people and twenty windowed rules, four events each, none at rest", &state, people, before);
     println!("  (under 2 GiB)");
+}
+
+/// People who wait, and who are all written to in the same second: at eight in the morning.
+fn journeys() {
+    const PEOPLE: u64 = 1_000_000;
+    const WOKEN: u64 = 100_000;
+    let rules = "journey reminder {\n  enter on view as seen\n  again after 90d\n  goal order\n  hours 08:00 to 20:00\n  \
+                 wait 1m\n  send hook.message { product: seen.product }\n  wait 30d\n}\n";
+    let program = views::project(rules);
+    for (people, what) in [(WOKEN, "a hundred thousand"), (PEOPLE, "a million")] {
+        let mut views = Views::new(&program, people);
+        let (before, mut effects) = (resident(), Effects::default());
+        let mut state = State::new(&program);
+        let start = Instant::now();
+        let began = clock(start);
+        for seq in 1..=people {
+            fold(&mut state, &program, views.next(seq), &mut effects);
+        }
+        let entered = (clock(start) - began) / people as f64;
+        drop(state.checkpoint());
+        state.settle();
+        state.rest(usize::MAX);
+        report(&format!("{what} people who wait in a journey (under 500 bytes)"), &state, people, before);
+        let (_, now) = state.as_of();
+        // A tenth of a second apart they came in from midnight on: who came by then waits for the hours to begin.
+        let eight = Moment(
+            now.0 - now.0.rem_euclid(DAY) + 8 * DAY / 24 + if now.0.rem_euclid(DAY) >= 8 * DAY / 24 { DAY } else { 0 },
+        );
+        state.advance(&program, Moment(eight.0 - 1), &mut effects).unwrap();
+        effects = Effects::default();
+        let fired = clock(start);
+        state.advance(&program, eight, &mut effects).unwrap();
+        let took = clock(start) - fired;
+        let count = effects.deliveries.len();
+        println!(
+            "  {count} of them written to in one second: {:.2} s, {:.0} ns each, {:.1} times an entry; at most 2 s for 100,000: {}",
+            took / 1e9,
+            took / count.max(1) as f64,
+            took / count.max(1) as f64 / entered,
+            if took / count.max(1) as f64 <= 20_000.0 { "yes" } else { "no" }
+        );
+    }
 }
 
 fn fold(state: &mut State, program: &Program, record: &Record, effects: &mut Effects) {

@@ -58,6 +58,8 @@ pub struct Recall {
     pub destination: DestinationId,
     /// About whom it is.
     pub person: PersonId,
+    /// When it was decided.
+    pub at: Moment,
     /// Why: `left cart_recovery: converted`.
     pub reason: String,
 }

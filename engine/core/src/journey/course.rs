@@ -49,10 +49,17 @@ impl Outcome {
         }
     }
 
-    /// Whether what was decided on the way but not handed over yet is called back.
+    /// Whether what was decided on the way but not handed over yet is called back. At the end of the text it is still
+    /// wanted, and a step that another version of the text lacks was there when it was decided.
     #[must_use]
     pub const fn calls_back(self) -> bool {
-        !matches!(self, Self::Finished)
+        !matches!(self, Self::Finished | Self::Removed)
+    }
+
+    /// Whether a goal that comes later still counts: those who are written to last, or not at all, may take their time.
+    #[must_use]
+    pub const fn may_convert(self) -> bool {
+        matches!(self, Self::Finished | Self::Exited)
     }
 }
 
@@ -102,14 +109,18 @@ pub struct Instance {
 }
 
 /// A passage that ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Left {
     /// Which.
     pub id: InstanceId,
     /// What it was told apart by.
     pub key: Option<Known>,
-    /// When it began.
+    /// The event that it began with.
+    pub began: EventPlace,
+    /// When the person came in.
     pub entered: Moment,
+    /// What goals read of that event; nothing where none does.
+    pub values: ThinVec<(PropertySlot, Known)>,
     /// When it ended.
     pub at: Moment,
     /// How.
@@ -117,26 +128,26 @@ pub struct Left {
 }
 
 impl Instance {
-    /// What stands in for a passage where there is none: nothing is known of the event that it began with.
-    pub fn nobody() -> Self {
-        Self {
-            id: InstanceId(0),
-            key: None,
-            began: (Moment::MIN, Seq(0)),
-            entered: Moment::MIN,
-            values: ThinVec::new(),
-            node: NodeId(0),
-            since: Moment::MIN,
-            after: (Moment::MIN, Seq(0)),
-            until: Moment::MAX,
-            passed: 0,
-        }
-    }
-
     /// Whether an event with this value of the property that passages are told apart by is about it.
     pub fn is_reached_by(&self, key: Option<&Known>) -> bool {
-        self.key.is_none() || key.is_none() || self.key.as_ref() == key
+        is_about(self.key.as_ref(), key)
     }
+}
+
+impl Left {
+    /// Whether a goal at a place in the order of events, with this value of the property that passages are told apart by,
+    /// converts it after all: as long as the person could not have come in again, had they left at once.
+    pub fn may_convert_by(&self, key: Option<&Known>, goal: EventPlace, again: Option<Duration>) -> bool {
+        self.outcome.may_convert()
+            && is_about(self.key.as_ref(), key)
+            && goal > self.began
+            && again.is_none_or(|again| goal.0 < self.entered.plus(again))
+    }
+}
+
+/// Whether what carries `key` is about a passage of `passage`: what carries none is about all.
+fn is_about(passage: Option<&Known>, key: Option<&Known>) -> bool {
+    passage.is_none() || key.is_none() || passage == key
 }
 
 impl Travels {
@@ -159,14 +170,15 @@ impl Travels {
 
     /// Bytes in memory, on the heap all of them.
     pub fn size(&self) -> usize {
-        let values = |instance: &Instance| {
-            footprint::list(&instance.values) + instance.values.iter().map(|(_, value)| value.heap()).sum::<usize>()
+        let values = |values: &ThinVec<(PropertySlot, Known)>| {
+            footprint::list(values) + values.iter().map(|(_, value)| value.heap()).sum::<usize>()
         };
         let course = |course: &Course| {
             footprint::list(&course.instances)
                 + footprint::list(&course.left)
                 + footprint::list(&course.goals)
-                + course.instances.iter().map(values).sum::<usize>()
+                + course.instances.iter().map(|it| values(&it.values)).sum::<usize>()
+                + course.left.iter().map(|it| values(&it.values)).sum::<usize>()
         };
         footprint::block(size_of::<Self>())
             + footprint::list(&self.courses)
@@ -198,6 +210,17 @@ impl Course {
     pub fn has_goal_after(&self, key: Option<&Known>, began: EventPlace) -> bool {
         let reaches = |goal: &Option<Known>| goal.is_none() || goal.as_ref() == key;
         self.goals.iter().any(|(goal, place)| reaches(goal) && *place > began)
+    }
+
+    /// A passage that is over and that a goal which is known by now converts after all. One that is under way again counts
+    /// in its place.
+    pub fn converted_late(&self, again: Option<Duration>) -> Option<InstanceId> {
+        let is_converted = |left: &&Left| {
+            let mut goals = self.goals.iter();
+            self.place(left.key.as_ref()).is_none()
+                && goals.any(|(key, goal)| left.may_convert_by(key.as_ref(), *goal, again))
+        };
+        self.left.iter().find(is_converted).map(|left| left.id)
     }
 
     /// Notes a goal.

@@ -6,7 +6,7 @@ use super::plan::{JourneyPlan, JourneyPlans};
 use crate::datum::Known;
 use crate::names::{NameKey, Names};
 use serde::{Deserialize, Serialize};
-use sonder_dsl::ir::Fingerprint;
+use sonder_dsl::ir::{Fingerprint, PropertySlot};
 use sonder_dsl::time::Moment;
 use thin_vec::ThinVec;
 
@@ -21,8 +21,19 @@ pub struct TravelsRecord {
 struct CourseRecord {
     journey: NameKey,
     instances: Vec<InstanceRecord>,
-    left: ThinVec<Left>,
+    left: Vec<LeftRecord>,
     goals: ThinVec<(Option<Known>, EventPlace)>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct LeftRecord {
+    id: InstanceId,
+    key: Option<Known>,
+    began: EventPlace,
+    entered: Moment,
+    values: Vec<(u64, Known)>,
+    at: Moment,
+    outcome: Outcome,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -47,7 +58,7 @@ impl TravelsRecord {
             Some(CourseRecord {
                 journey: names.journey_key(*id),
                 instances: course.instances.iter().map(|it| InstanceRecord::new(it, plan)).collect(),
-                left: course.left.clone(),
+                left: course.left.iter().map(|it| LeftRecord::new(it, plan)).collect(),
                 goals: course.goals.clone(),
             })
         });
@@ -76,8 +87,9 @@ impl TravelsRecord {
 
 impl CourseRecord {
     fn into_course(self, plan: &JourneyPlan) -> Course {
-        let mut course =
-            Course { instances: ThinVec::with_capacity(self.instances.len()), left: self.left, goals: self.goals };
+        let mut left = ThinVec::with_capacity(self.left.len());
+        left.extend(self.left.into_iter().map(|it| it.into_left(plan)));
+        let mut course = Course { instances: ThinVec::with_capacity(self.instances.len()), left, goals: self.goals };
         for record in self.instances {
             match record.into_instance(plan) {
                 Ok(instance) => course.instances.push(instance),
@@ -88,15 +100,41 @@ impl CourseRecord {
     }
 }
 
+impl LeftRecord {
+    fn new(it: &Left, plan: &JourneyPlan) -> Self {
+        let Left { id, ref key, began, entered, ref values, at, outcome } = *it;
+        Self { id, key: key.clone(), began, entered, values: by_key(values, plan), at, outcome }
+    }
+
+    fn into_left(self, plan: &JourneyPlan) -> Left {
+        let Self { id, key, began, entered, values, at, outcome } = self;
+        Left { id, key, began, entered, values: by_slot(values, plan), at, outcome }
+    }
+}
+
+/// What is carried of an event, by keys that outlive the program.
+fn by_key(values: &[(PropertySlot, Known)], plan: &JourneyPlan) -> Vec<(u64, Known)> {
+    let key = |slot| plan.carried.binary_search_by_key(&slot, |(slot, _)| *slot).map(|place| plan.carried[place].1);
+    values.iter().filter_map(|(slot, value)| Some((key(*slot).ok()?, value.clone()))).collect()
+}
+
+/// The inverse of [`by_key`].
+fn by_slot(values: Vec<(u64, Known)>, plan: &JourneyPlan) -> ThinVec<(PropertySlot, Known)> {
+    let slot = |key: u64| plan.carried.iter().find(|(_, known)| *known == key).map(|(slot, _)| *slot);
+    let mut values: ThinVec<_> = values.into_iter().filter_map(|(key, value)| Some((slot(key)?, value))).collect();
+    values.sort_by_key(|(slot, _)| *slot);
+    values.shrink_to_fit();
+    values
+}
+
 impl InstanceRecord {
     fn new(it: &Instance, plan: &JourneyPlan) -> Self {
-        let key = |slot| plan.carried.binary_search_by_key(&slot, |(slot, _)| *slot).map(|place| plan.carried[place].1);
         Self {
             id: it.id,
             key: it.key.clone(),
             began: it.began,
             entered: it.entered,
-            values: it.values.iter().filter_map(|(slot, value)| Some((key(*slot).ok()?, value.clone()))).collect(),
+            values: by_key(&it.values, plan),
             node: plan.journey.node(it.node).map(|node| node.key).unwrap_or_default(),
             since: it.since,
             after: it.after,
@@ -108,14 +146,11 @@ impl InstanceRecord {
     fn into_instance(self, plan: &JourneyPlan) -> Result<Instance, Left> {
         let Some(node) = plan.places.get(&self.node) else {
             // When that is, whoever takes it over knows.
-            let Self { id, key, entered, .. } = self;
-            return Err(Left { id, key, entered, at: Moment::MAX, outcome: Outcome::Removed });
+            let Self { id, key, began, entered, .. } = self;
+            let (at, values) = (Moment::MAX, ThinVec::new());
+            return Err(Left { id, key, began, entered, values, at, outcome: Outcome::Removed });
         };
-        let slot = |key: u64| plan.carried.iter().find(|(_, known)| *known == key).map(|(slot, _)| *slot);
-        let mut values: ThinVec<_> =
-            self.values.into_iter().filter_map(|(key, value)| Some((slot(key)?, value))).collect();
-        values.sort_by_key(|(slot, _)| *slot);
-        values.shrink_to_fit();
+        let values = by_slot(self.values, plan);
         Ok(Instance {
             id: self.id,
             key: self.key,

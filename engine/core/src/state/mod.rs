@@ -12,6 +12,7 @@ mod decide;
 mod join;
 mod members;
 mod memory;
+mod over;
 mod read;
 mod redraw;
 mod rest;
@@ -378,7 +379,8 @@ impl State {
                 }
             };
             effects.changes.push(Change { person, at: self.now, cause, what });
-            for (journey, instance) in self.scratch.merged.drain(..) {
+            for (journey, instance) in std::mem::take(&mut self.scratch.merged) {
+                self.call_back((journey, instance), person, Outcome::Merged.name(), self.now, effects);
                 let what = JourneyChange { journey, instance, what: JourneyStep::Left(Outcome::Merged) };
                 effects.changes.push(Change { person, at: self.now, cause, what: ChangeKind::Journey(what) });
             }
@@ -442,7 +444,11 @@ impl State {
         let Some(it) = slot.body.awake().filter(|_| self.plan.consent.enforced) else { return };
         let now = self.plan.consents_to(it);
         let before = std::mem::replace(&mut slot.consents, now);
-        if before == now || !turn.deliver {
+        if before == now {
+            return;
+        }
+        self.withdraw(before & !now, turn, effects);
+        if !turn.deliver {
             return;
         }
         let Some(subject) = self.subject(program, turn) else { return };

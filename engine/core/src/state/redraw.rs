@@ -11,6 +11,7 @@ use crate::effect::{Cause, Change, ChangeKind, Effects, JourneyChange, JourneySt
 use crate::identity::graph::{Component, Graph, NodeId, PersonIndex, Refusal, Ties};
 use crate::identity::partition::Class;
 use crate::identity::{Finding, LinkRules, Redraw, Sighting};
+use crate::journey::course::EventPlace;
 use crate::journey::{InstanceId, Outcome};
 use crate::person::Person;
 use crate::record::{Event, Fact, Identifier, Record, Seq};
@@ -105,7 +106,26 @@ impl State {
             let turn = Turn { person: it.place, at: self.now, cause, deliver, round };
             self.tell_differences(program, it, &formers, turn, effects);
         }
+        self.call_back_what_never_was(&formers, &anew, effects);
         Ok(())
+    }
+
+    /// Calls back what was sent on passages that never were. Where the same event began one that is somebody's, by another id,
+    /// what was sent stays sent: it is not sent again.
+    fn call_back_what_never_was(&self, formers: &[Former], anew: &[Anew<'_>], effects: &mut Effects) {
+        let are: BTreeSet<_> = anew
+            .iter()
+            .filter_map(|it| self.slots.get(it.place.index())?.body.awake())
+            .flat_map(begun)
+            .map(|(journey, _, began)| (journey, began))
+            .collect();
+        for former in formers {
+            for (journey, instance, began) in former.slot.body.awake().into_iter().flat_map(begun) {
+                if !are.contains(&(journey, began)) {
+                    self.call_back((journey, instance), former.id, "it never was", self.now, effects);
+                }
+            }
+        }
     }
 
     /// The identifiers of everybody who is made anew, sorted, each once.
@@ -369,6 +389,16 @@ fn announced(plan: &crate::plan::Plan, was: &Person, is: &Person) -> Vec<ChangeK
     };
     let differing = rules.into_iter().filter(|rule| value(was, *rule) != value(is, *rule));
     differing.map(|rule| ChangeKind::TraitChanged { rule, value: value(is, rule).map(|it| it.0) }).collect()
+}
+
+/// All passages of somebody that are known, with the events that they began with.
+fn begun(person: &Person) -> impl Iterator<Item = (JourneyId, InstanceId, EventPlace)> {
+    let courses = person.travels.iter().flat_map(|travels| &travels.courses);
+    courses.flat_map(|(journey, course)| {
+        let under_way = course.instances.iter().map(|it| (it.id, it.began));
+        let over = course.left.iter().map(|it| (it.id, it.began));
+        under_way.chain(over).map(|(id, began)| (*journey, id, began))
+    })
 }
 
 /// Passages through journeys that never were, and those that were all along.

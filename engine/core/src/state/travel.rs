@@ -8,12 +8,12 @@ use super::{State, Turn};
 use crate::consent::only;
 use crate::datum::Known;
 use crate::deliver;
-use crate::effect::{Change, ChangeKind, EffectId, Effects, JourneyChange, JourneyStep, Recall, Unsent};
+use crate::effect::{Change, ChangeKind, EffectId, Effects, JourneyChange, JourneyStep, Unsent};
 use crate::evaluate::{Answer, evaluate};
 use crate::journey::course::EventPlace;
 use crate::journey::hours::next_allowed;
-use crate::journey::scene::TravellerScene;
-use crate::journey::{Instance, InstanceId, JourneyPlan, Left, Outcome, Travels};
+use crate::journey::scene::{TravellerScene, meets};
+use crate::journey::{Instance, InstanceId, JourneyPlan, Outcome, Travels};
 use crate::limits;
 use crate::person::{Person, entry};
 use crate::profile::{Observation, Observations};
@@ -27,7 +27,7 @@ use thin_vec::ThinVec;
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 /// One passage of one person.
-type Passage = (JourneyId, InstanceId);
+pub(super) type Passage = (JourneyId, InstanceId);
 
 /// What becomes of somebody who stands somewhere.
 enum Next {
@@ -91,39 +91,11 @@ impl State {
             if !self.may_see(journey, event, seq, turn) {
                 continue;
             }
-            self.convert(program, journey, event, seq, turn, effects);
+            self.convert(journey, event, seq, turn, effects);
             if !event.historical {
                 self.receive(program, journey, event, seq, turn, effects);
                 self.begin(program, journey, event, seq, turn, effects);
             }
-        }
-    }
-
-    /// Ends the passages whose goal the event is.
-    fn convert(
-        &mut self,
-        program: &Program,
-        journey: JourneyId,
-        event: &Event,
-        seq: Seq,
-        turn: Turn,
-        effects: &mut Effects,
-    ) {
-        let Some(plan) = self.plan.journeys.get(journey) else { return };
-        let here = (event.occurred_at, seq);
-        let is_goal = |instance: &Instance| plan.journey.goals.iter().any(|goal| instance.meets(event, goal));
-        let key = plan.key_of(event);
-        let reached =
-            self.instances(turn, journey).iter().filter(|it| it.is_reached_by(key.as_ref()) && here > it.began);
-        let reached: Vec<InstanceId> = reached.filter(|it| is_goal(it)).map(|it| it.id).collect();
-        // A goal may arrive before the event that it follows.
-        let may_be_early = plan.entering().is_some() && !plan.goals_correlated;
-        let is_early = may_be_early && is_goal(&Instance::nobody());
-        for instance in reached {
-            self.leave(program, (journey, instance), Outcome::Converted, turn, effects);
-        }
-        if is_early && let Some(person) = self.slots[turn.person.index()].body.awake_mut() {
-            person.travels.get_or_insert_default().course_mut(journey).note_goal(key, here, &mut self.dropped);
         }
     }
 
@@ -142,7 +114,7 @@ impl State {
         let key = plan.key_of(event);
         let waited = self.instances(turn, journey).iter().filter_map(|it| match &plan.journey.node(it.node)?.kind {
             NodeKind::WaitFor { pattern, met, .. } => {
-                let comes = here > it.after && it.is_reached_by(key.as_ref()) && it.meets(event, pattern);
+                let comes = here > it.after && it.is_reached_by(key.as_ref()) && meets(event, pattern, &it.values);
                 comes.then_some((it.id, *met))
             }
             _ => None,
@@ -164,7 +136,7 @@ impl State {
     ) {
         let Some(plan) = self.plan.journeys.get(journey) else { return };
         let Some(pattern) = plan.entering() else { return };
-        if !Instance::nobody().meets(event, pattern) {
+        if !meets(event, pattern, &[]) {
             return;
         }
         let key = plan.key_of(event);
@@ -235,6 +207,7 @@ impl State {
 
     /// What conditions and time bring to everybody who stands somewhere.
     fn go_on(&mut self, program: &Program, turn: Turn, effects: &mut Effects) {
+        self.convert_late(turn, effects);
         let Some(travels) = self.travels(turn) else { return };
         let passages = travels
             .courses
@@ -252,7 +225,7 @@ impl State {
                     }
                     Next::Go(next) => self.go(program, passage, next, here, turn, effects),
                     Next::Do => self.walk(program, passage, here, turn, effects),
-                    Next::Leave(outcome) => self.leave(program, passage, outcome, turn, effects),
+                    Next::Leave(outcome) => self.leave(passage, outcome, turn, effects),
                 }
             }
         }
@@ -265,6 +238,11 @@ impl State {
         let instance = self.instances(turn, journey).iter().find(|it| it.id == id)?;
         if self.is_withdrawn(plan, person) {
             return Some(Next::Leave(Outcome::Withdrawn));
+        }
+        let course = self.travels(turn)?.course(journey)?;
+        if course.has_goal_after(instance.key.as_ref(), instance.began) {
+            // Somebody who turned out to be the same person reached it.
+            return Some(Next::Leave(Outcome::Converted));
         }
         let mut until = Moment::MAX;
         for exit in &plan.journey.exits {
@@ -314,7 +292,7 @@ impl State {
         if self.come(passage, next, after, turn, effects) {
             self.walk(program, passage, after, turn, effects);
         } else {
-            self.leave(program, passage, Outcome::Finished, turn, effects);
+            self.leave(passage, Outcome::Finished, turn, effects);
         }
     }
 
@@ -325,10 +303,10 @@ impl State {
                 None | Some(Passed::Stand) => return,
                 Some(Passed::On(next)) => {
                     if !self.come(passage, next, after, turn, effects) {
-                        return self.leave(program, passage, Outcome::Finished, turn, effects);
+                        return self.leave(passage, Outcome::Finished, turn, effects);
                     }
                 }
-                Some(Passed::Out) => return self.leave(program, passage, Outcome::Exited, turn, effects),
+                Some(Passed::Out) => return self.leave(passage, Outcome::Exited, turn, effects),
             }
         }
     }
@@ -486,39 +464,6 @@ impl State {
         }
     }
 
-    fn leave(
-        &mut self,
-        program: &Program,
-        (journey, id): Passage,
-        outcome: Outcome,
-        turn: Turn,
-        effects: &mut Effects,
-    ) {
-        let Some(component) = self.graph.component(turn.person) else { return };
-        let who = component.id;
-        let Some(person) = self.slots[turn.person.index()].body.awake_mut() else { return };
-        let Some(travels) = &mut person.travels else { return };
-        let course = travels.course_mut(journey);
-        let Some(place) = course.instances.iter().position(|it| it.id == id) else { return };
-        let Instance { key, entered, node, passed, .. } = course.instances.remove(place);
-        course.note_left(Left { id, key, entered, at: turn.at, outcome }, &mut self.dropped);
-        if passed > 0 {
-            self.standing.leave(journey, node);
-        }
-        if let (true, Some(plan)) = (outcome.calls_back(), self.plan.journeys.get(journey)) {
-            let reason = format!("left {}: {}", plan.journey.name, outcome.name());
-            for (index, node) in plan.journey.nodes.iter().enumerate() {
-                if let NodeKind::Send { destination, .. } = node.kind
-                    && program.destinations.get(destination.index()).is_some()
-                {
-                    let id = step_id(plan, NodeId(index as u32), id);
-                    effects.recalls.push(Recall { id, destination, person: who, reason: reason.clone() });
-                }
-            }
-        }
-        self.note((journey, id), JourneyStep::Left(outcome), turn, effects);
-    }
-
     /// When to look again; who has nothing left of any journey takes no room.
     fn await_next(&mut self, turn: Turn) {
         let slot = &mut self.slots[turn.person.index()];
@@ -529,7 +474,7 @@ impl State {
         }
     }
 
-    fn note(&self, (journey, instance): Passage, what: JourneyStep, turn: Turn, effects: &mut Effects) {
+    pub(super) fn note(&self, (journey, instance): Passage, what: JourneyStep, turn: Turn, effects: &mut Effects) {
         let Some(component) = self.graph.component(turn.person) else { return };
         let what = ChangeKind::Journey(JourneyChange { journey, instance, what });
         effects.changes.push(Change { person: component.id, at: turn.at, cause: turn.cause, what });
@@ -548,11 +493,11 @@ impl State {
         admitted & only(purpose) != 0
     }
 
-    fn travels(&self, turn: Turn) -> Option<&Travels> {
+    pub(super) fn travels(&self, turn: Turn) -> Option<&Travels> {
         self.slots.get(turn.person.index())?.body.awake()?.travels.as_deref()
     }
 
-    fn instances(&self, turn: Turn, journey: JourneyId) -> &[Instance] {
+    pub(super) fn instances(&self, turn: Turn, journey: JourneyId) -> &[Instance] {
         let course = self.travels(turn).and_then(|travels| travels.course(journey));
         course.map_or(&[], |course| &course.instances)
     }
@@ -609,7 +554,7 @@ fn passage_id(plan: &JourneyPlan, key: Option<&Known>, (at, seq): EventPlace, pe
 }
 
 /// The idempotency key of what a step does: a passage comes to a step once.
-fn step_id(plan: &JourneyPlan, node: NodeId, instance: InstanceId) -> EffectId {
+pub(super) fn step_id(plan: &JourneyPlan, node: NodeId, instance: InstanceId) -> EffectId {
     let key = plan.journey.node(node).map(|node| node.key.0).unwrap_or_default();
     let mut bytes = [0; 16];
     bytes[..8].copy_from_slice(&instance.0.to_le_bytes());

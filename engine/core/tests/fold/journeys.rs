@@ -43,6 +43,14 @@ impl World {
         self
     }
 
+    /// The same state, from a checkpoint.
+    fn restart(&mut self) -> &mut Self {
+        let kept = self.state.checkpoint();
+        let people = kept.people.iter().filter_map(|(id, bytes)| Some((*id, bytes.clone()?)));
+        self.state = State::restore(&self.program, &kept.meta, people).unwrap();
+        self
+    }
+
     /// What was sent since somebody asked last: the second, the action, and its fields.
     fn sent(&mut self) -> Vec<String> {
         let sent = std::mem::take(&mut self.effects.deliveries);
@@ -124,6 +132,97 @@ fn a_goal_ends_it_and_calls_back_what_was_sent() {
     assert_eq!(world.status("a"), ["carts: converted"]);
     assert_eq!(world.effects.recalls.len(), 1);
     assert_eq!(world.effects.recalls[0].reason, "left carts: converted");
+}
+
+/// Who is written to last has left the journey, and may order all the same before the message went out.
+#[test]
+fn a_goal_converts_and_calls_back_after_the_end_of_the_text_too() {
+    let mut world = World::new(REMIND);
+    world.event(1_000, "a", "add", "p1").wait(1_030);
+    assert_eq!(world.status("a"), ["carts: finished"]);
+    let sent = world.effects.deliveries[0].id;
+    world.event(1_059, "a", "order", "");
+    assert_eq!(world.status("a"), ["carts: converted"]);
+    assert_eq!(world.effects.recalls.iter().map(|it| it.id).collect::<Vec<_>>(), [sent]);
+    let ends = world.steps().into_iter().filter(|step| matches!(step, JourneyStep::Left(_)));
+    assert_eq!(
+        ends.collect::<Vec<_>>(),
+        [&JourneyStep::Left(Outcome::Finished), &JourneyStep::Left(Outcome::Converted)]
+    );
+    world.event(1_060, "a", "order", "");
+    assert_eq!(world.effects.recalls.len(), 1, "once");
+
+    let mut late = World::new(REMIND);
+    late.event(1_000, "a", "add", "p1").wait(1_030).event(1_060, "a", "order", "");
+    assert_eq!(late.status("a"), ["carts: finished"], "they could have come in again by then");
+    let mut open = World::new(&REMIND.replace("again after 60s", ""));
+    open.event(1_000, "a", "add", "p1").wait(1_030).event(9_000, "a", "order", "");
+    assert_eq!(open.status("a"), ["carts: converted"], "whenever it happens");
+    let mut earlier = World::new(REMIND);
+    earlier.event(1_000, "a", "add", "p1").wait(1_030);
+    earlier.happens(1_040, &Happening { late: 41, ..happening("a", "order", "") });
+    assert_eq!(earlier.status("a"), ["carts: finished"], "it was for something before");
+}
+
+/// Who is not written to is held against those who are: both have as long.
+#[test]
+fn a_control_group_converts_as_long_as_the_others() {
+    let rules = "journey j {\n enter on add as cart\n again after 1h\n goal order where total > cart.stars\n \
+                 split { 50% control {} 50% treated { send hook.x {} wait 10s } }\n}\n";
+    let mut world = World::new(rules);
+    for index in 0..200 {
+        world.event(1_000, &format!("a{index}"), "add", "p");
+    }
+    for index in 0..200 {
+        world.event(1_020, &format!("a{index}"), "order", "");
+    }
+    let converted = world.steps().into_iter().filter(|step| **step == JourneyStep::Left(Outcome::Converted)).count();
+    assert_eq!(converted, 200);
+    // A total of 12.50 is above two stars, and carried over a checkpoint.
+    let mut kept = World::new(rules);
+    kept.event(1_000, "a", "add", "p").wait(1_011);
+    kept.restart();
+    kept.event(1_020, "a", "order", "");
+    assert_eq!(kept.status("a"), ["j: converted"]);
+}
+
+#[test]
+fn what_one_of_two_devices_bought_ends_the_journey_of_both() {
+    for (waits, status) in [(1_020, "carts: converted"), (1_035, "carts: converted")] {
+        let mut world = World::new(REMIND);
+        world.event(1_000, "phone", "add", "p1").event(1_010, "desktop", "order", "").wait(waits - 1);
+        world.happens(waits - 1, &identify(&[("anonymous_id", "phone"), ("email", "e")], None));
+        world.happens(waits, &identify(&[("anonymous_id", "desktop"), ("email", "e")], None));
+        assert_eq!(world.status("phone"), [status]);
+        assert!(!world.effects.recalls.is_empty());
+        world.wait(1_200);
+        assert_eq!(world.sent().len(), usize::from(waits > 1_030));
+    }
+}
+
+#[test]
+fn what_the_other_passage_of_two_people_who_are_one_sent_is_called_back() {
+    let mut world =
+        World::new("journey j {\n enter on add as cart\n send hook.first { product: cart.product }\n wait 10s\n}\n");
+    world.event(1_000, "a", "add", "p1").event(1_001, "b", "add", "p2");
+    let second = world.effects.deliveries[1].id;
+    world.happens(1_002, &identify(&[("anonymous_id", "a"), ("email", "e")], None));
+    world.happens(1_003, &identify(&[("anonymous_id", "b"), ("email", "e")], None));
+    let recalls: Vec<_> = world.effects.recalls.iter().map(|it| (it.id, it.reason.as_str())).collect();
+    assert_eq!(recalls, [(second, "left j: merged")]);
+}
+
+#[test]
+fn who_withdraws_is_not_written_to_although_the_journey_is_over() {
+    let rules = REMIND.replace("enter on", "purpose marketing\n enter on");
+    let mut world = World::new(&rules);
+    world.event(1_000, "a", "add", "p1").wait(1_030);
+    assert_eq!((world.status("a"), world.sent().len()), (vec!["carts: finished".to_owned()], 1));
+    let marketing = 1 << world.program.consent.purposes.iter().position(|it| it.name == "marketing").unwrap();
+    let no = sonder_core::consent::Said { to: marketing, yes: 0 };
+    world.happens(1_031, &Happening { said: no, ..identify(&[("anonymous_id", "a")], None) });
+    let reasons: Vec<_> = world.effects.recalls.iter().map(|it| it.reason.as_str()).collect();
+    assert_eq!(reasons, ["left carts: withdrawn"]);
 }
 
 #[test]

@@ -20,6 +20,7 @@ pub fn project(rules: &str) -> Arc<Program> {
         file("profile.yaml", "traits:\n  country: {type: string}\n"),
         file("sources/web.yaml", "source: web\nkind: server\nwrite_keys: [wk]\n"),
         file("identity.yaml", "identifiers:\n  user_id: {unique: true}\n  anonymous_id: {limit: 200}\n"),
+        file("destinations/hook.yaml", "destination: hook\nplugin: sonder/webhook@1\nallow: [hook.example]\n"),
         file("rules/all.sonder", rules),
     ]);
     let compilation = sonder_dsl::compile(SourceSet::new(files));

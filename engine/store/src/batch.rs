@@ -1,6 +1,6 @@
 //! What the pipeline writes: one [`LogBatch`] is one transaction.
 
-use sonder_core::effect::{Change, Delivery, EffectId};
+use sonder_core::effect::{Change, Delivery, EffectId, Recall};
 use sonder_core::message::{Message, Quarantined};
 use sonder_core::record::{Record, Seq};
 use sonder_dsl::ir::{Fingerprint, Program};
@@ -18,6 +18,8 @@ pub struct LogBatch {
     pub changes: Vec<RecordedChange>,
     /// Deliveries that were decided, in order.
     pub deliveries: Vec<RecordedDelivery>,
+    /// Deliveries that were called back.
+    pub recalls: Vec<RecordedRecall>,
     /// What became of deliveries.
     pub outcomes: Vec<DeliveryOutcome>,
     /// Another version of the project takes over; all else was decided under the one before.
@@ -73,6 +75,15 @@ pub struct RecordedDelivery {
     pub as_of: Seq,
     /// What is to be delivered.
     pub delivery: Delivery,
+}
+
+/// A recall and the place in the log that the fold stood at when it decided it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RecordedRecall {
+    /// The fold's place after the step or the advance that brought the recall.
+    pub as_of: Seq,
+    /// What is called back.
+    pub recall: Recall,
 }
 
 /// One attempt at a delivery, or the decision not to try.
@@ -143,6 +154,7 @@ impl LogBatch {
             && self.quarantined.is_empty()
             && self.changes.is_empty()
             && self.deliveries.is_empty()
+            && self.recalls.is_empty()
             && self.outcomes.is_empty()
             && self.succession.is_none()
     }

@@ -307,28 +307,60 @@ impl Store {
         Ok(found)
     }
 
-    /// Removes the changes and deliveries that the fold decided after a checkpoint: after `seq`, or by the clock after
+    /// Removes the changes, deliveries and recalls that the fold decided after a checkpoint: after `seq`, or by the clock after
     /// `now` while it stood at `seq`. Refolding the tail decides them again, and they are written again.
     ///
     /// Call it once when the engine starts, before the first append: with the checkpoint that is loaded, or with
-    /// (`Seq(0)`, `Moment::MIN`) when the whole log is refolded. Outcomes of deliveries stay: they did happen.
+    /// (`Seq(0)`, `Moment::MIN`) when the whole log is refolded. Outcomes of deliveries stay: they did happen. Gives the last
+    /// moment at which anything of it was decided: the clock had come that far.
     ///
     /// # Errors
     /// [`StoreError::Full`] when there is no room to note it.
-    pub fn discard_effects_after(&self, seq: Seq, now: Moment) -> Result<(), StoreError> {
+    pub fn discard_effects_after(&self, seq: Seq, now: Moment) -> Result<Moment, StoreError> {
+        let mut last = Moment::MIN;
         self.with_counters(|connection| {
             connection.execute_batch("BEGIN TRANSACTION")?;
-            for (table, time) in [("changes", "changed_at"), ("deliveries", "decided_at")] {
-                connection.execute(
-                    &format!("DELETE FROM {table} WHERE as_of_seq > ? OR (as_of_seq = ? AND epoch_us({time}) > ?)"),
-                    params![seq.0, seq.0, now.0],
-                )?;
+            for (table, time) in [("changes", "changed_at"), ("deliveries", "decided_at"), ("recalls", "recalled_at")] {
+                let later = format!("FROM {table} WHERE as_of_seq > ? OR (as_of_seq = ? AND epoch_us({time}) > ?)");
+                let place = params![seq.0, seq.0, now.0];
+                let found: Option<i64> =
+                    connection.query_row(&format!("SELECT epoch_us(max({time})) {later}"), place, |row| row.get(0))?;
+                last = last.max(found.map_or(Moment::MIN, Moment));
+                connection.execute(&format!("DELETE {later}"), place)?;
             }
             connection.execute_batch("COMMIT")?;
             Ok(())
-        })
+        })?;
+        Ok(last)
+    }
+
+    /// Cancels the deliveries that were called back and have not ended: an engine that was killed had no time for it. To be
+    /// called when the tail has been folded again, before anything is sent.
+    ///
+    /// # Errors
+    /// [`StoreError::Full`] when there is no room to note it.
+    pub fn cancel_recalled(&self) -> Result<(), StoreError> {
+        self.with_counters(|connection| Ok(connection.execute_batch(CANCEL_RECALLED)?))
     }
 }
+
+/// What has ended, was never decided, or was decided again since, is not called back. It comes after the attempts that there
+/// were, whose number stays.
+const CANCEL_RECALLED: &str = "
+    BEGIN TRANSACTION;
+    INSERT INTO delivery_outcomes
+        WITH recalled AS (
+            SELECT id, max(recalled_at) AS called_at, any_value(reason) AS reason
+            FROM deliveries JOIN recalls ON delivery = id GROUP BY id HAVING max(recalled_at) >= max(decided_at)),
+        tried AS (
+            SELECT delivery AS id, max(ended_at) + INTERVAL 1 MICROSECOND AS tried_at, max(attempt) AS attempts,
+                bool_or(state <> 'retry') AS has_ended
+            FROM delivery_outcomes SEMI JOIN recalls USING (delivery) GROUP BY delivery)
+        SELECT id, (SELECT coalesce(max(seq), 0) FROM log), greatest(called_at, coalesce(tried_at, called_at)), 'cancelled',
+            coalesce(attempts, 0), NULL, reason
+        FROM recalled LEFT JOIN tried USING (id) WHERE NOT coalesce(has_ended, false);
+    DELETE FROM recalls;
+    COMMIT;";
 
 /// Leaves nothing but the latest version of each person who is there.
 const DELETE_SUPERSEDED: &str = "

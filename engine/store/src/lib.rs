@@ -46,7 +46,8 @@ mod store;
 mod typed;
 
 pub use batch::{
-    DeliveryOutcome, LogBatch, LogRow, OutcomeState, RecordedChange, RecordedDelivery, Succession, Takeover,
+    DeliveryOutcome, LogBatch, LogRow, OutcomeState, RecordedChange, RecordedDelivery, RecordedRecall, Succession,
+    Takeover,
 };
 pub use checkpoint::{LoadedCheckpoint, PersonRow, SavedCheckpoint, Saving, StateCheckpoint};
 pub use dedup::DedupSet;
@@ -55,8 +56,8 @@ pub use error::StoreError;
 pub use options::StoreOptions;
 pub use reader::{
     BranchFigures, DeliveryFilter, DeliveryPage, Happening, JourneyFigures, LoggedMessage, QuarantineFilter,
-    QuarantinePage, QuarantinedMessage, Reader, Stats, StepFigures, StoredDelivery, TimelineEntry, TimelinePlace,
-    Whose,
+    QuarantinePage, QuarantinedMessage, Reader, Reopened, Stats, StepFigures, StoredDelivery, TimelineEntry,
+    TimelinePlace, Whose,
 };
 pub use recovery::Recovered;
 pub use sql::{Answer, Column, Query};

@@ -46,6 +46,9 @@ CREATE TABLE IF NOT EXISTS delivery_outcomes(
     detail VARCHAR);
 COMMENT ON TABLE delivery_outcomes IS 'attempts at deliveries: delivered, retry, dead, cancelled';
 
+CREATE TABLE IF NOT EXISTS recalls(delivery UUID, as_of_seq UBIGINT, recalled_at TIMESTAMP, reason VARCHAR);
+COMMENT ON TABLE recalls IS 'deliveries that were called back while they waited; the next start cancels those that still do';
+
 CREATE TABLE IF NOT EXISTS consent_ledger(
     number UBIGINT, seq UBIGINT, said_at TIMESTAMP, subject VARCHAR, purpose VARCHAR, granted BOOLEAN, source VARCHAR,
     message_id VARCHAR, method VARCHAR, notice VARCHAR, previous VARCHAR, hash VARCHAR);

@@ -58,6 +58,7 @@ pub(super) struct Fold {
 
 impl Fold {
     pub fn run(mut self) {
+        self.let_time_pass();
         loop {
             match self.work.recv_timeout(self.patience()) {
                 Ok(FoldWork::Batch(records)) => {
@@ -135,6 +136,7 @@ impl Fold {
     fn let_time_pass(&mut self) {
         let is_due = self.shared.live.read().state.next_timer().is_some_and(|next| next <= wall());
         if !is_due {
+            self.shared.caught_up.send_if_modified(|before| !std::mem::replace(before, true));
             return;
         }
         let Some(now) = self.shared.horizon.advance(wall()) else { return };
@@ -269,17 +271,16 @@ impl Fold {
 
     /// Deliveries leave at once; their rows follow with the next transaction.
     fn hand_over_deliveries(&mut self) {
-        let Some(outbox) = &self.outbox else { return };
+        let recalls = std::mem::take(&mut self.decided.recalls);
+        let Some(outbox) = &self.outbox else { return self.decided.called_back.extend(recalls) };
         let begin = self.decided.handed_over;
         let decided = self.decided.deliveries.get(begin..).unwrap_or_default().iter().map(|it| &it.delivery);
         // What ended before a crash may be decided once more: by the clock, which no record of the log moved on.
         let new = decided.filter(|delivery| self.ended.remove(&delivery.id).is_none()).cloned().collect();
         self.decided.handed_over = self.decided.deliveries.len();
         outbox.enqueue(new);
-        let recalls = std::mem::take(&mut self.decided.recalls);
-        if !recalls.is_empty() {
-            outbox.recall(recalls);
-        }
+        // What it knows nothing of is done with. The rest is noted, for an engine that is killed now.
+        self.decided.called_back.extend(recalls.into_iter().filter(|it| outbox.recall(&it.recall)));
     }
 
     fn hand_over(&mut self) {
@@ -384,7 +385,8 @@ impl Fold {
             && let Some(outbox) = &self.outbox
         {
             outbox.enqueue(succession.deliveries.iter().map(|it| it.delivery.clone()).collect());
-            outbox.recall(recalls);
+            self.decided.recalls = recalls;
+            self.hand_over_deliveries();
         }
         drop(done.send(Ok(())));
     }

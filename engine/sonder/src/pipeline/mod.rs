@@ -88,7 +88,11 @@ impl Pipeline {
                 destinations: shared.live.read().program.destinations.clone(),
                 transports,
                 log: Arc::new(OutcomeSink { work: work.clone() }),
-                backlog: Arc::new(StoredBacklog { reader: store.reader(), program: shared.program.subscribe() }),
+                backlog: Arc::new(StoredBacklog {
+                    reader: store.reader(),
+                    program: shared.program.subscribe(),
+                    caught_up: shared.caught_up.subscribe(),
+                }),
                 policy: Policy::default(),
                 gate: Some(gate),
                 resume: true,

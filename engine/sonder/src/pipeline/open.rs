@@ -85,8 +85,10 @@ pub fn open(dir: &Path, program: &Arc<Program>) -> Result<Opened, OpenError> {
     let mut live = Live { program: Arc::clone(program), state: restored.unwrap_or_else(|| State::new(program)) };
     let mut records = 0;
     let reader = store.reader();
-    if live.state.as_of().0 == Seq(0) && checkpoint.is_some() {
-        // The version before knows where people are in journeys; how they come there is not folded again.
+    let is_same = checkpoint.as_ref().is_some_and(|checkpoint| checkpoint.saved.fingerprint == program.fingerprint);
+    if live.state.as_of().0 == Seq(0) && checkpoint.is_some() && (!is_same || !struck.is_empty()) {
+        // The version before knows where people are in journeys; how they come there is not folded again. Where it is the same
+        // version and the bytes are no use, it is: the log says where they are, and what they were sent is on record.
         live.state.hold_journeys();
         records += refold(&reader, &mut live, Some(saved.0), &mut |effects, _| *effects = Effects::default())?;
         let mut settled = Effects::default();
@@ -104,9 +106,11 @@ pub fn open(dir: &Path, program: &Arc<Program>) -> Result<Opened, OpenError> {
         let mut settled = Effects::default();
         live.state.advance(program, kept.1, &mut settled).map_err(|_| RefoldError::Spilled)?;
     }
-    store.discard_effects_after(kept.0, kept.1)?;
+    // Timers had fired up to here, and no record comes before one that has.
+    let decided = store.discard_effects_after(kept.0, kept.1)?;
     records += refold_tail(&store, &mut live)?;
-    let reached = recovered.last_received_at.max(live.state.as_of().1);
+    store.cancel_recalled()?;
+    let reached = recovered.last_received_at.max(live.state.as_of().1).max(decided);
     let report = RecoveryReport { people, records, took: begin.elapsed() };
     if !struck.is_empty() {
         store.forget_people();
@@ -168,8 +172,8 @@ fn refold_tail(store: &Store, live: &mut Live) -> Result<u64, OpenError> {
 }
 
 fn write(store: &Store, program: &Arc<Program>, decided: Decided) -> Result<(), StoreError> {
-    let Decided { changes, deliveries, .. } = decided;
-    store.append(program, &LogBatch { changes, deliveries, ..LogBatch::default() })
+    let Decided { changes, deliveries, recalls, .. } = decided;
+    store.append(program, &LogBatch { changes, deliveries, recalls, ..LogBatch::default() })
 }
 
 fn quarantined(store: &Store) -> u64 {

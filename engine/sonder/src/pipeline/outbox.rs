@@ -45,6 +45,8 @@ pub struct StoredBacklog {
     pub reader: Reader,
     /// Names destinations.
     pub program: watch::Receiver<Arc<Program>>,
+    /// Nothing is read back before.
+    pub caught_up: watch::Receiver<bool>,
 }
 
 impl Backlog for StoredBacklog {
@@ -58,7 +60,12 @@ impl Backlog for StoredBacklog {
         let place = program.destinations.iter().position(|known| known.name == destination);
         let id = place.and_then(|place| u32::try_from(place).ok()).map_or(REMOVED, DestinationId);
         let name = destination.to_owned();
-        Box::pin(self.read(move |reader| reader.backlog(&name, id, after, limit)))
+        let mut caught_up = self.caught_up.clone();
+        Box::pin(async move {
+            // An error says that the engine is stopping; whoever reads will find out.
+            drop(caught_up.wait_for(|it| *it).await);
+            self.read(move |reader| reader.backlog(&name, id, after, limit)).await
+        })
     }
 
     fn destinations(&self) -> BoxFuture<'_, Result<Vec<String>, StoreUnavailable>> {
@@ -125,7 +132,7 @@ mod tests {
         let deliveries = vec![RecordedDelivery { as_of: Seq(0), delivery: delivery.clone() }];
         store.append(&before, &LogBatch { deliveries, ..LogBatch::default() }).unwrap();
         let (versions, running) = watch::channel(before);
-        let backlog = StoredBacklog { reader: store.reader(), program: running };
+        let backlog = StoredBacklog { reader: store.reader(), program: running, caught_up: watch::channel(true).1 };
         assert_eq!(backlog.load("hook", None, 10).await.unwrap(), std::slice::from_ref(&delivery));
         versions.send_replace(program(false));
         assert_eq!(backlog.destinations().await.unwrap(), ["hook"]);

@@ -56,6 +56,9 @@ pub struct Shared {
     pub files: RwLock<Arc<Files>>,
     /// How far time has come.
     pub horizon: Horizon,
+    /// Whether the timers have fired that came due while nothing ran: before, nothing that waited then is sent, because it may
+    /// not be wanted any more.
+    pub caught_up: watch::Sender<bool>,
     /// What waits for the log.
     pub budget: Arc<Budget>,
     /// Numbers for people and monitors.
@@ -78,6 +81,7 @@ impl Shared {
             program,
             files: RwLock::default(),
             horizon,
+            caught_up: watch::Sender::new(false),
             budget: Budget::new(limits::MAX_QUEUED_MESSAGES, limits::MAX_QUEUED_BYTES),
             gauges: Gauges::default(),
             recovery,

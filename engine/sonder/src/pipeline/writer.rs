@@ -324,6 +324,7 @@ impl Writer {
         let (mut batch, answers, duplicates) = self.fill(submissions);
         batch.changes = std::mem::take(&mut self.decided.changes);
         batch.deliveries = std::mem::take(&mut self.decided.deliveries);
+        batch.recalls = std::mem::take(&mut self.decided.called_back);
         batch.outcomes = outcomes.iter().flat_map(|outcomes| outcomes.rows.iter().cloned()).collect();
         batch.succession = self.adoption.as_ref().and_then(|adoption| adoption.succession.clone());
         let (flushes, adopts) = (std::mem::take(&mut self.flushes), self.adoption.is_some());
@@ -350,8 +351,9 @@ impl Writer {
         if !attempt.batch.rows.is_empty() {
             self.shared.horizon.landed();
         }
-        let LogBatch { changes, deliveries, .. } = attempt.batch;
-        let later = std::mem::replace(&mut self.decided, Decided { changes, deliveries, ..Decided::default() });
+        let LogBatch { changes, deliveries, recalls: called_back, .. } = attempt.batch;
+        let earlier = Decided { changes, deliveries, called_back, ..Decided::default() };
+        let later = std::mem::replace(&mut self.decided, earlier);
         self.decided.append(later);
         let later = std::mem::replace(&mut self.flushes, attempt.flushes);
         self.flushes.extend(later);

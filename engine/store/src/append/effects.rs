@@ -1,8 +1,8 @@
-//! Everything but accepted messages in columns: quarantine, changes, deliveries, outcomes.
+//! Everything but accepted messages in columns: quarantine, changes, deliveries, recalls, outcomes.
 
 use super::journeys;
 use crate::StoreError;
-use crate::batch::{DeliveryOutcome, RecordedChange, RecordedDelivery};
+use crate::batch::{DeliveryOutcome, RecordedChange, RecordedDelivery, RecordedRecall};
 use crate::node::kind_name;
 use arrow::array::{
     ArrayRef, FixedSizeBinaryBuilder, ListBuilder, StringBuilder, TimestampMicrosecondBuilder, UInt16Builder,
@@ -143,6 +143,25 @@ pub(super) fn deliveries(
         (text("payload"), Arc::new(payload.finish())),
         cause_seq,
         cause_time,
+    ])
+}
+
+pub(super) fn recalls(rows: &[RecordedRecall]) -> Result<RecordBatch, StoreError> {
+    let mut delivery = Uuids::default();
+    let mut as_of = UInt64Builder::new();
+    let mut recalled_at = TimestampMicrosecondBuilder::new();
+    let mut reason = StringBuilder::new();
+    for RecordedRecall { as_of: seq, recall } in rows {
+        delivery.push(recall.id.0)?;
+        as_of.append_value(seq.0);
+        recalled_at.append_value(recall.at.0);
+        reason.append_value(&recall.reason);
+    }
+    batch(vec![
+        delivery.finish("delivery"),
+        (Field::new("as_of_seq", DataType::UInt64, true), Arc::new(as_of.finish())),
+        (time("recalled_at"), Arc::new(recalled_at.finish())),
+        (text("reason"), Arc::new(reason.finish())),
     ])
 }
 

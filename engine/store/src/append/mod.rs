@@ -1,4 +1,4 @@
-//! Writing a batch: one transaction over the log, the typed tables, quarantine, changes, deliveries and outcomes.
+//! Writing a batch: one transaction over the log, the typed tables, quarantine, changes, deliveries, recalls and outcomes.
 //!
 //! Each table's rows become one Arrow record batch, which DuckDB's appender takes column by column. All of it is laid out
 //! before the transaction begins, so that the transaction is nothing but copying and one flush to the disk.
@@ -86,6 +86,7 @@ impl Prepared {
             add("changes", effects::changes(&it.program, &it.changes, &mut after.change)?);
             add("deliveries", effects::deliveries(&it.program, &it.deliveries, &mut after.delivery)?);
         }
+        add("recalls", effects::recalls(&batch.recalls)?);
         add("delivery_outcomes", effects::outcomes(&batch.outcomes, after.seq)?);
         Ok(Self { tables, takeover: batch.takeover(), counters: after })
     }

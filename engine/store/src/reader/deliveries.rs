@@ -215,6 +215,58 @@ impl Reader {
     }
 }
 
+/// Deliveries that were given up, open again.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Reopened {
+    /// In the order in which they were decided.
+    pub deliveries: Vec<Delivery>,
+    /// How many more there are that fit.
+    pub left: u64,
+}
+
+impl crate::Store {
+    /// Opens deliveries to `destination` again that were given up, the oldest first and no more than `limit`; about these
+    /// people, or about anybody where there are none. They have not ended any more.
+    ///
+    /// # Errors
+    /// [`StoreError::Full`] when there is no room to note it.
+    pub fn reopen(
+        &self,
+        (destination, as_destination): (&str, DestinationId),
+        about: &[PersonId],
+        limit: usize,
+    ) -> Result<Reopened, StoreError> {
+        let mut dead = format!("FROM delivery_states WHERE state = 'dead' AND destination = {}", quoted(destination));
+        if !about.is_empty() {
+            dead += &format!(" AND person IN ({})", people(about));
+        }
+        let mut reopened = Reopened::default();
+        self.with_counters(|connection| {
+            connection.execute_batch("BEGIN TRANSACTION")?;
+            let total: u64 = connection.query_row(&format!("SELECT count(*) {dead}"), [], |row| row.get(0))?;
+            let mut statement = connection.prepare(&format!(
+                "SELECT id::VARCHAR, person::VARCHAR, epoch_us(decided_at), cause_seq, epoch_us(cause_time), kind, name,
+                    identifiers, payload {dead} ORDER BY number LIMIT {limit}"
+            ))?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                reopened.deliveries.push(pending(row, as_destination)?);
+            }
+            let ids: Vec<String> = reopened.deliveries.iter().map(|it| format!("'{:032x}'::UUID", it.id.0)).collect();
+            if !ids.is_empty() {
+                connection.execute_batch(&format!(
+                    "UPDATE delivery_outcomes SET state = 'retry' WHERE state = 'dead' AND delivery IN ({})",
+                    ids.join(", ")
+                ))?;
+            }
+            connection.execute_batch("COMMIT")?;
+            reopened.left = total.saturating_sub(reopened.deliveries.len() as u64);
+            Ok(())
+        })?;
+        Ok(reopened)
+    }
+}
+
 fn stored(row: &Row<'_>) -> Result<StoredDelivery, StoreError> {
     Ok(StoredDelivery {
         id: EffectId(uuid(&row.get::<_, String>(0)?)?),

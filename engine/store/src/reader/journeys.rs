@@ -9,7 +9,7 @@ use duckdb::Connection;
 pub struct JourneyFigures {
     /// How many passages began.
     pub entered: u64,
-    /// (outcome, passages), by outcome.
+    /// (outcome, passages), by the last outcome of each.
     pub left: Vec<(String, u64)>,
     /// By step.
     pub steps: Vec<StepFigures>,
@@ -71,9 +71,12 @@ impl Reader {
                 let (came, sent, unsent) = (row.get(1)?, row.get(2)?, row.get(3)?);
                 figures.steps.push(StepFigures { node: row.get(0)?, came, sent, unsent });
             }
+            // A goal may come after the end: then that is how it ended.
             let sql = format!(
-                "{HAPPENED} SELECT outcome, count(*) FROM happened WHERE what IN ('entered', 'left')
-                 GROUP BY outcome ORDER BY outcome NULLS FIRST"
+                "{HAPPENED} SELECT NULL AS outcome, count(*) FROM happened WHERE what = 'entered'
+                 UNION ALL FROM (SELECT outcome, count(*) FROM (
+                    SELECT arg_max(outcome, id) AS outcome FROM happened WHERE what = 'left' GROUP BY passage)
+                 GROUP BY outcome ORDER BY outcome)"
             );
             let mut statement = connection.prepare(&sql)?;
             let mut rows = statement.query([name])?;

@@ -11,7 +11,7 @@ mod quarantine;
 mod stats;
 mod timeline;
 
-pub use deliveries::{DeliveryFilter, DeliveryPage, StoredDelivery};
+pub use deliveries::{DeliveryFilter, DeliveryPage, Reopened, StoredDelivery};
 pub use journeys::{BranchFigures, JourneyFigures, StepFigures};
 pub use log::LoggedMessage;
 pub use quarantine::{QuarantineFilter, QuarantinePage, QuarantinedMessage};

@@ -2,12 +2,14 @@
 
 use crate::support::*;
 use serde_json::json;
-use sonder_core::effect::{Cause, Change, ChangeKind, Delivery, EffectId, ItemKind, PersonId};
+use sonder_core::effect::{Cause, Change, ChangeKind, Delivery, EffectId, ItemKind, PersonId, Recall};
 use sonder_core::message::{Quarantined, Reason};
 use sonder_core::record::Seq;
 use sonder_dsl::ir::{DestinationId, SourceId, Value};
 use sonder_dsl::time::Moment;
-use sonder_store::{DeliveryOutcome, LogBatch, OutcomeState, RecordedChange, RecordedDelivery, Store, StoreError};
+use sonder_store::{
+    DeliveryOutcome, LogBatch, OutcomeState, RecordedChange, RecordedDelivery, RecordedRecall, Store, StoreError,
+};
 
 #[test]
 fn a_row_is_in_the_log_and_typed() {
@@ -82,6 +84,13 @@ fn everything_of_a_batch_is_written_together() {
         path: Some("/properties/total".into()),
         message: "is not a number".into(),
     };
+    let recall = Recall {
+        id: delivery.id,
+        destination: DestinationId(0),
+        person: PersonId(7),
+        at,
+        reason: "left carts: converted".to_owned(),
+    };
     let everything = LogBatch {
         rows: views(&program, 1, 1),
         quarantined: vec![Quarantined {
@@ -101,6 +110,7 @@ fn everything_of_a_batch_is_written_together() {
             ),
         ],
         deliveries: vec![RecordedDelivery { as_of: Seq(1), delivery }],
+        recalls: vec![RecordedRecall { as_of: Seq(1), recall }],
         outcomes: vec![DeliveryOutcome {
             delivery: EffectId(99),
             state: OutcomeState::Delivered,
@@ -124,6 +134,10 @@ fn everything_of_a_batch_is_written_together() {
     assert_eq!(
         ask(&reader, "SELECT person, kind, name, state, attempts, status FROM delivery_states"),
         json!([[person, "segment_entered", "buyers", "delivered", 1, 200]])
+    );
+    assert_eq!(
+        ask(&reader, "SELECT r.as_of_seq, reason, id IS NOT NULL FROM recalls r LEFT JOIN deliveries ON id = delivery"),
+        json!([[1, "left carts: converted", true]])
     );
     assert_eq!(
         ask(&reader, "SELECT id, source, message_id, codes, payload FROM quarantine"),

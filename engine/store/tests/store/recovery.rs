@@ -2,13 +2,13 @@
 
 use crate::support::*;
 use serde_json::json;
-use sonder_core::effect::{Cause, Change, ChangeKind, Delivery, EffectId, ItemKind, PersonId};
+use sonder_core::effect::{Cause, Change, ChangeKind, Delivery, EffectId, ItemKind, PersonId, Recall};
 use sonder_core::record::Seq;
 use sonder_dsl::ir::{DestinationId, Fingerprint};
 use sonder_dsl::time::Moment;
 use sonder_store::{
-    DeliveryOutcome, LogBatch, OutcomeState, PersonRow, RecordedChange, RecordedDelivery, SavedCheckpoint,
-    StateCheckpoint, Store, Succession, Takeover,
+    DeliveryOutcome, LogBatch, OutcomeState, PersonRow, RecordedChange, RecordedDelivery, RecordedRecall,
+    SavedCheckpoint, StateCheckpoint, Store, Succession, Takeover,
 };
 use std::sync::Arc;
 
@@ -307,7 +307,8 @@ fn what_was_decided_after_the_checkpoint_is_discarded_and_outcomes_are_not() {
     let Opened { store, reader, recovered } = open(dir.path(), &program);
     assert_eq!(recovered.ended.into_iter().collect::<Vec<_>>(), [(EffectId(2), OutcomeState::Delivered)]);
     let saved = recovered.checkpoint.unwrap();
-    store.discard_effects_after(saved.seq, saved.now).unwrap();
+    let last = store.discard_effects_after(saved.seq, saved.now).unwrap();
+    assert_eq!(last, Moment(START + 5 * SECOND + 1), "the clock had come that far");
     assert_eq!(ask(&reader, "SELECT id, as_of_seq FROM changes ORDER BY id"), json!([[1, 4], [2, 5]]));
     assert_eq!(ask(&reader, "SELECT number FROM deliveries"), json!([[1]]));
     assert_eq!(ask(&reader, "SELECT count(*) FROM delivery_outcomes"), json!([[3]]));
@@ -321,6 +322,51 @@ fn what_was_decided_after_the_checkpoint_is_discarded_and_outcomes_are_not() {
     );
     store.discard_effects_after(Seq(0), Moment::MIN).unwrap();
     assert_eq!(ask(&reader, "SELECT count(*) FROM changes"), json!([[0]]));
+}
+
+#[test]
+fn what_was_called_back_and_still_waits_is_cancelled() {
+    let (dir, program) = (tempfile::tempdir().unwrap(), with_webhook());
+    let decided = |id| RecordedDelivery { as_of: Seq(5), delivery: Delivery { at: Moment(START), ..delivery(id) } };
+    let recall = |id| RecordedRecall {
+        as_of: Seq(5),
+        recall: Recall {
+            id: EffectId(id),
+            destination: DestinationId(0),
+            person: PersonId(1),
+            at: Moment(START + SECOND),
+            reason: "left carts: converted".to_owned(),
+        },
+    };
+    {
+        let Opened { store, .. } = open(dir.path(), &program);
+        let batch = LogBatch {
+            rows: views(&program, 1, 5),
+            deliveries: (1..=4).map(decided).collect(),
+            recalls: vec![recall(2), recall(3), recall(4), recall(4), recall(99)],
+            outcomes: vec![
+                outcome(3, OutcomeState::Delivered),
+                // Under way when it was called back.
+                DeliveryOutcome { at: Moment(START + 2 * SECOND), ..outcome(4, OutcomeState::Retry) },
+            ],
+            ..LogBatch::default()
+        };
+        store.append(&program, &batch).unwrap();
+    }
+    let states = json!([
+        [1, "pending", null],
+        [2, "cancelled", "left carts: converted"],
+        [3, "delivered", null],
+        [4, "cancelled", "left carts: converted"]
+    ]);
+    for _ in 0..2 {
+        let Opened { store, reader, .. } = open(dir.path(), &program);
+        store.cancel_recalled().unwrap();
+        assert_eq!(ask(&reader, "SELECT number, state, detail FROM delivery_states ORDER BY number"), states);
+        assert_eq!(ask(&reader, "SELECT count(*) FROM recalls"), json!([[0]]));
+        let waiting = reader.backlog("hook", DestinationId(0), None, 10).unwrap();
+        assert_eq!(waiting.iter().map(|it| it.id).collect::<Vec<_>>(), [EffectId(1)]);
+    }
 }
 
 #[test]

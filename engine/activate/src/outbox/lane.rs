@@ -192,6 +192,8 @@ impl Lane {
 
     /// Takes in a delivery, or counts it among those that wait in the store.
     pub fn enqueue(&mut self, delivery: Delivery) {
+        // Who comes to a step again after they left is sent what waits for them after all.
+        self.recalled.remove(&delivery.id);
         let full = self.queue.len() >= self.policy.window_items || self.queue.bytes() >= self.policy.window_bytes;
         if full || self.spill.is_some() {
             let spill = self.spill.get_or_insert_with(Spill::default);
@@ -205,11 +207,27 @@ impl Lane {
         }
     }
 
-    /// Calls a delivery back: it is not sent, unless it is under way or was sent already.
-    pub fn recall(&mut self, id: EffectId, reason: String) {
-        if self.spill.is_some() || self.queue.knows(id) {
-            self.recalled.insert(id, reason);
+    /// How many more deliveries it has room for in memory.
+    #[must_use]
+    pub fn room(&self) -> usize {
+        self.policy.window_items.saturating_sub(self.queue.len())
+    }
+
+    /// Takes in deliveries that had been given up, behind what waits in memory.
+    pub fn replay(&mut self, deliveries: Vec<Delivery>) {
+        for delivery in deliveries {
+            self.recalled.remove(&delivery.id);
+            self.queue.push(Arc::new(delivery));
         }
+    }
+
+    /// Calls a delivery back: it is not sent, unless it is under way or was sent already. False when that is known.
+    pub fn recall(&mut self, id: EffectId, reason: &str) -> bool {
+        let may_wait = self.spill.is_some() || self.queue.knows(id);
+        if may_wait {
+            self.recalled.insert(id, reason.to_owned());
+        }
+        may_wait
     }
 
     /// What to do now. To be asked again after each answer but `Wait`.

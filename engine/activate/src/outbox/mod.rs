@@ -124,14 +124,30 @@ impl Outbox {
         }
     }
 
-    /// Calls deliveries back that are not under way yet: their outcome is that they were cancelled.
-    pub fn recall(&self, recalls: Vec<Recall>) {
+    /// Calls a delivery back: where it is not under way yet, its outcome is that it was cancelled. False when nobody waits
+    /// for its outcome any more.
+    pub fn recall(&self, recall: &Recall) -> bool {
         let lanes = self.0.lanes.lock();
-        for Recall { id, destination, reason, .. } in recalls {
-            if let Some(worker) = lanes.by_id.get(destination.index()) {
-                worker.lane().recall(id, reason);
-                worker.wake();
-            }
+        let Some(worker) = lanes.by_id.get(recall.destination.index()) else { return false };
+        let waits = worker.lane().recall(recall.id, &recall.reason);
+        if waits {
+            worker.wake();
+        }
+        waits
+    }
+
+    /// How many deliveries that were given up a destination can take in again now; none where it is not of the program.
+    #[must_use]
+    pub fn room(&self, destination: DestinationId) -> usize {
+        self.0.lanes.lock().by_id.get(destination.index()).map_or(0, |worker| worker.lane().room())
+    }
+
+    /// Takes in deliveries again that had been given up. Their attempts are counted anew.
+    pub fn replay(&self, destination: DestinationId, deliveries: Vec<Delivery>) {
+        let lanes = self.0.lanes.lock();
+        if let Some(worker) = lanes.by_id.get(destination.index()) {
+            worker.lane().replay(deliveries);
+            worker.wake();
         }
     }
 

@@ -333,19 +333,42 @@ async fn what_is_called_back_is_not_sent_and_nothing_else_waits_for_it() {
         id: EffectId(id),
         destination: DestinationId(0),
         person: PersonId(1),
+        at: Moment(0),
         reason: "left carts: converted".to_owned(),
     };
-    outbox.recall(vec![recall(2), recall(77)]);
+    assert!(outbox.recall(&recall(2)));
+    assert!(!outbox.recall(&recall(77)), "it never was");
     eventually("all have their outcome", || store.finals() == 3).await;
     assert_eq!(store.last(2), Some(Verdict::Cancelled { reason: "left carts: converted".to_owned() }));
     assert_eq!((store.last(1), store.last(3)), (Some(Verdict::Delivered), Some(Verdict::Delivered)));
     assert!(!fake.ids().contains(&2));
     assert_eq!(outbox.stats().destinations[0].dead, 0, "it is no dead letter");
     // What was sent already stays sent.
-    outbox.recall(vec![recall(1)]);
+    assert!(!outbox.recall(&recall(1)));
     outbox.enqueue(vec![entered(0, 4, 1, "vip")]);
     eventually("the fourth has its outcome", || store.finals() == 4).await;
     assert_eq!(store.last(1), Some(Verdict::Delivered));
+}
+
+#[tokio::test]
+async fn what_was_given_up_is_tried_again_when_asked() {
+    let is_up = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let up = Arc::clone(&is_up);
+    let fake = Fake::new(0, move |_| match up.load(std::sync::atomic::Ordering::Relaxed) {
+        true => Answer::Delivered,
+        false => Answer::Rejected("410 gone".to_owned()),
+    });
+    let store = Arc::new(Store::default());
+    let outbox = start(vec![named("d")], &[("d", &fake)], &store, fast(), false);
+    outbox.enqueue(vec![entered(0, 1, 1, "vip"), entered(0, 2, 1, "vip")]);
+    eventually("both are given up", || store.finals() == 2).await;
+    is_up.store(true, std::sync::atomic::Ordering::Relaxed);
+    let room = outbox.room(DestinationId(0));
+    assert!(room > 100 && outbox.room(DestinationId(7)) == 0);
+    outbox.replay(DestinationId(0), vec![entered(0, 1, 1, "vip"), entered(0, 2, 1, "vip")]);
+    eventually("both are delivered", || store.last(2) == Some(Verdict::Delivered)).await;
+    assert_eq!(store.last(1), Some(Verdict::Delivered));
+    assert_eq!(fake.ids(), [1, 2, 1, 2], "in their order");
 }
 
 #[tokio::test]

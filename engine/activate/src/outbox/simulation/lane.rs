@@ -4,9 +4,10 @@
 //! poisoned items, batches that come back out of order, a store that is late, and a crash after which everything without
 //! a recorded outcome comes again.
 
-use super::lane::{FlightId, Lane, Step};
-use super::policy::Policy;
-use super::transport::{Answer, BatchFailure, Item};
+use super::super::lane::{FlightId, Lane, Step};
+use super::super::policy::Policy;
+use super::super::transport::{Answer, BatchFailure, Item};
+use super::Chance;
 use crate::outcome::{Outcome, Verdict};
 use sonder_core::effect::{Cause, Delivery, EffectId, ItemKind, PersonId};
 use sonder_core::record::Seq;
@@ -85,22 +86,9 @@ enum Flying {
     Loading(usize, Option<EffectId>),
 }
 
-/// A small generator of chance: splitmix64.
-struct Chance(u64);
-
-impl Chance {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % bound
-    }
-}
-
 impl World {
     fn new(seed: u64) -> Self {
-        let mut chance = Chance(seed);
+        let mut chance = Chance::new(seed);
         let lane = lane(&mut chance, false);
         let decided =
             (1..=DELIVERIES).map(|id| delivery(id, PersonId(u128::from(chance.below(PEOPLE as u64))))).collect();
@@ -277,7 +265,7 @@ impl World {
         if self.enqueued > 0 && self.chance.below(4) == 0 {
             let id = EffectId(u128::from(1 + self.chance.below(self.enqueued as u64)));
             if !is_poisoned(id) && !is_refused(id) && !self.outcomes.contains_key(&id) {
-                self.lane.recall(id, "over".to_owned());
+                self.lane.recall(id, "over");
                 self.recalled.insert(id);
                 self.not_to_send.insert(id);
             }

@@ -143,6 +143,15 @@ async fn sql_comes_as_json_or_csv() {
 }
 
 #[tokio::test]
+async fn what_was_given_up_is_replayed_for_whom_it_is_asked() {
+    let fixture = Fixture::new();
+    let answer =
+        fixture.post("/api/v1/deliveries/replay", &json!({"destination": "crm", "person": "user_id:ann"})).await;
+    assert_eq!(answer.json(), json!({"replayed": 3, "left": 1}));
+    assert_eq!(fixture.post("/api/v1/deliveries/replay", &json!({"destinations": "crm"})).await.status, 400);
+}
+
+#[tokio::test]
 async fn quarantine_and_deliveries_pass_their_filters_on() {
     let fixture = Fixture::new();
     let quarantine = "/api/v1/quarantine?reason=schema_violation&source=web&name=Product+Viewed&before=9&limit=1";

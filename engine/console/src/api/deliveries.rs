@@ -3,22 +3,22 @@
 use super::people::find_id;
 use crate::Api;
 use crate::endpoint::{About, Endpoint, before_parameter, filter_parameter, json_of, limit_parameter, query_parameter};
-use crate::engine::{Delivery, DeliveryFilter, DeliveryState, parse_instant};
+use crate::engine::{Delivery, DeliveryFilter, DeliveryState, Replay, Replayed, parse_instant};
 use crate::error::ApiError;
 use crate::keys::Scope;
 use crate::limits;
-use crate::request::{Parameters, bad_parameter, quoted, split_cursor};
+use crate::request::{Parameters, bad_parameter, quoted, read_json, split_cursor};
 use crate::turn::{Work, in_turn};
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::Uri;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
     let state = json!({ "type": "string", "enum": DeliveryState::ALL.map(DeliveryState::name) });
     let person = crate::openapi::who_schema();
-    vec![Endpoint::get(
+    let list = Endpoint::get(
         "/api/v1/deliveries",
         Some(Scope::Read),
         list,
@@ -27,7 +27,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             group: "Deliveries",
             summary: "What destinations were told, newest first",
             description: "Those that still wait in the outbox (`pending`), those that a destination has (`delivered`), and those \
-            that were given up (`dead`) with the reason. `id` is the idempotency key that the destination got.",
+            that were given up (`dead`) or are not wanted any more (`cancelled`), with the reason. `id` is the idempotency key that the destination got.",
             parameters: vec![
                 filter_parameter("destination", "Only to this destination."),
                 query_parameter("state", &state, "Only those in this state."),
@@ -39,7 +39,42 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             answers: vec![json_of("Deliveries")],
             refusals: &[400, 404, 503],
         },
-    )]
+    );
+    let replay = Endpoint::post(
+        "/api/v1/deliveries/replay",
+        Some(Scope::Admin),
+        replay,
+        About {
+            id: "replayDeliveries",
+            group: "Deliveries",
+            summary: "Try again what was given up",
+            description: "Those that were given up (`dead`), the oldest first, under the keys that they had, behind what waits now. \
+            Consent is asked again. A destination takes in as many as it has room for; ask again while some are `left`.",
+            parameters: vec![],
+            body: Some("Replay"),
+            answers: vec![json_of("Replayed")],
+            refusals: &[400, 404, 413, 415, 422, 503],
+        },
+    );
+    vec![list, replay]
+}
+
+/// The body.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    destination: Option<String>,
+    person: Option<String>,
+}
+
+const EXAMPLE: &str = r#"{"destination": "crm"}"#;
+
+async fn replay(State(api): State<Api>, request: Request) -> Result<Json<Replayed>, ApiError> {
+    Parameters::read(request.uri(), &[])?;
+    let Asked { destination, person } = read_json(request, EXAMPLE).await?;
+    let person = person.map(|who| find_id(&api, &who)).transpose()?;
+    let replay = Replay { destination, person };
+    in_turn(&api, Work::Read, move |engine| engine.replay(&replay)).await.map(Json)
 }
 
 #[derive(Serialize)]

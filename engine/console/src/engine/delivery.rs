@@ -14,11 +14,13 @@ pub enum DeliveryState {
     Delivered,
     /// Given up: refused, or tried too often. It can be replayed.
     Dead,
+    /// Not wanted any more: called back by a journey, without consent, or about somebody who was erased.
+    Cancelled,
 }
 
 impl DeliveryState {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Pending, Self::Delivered, Self::Dead];
+    pub const ALL: [Self; 4] = [Self::Pending, Self::Delivered, Self::Dead, Self::Cancelled];
 
     /// As in JSON and in queries.
     #[must_use]
@@ -27,6 +29,7 @@ impl DeliveryState {
             Self::Pending => "pending",
             Self::Delivered => "delivered",
             Self::Dead => "dead",
+            Self::Cancelled => "cancelled",
         }
     }
 }
@@ -82,4 +85,22 @@ pub struct Delivery {
     pub error: Option<String>,
     /// What the plugin was told.
     pub payload: Json,
+}
+
+/// Which deliveries that were given up are to be tried again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Replay {
+    /// Those to this destination, by name; otherwise to all.
+    pub destination: Option<String>,
+    /// Those about this person, or somebody who was merged into them; otherwise about anybody.
+    pub person: Option<PersonId>,
+}
+
+/// What came of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Replayed {
+    /// How many are on their way again.
+    pub replayed: u64,
+    /// How many more there are; ask again for them.
+    pub left: u64,
 }

@@ -26,7 +26,7 @@ mod text;
 mod timeline;
 
 pub use consent::{ConsentChange, Subject};
-pub use delivery::{Delivery, DeliveryFilter, DeliveryPage, DeliveryState};
+pub use delivery::{Delivery, DeliveryFilter, DeliveryPage, DeliveryState, Replay, Replayed};
 pub use explain::ExplainRequest;
 pub use identity::{GraphEdge, GraphNode, IdentityDecision, IdentityGraph, RefusedEdge};
 pub use journey::{Branch, Ended, Estimate, Journey, JourneyStep, JourneySummary, Split, Way};
@@ -158,6 +158,12 @@ pub trait Engine: Send + Sync + 'static {
     /// # Errors
     /// When the store cannot be read.
     fn deliveries(&self, filter: &DeliveryFilter) -> Result<DeliveryPage, Trouble>;
+
+    /// Slow. Tries deliveries again that were given up, some at a time.
+    ///
+    /// # Errors
+    /// When the store cannot be written; [`Trouble::Refused`] for a destination that is not of the project.
+    fn replay(&self, replay: &Replay) -> Result<Replayed, Trouble>;
 
     /// Quick. How the engine is.
     fn status(&self) -> Status;

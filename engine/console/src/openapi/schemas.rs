@@ -378,6 +378,19 @@ fn deliveries() -> Named {
             "Deliveries",
             object(&[("total", whole()), ("deliveries", list_of(&of("Delivery"))), ("next", or_null(&text()))]),
         ),
+        ("Replayed", object(&[("replayed", whole()), ("left", whole())])),
+        (
+            "Replay",
+            json!({
+                "type": "object",
+                "properties": {
+                    "destination": { "type": ["string", "null"], "description": "Only to this destination." },
+                    "person": { "anyOf": [super::who_schema(), { "type": "null" }],
+                        "description": "Only about this person: `{kind}:{value}` or an id." },
+                },
+                "additionalProperties": false,
+            }),
+        ),
         (
             "Delivery",
             object(&[

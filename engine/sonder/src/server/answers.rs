@@ -12,7 +12,8 @@ use sonder_console::engine::{
     ConsentChange, DeliveryFilter, DeliveryPage, DestinationStatus, Engine, Entry, Erasure, ExplainRequest,
     IdentityDecision, Journey, JourneySummary, Lag, LogStatus, Member, Members, Memory, Person, Plan, PlanRequest,
     Preview, PreviewRequest, QuarantineFilter, QuarantinePage, Query, Recovery, RejectionStatus, Reload, ReloadOutcome,
-    Rows, SegmentSize, SegmentSizes, Sought, Stage, Status, TimelineCursor, Trouble, instant, person_id,
+    Replay, Replayed, Rows, SegmentSize, SegmentSizes, Sought, Stage, Status, TimelineCursor, Trouble, instant,
+    person_id,
 };
 use sonder_core::effect::PersonId;
 use sonder_core::explain::Explanation;
@@ -31,7 +32,7 @@ pub struct Answers {
     pub(super) store: Arc<Store>,
     pub(super) reader: Reader,
     /// There while it runs; looking at data at rest needs none.
-    outbox: Option<Outbox>,
+    pub(super) outbox: Option<Outbox>,
     /// The way into the log; there while it runs.
     pub(super) entrance: Option<Entrance>,
     /// There while it runs.
@@ -287,14 +288,11 @@ impl Engine for Answers {
     }
 
     fn deliveries(&self, filter: &DeliveryFilter) -> Result<DeliveryPage, Trouble> {
-        let about = match filter.person {
-            Some(person) => match self.view(person)? {
-                Some(view) => [vec![view.id], view.absorbed].concat(),
-                None => vec![person],
-            },
-            None => Vec::new(),
-        };
-        history::deliveries(&self.reader, filter, about)
+        history::deliveries(&self.reader, filter, self.ids_of(filter.person)?)
+    }
+
+    fn replay(&self, replay: &Replay) -> Result<Replayed, Trouble> {
+        self.replay_dead(replay)
     }
 
     fn status(&self) -> Status {

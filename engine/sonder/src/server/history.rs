@@ -128,7 +128,8 @@ pub(super) fn deliveries(
         None => &[],
         Some(DeliveryState::Pending) => &["pending", "retry"],
         Some(DeliveryState::Delivered) => &["delivered"],
-        Some(DeliveryState::Dead) => &["dead", "cancelled"],
+        Some(DeliveryState::Dead) => &["dead"],
+        Some(DeliveryState::Cancelled) => &["cancelled"],
     };
     let page = reader
         .deliveries(&sonder_store::DeliveryFilter {
@@ -158,7 +159,8 @@ pub(super) fn deliveries(
 fn delivery_state(state: &str) -> DeliveryState {
     match state {
         "delivered" => DeliveryState::Delivered,
-        "dead" | "cancelled" => DeliveryState::Dead,
+        "dead" => DeliveryState::Dead,
+        "cancelled" => DeliveryState::Cancelled,
         _ => DeliveryState::Pending,
     }
 }

@@ -16,6 +16,7 @@ mod plan;
 mod preview;
 mod privacy;
 mod reload;
+mod replay;
 mod speech;
 
 pub use answers::Answers;

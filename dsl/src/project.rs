@@ -13,7 +13,7 @@ pub use files::{FileKind, KINDS, schema};
 pub(crate) use memory::Memory;
 pub(crate) use rules::assemble;
 
-use crate::diagnostic::{Diagnostic, Report, codes};
+use crate::diagnostic::{Diagnostic, Report, codes, suggest};
 use crate::ir::EventId;
 use crate::limits;
 use crate::model::event::DecodedEvent;
@@ -36,7 +36,7 @@ pub(crate) struct Declared {
 /// Reads all files but those of the rule language. What `memory` knows of a file with the same text is not read again.
 pub(crate) fn declare(sources: &SourceSet, memory: &mut Memory, report: &mut Report) -> Declared {
     let mut files = Files::sorted_out(sources, memory, report);
-    let settings = files.settings(report);
+    let (settings, capped) = files.settings(report);
     let (source_list, source_places) = files.sources(report);
     let (identity, identifier_places) = files.identity(report);
     let mut faulty = Faulty::default();
@@ -45,6 +45,9 @@ pub(crate) fn declare(sources: &SourceSet, memory: &mut Memory, report: &mut Rep
     let (event_names, event_name_places) = names::of_events(&events, report);
     let lookup = names::EventLookup { names: &event_names, faulty: &faulty };
     let (destinations, destination_places) = files.destinations(lookup, &identity, report);
+    if files.of(&FileKind::Destination).len() == destinations.len() {
+        uncapped(&capped, &destinations, report);
+    }
     let (consent, purposes) = files.consent(&profile, report).unzip();
     let places = Places {
         events: events.iter().map(|event| event.name_span).collect(),
@@ -71,6 +74,17 @@ pub(crate) fn declare(sources: &SourceSet, memory: &mut Memory, report: &mut Rep
         faulty,
     };
     Declared { declarations, rule_files: files.of(&FileKind::Rules) }
+}
+
+/// A cap for what is no destination bounds nothing.
+fn uncapped(capped: &[(String, Span)], destinations: &[DeclaredDestination], report: &mut Report) {
+    let names = || destinations.iter().map(|known| known.destination.name.as_str());
+    for (name, span) in capped.iter().filter(|(name, _)| !names().any(|known| known == name)) {
+        let message = format!("there is no destination `{name}` to cap");
+        let warning = Diagnostic::warning(codes::IDLE_CAP, message, *span, "not declared in destinations/");
+        let help = suggest::help(name, names());
+        report.push(warning.help(help.unwrap_or_else(|| format!("declare it in destinations/{name}.yaml"))));
+    }
 }
 
 /// Whether the project is of a size that can be compiled at all.
@@ -152,16 +166,17 @@ impl<'s> Files<'s> {
         decoded.clone()
     }
 
-    fn settings(&mut self, report: &mut Report) -> Settings {
+    fn settings(&mut self, report: &mut Report) -> (Settings, Vec<(String, Span)>) {
         let Some(id) = self.first(&FileKind::Settings) else {
             report.push(
                 Diagnostic::general(codes::MISSING_SETTINGS, "there is no `sonder.yaml`")
                     .help("make one with `name: my_project`, or run `sonder init`"),
             );
-            return Settings::default();
+            return (Settings::default(), Vec::new());
         };
         let node = self.read(id, &FileKind::Settings, report);
-        node.map_or_else(Settings::default, |node| settings::decode(&node, report))
+        let read = |node: Arc<Node>| (settings::decode(&node, report), settings::cap_places(&node));
+        node.map_or_else(|| (Settings::default(), Vec::new()), read)
     }
 
     fn sources(&mut self, report: &mut Report) -> (Vec<Source>, Vec<Span>) {

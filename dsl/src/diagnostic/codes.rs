@@ -141,6 +141,7 @@ codes! {
     "E0629" WRONG_FUNNEL "steps that make no funnel";
     "E0630" WRONG_BREAKDOWN "a value that figures cannot be broken down by";
     "E0631" WRONG_RECOMMEND "a recommendation that is not one";
+    "E0632" NEVER_SENDS "hours that lie within the quiet hours";
     "E0640" JOURNEY_TOO_LONG "a journey with too many statements";
     "E0641" TOO_MANY_FIELDS "too many fields";
     "E0642" TOO_MANY_PARTS "too many branches, variants, goals or features";
@@ -155,6 +156,7 @@ codes! {
     "W0601" NOT_RUN "something that is checked, but not run yet";
     "W0602" NEVER_REACHED "a statement that nobody comes to";
     "W0603" NOT_ASKED "a plugin that did not say what it takes";
+    "W0604" IDLE_CAP "a cap for a destination that is not declared";
     "W0901" UNKNOWN_SCHEMA_KEYWORD "a schema keyword that is not known";
     "W0902" NO_EFFECT "something that has no effect in this version";
     "W0903" STRAY_FILE "a file that is not part of the project";

@@ -2,6 +2,7 @@
 
 use crate::diagnostic::{Diagnostic, Report, codes};
 use crate::shape::{Fields, Format, Key, Shape, Word, scalar};
+use crate::source::Span;
 use crate::time::Duration;
 use crate::yaml::Node;
 use serde::{Deserialize, Serialize};
@@ -47,6 +48,17 @@ pub struct QuietHours {
     pub from: u16,
     /// Minutes after local midnight.
     pub to: u16,
+}
+
+impl QuietHours {
+    /// Whether all of a part of the day lies in them: from a minute after midnight up to another, maybe of the next day.
+    #[must_use]
+    pub fn cover(self, from: u16, to: u16) -> bool {
+        let is_in = |minute: u16, from: u16, to: u16| {
+            if from < to { (from..to).contains(&minute) } else { minute >= from || minute < to }
+        };
+        (0..24 * 60).filter(|minute| is_in(*minute, from, to)).all(|minute| is_in(minute, self.from, self.to))
+    }
 }
 
 /// `undeclared_events`
@@ -199,6 +211,12 @@ pub fn decode(root: &Node, report: &mut Report) -> Settings {
         report.push(error.help("leave them out, if there are none"));
     }
     settings
+}
+
+/// Where each destination is named that has a cap.
+pub fn cap_places(root: &Node) -> Vec<(String, Span)> {
+    let entries = Fields::new(root, KEYS).get("caps").map_or(&[][..], Node::entries);
+    entries.iter().map(|entry| (entry.key.clone(), entry.key_span)).collect()
 }
 
 fn caps(fields: &Fields<'_>) -> Vec<(String, Rate)> {

@@ -27,6 +27,7 @@ impl Checker<'_> {
         let Graph { nodes, sound } = graph;
         let steps = self.entering();
         self.setting = Setting::default();
+        self.hours(journey);
         let mut journey = Journey {
             name: item.name.value.clone(),
             description: item.description.as_ref().map(|text| text.value.clone()),
@@ -46,6 +47,23 @@ impl Checker<'_> {
         meaning(&journey, &mut digest);
         let fingerprint = digest.finish();
         sound.then_some(Journey { fingerprint, ..journey })
+    }
+
+    /// A journey whose hours are all quiet would never send.
+    fn hours(&mut self, journey: &ast::Journey) {
+        let Some(quiet) = self.declarations.settings.quiet_hours else { return };
+        let Some(hours) = journey.hours.as_ref().filter(|it| quiet.cover(it.value.from.0, it.value.to.0)) else {
+            return;
+        };
+        let shown = |minute: u16| format!("{:02}:{:02}", minute / 60, minute % 60);
+        let (from, to) = (shown(quiet.from), shown(quiet.to));
+        let error = Diagnostic::error(
+            codes::NEVER_SENDS,
+            "nothing can be sent within these hours",
+            hours.span,
+            format!("the project's quiet hours are {from} to {to}"),
+        );
+        self.report(error.help(format!("send between {to} and {from}, or change `quiet_hours` in sonder.yaml")));
     }
 
     fn entry(&mut self, entry: &ast::Entry) -> Option<Entry> {

@@ -25,7 +25,7 @@ heading() { printf '\n== %s\n' "$*"; }
 heading "a bare appender and the store, rows a second"
 cargo bench -q -p sonder-store --bench append -- 1000000 8192
 
-heading "the fold alone, on one core: speed, a thousand segments, memory"
+heading "the fold alone, on one core: speed, a thousand segments, memory, people in journeys"
 cargo bench -q -p sonder-core --bench fold
 
 heading "the SQL of rules beside the same written by hand (at most 1.3 times)"
@@ -70,6 +70,9 @@ PYTHON
 
 heading "from a request to the plugin's call, at 1,000 events/s (p50 under 30 ms, p99 under 150 ms)"
 "$bin/delivery" --seconds "$seconds"
+
+heading "the same for what a journey sends, with fifty journeys (p99 under 100 ms)"
+"$bin/delivery" --seconds "$seconds" --journeys 50
 
 heading "plugins: what the sandbox costs (under 10 µs an item), items a second (at least 20,000 in Rust, 5,000 in JavaScript)"
 script=()

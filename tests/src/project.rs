@@ -62,3 +62,42 @@ pub fn keen(folder: &Path, receiver: &str) -> io::Result<()> {
         ],
     )
 }
+
+/// Two journeys over carts: one greets each at once, the other reminds of it unless it is ordered, through a second
+/// destination whose plugin has too little memory for heavy ones.
+///
+/// # Errors
+/// When the folder cannot be written.
+pub fn carts(folder: &Path, receiver: &str) -> io::Result<()> {
+    let destination = |name: &str, more: &str| {
+        format!(
+            "destination: {name}\nplugin: sonder/webhook@1\nallow: [\"{receiver}\"]\nallow_private: true\n\
+             config: {{url: \"http://{receiver}/{name}\", sign: false}}\n{more}"
+        )
+    };
+    // A long note many times over is more than the plugin's memory takes.
+    let notes: String = (0..14).map(|number| format!(", note{number}: added.note")).collect();
+    let rules = format!(
+        "journey hello \"Said at once\" {{\n  enter on add as added per added.cart\n  \
+           send hook.message {{ what: \"hello\", cart: added.cart }}\n}}\n\
+         journey carts \"Reminds\" {{\n  enter on add as added per added.cart\n  goal order\n  wait 300ms\n  \
+           split {{\n    20% control {{}}\n    80% treated {{\n      \
+             send hook.message {{ what: \"remind\", cart: added.cart }}\n      \
+             send small.message {{ what: \"small\", cart: added.cart{notes} }}\n      \
+             wait 200ms\n    }}\n  }}\n}}\n",
+    );
+    let properties = "properties:\n  cart: {type: string}\n  note: {type: string}\nrequired: [cart]\n";
+    write(
+        folder,
+        &[
+            ("sonder.yaml", "name: carts\n"),
+            ("events/add.yaml", &format!("event: add\n{properties}")),
+            ("events/order.yaml", &format!("event: order\n{properties}")),
+            ("identity.yaml", "identifiers:\n  user_id: {}\n"),
+            ("sources/server.yaml", "source: server\nkind: server\nwrite_keys: [wk]\n"),
+            ("rules/carts.sonder", &rules),
+            ("destinations/hook.yaml", &destination("hook", "")),
+            ("destinations/small.yaml", &destination("small", "limits: {memory: 2 MiB}\n")),
+        ],
+    )
+}

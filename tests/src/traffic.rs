@@ -30,6 +30,9 @@ impl Dice {
     }
 }
 
+/// The message of a client of that name with that number, of one of so many people, without its id.
+pub type Says = fn(client: &str, dice: &mut Dice, number: u64, people: u64) -> Json;
+
 /// One client: its people, and the messages it has to deliver, in order.
 pub struct Client {
     name: String,
@@ -38,14 +41,21 @@ pub struct Client {
     people: u64,
     /// Not yet acknowledged: sent again first.
     unanswered: Option<(Vec<String>, Json)>,
+    says: Says,
     /// Ids of acknowledged messages.
     pub acknowledged: Vec<String>,
 }
 
 impl Client {
-    /// A client whose messages and people nobody else has.
+    /// A client whose messages and people nobody else has: they view, and one time in ten they order.
     #[must_use]
     pub fn new(name: &str, people: u64) -> Self {
+        Self::saying(name, people, view_or_order)
+    }
+
+    /// A client that says something else.
+    #[must_use]
+    pub fn saying(name: &str, people: u64, says: Says) -> Self {
         let seed = name.bytes().fold(7, |seed: u64, byte| seed.wrapping_mul(31).wrapping_add(u64::from(byte)));
         Self {
             name: name.to_owned(),
@@ -53,6 +63,7 @@ impl Client {
             sent: 0,
             people,
             unanswered: None,
+            says,
             acknowledged: Vec::new(),
         }
     }
@@ -89,19 +100,39 @@ impl Client {
         let mut messages = Vec::new();
         for _ in 0..size {
             let id = format!("{}-{}", self.name, self.sent);
-            let person = format!("{}-p{}", self.name, self.dice.below(self.people));
-            messages.push(if self.dice.below(10) == 0 {
-                json!({"type": "track", "event": "order", "messageId": id, "userId": person,
-                       "properties": {"total": (self.dice.below(10_000) as f64) / 100.0}})
-            } else {
-                json!({"type": "track", "event": "view", "messageId": id, "userId": person,
-                       "properties": {"product": format!("p{}", self.dice.below(50)), "n": self.sent}})
-            });
+            let mut message = (self.says)(&self.name, &mut self.dice, self.sent, self.people);
+            message["messageId"] = id.clone().into();
+            messages.push(message);
             ids.push(id);
             self.sent += 1;
         }
         (ids, json!({ "batch": messages }))
     }
+}
+
+fn view_or_order(client: &str, dice: &mut Dice, number: u64, people: u64) -> Json {
+    let person = format!("{client}-p{}", dice.below(people));
+    if dice.below(10) == 0 {
+        json!({"type": "track", "event": "order", "userId": person,
+               "properties": {"total": (dice.below(10_000) as f64) / 100.0}})
+    } else {
+        json!({"type": "track", "event": "view", "userId": person,
+               "properties": {"product": format!("p{}", dice.below(50)), "n": number}})
+    }
+}
+
+/// Puts something into a new cart, one in fifty times with a long note, or orders one of the last few hundred.
+pub fn add_or_order(client: &str, dice: &mut Dice, number: u64, people: u64) -> Json {
+    let back = if number.is_multiple_of(2) { 0 } else { 1 + 2 * dice.below(150) };
+    let cart = number.saturating_sub(back);
+    let person = format!("{client}-p{}", Dice::new(cart).below(people));
+    let event = if back == 0 { "add" } else { "order" };
+    let mut message = json!({"type": "track", "event": event, "userId": person,
+                             "properties": {"cart": format!("{client}-{cart}")}});
+    if back == 0 && cart.is_multiple_of(100) {
+        message["properties"]["note"] = "heavy ".repeat(4_000).into();
+    }
+    message
 }
 
 /// Clients at work, each on its own thread and connection.

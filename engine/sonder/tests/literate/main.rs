@@ -22,7 +22,7 @@ macro_rules! pages {
 }
 
 pages! {
-    aggregates consent decisions errors formatting funnels journeys names_and_types purposes sequences sessions time
+    aggregates consent decisions errors formatting funnels journeys names_and_types on_the_way purposes sequences sessions time
     unknown_values
 }
 
@@ -126,6 +126,15 @@ impl Project {
             ["eval", at] => both(&["--at", at]),
             ["funnel", name, at] => both(&["--at", at, "--funnel", name]),
             ["trace", at] => self.eval(&["--at", at, "--trace"], "incremental", line),
+            ["test"] => {
+                let (printed, said, _) = self.run(&["test"], &[]);
+                // Without the time that it took.
+                let timeless = |line: &str| match line.split_once(" failed in ") {
+                    Some((before, _)) => format!("{before} failed\n"),
+                    None => format!("{line}\n"),
+                };
+                said + &printed.lines().map(timeless).collect::<String>()
+            }
             ["check"] => self.run(&["check"], &[]).0,
             ["sql", rule] => self.run(&["sql", rule, "--project"], &[]).0,
             ["fmt"] => {

@@ -81,7 +81,7 @@ pub const LIST: usize = 100;
 pub const BOUND_NODES: usize = 20_000;
 
 /// Purposes: what somebody said to all of them is a few words.
-pub const PURPOSES: usize = 32;
+pub const PURPOSES: usize = 31;
 
 /// Segments, computed traits, journeys and all else that rules declare in a project.
 pub const RULES: usize = 20_000;

@@ -33,6 +33,12 @@ impl Scene {
         Self { _folder: folder, shop, data, receiver }
     }
 
+    /// The bodies of the calls that told the destination of an erasure.
+    fn erasures(&self) -> Vec<Json> {
+        let bodies = self.receiver.calls().into_iter().map(|call| call.body);
+        bodies.filter(|body| body["type"] == "person.erase").collect()
+    }
+
     fn start(&self) -> Engine {
         Engine::start(&self.shop, &self.data, &Options::default()).unwrap()
     }
@@ -85,14 +91,14 @@ fn request(engine: &Engine, person: &str) -> Json {
     answer.json()
 }
 
-fn await_erased(engine: &Engine, id: &str) -> Json {
+fn await_completed(engine: &Engine, id: &str) -> Json {
     let patience = Instant::now() + Duration::from_secs(60);
     loop {
         let answer = engine.get(&format!("/api/v1/privacy/requests/{id}")).unwrap();
-        if answer["state"] == "erased" {
+        if answer["state"] == "completed" {
             return answer;
         }
-        assert!(Instant::now() < patience, "not erased in time:\n{}", engine.log());
+        assert!(Instant::now() < patience, "not completed in time: {answer}\n{}", engine.log());
         std::thread::sleep(Duration::from_millis(20));
     }
 }
@@ -172,10 +178,23 @@ fn the_bytes_go_and_nobody_else_changes() {
     let total = engine.count("select count(*) from log").unwrap();
 
     let asked = request(&engine, &format!("email:{}", TRACES[0]));
-    assert_eq!((&asked["messages"], &asked["redacted"]), (&json!(6), &json!(1)));
-    assert!(tables_with(&engine, &TRACES[..3]).iter().all(|it| it.contains("erasures") || it.contains("state")));
-    let done = await_erased(&engine, asked["id"].as_str().unwrap());
-    assert!(done["erased_at"].is_string());
+    assert_eq!((&asked["erasure"]["messages"], &asked["erasure"]["redacted"]), (&json!(6), &json!(1)));
+    assert_eq!((&asked["state"], &asked["subject"]), (&json!("in_progress"), &Json::Null));
+    // What is still to be told to a destination has them.
+    let may_have = |it: &String| ["erasures", "state", "\"deliveries\""].iter().any(|table| it.contains(table));
+    assert!(tables_with(&engine, &TRACES[..3]).iter().all(may_have));
+    let done = await_completed(&engine, asked["id"].as_str().unwrap());
+    let erasure = &done["erasure"];
+    assert!(erasure["erased_at"].is_string());
+    assert_eq!(erasure["destinations"].as_array().unwrap().len(), 1);
+    assert_eq!(erasure["destinations"][0]["state"], "delivered", "{done}");
+    let certificate = format!("/api/v1/privacy/requests/{}/certificate", done["id"].as_str().unwrap());
+    let certificate = engine.get(&certificate).unwrap();
+    assert_eq!((&certificate["erased"]["messages"], &certificate["unconfirmed"]), (&json!(6), &json!([])));
+    let told = scene.erasures();
+    assert_eq!(told.len(), 1, "{told:?}");
+    // She was keen before she said who she was.
+    assert_eq!(told[0]["data"]["person"][0], json!({"kind": "anonymous_id", "value": TRACES[2]}), "{told:?}");
 
     assert_eq!(files_with(&scene.data, &TRACES), Vec::<String>::new());
     assert_eq!(tables_with(&engine, &TRACES), Vec::<String>::new());
@@ -191,6 +210,11 @@ fn the_bytes_go_and_nobody_else_changes() {
         "timestamp": "2020-01-01T00:00:00Z", "properties": {"product": "p"}});
     send(&engine, &late);
     assert_eq!(engine.count("select count(*) from log").unwrap(), total);
+    // Nor is what nobody could have taken in kept aside.
+    let wrong = json!({"type": "track", "event": "order", "messageId": "wrong", "userId": TRACES[1],
+        "timestamp": "2020-01-01T00:00:00Z", "properties": {"total": "much"}});
+    send(&engine, &wrong);
+    assert_eq!(engine.count("select count(*) from quarantine").unwrap(), 0);
     assert!(engine.stop().unwrap().success());
     assert_eq!(files_with(&scene.data, &TRACES), Vec::<String>::new());
 
@@ -224,8 +248,9 @@ fn a_crash_only_delays_it() {
         std::thread::sleep(Duration::from_millis(dice.below(250)));
         engine.kill().unwrap();
         crowd.stop();
+        scene.receiver.answer_with(200);
         let engine = scene.start();
-        await_erased(&engine, id);
+        await_completed(&engine, id);
         assert_eq!(tables_with(&engine, &TRACES), Vec::<String>::new(), "round {round}");
         engine.kill().unwrap();
         assert_eq!(files_with(&scene.data, &TRACES), Vec::<String>::new(), "round {round}");
@@ -242,6 +267,50 @@ fn a_crash_only_delays_it() {
 }
 
 #[test]
+fn a_destination_that_does_not_answer_is_told_later_and_once() {
+    let scene = Scene::new();
+    let engine = scene.start();
+    ada(&engine, 0);
+    await_person(&engine, &format!("user_id:{}", TRACES[1]));
+    let patience = Instant::now() + Duration::from_secs(20);
+    while scene.receiver.calls().is_empty() {
+        assert!(Instant::now() < patience, "the hook hears of a keen visitor:\n{}", engine.log());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    scene.receiver.answer_with(503);
+    let asked = request(&engine, &format!("user_id:{}", TRACES[1]));
+    let id = asked["id"].as_str().unwrap();
+    let patience = Instant::now() + Duration::from_secs(60);
+    let erased = loop {
+        let answer = engine.get(&format!("/api/v1/privacy/requests/{id}")).unwrap();
+        if answer["erasure"]["state"] == "erased" {
+            break answer;
+        }
+        assert!(Instant::now() < patience, "not erased in time: {answer}");
+        std::thread::sleep(Duration::from_millis(50));
+    };
+    assert!(
+        ["pending", "retry"].contains(&erased["erasure"]["destinations"][0]["state"].as_str().unwrap()),
+        "{erased}"
+    );
+    assert!(
+        tables_with(&engine, &TRACES).iter().all(|it| it.contains(".\"deliveries\"")),
+        "nothing but what is to be told"
+    );
+    engine.kill().unwrap();
+
+    let engine = scene.start();
+    scene.receiver.answer_with(200);
+    let done = await_completed(&engine, id);
+    assert_eq!(done["erasure"]["destinations"][0]["state"], "delivered", "{done}");
+    assert_eq!(scene.erasures().len(), 1);
+    assert_eq!(tables_with(&engine, &TRACES), Vec::<String>::new());
+    assert_eq!(files_with(&scene.data, &TRACES), Vec::<String>::new());
+    assert!(engine.stop().unwrap().success());
+    assert_eq!(files_with(&scene.data, &TRACES), Vec::<String>::new());
+}
+
+#[test]
 fn the_command_waits_until_the_bytes_are_gone() {
     let scene = Scene::new();
     let engine = scene.start();
@@ -251,7 +320,7 @@ fn the_command_waits_until_the_bytes_are_gone() {
     let person = format!("email:{}", TRACES[0]);
     let output = sonder(&["person", "erase", &person, "--data", data]).unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
-    assert!(text.starts_with("erased: messages 6, of others 1; request "), "{text}");
+    assert!(text.starts_with("completed: messages 6, of others 1; request "), "{text}");
     assert_eq!(files_with(&scene.data, &TRACES), Vec::<String>::new());
     let output = sonder(&["person", "erase", &person, "--data", data]).unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));

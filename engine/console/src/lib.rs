@@ -12,6 +12,7 @@
 mod accept;
 mod access;
 mod api;
+mod bundle;
 mod csv;
 mod endpoint;
 pub mod engine;

@@ -2,22 +2,24 @@
 
 use crate::endpoint::Endpoint;
 use crate::error::ApiError;
+use crate::keys::Scope;
 use crate::{Api, access, api, limits, request};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
-use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::any;
+use axum::routing::{MethodRouter, any};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::time::Instant;
 
 /// The routes of the API. They are all under `/api`, but for `/healthz`, `/readyz` and `/metrics`, which monitors expect
 /// at the top.
 pub fn router(api: Api) -> Router {
-    let mut router = Router::new();
+    let mut paths: BTreeMap<&'static str, (Option<Scope>, MethodRouter<Api>)> = BTreeMap::new();
     for endpoint in api::endpoints() {
         let Endpoint { path, scope, serve, .. } = endpoint;
-        let serve = serve.fallback(method_not_allowed);
         let serve = match scope {
             Some(scope) => serve.layer(middleware::from_fn_with_state(
                 api.clone(),
@@ -30,7 +32,24 @@ pub fn router(api: Api) -> Router {
             )),
             None => serve,
         };
-        router = router.route(path, serve);
+        match paths.entry(path) {
+            Entry::Vacant(place) => _ = place.insert((scope, serve)),
+            Entry::Occupied(mut place) => {
+                let (_, others) = place.get_mut();
+                *others = std::mem::take(others).merge(serve);
+            }
+        }
+    }
+    let mut router = Router::new();
+    for (path, (scope, serve)) in paths {
+        // Who may not call what is there is not told what else there is.
+        let fallback = move |State(api): State<Api>, headers: HeaderMap, method: Method, uri: Uri| async move {
+            match scope.map_or(Ok(()), |scope| access::check(&api, scope, &headers)) {
+                Ok(()) => method_not_allowed(method, uri),
+                Err(refusal) => refusal,
+            }
+        };
+        router = router.route(path, serve.fallback(fallback));
     }
     router
         .route("/api", any(not_found))
@@ -68,7 +87,7 @@ async fn not_found(uri: Uri) -> ApiError {
     ApiError::missing("no_such_page", format!("there is nothing at `{path}`"), "see `/api/docs`")
 }
 
-async fn method_not_allowed(method: Method, uri: Uri) -> ApiError {
+fn method_not_allowed(method: Method, uri: Uri) -> ApiError {
     let path: String = uri.path().chars().take(100).collect();
     let method: String = method.as_str().chars().take(20).collect();
     ApiError::new(

@@ -44,6 +44,15 @@ async fn every_answer_fits_its_schema() {
         ("/api/v1/people/{who}/graph", "/api/v1/people/user_id:carl/graph"),
         ("/api/v1/privacy/requests/{id}", "/api/v1/privacy/requests/0e4f6a9e-6a5c-4d0e-9a53-0d1f6f6f2c11"),
         ("/api/v1/privacy/requests/{id}", "/api/v1/privacy/requests/other"),
+        ("/api/v1/privacy/requests", "/api/v1/privacy/requests"),
+        ("/api/v1/privacy/requests", "/api/v1/privacy/requests?all=true"),
+        ("/api/v1/privacy/requests", "/api/v1/privacy/requests?all=x"),
+        (
+            "/api/v1/privacy/requests/{id}/certificate",
+            "/api/v1/privacy/requests/0e4f6a9e-6a5c-4d0e-9a53-0d1f6f6f2c11/certificate",
+        ),
+        ("/api/v1/people/{who}/bundle", "/api/v1/people/user_id:ann/bundle"),
+        ("/api/v1/people/{who}/bundle", "/api/v1/people/user_id:ann/bundle?format=pdf"),
         ("/api/v1/segments", "/api/v1/segments"),
         ("/api/v1/segments/{name}", "/api/v1/segments/keen"),
         ("/api/v1/segments/{name}", "/api/v1/segments/nobody"),
@@ -83,9 +92,17 @@ async fn every_answer_fits_its_schema() {
         json!({"kind": "erasure", "person": "user_id:ann"}),
         json!({"kind": "erasure", "person": "user_id:stranger"}),
         json!({"kind": "oblivion", "person": "user_id:ann"}),
+        json!({"kind": "objection", "person": "user_id:ann", "purposes": ["marketing"], "received_at": "2026-03-01"}),
+        json!({"kind": "access", "person": "user_id:ann", "received_at": "long ago"}),
     ] {
         let answer = fixture.post("/api/v1/privacy/requests", &body).await;
         assert_fits(&document, "/api/v1/privacy/requests", "post", answer.status.as_u16(), &answer.json());
+    }
+    for body in [json!({"action": "complete", "by": "ann"}), json!({"action": "forget"})] {
+        let path = "/api/v1/privacy/requests/0e4f6a9e-6a5c-4d0e-9a53-0d1f6f6f2c11/steps";
+        let answer = fixture.post(path, &body).await;
+        let template = "/api/v1/privacy/requests/{id}/steps";
+        assert_fits(&document, template, "post", answer.status.as_u16(), &answer.json());
     }
     for source in ["segment keener { when did(product_viewed) }", "oops", ""] {
         let answer = fixture.post("/api/v1/preview", &json!({ "source": source })).await;

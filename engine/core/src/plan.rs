@@ -2,7 +2,7 @@
 //! this aggregate touch, who is to be told.
 
 use crate::aggregate::Spec;
-use crate::consent::{Answers, Purposes, only};
+use crate::consent::{ANYTHING, ANYTHING_NAME, Answers, Purposes, Said, only};
 use crate::datum::{Datum, Known};
 use crate::identity::LinkRules;
 use crate::journey::plan::JourneyPlans;
@@ -214,16 +214,15 @@ impl Plan {
         }
     }
 
-    /// The purposes that somebody consents to, as of now: by their latest answers, and by what holds without.
+    /// The purposes that somebody consents to, as of now: by their latest answers, and by what holds without. What has no
+    /// purpose is among them, unless they restrict that, too.
     pub fn consents_to(&self, person: &Person) -> Purposes {
-        let said = person.answers.latest();
-        said.yes | (self.terms(person).unasked & !said.to)
+        allowed(person.answers.latest(), self.terms(person))
     }
 
     /// The purposes for which an event counts of somebody who gave these answers.
     pub fn admitted(&self, answers: &Answers, terms: Terms, at: Moment, seq: Seq) -> Purposes {
-        let said = answers.as_of(at, seq);
-        said.yes | (terms.unasked & !said.to)
+        allowed(answers.as_of(at, seq), terms)
     }
 
     /// Whether somebody took back what they had allowed for a purpose, so that nothing is seen for it.
@@ -239,8 +238,11 @@ impl Plan {
         })
     }
 
-    /// A purpose of the destination that is not among those consented to.
+    /// A purpose of the destination that is not among those consented to; [`ANYTHING_NAME`] of somebody who restricts everything.
     pub fn withheld<'d>(&self, consents: Purposes, destination: &'d Destination) -> Option<&'d str> {
+        if consents & ANYTHING == 0 {
+            return Some(ANYTHING_NAME);
+        }
         if !self.consent.enforced {
             return None;
         }
@@ -258,6 +260,11 @@ impl Plan {
     pub fn rule(&self, rule: RuleId) -> Option<&RulePlan> {
         self.rules.get(rule.index())
     }
+}
+
+/// What is allowed by what somebody said, and where they said nothing by what holds for them.
+const fn allowed(said: Said, terms: Terms) -> Purposes {
+    said.yes | ((terms.unasked | ANYTHING) & !said.to)
 }
 
 fn rule_plans(program: &Program) -> Vec<RulePlan> {

@@ -1,6 +1,6 @@
 //! What is known of one person, as plain data: for the API, the console and `person show`.
 
-use crate::consent::only;
+use crate::consent::{ANYTHING, only};
 use crate::datum::{Datum, Known};
 use crate::effect::PersonId;
 use crate::identity::graph::{Component, Graph};
@@ -37,6 +37,8 @@ pub struct PersonView {
     pub consent: Vec<ConsentView>,
     /// All that they said about consent, in order.
     pub answers: Vec<AnswerView>,
+    /// Since when they restrict whatever is done with their data.
+    pub restricted_since: Option<Moment>,
     /// Their earliest event.
     pub first_seen: Moment,
     /// Their latest event.
@@ -70,6 +72,8 @@ pub struct ConsentView {
     pub purpose: String,
     /// Whether its rules and destinations may use their data.
     pub granted: bool,
+    /// Whether that binds: they objected to it or restricted it, and it stays so until that is lifted.
+    pub held: bool,
     /// Since when they have said so; `None` where they said nothing.
     pub since: Option<Moment>,
 }
@@ -180,6 +184,7 @@ impl Viewed<'_> {
             journeys: self.journeys(),
             consent: self.consent(),
             answers: answers(self.plan, self.person),
+            restricted_since: self.person.answers.held_since(ANYTHING),
             first_seen: self.seen().0,
             last_seen: self.seen().1,
         }
@@ -201,7 +206,8 @@ impl Viewed<'_> {
         let view = numbered.map(|(it, id)| {
             let purpose = only(PurposeId(id));
             let since = self.person.answers.since(purpose).map(|first| first.at);
-            ConsentView { purpose: it.name.clone(), granted: granted & purpose != 0, since }
+            let held = self.person.answers.held() & purpose != 0;
+            ConsentView { purpose: it.name.clone(), granted: granted & purpose != 0, held, since }
         });
         view.collect()
     }
@@ -311,12 +317,16 @@ impl Viewed<'_> {
     }
 }
 
-/// All answers of somebody, in order.
+/// All answers of somebody, in order, each as it counted: while a no binds, a yes that comes is none, and when that ends what
+/// they said meanwhile is said then. Restrictions themselves are among them.
 pub(crate) fn answers(plan: &Plan, person: &Person) -> Vec<AnswerView> {
+    let unasked = plan.terms(person).unasked;
     let mut answers = Vec::new();
     for statement in person.answers.iter() {
+        let counted = person.answers.as_of(statement.at, statement.seq);
         for (purpose, id) in plan.consent.purposes.iter().zip(0..) {
-            if let Some(granted) = statement.said.to(PurposeId(id)) {
+            if statement.said.to(PurposeId(id)).is_some() {
+                let granted = counted.to(PurposeId(id)).unwrap_or(unasked & only(PurposeId(id)) != 0);
                 let (purpose, at, seq) = (purpose.name.clone(), statement.at, statement.seq.0);
                 answers.push(AnswerView { purpose, granted, at, seq });
             }

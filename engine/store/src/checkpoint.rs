@@ -320,8 +320,16 @@ impl Store {
         let mut last = Moment::MIN;
         self.with_counters(|connection| {
             connection.execute_batch("BEGIN TRANSACTION")?;
-            for (table, time) in [("changes", "changed_at"), ("deliveries", "decided_at"), ("recalls", "recalled_at")] {
-                let later = format!("FROM {table} WHERE as_of_seq > ? OR (as_of_seq = ? AND epoch_us({time}) > ?)");
+            // What tells of an erasure was not decided by the fold, and is not decided again.
+            let tables = [
+                ("changes", "changed_at", "true"),
+                ("deliveries", "decided_at", "kind <> 'erase'"),
+                ("recalls", "recalled_at", "true"),
+            ];
+            for (table, time, is_decided) in tables {
+                let later = format!(
+                    "FROM {table} WHERE {is_decided} AND (as_of_seq > ? OR (as_of_seq = ? AND epoch_us({time}) > ?))"
+                );
                 let place = params![seq.0, seq.0, now.0];
                 let found: Option<i64> =
                     connection.query_row(&format!("SELECT epoch_us(max({time})) {later}"), place, |row| row.get(0))?;

@@ -11,6 +11,7 @@
 //! | `changes`, `deliveries` | what the fold decided | with `log`; rewritten when the tail is refolded |
 //! | `delivery_outcomes` | one attempt at a delivery | with `log`, never changed |
 //! | `erasures`, `suppressions` | somebody who was erased: how far it is; their identifiers as HMACs | by [`Store::strike`] |
+//! | `privacy_requests`, `privacy_steps` | what somebody asked about their data, and what was done about it | by [`Store::open_request`] |
 //! | `takeovers` | a place at which another version of the project took over | with `log` |
 //! | `state.checkpoints`, `state.people` | the fold's state as of a place in the log | by [`Store::begin_checkpoint`] |
 //! | `state.people_rows` | what SQL may know of a person as of a checkpoint; views `people`, `identifiers`, `memberships` | with it |
@@ -38,6 +39,8 @@ mod lock;
 mod node;
 mod options;
 pub mod preview;
+mod privacy;
+mod pseudonym;
 mod reader;
 mod recovery;
 mod schema;
@@ -51,9 +54,11 @@ pub use batch::{
 };
 pub use checkpoint::{LoadedCheckpoint, PersonRow, SavedCheckpoint, Saving, StateCheckpoint};
 pub use dedup::DedupSet;
-pub use erasure::{ERASED, Erasure, Suppression, Target};
+pub use erasure::{ERASED, Erasure, Struck, Suppression, Target, ToldErasure};
 pub use error::StoreError;
 pub use options::StoreOptions;
+pub use privacy::{Request, RequestChange, RequestState, RequestStep};
+pub use pseudonym::Pseudonyms;
 pub use reader::{
     BranchFigures, DeliveryFilter, DeliveryPage, Happening, JourneyFigures, LoggedMessage, QuarantineFilter,
     QuarantinePage, QuarantinedMessage, Reader, Reopened, Stats, StepFigures, StoredDelivery, TimelineEntry,

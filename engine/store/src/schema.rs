@@ -2,7 +2,7 @@
 //!
 //! Names of columns are the public face of the store: people write SQL against them.
 
-use crate::{StoreError, erasure, typed};
+use crate::{StoreError, erasure, privacy, typed};
 use duckdb::Connection;
 use std::path::Path;
 
@@ -53,7 +53,7 @@ CREATE TABLE IF NOT EXISTS consent_ledger(
     number UBIGINT, seq UBIGINT, said_at TIMESTAMP, subject VARCHAR, purpose VARCHAR, granted BOOLEAN, source VARCHAR,
     message_id VARCHAR, method VARCHAR, notice VARCHAR, previous VARCHAR, hash VARCHAR);
 COMMENT ON TABLE consent_ledger IS 'who said what to which purpose, as a chain of hashes; sonder audit verify checks it';
-COMMENT ON COLUMN consent_ledger.subject IS 'SHA-256 of the kind and value of the identifier that the message names first';
+COMMENT ON COLUMN consent_ledger.subject IS 'HMAC-SHA-256, under the key of this directory, of the identifier that the message names first';
 
 CREATE TABLE IF NOT EXISTS takeovers(as_of_seq UBIGINT, now TIMESTAMP, fingerprint UBIGINT);
 COMMENT ON TABLE takeovers IS 'where in the log another version of the project took over while the engine ran';
@@ -111,7 +111,7 @@ pub(crate) fn prepare(connection: &Connection, dir: &Path) -> Result<(), StoreEr
         transaction(connection, &[LEAVE_1])?;
     }
     let format = format!("INSERT INTO sonder_format SELECT {FORMAT} WHERE NOT EXISTS (FROM sonder_format)");
-    transaction(connection, &[TABLES, typed::TABLES, erasure::TABLES, &format])
+    transaction(connection, &[TABLES, typed::TABLES, erasure::TABLES, privacy::TABLES, &format])
 }
 
 fn transaction(connection: &Connection, statements: &[&str]) -> Result<(), StoreError> {

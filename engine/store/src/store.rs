@@ -4,6 +4,7 @@ use crate::append::{Answered, Counters, Prepared};
 use crate::batch::{DeliveryOutcome, LogBatch, Takeover};
 use crate::database::{Access, Database, LOG, Role, STATE, says};
 use crate::lock::DirectoryLock;
+use crate::pseudonym::Pseudonyms;
 use crate::reader::Reader;
 use crate::recovery::Recovered;
 use crate::typed::{Catalog, Layout};
@@ -25,6 +26,8 @@ pub struct Store {
     pub(crate) database: Arc<Database>,
     writer: Mutex<Writer>,
     pub(crate) keeper: Mutex<crate::checkpoint::Keeper>,
+    /// What identifiers are made comparable with where nobody may read them.
+    pub(crate) pseudonyms: Pseudonyms,
     /// Whether the next checkpoint replaces everybody whom the last one had.
     pub(crate) forgets: AtomicBool,
     // Released after the database is closed: fields are dropped in this order.
@@ -82,6 +85,7 @@ impl Store {
             error,
         })?;
         let lock = DirectoryLock::exclusive(dir)?;
+        let pseudonyms = Pseudonyms::of(dir)?;
         let database = Database::open(dir, options, Access::Write)?;
         let (counters, catalog) = database.run(Role::Writer, |connection| {
             schema::prepare(connection, dir)?;
@@ -94,7 +98,7 @@ impl Store {
             counters,
             catalog,
             layouts: vec![(Arc::clone(program), layout)],
-            answered: Answered::default(),
+            answered: Answered::new(pseudonyms.clone()),
             doubt: None,
             last_fold: None,
         };
@@ -107,6 +111,7 @@ impl Store {
                 database,
                 writer: Mutex::new(writer),
                 keeper: Mutex::new(keeper),
+                pseudonyms,
                 forgets: AtomicBool::new(false),
                 _lock: lock,
             },
@@ -384,7 +389,7 @@ mod tests {
         let mut writer = store.writer.lock();
         let place = store.place_of(&mut writer, program).unwrap();
         let prepared = {
-            let mut answered = Answered::default();
+            let mut answered = Answered::new(store.pseudonyms.clone());
             Prepared::new(program, &writer.catalog, &writer.layouts[place].1, writer.counters, batch, &mut answered)
                 .unwrap()
         };

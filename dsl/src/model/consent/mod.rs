@@ -29,6 +29,10 @@ pub struct Consent {
     pub collection: Option<(PurposeId, Unconsented)>,
     /// What holds elsewhere, and where nothing says where somebody lives.
     pub otherwise: Terms,
+    /// The regimes of the project, by name; all that are shipped where it does not say.
+    pub regimes: Vec<&'static str>,
+    /// The one that holds elsewhere, where the project names it.
+    pub otherwise_regime: Option<&'static str>,
 }
 
 /// What becomes of what people do who do not consent to its being collected.
@@ -178,12 +182,23 @@ pub(crate) fn decode(root: &Node, profile: &[ProfileTrait], report: &mut Report)
     }
     purposes.sort_by(|a, b| a.name.cmp(&b.name));
     let fields = Fields::new(root, KEYS);
-    let (places_of_law, strictest) = regime::resolve(&regimes(&fields, report), &purposes);
-    let otherwise = fields.get("otherwise").and_then(|node| regime_named(node, report));
-    let otherwise = otherwise.map_or(strictest, |regime| regime.terms(&purposes));
+    let of_project = regimes(&fields, report);
+    let (places_of_law, strictest) = regime::resolve(&of_project, &purposes);
+    let elsewhere = fields.get("otherwise").and_then(|node| regime_named(node, report));
+    let otherwise = elsewhere.map_or(strictest, |regime| regime.terms(&purposes));
     let residence = residence(&fields, profile, report);
     let collection = collection(&fields, &purposes, report);
-    (Consent { enforced: true, purposes, residence, places: places_of_law, collection, otherwise }, places)
+    let consent = Consent {
+        enforced: true,
+        purposes,
+        residence,
+        places: places_of_law,
+        collection,
+        otherwise,
+        regimes: of_project.iter().map(|it| it.name.as_str()).collect(),
+        otherwise_regime: elsewhere.map(|it| it.name.as_str()),
+    };
+    (consent, places)
 }
 
 impl Purpose {
@@ -267,6 +282,28 @@ impl Consent {
         let Some(place) = place.map(str::to_uppercase) else { return self.otherwise };
         let country = place.split('-').next().unwrap_or_default();
         self.places.get(&place).or_else(|| self.places.get(country)).copied().unwrap_or(self.otherwise)
+    }
+
+    /// The regime by which requests of somebody are dealt with who lives at a place: of those that hold there the one that gives
+    /// the least time; where none does, the one for elsewhere, or the one of all that gives the least.
+    #[must_use]
+    pub fn regime_at(&self, place: Option<&str>) -> Option<&'static Regime> {
+        let of_project =
+            || SHIPPED.iter().filter(|it| self.regimes.is_empty() || self.regimes.contains(&it.name.as_str()));
+        let there =
+            place.and_then(|place| of_project().filter(|it| it.holds_at(place)).min_by_key(|it| it.days.answer));
+        let elsewhere = || {
+            let named = self.otherwise_regime.and_then(|name| SHIPPED.iter().find(|it| it.name == name));
+            named.or_else(|| of_project().min_by_key(|it| it.days.answer))
+        };
+        there.or_else(elsewhere)
+    }
+
+    /// The purposes of one of these kinds, such as `marketing`, by name.
+    #[must_use]
+    pub fn of_kinds(&self, kinds: &[&str]) -> Vec<&str> {
+        let is_of = |it: &&Purpose| it.kind.as_deref().is_some_and(|kind| kinds.contains(&kind));
+        self.purposes.iter().filter(is_of).map(|it| it.name.as_str()).collect()
     }
 
     /// The purpose of that name.

@@ -26,8 +26,23 @@ pub struct Regime {
     pub only_if_asked: Vec<String>,
     /// Who withdraws takes back what was collected before.
     pub backwards: bool,
+    /// How long a request of somebody may take.
+    pub days: Days,
     /// Where it is written.
     pub sources: Vec<String>,
+}
+
+/// Days within which a request of somebody is to be dealt with; counted by the calendar, which is never too late.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Days {
+    /// To answer: access, erasure and all else.
+    pub answer: u16,
+    /// By how many that may be put off once, with a reason.
+    pub extension: u16,
+    /// To confirm that it has come, where that is asked for.
+    pub confirm: Option<u16>,
+    /// To stop the sale of data, where that has a time of its own.
+    pub opt_out: Option<u16>,
 }
 
 /// All that are shipped, in their order.
@@ -53,8 +68,16 @@ impl Regime {
             unless_refused: (text("unless_refused") != "all").then(|| list("unless_refused")),
             only_if_asked: list("only_if_asked"),
             backwards: text("withdrawal") != "onwards",
+            days: Days::read(node.get("days")),
             sources: list("sources"),
         }
+    }
+
+    /// Whether it holds at a place, such as `NL` or `US-CA`.
+    #[must_use]
+    pub fn holds_at(&self, place: &str) -> bool {
+        let country = place.split('-').next().unwrap_or_default();
+        self.places.iter().any(|it| it.eq_ignore_ascii_case(place) || it.eq_ignore_ascii_case(country))
     }
 
     fn allows(&self, purpose: &Purpose) -> bool {
@@ -70,6 +93,18 @@ impl Regime {
         };
         let is_always = |it: &Purpose| it.kind.as_deref() == Some("necessary");
         Terms { unasked: set(&|it| self.allows(it)), backwards: set(&|it| self.backwards && !is_always(it)) }
+    }
+}
+
+impl Days {
+    fn read(node: Option<&Node>) -> Self {
+        let number = |key: &str| u16::try_from(node?.get(key)?.number()?.value.as_u64()?).ok();
+        Self {
+            answer: number("answer").unwrap_or_default(),
+            extension: number("extension").unwrap_or_default(),
+            confirm: number("confirm"),
+            opt_out: number("opt_out"),
+        }
     }
 }
 
@@ -112,6 +147,7 @@ mod tests {
                 matches!(place.as_bytes(), [_, _] | [_, _, b'-', _, _]) && *place == place.to_uppercase()
             };
             assert!(regime.places.iter().all(is_code), "{:?}", regime.places);
+            assert!((15..=90).contains(&regime.days.answer), "{}: {:?}", regime.name, regime.days);
         }
         let gdpr = &SHIPPED[0];
         assert_eq!(gdpr.places.len(), 30, "27 of the union and three of the area");

@@ -7,7 +7,6 @@ use super::plugin::Plugin;
 use super::request::Reach;
 use super::sandbox::Budget;
 use super::secret::Secrets;
-use super::storage::Shelf;
 use super::{Description, Host};
 use crate::limits;
 use crate::outbox::{Answer, BatchFailure, Item, Transport, Transports};
@@ -322,11 +321,5 @@ fn check_kinds(description: &Description, destination: &Destination, found: &mut
             let message = format!("the plugin `{}` takes no {key}", description.name);
             found.add(&format!("/receives/{key}"), message, None);
         }
-    }
-}
-
-impl Host {
-    fn shelf(&self, destination: &Arc<str>) -> Arc<Shelf> {
-        Arc::new(Shelf::open(destination, self.storage()))
     }
 }

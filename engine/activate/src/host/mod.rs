@@ -47,7 +47,7 @@ use sandbox::Sandbox;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Weak};
-use storage::{InDirectory, InMemory, Storage};
+use storage::{InDirectory, InMemory, Shelf, Storage};
 use wasmtime::component::{HasSelf, Linker};
 use wasmtime::{Cache, CacheConfig, Config, Engine};
 
@@ -77,6 +77,8 @@ struct Shared {
     natives: Natives,
     // By content, so that a reload compiles only what is new.
     plugins: Mutex<BTreeMap<u128, Weak<Plugin>>>,
+    // By destination: all versions of the project share what one keeps.
+    shelves: Mutex<BTreeMap<String, Weak<Shelf>>>,
 }
 
 /// The sandbox cannot be made on this machine.
@@ -105,7 +107,16 @@ impl Host {
             None => Arc::new(InMemory::default()),
         };
         let natives = config.natives;
-        Ok(Self(Arc::new(Shared { engine, clock, linker, http, storage, natives, plugins: Mutex::default() })))
+        Ok(Self(Arc::new(Shared {
+            engine,
+            clock,
+            linker,
+            http,
+            storage,
+            natives,
+            plugins: Mutex::default(),
+            shelves: Mutex::default(),
+        })))
     }
 
     /// Compiles a component and asks it what it is. The same bytes are compiled once.
@@ -132,9 +143,45 @@ impl Host {
         self.0.natives.get(name).map(AsRef::as_ref)
     }
 
-    fn storage(&self) -> Arc<dyn Storage> {
-        Arc::clone(&self.0.storage)
+    /// What a destination keeps.
+    fn shelf(&self, destination: &str) -> Arc<Shelf> {
+        let mut shelves = self.0.shelves.lock();
+        if let Some(known) = shelves.get(destination).and_then(Weak::upgrade) {
+            return known;
+        }
+        let shelf = Arc::new(Shelf::open(destination, Arc::clone(&self.0.storage)));
+        shelves.retain(|_, shelf| shelf.strong_count() > 0);
+        shelves.insert(destination.to_owned(), Arc::downgrade(&shelf));
+        shelf
     }
+
+    /// Removes what plugins keep about somebody: each value that has one of these identifiers in it or in its key, as it is or
+    /// as the SHA-256 that ad platforms take. Short ones, which mean something else within other texts, only as a whole.
+    ///
+    /// # Errors
+    /// When what remains cannot be written.
+    pub fn forget(&self, identifiers: &[String]) -> std::io::Result<()> {
+        let mut traces: Vec<String> = identifiers.iter().map(|it| it.to_lowercase()).collect();
+        traces.extend(identifiers.iter().map(|it| sha256(&it.to_lowercase())));
+        let has = |bytes: &[u8]| {
+            let text = String::from_utf8_lossy(bytes).to_lowercase();
+            traces.iter().any(|trace| text == *trace || (trace.chars().count() >= TELLING && text.contains(trace)))
+        };
+        let is_theirs = |key: &str, value: &[u8]| has(key.as_bytes()) || has(value);
+        let shelves: Vec<Arc<Shelf>> = self.0.shelves.lock().values().filter_map(Weak::upgrade).collect();
+        for shelf in shelves {
+            shelf.forget(&is_theirs)?;
+        }
+        self.0.storage.purge(&is_theirs)
+    }
+}
+
+/// From how many characters on an identifier is looked for within other texts.
+const TELLING: usize = 6;
+
+fn sha256(text: &str) -> String {
+    use sha2::{Digest, Sha256};
+    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn engine(cache: Option<PathBuf>) -> wasmtime::Result<Engine> {

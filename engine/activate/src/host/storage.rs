@@ -19,7 +19,12 @@ pub trait Storage: Send + Sync + 'static {
     fn load(&self, destination: &str) -> std::io::Result<Values>;
     /// Keeps all values of a destination in place of what was there.
     fn save(&self, destination: &str, values: &Values) -> std::io::Result<()>;
+    /// Removes values of all destinations, also of those that the project has no more.
+    fn purge(&self, is_theirs: &IsTheirs<'_>) -> std::io::Result<()>;
 }
+
+/// Whether a value (by key and bytes) is about somebody.
+pub type IsTheirs<'a> = dyn Fn(&str, &[u8]) -> bool + 'a;
 
 /// Keeps values as long as the engine runs.
 #[derive(Debug, Default)]
@@ -32,6 +37,11 @@ impl Storage for InMemory {
 
     fn save(&self, destination: &str, values: &Values) -> std::io::Result<()> {
         self.0.lock().insert(destination.to_owned(), values.clone());
+        Ok(())
+    }
+
+    fn purge(&self, is_theirs: &IsTheirs<'_>) -> std::io::Result<()> {
+        self.0.lock().values_mut().for_each(|values| values.retain(|key, value| !is_theirs(key, value)));
         Ok(())
     }
 }
@@ -56,30 +66,62 @@ impl InDirectory {
     }
 }
 
+fn read(path: &Path) -> std::io::Result<Values> {
+    let text = match std::fs::read(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Values::new()),
+        Err(error) => return Err(error),
+    };
+    let encoded: BTreeMap<String, String> = serde_json::from_slice(&text)?;
+    let decode = |(key, value): (String, String)| {
+        let value =
+            BASE64.decode(value).map_err(|error| std::io::Error::new(std::io::ErrorKind::InvalidData, error))?;
+        Ok((key, value))
+    };
+    encoded.into_iter().map(decode).collect()
+}
+
+fn write(path: &Path, values: &Values) -> std::io::Result<()> {
+    let encoded: BTreeMap<&str, String> =
+        values.iter().map(|(key, value)| (key.as_str(), BASE64.encode(value))).collect();
+    let beside = path.with_extension("new");
+    std::fs::write(&beside, serde_json::to_vec(&encoded)?)?;
+    std::fs::rename(beside, path)
+}
+
 impl Storage for InDirectory {
     fn load(&self, destination: &str) -> std::io::Result<Values> {
-        let text = match std::fs::read(self.path(destination)) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Values::new()),
-            Err(error) => return Err(error),
-        };
-        let encoded: BTreeMap<String, String> = serde_json::from_slice(&text)?;
-        let decode = |(key, value): (String, String)| {
-            let value =
-                BASE64.decode(value).map_err(|error| std::io::Error::new(std::io::ErrorKind::InvalidData, error))?;
-            Ok((key, value))
-        };
-        encoded.into_iter().map(decode).collect()
+        read(&self.path(destination))
     }
 
     fn save(&self, destination: &str, values: &Values) -> std::io::Result<()> {
-        let encoded: BTreeMap<&str, String> =
-            values.iter().map(|(key, value)| (key.as_str(), BASE64.encode(value))).collect();
         std::fs::create_dir_all(&self.0)?;
-        let path = self.path(destination);
-        let beside = path.with_extension("new");
-        std::fs::write(&beside, serde_json::to_vec(&encoded)?)?;
-        std::fs::rename(beside, path)
+        write(&self.path(destination), values)
+    }
+
+    fn purge(&self, is_theirs: &IsTheirs<'_>) -> std::io::Result<()> {
+        let entries = match std::fs::read_dir(&self.0) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        for entry in entries {
+            let path = entry?.path();
+            match path.extension().and_then(|it| it.to_str()) {
+                // What a crash left of a save.
+                Some("new") => std::fs::remove_file(&path)?,
+                Some("json") => {
+                    let mut values = read(&path)?;
+                    let count = values.len();
+                    values.retain(|key, value| !is_theirs(key, value));
+                    if values.len() < count {
+                        write(&path, &values)?;
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(())
     }
 }
 
@@ -99,6 +141,17 @@ impl Shelf {
             Values::new()
         });
         Self { destination: destination.to_owned(), storage, values: Mutex::new(values) }
+    }
+
+    /// Removes what is kept about somebody.
+    ///
+    /// # Errors
+    /// When what remains cannot be saved.
+    pub fn forget(&self, is_theirs: &IsTheirs<'_>) -> std::io::Result<()> {
+        let mut values = self.values.lock();
+        let count = values.len();
+        values.retain(|key, value| !is_theirs(key, value));
+        if values.len() < count { self.storage.save(&self.destination, &values) } else { Ok(()) }
     }
 
     /// Starts a batch.
@@ -189,6 +242,26 @@ mod tests {
         removal.set("cursor".to_owned(), Vec::new()).unwrap();
         removal.keep();
         assert_eq!(open().begin().get("cursor"), None);
+    }
+
+    #[test]
+    fn what_is_kept_about_somebody_goes_and_stays_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = |name: &str| Arc::new(Shelf::open(name, Arc::new(InDirectory::new(folder.path()))));
+        let (running, removed) = (open("crm"), open("of a version before"));
+        for shelf in [&running, &removed] {
+            let mut batch = shelf.begin();
+            batch.set("cursor".to_owned(), b"after ada@x.example".to_vec()).unwrap();
+            batch.set("token".to_owned(), b"t".to_vec()).unwrap();
+            batch.keep();
+        }
+        let is_theirs: &IsTheirs<'_> = &|_, value| value.ends_with(b"ada@x.example");
+        running.forget(is_theirs).unwrap();
+        InDirectory::new(folder.path()).purge(is_theirs).unwrap();
+        assert_eq!(running.begin().get("cursor"), None);
+        for shelf in [open("crm"), open("of a version before")] {
+            assert_eq!((shelf.begin().get("cursor"), shelf.begin().get("token")), (None, Some(b"t".to_vec())));
+        }
     }
 
     #[test]

@@ -2,20 +2,16 @@
 
 use crate::endpoint::{About, Endpoint, text_of};
 use crate::error::ApiError;
-use crate::openapi;
+use crate::openapi::{self, PAGE_POLICY};
 use crate::request::Parameters;
 use axum::Json;
-use axum::http::{HeaderName, HeaderValue, Uri, header};
+use axum::http::{HeaderValue, Uri, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use std::sync::LazyLock;
 
 static DOCUMENT: LazyLock<Value> = LazyLock::new(openapi::document);
 static PAGE: LazyLock<String> = LazyLock::new(|| openapi::page(&DOCUMENT));
-
-/// The page has a style of its own and nothing else: no script, no image, no request to anywhere.
-const PAGE_POLICY: (HeaderName, HeaderValue) =
-    (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'"));
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![

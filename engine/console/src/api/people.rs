@@ -17,8 +17,18 @@ use sonder_core::effect::PersonId;
 use sonder_dsl::ir::IdentifierKindId;
 
 /// What `?fields=` may name; `id` always comes along.
-const FIELDS: [&str; 9] =
-    ["absorbed", "identifiers", "traits", "computed", "segments", "journeys", "consent", "first_seen", "last_seen"];
+const FIELDS: [&str; 10] = [
+    "absorbed",
+    "identifiers",
+    "traits",
+    "computed",
+    "segments",
+    "journeys",
+    "consent",
+    "restricted_since",
+    "first_seen",
+    "last_seen",
+];
 
 /// Where `{who}` stands in `/api/v1/people/{who}`.
 const WHO: usize = 3;

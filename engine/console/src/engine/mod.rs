@@ -33,7 +33,10 @@ pub use journey::{Branch, Ended, Estimate, Journey, JourneyStep, JourneySummary,
 pub use person::{ComputedTrait, Consent, Identifier, InSegment, OnJourney, Person, Sought, Trait};
 pub use plan::{Plan, PlanRequest, PlannedDelivery, PlannedSegment, PlannedStep};
 pub use preview::{AsOf, Preview, PreviewOverlap, PreviewRequest, PreviewedPerson, PreviewedRule, ValueCount};
-pub use privacy::{Erasure, ErasureState};
+pub use privacy::{
+    Erasure, ErasureState, OpenRequests, PrivacyRequest, RequestAction, RequestAsked, RequestNote, RequestStep, Right,
+    ToldDestination,
+};
 pub use quarantine::{QuarantineFilter, QuarantinePage, QuarantineReason, Quarantined, ReasonCount};
 pub use query::{Column, Query, Rows};
 pub use segment::{Member, Members, SegmentSize, SegmentSizes};
@@ -100,17 +103,41 @@ pub trait Engine: Send + Sync + 'static {
     /// [`Trouble::Refused`] for identifiers that there cannot be; when the log cannot be written.
     fn decide_identity(&self, decision: &IdentityDecision) -> Result<String, Trouble>;
 
-    /// Slow. Erases somebody: when it returns, no row has them any more, and a crash does not undo it. `None` for nobody.
+    /// Slow. Enters a request of somebody and deals with it, unless it waits. When it returns, no row has somebody any more who
+    /// asked to be erased, and a crash does not undo it; a restriction is on the disk. `None` for nobody.
     ///
     /// # Errors
-    /// When the store cannot be written.
-    fn erase(&self, id: PersonId) -> Result<Option<Erasure>, Trouble>;
+    /// [`Trouble::Refused`] for purposes or a law that there cannot be; when the store cannot be written.
+    fn open_request(&self, asked: &RequestAsked) -> Result<Option<PrivacyRequest>, Trouble>;
 
-    /// Slow. An erasure by its id.
+    /// Slow. A request by its id.
     ///
     /// # Errors
     /// When the store cannot be read.
-    fn erasure(&self, id: &str) -> Result<Option<Erasure>, Trouble>;
+    fn request(&self, id: &str) -> Result<Option<PrivacyRequest>, Trouble>;
+
+    /// Slow. Requests, those that are due first; open ones only, or all.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn requests(&self, only_open: bool) -> Result<Vec<PrivacyRequest>, Trouble>;
+
+    /// Slow. Does something about a request.
+    ///
+    /// # Errors
+    /// [`Trouble::Refused`] where that cannot be done about one of its kind and state; when the store cannot be written.
+    fn step_request(
+        &self,
+        id: &str,
+        action: RequestAction,
+        note: &RequestNote,
+    ) -> Result<Option<PrivacyRequest>, Trouble>;
+
+    /// Slow. All that is known of a person, to be handed over to them.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or there is too much.
+    fn bundle(&self, id: PersonId) -> Result<Option<serde_json::Value>, Trouble>;
 
     /// Quick. All journeys of the version that runs now, by name.
     fn journeys(&self) -> Vec<JourneySummary>;

@@ -36,6 +36,8 @@ pub struct Person {
     pub journeys: Vec<OnJourney>,
     /// For each purpose whether they consent now.
     pub consent: Vec<Consent>,
+    /// Since when they restrict whatever is done with their data.
+    pub restricted_since: Option<String>,
     /// When their earliest event happened.
     pub first_seen: String,
     /// When their latest event happened.
@@ -66,6 +68,8 @@ pub struct Consent {
     pub purpose: String,
     /// Whether they do.
     pub granted: bool,
+    /// Whether that binds: they objected to it or restricted it, and it stays so until that is lifted.
+    pub held: bool,
     /// Since when they have said so; nothing where they were not asked, and what holds where they live decides.
     pub since: Option<String>,
 }
@@ -123,6 +127,7 @@ impl From<PersonView> for Person {
         let consent = view.consent.into_iter().map(|it| Consent {
             purpose: it.purpose,
             granted: it.granted,
+            held: it.held,
             since: it.since.map(instant),
         });
         let identifiers = view.identifiers.into_iter().map(|identifier| Identifier {
@@ -159,6 +164,7 @@ impl From<PersonView> for Person {
             segments: segments.collect(),
             journeys: journeys.collect(),
             consent: consent.collect(),
+            restricted_since: view.restricted_since.map(instant),
             first_seen: instant(view.first_seen),
             last_seen: instant(view.last_seen),
         }

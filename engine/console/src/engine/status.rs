@@ -29,6 +29,8 @@ pub struct Status {
     pub reload: Reload,
     /// In the order of their names.
     pub destinations: Vec<DestinationStatus>,
+    /// Requests of people that are to be dealt with.
+    pub privacy: super::OpenRequests,
     /// Where memory goes.
     pub memory: Memory,
 }

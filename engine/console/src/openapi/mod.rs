@@ -3,10 +3,11 @@
 mod explained;
 mod page;
 mod planned;
+mod requests;
 mod schemas;
 
 pub(crate) use explained::{between as between_schema, who as who_schema};
-pub(crate) use page::page;
+pub(crate) use page::{PAGE_POLICY, escape, page};
 
 use crate::endpoint::{About, Endpoint};
 use crate::{api, limits};

@@ -1,7 +1,12 @@
 //! The document as a page for people. One style sheet inside, no script, nothing from anywhere else.
 
+use axum::http::{HeaderName, HeaderValue, header};
 use serde_json::{Map, Value as Json};
 use std::fmt::Write;
+
+/// A page has a style of its own and nothing else: no script, no image, no request to anywhere.
+pub(crate) const PAGE_POLICY: (HeaderName, HeaderValue) =
+    (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'"));
 
 /// Renders an OpenAPI document.
 pub(crate) fn page(document: &Json) -> String {
@@ -159,7 +164,7 @@ fn inline(text: &str) -> String {
     parts.collect()
 }
 
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

@@ -56,7 +56,11 @@ impl Answers {
 
     /// Since when the latest answer to a purpose has been what it is, in one go: the earliest statement of that run.
     pub fn since(&self, purpose: Purposes) -> Option<Statement> {
-        let mut said = self.0.iter().rev().filter(|it| it.said.to & purpose != 0);
+        let is_of = |it: &&Statement| it.said.to & purpose != 0;
+        if self.held() & purpose != 0 {
+            return self.0.iter().rev().filter(is_of).find(|it| it.said.binding).copied();
+        }
+        let mut said = self.0.iter().rev().filter(is_of).filter(|it| !it.said.binding);
         let mut first = *said.next()?;
         for earlier in said {
             if (earlier.said.yes ^ first.said.yes) & purpose != 0 {
@@ -65,6 +69,16 @@ impl Answers {
             first = *earlier;
         }
         Some(first)
+    }
+
+    /// What is answered with a no that binds.
+    pub fn held(&self) -> Purposes {
+        held(&self.0)
+    }
+
+    /// Since when it has been so.
+    pub fn held_since(&self, purpose: Purposes) -> Option<Moment> {
+        (self.held() & purpose != 0).then(|| self.since(purpose).map(|it| it.at)).flatten()
     }
 
     /// All statements, in order.
@@ -82,11 +96,12 @@ impl Answers {
         footprint::list(&self.0)
     }
 
-    /// Beyond the limit a statement goes that repeats the one before it; where there is none, the oldest.
+    /// Beyond the limit a statement goes that repeats the one before it; where there is none, the oldest that does not bind.
     fn thin_out(&mut self, dropped: &mut u64) {
         while self.0.len() > limits::STATEMENTS {
             let repeated = self.0.windows(2).position(|pair| matches!(pair, [a, b] if a.said == b.said));
-            self.0.remove(repeated.map_or(0, |place| place + 1));
+            let oldest = || self.0.iter().position(|it| !it.said.binding).unwrap_or(0);
+            self.0.remove(repeated.map_or_else(oldest, |place| place + 1));
             *dropped += 1;
         }
     }
@@ -102,12 +117,23 @@ impl FromIterator<Statement> for Answers {
     }
 }
 
-/// Of each purpose the last answer.
+/// Of each purpose the last answer; no where a no binds.
 fn combined(statements: &[Statement]) -> Said {
-    statements.iter().rev().fold(Said::NOTHING, |later, it| {
+    let free = statements.iter().rev().filter(|it| !it.said.binding);
+    let said = free.fold(Said::NOTHING, |later, it| {
         let new = it.said.to & !later.to;
-        Said { to: later.to | new, yes: later.yes | (it.said.yes & new) }
-    })
+        Said { to: later.to | new, yes: later.yes | (it.said.yes & new), binding: false }
+    });
+    let held = held(statements);
+    Said { to: said.to | held, yes: said.yes & !held, binding: false }
+}
+
+fn held(statements: &[Statement]) -> Purposes {
+    let binding = statements.iter().rev().filter(|it| it.said.binding);
+    let (_, held) = binding.fold((0, 0), |(later, held): (Purposes, Purposes), it| {
+        (later | it.said.to, held | (it.said.to & !it.said.yes & !later))
+    });
+    held
 }
 
 #[cfg(test)]
@@ -120,7 +146,7 @@ mod tests {
         let made = one.prop_map(|(at, seq, to, yes)| Statement {
             at: Moment(at),
             seq: Seq(seq),
-            said: Said { to, yes: yes & to },
+            said: Said { to, yes: yes & to, binding: false },
         });
         prop::collection::btree_map(1..1_000_u64, made, 0..30)
             .prop_map(|all| all.into_iter().map(|(seq, it)| Statement { seq: Seq(seq), ..it }).collect())
@@ -174,7 +200,7 @@ mod tests {
         let said = |number: u64, yes: u32| Statement {
             at: Moment(number as i64),
             seq: Seq(number),
-            said: Said { to: 1, yes },
+            said: Said { to: 1, yes, binding: false },
         };
         let mut dropped = 0;
         let mut answers = Answers::default();
@@ -184,6 +210,27 @@ mod tests {
         answers.insert(said(count + 1, 0), &mut dropped);
         assert_eq!((answers.iter().count(), dropped), (limits::STATEMENTS, 1));
         assert_eq!(answers.iter().next(), Some(&said(1, 1)), "what repeats goes first");
-        assert_eq!(answers.latest(), Said { to: 1, yes: 0 });
+        assert_eq!(answers.latest(), Said { to: 1, yes: 0, binding: false });
+    }
+
+    #[test]
+    fn a_no_that_binds_stands_until_it_is_lifted() {
+        let statement = |seq: u64, to: u32, yes: u32, binding: bool| Statement {
+            at: Moment(seq as i64),
+            seq: Seq(seq),
+            said: Said { to, yes, binding },
+        };
+        let all = [
+            statement(1, 0b11, 0b11, false),
+            statement(2, 0b01, 0, true),
+            statement(3, 0b11, 0b11, false),
+            statement(4, 0b01, 0b01, true),
+        ];
+        let after = |count: usize| taken(&all[..count]);
+        assert_eq!(after(1).latest().yes, 0b11);
+        assert_eq!((after(2).latest().yes, after(3).latest().yes), (0b10, 0b10));
+        assert_eq!((after(3).held(), after(3).held_since(1)), (0b01, Some(Moment(2))));
+        assert_eq!((after(4).latest().yes, after(4).held()), (0b11, 0), "what they said meanwhile counts then");
+        assert_eq!(after(4).as_of(Moment(3), Seq(3)).yes, 0b10, "and not before");
     }
 }

@@ -1,10 +1,11 @@
 //! The ledger of consent: who said what, when, by what means and to which notice, as a chain of hashes.
 //!
 //! Each entry names the hash of the one before it, so nobody can change, drop or insert one without breaking all that come
-//! after. People stand in it as a hash of their identifier: the log says whose that is, as long as it may.
+//! after. People stand in it as a pseudonym of their identifier, which only the data directory's key can be compared with: it
+//! proves what somebody said who comes with their identifier, and names nobody.
 
 use crate::consent::Said;
-use crate::message::Message;
+use crate::message::{Call, Message};
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 use sonder_dsl::ir::{Program, PurposeId};
@@ -29,7 +30,7 @@ pub struct Entry {
     pub seq: u64,
     /// When it was said.
     pub at: Moment,
-    /// A hash of the identifier that the message names first.
+    /// A pseudonym of the identifier that the message names first.
     pub subject: String,
     /// The purpose.
     pub purpose: String,
@@ -82,16 +83,25 @@ impl Entry {
     }
 }
 
-/// What a message says, one entry a purpose; numbers are the caller's to give. `who` is its first identifier.
+/// What a message says, one entry a purpose; numbers are the caller's to give. `subject` is the pseudonym of its first
+/// identifier.
 #[must_use]
-pub fn entries(program: &Program, message: &Message, seq: u64, said: Said, who: (&str, &str)) -> Vec<Entry> {
+pub fn entries(program: &Program, message: &Message, seq: u64, said: Said, subject: &str) -> Vec<Entry> {
     let consent = message.context.get("consent");
     let text = |key: &str| -> Option<String> {
         let text = consent?.get(key)?.as_str()?;
         Some(text.chars().take(TEXT).collect())
     };
     let has = |key: &str| consent.is_some_and(|it| it.get(key).is_some());
+    // The end of a restriction is no consent.
+    if message.call == Call::Release {
+        return Vec::new();
+    }
     let method = text("method").unwrap_or_else(|| {
+        if message.call == Call::Restrict {
+            let right = message.rest.get("right").and_then(Json::as_str);
+            return right.unwrap_or("restriction").to_owned();
+        }
         let means = if has("categoryPreferences") || message.context.contains_key("consentManagement") {
             "banner"
         } else if has("tcf") {
@@ -103,14 +113,13 @@ pub fn entries(program: &Program, message: &Message, seq: u64, said: Said, who: 
         };
         means.to_owned()
     });
-    let subject = subject(who);
     let source = program.sources.get(message.source.index()).map_or("", |source| source.name.as_str());
     let entry = |(purpose, id): (&sonder_dsl::model::Purpose, u16)| {
         Some(Entry {
             number: 0,
             seq,
             at: message.occurred_at,
-            subject: subject.clone(),
+            subject: subject.to_owned(),
             purpose: purpose.name.clone(),
             granted: said.to(PurposeId(id))?,
             source: source.to_owned(),
@@ -120,16 +129,6 @@ pub fn entries(program: &Program, message: &Message, seq: u64, said: Said, who: 
         })
     };
     program.consent.purposes.iter().zip(0..).filter_map(entry).collect()
-}
-
-/// How somebody stands in the ledger.
-#[must_use]
-pub fn subject((kind, value): (&str, &str)) -> String {
-    let mut hash = Sha256::new();
-    hash.update(kind.as_bytes());
-    hash.update([0]);
-    hash.update(value.as_bytes());
-    hex(hash.finalize().as_slice())
 }
 
 /// Whether a message reports a change of consent, which is recorded even where it repeats what was said before.
@@ -210,7 +209,7 @@ mod tests {
             number,
             seq: 10 * number,
             at: Moment(number as i64),
-            subject: subject(("email", "ann@example.org")),
+            subject: "5f0c".to_owned(),
             purpose: "marketing".to_owned(),
             granted: number % 2 == 1,
             source: "web".to_owned(),

@@ -17,8 +17,14 @@ pub use history::{Answers, Statement};
 
 use sonder_dsl::ir::PurposeId;
 
-/// A set of purposes, one bit each; a project has at most 32.
+/// A set of purposes, one bit each; a project has at most 31.
 pub type Purposes = u32;
+
+/// The bit of all that has no purpose of its own: whoever restricts the use of their data altogether takes this back, too.
+pub const ANYTHING: Purposes = 1 << 31;
+
+/// How [`ANYTHING`] is called where the purposes of a project are called by their names.
+pub const ANYTHING_NAME: &str = "anything";
 
 /// The set of one purpose.
 pub const fn only(purpose: PurposeId) -> Purposes {
@@ -32,24 +38,27 @@ pub struct Said {
     pub to: Purposes,
     /// What was answered with yes. INVARIANT: part of `to`.
     pub yes: Purposes,
+    /// Whether it binds: a no (restriction, objection) stands whatever is answered later, until a yes that binds lifts it. That
+    /// yes is no consent.
+    pub binding: bool,
 }
 
 impl Said {
     /// Nothing.
-    pub const NOTHING: Self = Self { to: 0, yes: 0 };
+    pub const NOTHING: Self = Self { to: 0, yes: 0, binding: false };
 
     /// One answer.
     #[must_use]
     pub const fn answer(purpose: PurposeId, yes: bool) -> Self {
         let to = only(purpose);
-        Self { to, yes: if yes { to } else { 0 } }
+        Self { to, yes: if yes { to } else { 0 }, binding: false }
     }
 
     /// Both; where they differ, no.
     #[must_use]
     pub const fn and(self, other: Self) -> Self {
         let to = self.to | other.to;
-        Self { to, yes: (self.yes | !self.to) & (other.yes | !other.to) & to }
+        Self { to, yes: (self.yes | !self.to) & (other.yes | !other.to) & to, binding: self.binding || other.binding }
     }
 
     /// The answer to a purpose.

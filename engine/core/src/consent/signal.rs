@@ -4,7 +4,7 @@
 
 use super::Said;
 use super::tcf::{self, TcfPurposes};
-use crate::message::Message;
+use crate::message::{Call, Message};
 use serde_json::{Map, Value as Json};
 use sonder_dsl::ir::PurposeId;
 use sonder_dsl::model::{Consent, Purpose};
@@ -59,6 +59,23 @@ impl Signals {
         let text = |key: &str| consent.and_then(|it| it.get(key)).and_then(Json::as_str);
         let tcf = text("tcf").and_then(tcf::consented).map_or(Said::NOTHING, |purposes| self.by_tcf(purposes));
         own.and(segment).and(rudder).and(signal).and(tcf)
+    }
+
+    /// What a message of our own binds: a restriction or its end. It names purposes, `anything` for what has none; without a list
+    /// it is about all that is done with somebody's data. Names that the project has no more bind nothing.
+    #[must_use]
+    pub fn bound(&self, message: &Message) -> Said {
+        let named = message.rest.get("purposes").and_then(Json::as_array);
+        let to = match named {
+            None => self.numbered().fold(super::ANYTHING, |set, (id, _)| set | super::only(id)),
+            Some(named) => {
+                let is_named = |purpose: &str| named.iter().any(|name| name.as_str() == Some(purpose));
+                let anything = if is_named(super::ANYTHING_NAME) { super::ANYTHING } else { 0 };
+                let named = self.numbered().filter(|(_, it)| is_named(&it.name));
+                named.fold(anything, |set, (id, _)| set | super::only(id))
+            }
+        };
+        Said { to, yes: if message.call == Call::Release { to } else { 0 }, binding: true }
     }
 
     fn numbered(&self) -> impl Iterator<Item = (PurposeId, &Named)> {

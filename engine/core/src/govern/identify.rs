@@ -71,7 +71,7 @@ impl Identifiers {
         Some(Identifier { kind, value: value.as_ref().into() })
     }
 
-    /// The identifiers that a decision is about, in its own order, each once.
+    /// The identifiers that a message of the engine's own is about, in its own order, each once.
     pub(super) fn decided(&self, message: &Message, reasons: &mut Vec<Reason>) -> Vec<Identifier> {
         let named = message.rest.get("identifiers").and_then(Json::as_array).map_or(&[][..], Vec::as_slice);
         let mut found: Vec<Identifier> = Vec::with_capacity(named.len());
@@ -87,9 +87,12 @@ impl Identifiers {
                 }
             }
         }
-        if found.len() < 2 && reasons.is_empty() {
+        if message.call.is_decision() && found.len() < 2 && reasons.is_empty() {
             let message = "a decision about who is who names two identifiers or more";
             reasons.push(Reason::new(code::MISSING_IDENTIFIER, "/identifiers", message));
+        }
+        if found.is_empty() && reasons.is_empty() {
+            reasons.push(Reason::new(code::MISSING_IDENTIFIER, "/identifiers", "nothing says whom it is about"));
         }
         found
     }

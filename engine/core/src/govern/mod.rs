@@ -121,12 +121,12 @@ impl Governor {
             }
         };
         let of_event = rules.map_or(&[][..], |rules| &rules.identifiers);
-        let identifiers = if message.call.is_decision() {
+        let identifiers = if message.call.is_ours() {
             self.identifiers.decided(message, &mut reasons)
         } else {
             self.identifiers.read(message, of_event, &stripped, &mut labels)
         };
-        if !message.call.is_decision() && identifiers.is_empty() && !labels.contains(&Label::Anonymous) {
+        if !message.call.is_ours() && identifiers.is_empty() && !labels.contains(&Label::Anonymous) {
             let message = "nothing says whose it is: no identifier of the project has a usable value";
             reasons.push(Reason::new(code::MISSING_IDENTIFIER, "", message));
         }
@@ -149,7 +149,7 @@ impl Governor {
             withheld,
             stripped,
             labels,
-            said: self.signals.read(message),
+            said: if message.call.is_restriction() { self.signals.bound(message) } else { self.signals.read(message) },
             historical: message.historical,
         })
     }
@@ -160,7 +160,9 @@ impl Governor {
             Call::Track => message.name.as_deref()?,
             Call::Page => "page_viewed",
             Call::Screen => "screen_viewed",
-            Call::Identify | Call::Group | Call::Alias | Call::Link | Call::Unlink => return None,
+            Call::Identify | Call::Group | Call::Alias | Call::Link | Call::Unlink | Call::Restrict | Call::Release => {
+                return None;
+            }
         };
         let declared = self.naming.find(name);
         if declared.is_none() && is_change(message) {

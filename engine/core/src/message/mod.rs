@@ -5,12 +5,14 @@
 //!
 //! INVARIANT: `from_log` of a message's payload, source and times is that message.
 
+mod claims;
 mod inspect;
 pub mod limits;
 pub(crate) mod read;
 mod text;
 mod time;
 
+pub use claims::claims;
 pub use read::{Envelope, Parsed, Timing, from_log, read, read_text};
 pub use time::parse_timestamp;
 
@@ -38,13 +40,29 @@ pub enum Call {
     Link,
     /// Somebody decided that it is another person's than any of the others.
     Unlink,
+    /// Somebody restricts what their data is used for, or objects to it.
+    Restrict,
+    /// That ends.
+    Release,
 }
 
 impl Call {
-    /// Whether it is a decision about who is who: only the engine's own API makes those.
+    /// Whether it is a decision about who is who.
     #[must_use]
     pub const fn is_decision(self) -> bool {
         matches!(self, Self::Link | Self::Unlink)
+    }
+
+    /// Whether it binds what somebody's data is used for.
+    #[must_use]
+    pub const fn is_restriction(self) -> bool {
+        matches!(self, Self::Restrict | Self::Release)
+    }
+
+    /// Whether only the engine's own API makes it.
+    #[must_use]
+    pub const fn is_ours(self) -> bool {
+        self.is_decision() || self.is_restriction()
     }
 
     /// What the message's `type` says: `track`, in lower case; `None` for a type that there is not.
@@ -59,6 +77,8 @@ impl Call {
             "alias" => Self::Alias,
             "link" => Self::Link,
             "unlink" => Self::Unlink,
+            "restrict" => Self::Restrict,
+            "release" => Self::Release,
             _ => return None,
         })
     }
@@ -75,6 +95,8 @@ impl Call {
             Self::Alias => "alias",
             Self::Link => "link",
             Self::Unlink => "unlink",
+            Self::Restrict => "restrict",
+            Self::Release => "release",
         }
     }
 }

@@ -200,12 +200,11 @@ impl<'a, 'e> Draft<'a, 'e> {
         if reasons.is_empty() { Ok(()) } else { Err(reasons) }
     }
 
-    /// Who is who is decided by the engine's own API, and never by whoever has a write key.
+    /// Who is who, and what is restricted, is decided by the engine's own API, and never by whoever has a write key.
     fn presumption(&self) -> Option<Reason> {
         let sent = self.json.get("type").and_then(Json::as_str)?;
-        let is_ours =
-            self.envelope.timing == Timing::Recorded || self.envelope.call.is_some_and(|call| call.is_decision());
-        (!is_ours && Call::named(sent).is_some_and(Call::is_decision)).then(|| unknown_type(sent))
+        let is_ours = self.envelope.timing == Timing::Recorded || self.envelope.call.is_some_and(Call::is_ours);
+        (!is_ours && Call::named(sent).is_some_and(Call::is_ours)).then(|| unknown_type(sent))
     }
 
     /// The path wins over the message; a message with an event's name and no type is a `track`.
@@ -460,7 +459,7 @@ fn take_name(json: &mut Map<String, Json>, call: Call, properties: &mut Map<Stri
             }
             name
         }
-        Call::Identify | Call::Group | Call::Alias | Call::Link | Call::Unlink => None,
+        Call::Identify | Call::Group | Call::Alias | Call::Link | Call::Unlink | Call::Restrict | Call::Release => None,
     }
 }
 

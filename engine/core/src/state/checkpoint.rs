@@ -9,7 +9,7 @@ use super::rest::{self, Body};
 use super::{CLEAN, Slot, State, Travelling};
 use crate::aggregate::{AggregateState, cells};
 use crate::consent::bound::{Bound, Kept};
-use crate::consent::{Purposes, Said, Statement};
+use crate::consent::{ANYTHING, Said, Statement};
 use crate::datum::Known;
 use crate::effect::PersonId;
 use crate::identity::graph::PersonIndex;
@@ -143,6 +143,10 @@ struct StatementRecord {
     at: Moment,
     seq: Seq,
     said: Vec<(NameKey, bool)>,
+    /// Whether it binds.
+    binding: bool,
+    /// The answer to whatever has no purpose.
+    anything: Option<bool>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -458,15 +462,20 @@ impl<'a> BoundRecord<'a> {
 
 impl StatementRecord {
     fn new(statement: &Statement, names: &Names) -> Self {
-        let said = (0..Purposes::BITS as u16).map(PurposeId);
+        let said = (0..ANYTHING.trailing_zeros() as u16).map(PurposeId);
         let said = said.filter_map(|purpose| Some((names.purpose_key(purpose), statement.said.to(purpose)?)));
-        Self { at: statement.at, seq: statement.seq, said: said.collect() }
+        let Statement { at, seq, said: Said { to, yes, binding } } = *statement;
+        let anything = (to & ANYTHING != 0).then_some(yes & ANYTHING != 0);
+        Self { at, seq, said: said.collect(), binding, anything }
     }
 
     /// `None` when it was about purposes that are no more.
     fn into_statement(self, names: &Names) -> Option<Statement> {
         let answers = self.said.iter().filter_map(|(key, yes)| Some(Said::answer(names.purpose(*key)?, *yes)));
-        let said = answers.fold(Said::NOTHING, Said::and);
+        let mut said = answers.fold(Said::NOTHING, Said::and);
+        said.to |= self.anything.map_or(0, |_| ANYTHING);
+        said.yes |= if self.anything == Some(true) { ANYTHING } else { 0 };
+        said.binding = self.binding;
         (!said.is_nothing()).then_some(Statement { at: self.at, seq: self.seq, said })
     }
 }

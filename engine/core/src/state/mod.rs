@@ -410,7 +410,7 @@ impl State {
             changed: self.epoch,
             touched: self.seq,
             size: size as u32,
-            consents: self.plan.consent.otherwise.unasked,
+            consents: self.plan.consent.otherwise.unasked | consent::ANYTHING,
         };
         self.changed.push(person);
         self.memory += size;
@@ -441,7 +441,8 @@ impl State {
     /// on, or may no longer, are told.
     fn note_consents(&mut self, program: &Program, turn: Turn, effects: &mut Effects) {
         let slot = &mut self.slots[turn.person.index()];
-        let Some(it) = slot.body.awake().filter(|_| self.plan.consent.enforced) else { return };
+        let is_limited = |it: &&Person| self.plan.consent.enforced || !it.answers.is_empty();
+        let Some(it) = slot.body.awake().filter(is_limited) else { return };
         let now = self.plan.consents_to(it);
         let before = std::mem::replace(&mut slot.consents, now);
         if before == now {

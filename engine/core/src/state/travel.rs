@@ -5,7 +5,7 @@
 //! the way has its rules decided before anything else goes on.
 
 use super::{State, Turn};
-use crate::consent::only;
+use crate::consent::{ANYTHING, only};
 use crate::datum::Known;
 use crate::deliver;
 use crate::effect::{Change, ChangeKind, EffectId, Effects, JourneyChange, JourneyStep, Unsent};
@@ -480,9 +480,10 @@ impl State {
         effects.changes.push(Change { person: component.id, at: turn.at, cause: turn.cause, what });
     }
 
-    /// Whether somebody does not consent, now, to what the journey is for.
+    /// Whether somebody does not consent, now, to what the journey is for, or restricts whatever is done with their data.
     fn is_withdrawn(&self, plan: &JourneyPlan, person: &Person) -> bool {
-        plan.purpose.is_some_and(|purpose| self.plan.consents_to(person) & only(purpose) == 0)
+        let needed = plan.purpose.map_or(ANYTHING, |purpose| only(purpose) | ANYTHING);
+        self.plan.consents_to(person) & needed != needed
     }
 
     /// Whether the person had consented to the journey's purpose when the event happened.

@@ -50,6 +50,16 @@ impl Client {
         json(self.request(Method::GET, path)?.send().await).await
     }
 
+    /// `GET` an API path, as the text that it answers.
+    pub async fn text(&self, path: &str) -> Result<String, Failure> {
+        let failed = |error: reqwest::Error| Failure::engine(format!("the engine did not answer: {error}"));
+        let response = self.request(Method::GET, path)?.send().await.map_err(failed)?;
+        if !response.status().is_success() {
+            return json(Ok(response)).await.map(|answer| answer.to_string());
+        }
+        response.text().await.map_err(failed)
+    }
+
     /// `POST` JSON to an API path.
     pub async fn post(&self, path: &str, body: &Json) -> Result<Json, Failure> {
         let request = self.request(Method::POST, path)?.header("content-type", "application/json");

@@ -233,7 +233,7 @@ fn into_directory(
     let direct = Direct {
         mapping,
         ledger: Ledger::open(&args.place.data),
-        pipeline: Pipeline::start(opened, None)?,
+        pipeline: Pipeline::start(opened, None, None)?,
         batcher: Batcher::new(program, source, !args.deliver),
         runtime: &runtime,
     };

@@ -25,6 +25,7 @@ mod person;
 mod plan;
 mod plugin;
 mod preview;
+mod privacy;
 mod project;
 mod query;
 mod reach;
@@ -67,6 +68,7 @@ enum Command {
     Match(matching::Args),
     Preview(preview::Args),
     Person(person::Args),
+    Privacy(privacy::Args),
     Journey(journey::Args),
     Query(query::Args),
     Audit(audit::Args),
@@ -130,6 +132,7 @@ fn dispatch(command: Command, output: &mut Output<'_>) -> Result<(), Failure> {
         Command::Match(args) => matching::run(&args, output),
         Command::Preview(args) => preview::run(&args, output),
         Command::Person(args) => person::run(&args, output),
+        Command::Privacy(args) => privacy::run(&args, output),
         Command::Journey(args) => journey::run(&args, output),
         Command::Query(args) => query::run(&args, output),
         Command::Audit(args) => audit::run(&args, output),

@@ -78,7 +78,7 @@ enum Action {
         #[command(flatten)]
         place: Place,
     },
-    /// Erase a person: from the state, the log and all tables, and then the bytes from the files. It cannot be undone
+    /// Erase a person: from the state, the log and all tables, then the bytes from the files, and tell destinations. It cannot be undone
     #[command(after_help = "Example:\n  sonder person erase email:ann@shop.example")]
     Erase {
         /// KIND:VALUE, with a kind of `identity.yaml`, or a person's id
@@ -89,6 +89,21 @@ enum Action {
         /// As the API answers it
         #[arg(long)]
         json: bool,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// All that is known of a person, to be handed over: identifiers, profile, segments, journeys, consent, messages, deliveries
+    #[command(after_help = "Examples:\n  sonder person export email:ann@shop.example --html --out ann.html\n  \
+        sonder person export user_id:u7 | jq .traits")]
+    Export {
+        /// KIND:VALUE, with a kind of `identity.yaml`, or a person's id
+        person: String,
+        /// A page that a person can read, instead of JSON
+        #[arg(long)]
+        html: bool,
+        /// Where it is written; default standard output
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
         #[command(flatten)]
         place: Place,
     },
@@ -144,12 +159,31 @@ pub(super) fn run(args: &Args, output: &mut Output<'_>) -> Result<(), Failure> {
             if *json {
                 return output.line(answer);
             }
-            let (id, messages, redacted) = (&answer["id"], &answer["messages"], &answer["redacted"]);
-            let state = answer["state"].as_str().unwrap_or_default();
+            let erasure = &answer["erasure"];
             output.line(format!(
-                "{state}: messages {messages}, of others {redacted}; request {}",
-                id.as_str().unwrap_or("")
-            ))
+                "{}: messages {}, of others {}; request {}",
+                erasure["state"].as_str().unwrap_or_default(),
+                erasure["messages"],
+                erasure["redacted"],
+                answer["id"].as_str().unwrap_or_default()
+            ))?;
+            super::privacy::destinations(erasure, output)
+        }
+        Action::Export { person, html, out, place } => {
+            let format = if *html { "html" } else { "json" };
+            let path = format!("/api/v1/people/{}/bundle?format={format}", path_segment(person));
+            let text = block_on(async {
+                let Some(client) = place.engine().await? else {
+                    return Err(Failure::user("no engine runs on this data")
+                        .help("only an engine knows all of a person: start it with `sonder run`"));
+                };
+                client.text(&path).await
+            })?;
+            match out {
+                None => output.line(text),
+                Some(path) => std::fs::write(path, text)
+                    .map_err(|error| Failure::user(format!("could not write `{}`: {error}", path.display()))),
+            }
         }
     }
 }
@@ -164,7 +198,7 @@ async fn erase(place: &Place, person: &str, waits: bool) -> Result<Json, Failure
     };
     let body = json!({"kind": "erasure", "person": person});
     let mut answer = client.post("/api/v1/privacy/requests", &body).await?;
-    while waits && answer["state"] != "erased" {
+    while waits && answer["erasure"]["state"] == "struck" {
         tokio::time::sleep(LOOK).await;
         let path = format!("/api/v1/privacy/requests/{}", answer["id"].as_str().unwrap_or_default());
         answer = client.get(&path).await?;

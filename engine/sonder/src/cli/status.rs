@@ -115,6 +115,16 @@ fn show(status: &Json, output: &mut Output<'_>) -> Result<(), Failure> {
             destination["last_error"].as_str().map(|error| format!(" ({error})")).unwrap_or_default(),
         ))?;
     }
+    let requests = &status["privacy"];
+    if requests["open"] != 0 {
+        output.line(format!(
+            "privacy       {} requests open, {} late, {} due within a week, the first at {}",
+            requests["open"],
+            requests["overdue"],
+            requests["due_soon"],
+            text(&requests["next_due_at"])
+        ))?;
+    }
     let mib = |value: &Json| value.as_u64().unwrap_or(0) >> 20;
     output.line(format!(
         "memory        {} MiB, of which about {} MiB are people",

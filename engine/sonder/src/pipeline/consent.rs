@@ -2,6 +2,7 @@
 
 use super::shared::Shared;
 use sonder_activate::outbox::Gate;
+use sonder_core::consent::ANYTHING_NAME;
 use sonder_core::effect::{Delivery, ItemKind};
 use std::sync::{Arc, Weak};
 
@@ -22,16 +23,23 @@ impl ConsentGate {
 impl Gate for ConsentGate {
     fn holds_back(&self, destination: &str, delivery: &Delivery) -> Option<String> {
         let shared = self.shared.upgrade()?;
+        // It is what the erasure itself says.
+        if delivery.kind == ItemKind::Erase {
+            return None;
+        }
         if shared.erased.read().get(&delivery.person).is_some_and(|erased_at| delivery.at <= *erased_at) {
             return Some("the person was erased".to_owned());
         }
         // Who takes something back wants it to be known.
-        if matches!(delivery.kind, ItemKind::SegmentLeft | ItemKind::Erase) {
+        if delivery.kind == ItemKind::SegmentLeft {
             return None;
         }
         let live = shared.live.read();
         let declared = live.program.destinations.iter().find(|it| it.name == destination)?;
         let purpose = live.state.withheld(delivery.person, declared)?;
+        if purpose == ANYTHING_NAME {
+            return Some("they restrict what is done with their data".to_owned());
+        }
         Some(format!("no consent to {purpose} any more"))
     }
 }

@@ -4,10 +4,13 @@
 //!  strike   rows go, in one transaction           the request is durable from here on: a crash goes on with it
 //!  succeed  the log is folded again without them  as for a new version of the project, and swapped between two records
 //!  keep     a checkpoint that has only the new state
-//!  rewrite  both files are copied and replaced    the bytes are gone
+//!  rewrite  both files are copied and replaced    the bytes are gone, but for what destinations are still to be told
+//!  complete when the last of them was told, that goes and the files are rewritten once more
 //! ```
 //!
 //! The first step is answered, the others follow on a thread of their own. Several people who are struck meanwhile share them.
+//! Each destination that may have got something about the person is told by a delivery of its own, which the outbox sends like
+//! any other: after what it was sent of them before, again until it is taken, under one key.
 //! INVARIANT: state stays a function of the log, which no longer has the person; so a replay gives what runs.
 
 use super::reload::{self, Successor};
@@ -16,12 +19,15 @@ use super::writer::Work;
 use super::{clock, limits, record};
 use crate::observe::Health;
 use parking_lot::Mutex;
-use sonder_core::effect::PersonId;
+use sonder_activate::host::Host;
+use sonder_activate::outbox::Outbox;
+use sonder_core::effect::{Delivery, PersonId};
 use sonder_core::govern::Governor;
 use sonder_core::record::{Fact, Identifier};
-use sonder_store::{Erasure, LoggedMessage, Store, StoreError, Target};
+use sonder_dsl::ir::{DestinationId, Program};
+use sonder_store::{Erasure, LoggedMessage, Store, StoreError, Struck, Target, ToldErasure};
 use std::io;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -29,13 +35,26 @@ use std::time::{Duration, Instant};
 /// How often it is looked whether a checkpoint is there.
 const LOOK: Duration = Duration::from_millis(20);
 
+/// What deliveries need.
+#[derive(Clone)]
+pub struct Delivering {
+    /// What sends them.
+    pub outbox: Outbox,
+    /// What keeps values for plugins, where there are plugins.
+    pub host: Option<Host>,
+}
+
 /// Erases people, one request after the other.
 pub struct Eraser {
     shared: Weak<Shared>,
     store: Weak<Store>,
     work: Sender<Work>,
+    /// What tells destinations, where they are told anything.
+    delivering: Option<Delivering>,
     /// Held by whoever finishes what is struck.
     finishing: Mutex<()>,
+    /// Whether a thread waits for destinations to be told.
+    is_following: AtomicBool,
 }
 
 /// Why somebody was not erased.
@@ -53,31 +72,43 @@ pub enum EraseError {
     /// The store says no.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The thread that does the rest could not be started.
+    /// The thread that does the rest could not be started, or what plugins keep could not be written.
     #[error("the erasure waits for the next start: {0}")]
-    Thread(#[from] io::Error),
+    Io(#[from] io::Error),
     /// The state could not be made anew.
     #[error("{0}")]
     State(String),
 }
 
 impl Eraser {
-    pub(super) fn new(shared: &Arc<Shared>, store: &Arc<Store>, work: Sender<Work>) -> Self {
-        Self { shared: Arc::downgrade(shared), store: Arc::downgrade(store), work, finishing: Mutex::default() }
+    pub(super) fn new(
+        shared: &Arc<Shared>,
+        store: &Arc<Store>,
+        work: Sender<Work>,
+        delivering: Option<Delivering>,
+    ) -> Self {
+        Self {
+            shared: Arc::downgrade(shared),
+            store: Arc::downgrade(store),
+            work,
+            delivering,
+            finishing: Mutex::default(),
+            is_following: AtomicBool::new(false),
+        }
     }
 
     /// Erases somebody from the log and everything beside it. When this returns, no row has them any more, and the rest is
-    /// under way: [`Store::erasure`] tells when the bytes are gone.
+    /// under way: [`Store::erasure`] tells by `id` when the bytes are gone.
     ///
     /// # Errors
     /// [`EraseError::Nobody`]; whatever the store may say.
-    pub fn erase(self: &Arc<Self>, person: PersonId) -> Result<Erasure, EraseError> {
+    pub fn erase(self: &Arc<Self>, person: PersonId, id: &str) -> Result<Erasure, EraseError> {
         let (shared, store) = self.engine()?;
         catch_up(&shared, &store)?;
         // Nobody makes a state of the log as it was.
         let succession = shared.succession.lock();
         let target = target(&shared, person).ok_or(EraseError::Nobody)?;
-        let (id, at) = (uuid::Uuid::new_v4().to_string(), clock::wall());
+        let at = clock::wall();
         let program = Arc::clone(&shared.live.read().program);
         let governor = Governor::new(&program);
         let mut is_theirs = |logged: &LoggedMessage| {
@@ -92,9 +123,10 @@ impl Eraser {
             };
             whose.map_or_else(|| event.identifiers.iter().any(is_known), |whose| target.people.contains(&whose))
         };
-        let erasure = store.strike((&id, at), &target, &shared.suppression, &mut is_theirs)?;
+        let Struck { erasure, deliveries } = store.strike((id, at), &target, &shared.suppression, &mut is_theirs)?;
         shared.erased.write().extend(target.people.iter().map(|person| (*person, at)));
         drop(succession);
+        self.tell(&program, deliveries);
         tracing::info!(erasure = id, messages = erasure.messages, "a person is struck from the log");
         self.resume()?;
         Ok(erasure)
@@ -105,11 +137,11 @@ impl Eraser {
         let eraser = Arc::clone(self);
         let run = move || {
             let mut pause = limits::RETRY_FIRST;
-            while let Err(error) = eraser.finish() {
-                if matches!(error, EraseError::Stopping) {
-                    return;
+            loop {
+                match eraser.finish().and_then(|()| eraser.follow()) {
+                    Ok(()) | Err(EraseError::Stopping) => return,
+                    Err(error) => tracing::error!(%error, "an erasure is not done yet; trying again"),
                 }
-                tracing::error!(%error, "an erasure is not done yet; trying again");
                 std::thread::sleep(pause);
                 pause = (pause * 2).min(limits::RETRY_LONGEST);
             }
@@ -139,33 +171,98 @@ impl Eraser {
             store.strike_decisions(target, as_of)?;
         }
         while !store.has_forgotten() {
-            if shared.gauges.health() == Health::Stopping {
-                return Err(EraseError::Stopping);
-            }
+            check_running(&shared)?;
             std::thread::sleep(LOOK);
         }
+        // Mostly all destinations have been told by now, or will be at once: then the files are rewritten once.
+        let patience = Instant::now() + limits::TELLING;
+        while self.delivering.is_some() && !are_told(&store.struck()?) && Instant::now() < patience {
+            check_running(&shared)?;
+            std::thread::sleep(LOOK);
+        }
+        let mut values = store.settle_told()?;
+        values.extend(targets.iter().flat_map(|it| it.identifiers.iter().map(|(_, value)| value.clone())));
+        self.purge_plugins(&values)?;
         store.rewrite(&done, clock::wall())?;
+        shared.note_requests(&store);
         tracing::info!(people = targets.len(), took = ?begin.elapsed(), "erased: the files are rewritten");
         Ok(())
+    }
+
+    /// Hands what tells destinations of an erasure to the outbox. What it does not take it finds in the store at the next start.
+    fn tell(&self, program: &Program, deliveries: Vec<(String, Delivery)>) {
+        let Some(Delivering { outbox, .. }) = &self.delivering else { return };
+        let of_program = deliveries.into_iter().filter_map(|(name, delivery)| {
+            let place = program.destinations.iter().position(|it| it.name == name)?;
+            Some(Delivery { destination: DestinationId(u32::try_from(place).ok()?), ..delivery })
+        });
+        outbox.enqueue(of_program.collect());
+    }
+
+    /// Waits for destinations to be told of erasures, however long that takes, and then removes what told them.
+    fn follow(&self) -> Result<(), EraseError> {
+        if self.is_following.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        let followed = self.follow_all();
+        self.is_following.store(false, Ordering::Release);
+        followed
+    }
+
+    fn follow_all(&self) -> Result<(), EraseError> {
+        let mut pause = LOOK;
+        loop {
+            let (shared, store) = self.engine()?;
+            let waiting = store.untold()?;
+            if waiting.is_empty() {
+                return Ok(());
+            }
+            if waiting.iter().any(|it| it.told.iter().all(ToldErasure::is_final)) {
+                let _finishing = self.finishing.lock();
+                self.purge_plugins(&store.settle_told()?)?;
+                store.rewrite(&[], clock::wall())?;
+                shared.note_requests(&store);
+                tracing::info!("all destinations have been told of an erasure; what told them is gone");
+            }
+            let until = Instant::now() + pause;
+            while Instant::now() < until {
+                check_running(&shared)?;
+                std::thread::sleep(LOOK);
+            }
+            pause = (pause * 2).min(limits::FOLLOW_LONGEST);
+        }
+    }
+
+    /// What plugins keep may be about them, too.
+    fn purge_plugins(&self, values: &[String]) -> Result<(), EraseError> {
+        match self.delivering.as_ref().and_then(|it| it.host.as_ref()) {
+            Some(host) => Ok(host.forget(values)?),
+            None => Ok(()),
+        }
     }
 
     fn engine(&self) -> Result<(Arc<Shared>, Arc<Store>), EraseError> {
         let shared = self.shared.upgrade().ok_or(EraseError::Stopping)?;
         let store = self.store.upgrade().ok_or(EraseError::Stopping)?;
-        if shared.gauges.health() == Health::Stopping {
-            return Err(EraseError::Stopping);
-        }
+        check_running(&shared)?;
         Ok((shared, store))
     }
+}
+
+fn check_running(shared: &Shared) -> Result<(), EraseError> {
+    if shared.gauges.health() == Health::Stopping { Err(EraseError::Stopping) } else { Ok(()) }
+}
+
+/// Whether destinations were told of all of these, as far as they ever will be.
+fn are_told(erasures: &[Erasure]) -> bool {
+    erasures.iter().flat_map(|it| &it.told).all(ToldErasure::is_final)
 }
 
 /// Waits until everything is folded that is logged now: it may link further identifiers to somebody.
 fn catch_up(shared: &Shared, store: &Store) -> Result<(), EraseError> {
     let (last, patience) = (store.last_seq().0, Instant::now() + limits::DRAIN);
     while shared.gauges.folded_seq.load(Ordering::Acquire) < last {
-        if shared.gauges.health() == Health::Stopping {
-            return Err(EraseError::Stopping);
-        }
+        check_running(shared)?;
         if Instant::now() > patience {
             return Err(EraseError::Behind);
         }

@@ -61,3 +61,8 @@ pub const DRAIN: Duration = Duration::from_secs(10);
 
 /// People whose state is read back at a time when another version of the project takes over.
 pub const TRAVELLERS: usize = 1_000;
+
+/// How long an erasure waits for destinations to be told before the files are rewritten, so that it is done once.
+pub const TELLING: Duration = Duration::from_secs(5);
+/// The longest pause between two looks at whether destinations that did not answer have been told of an erasure.
+pub const FOLLOW_LONGEST: Duration = Duration::from_secs(10);

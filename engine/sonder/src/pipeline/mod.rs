@@ -43,12 +43,14 @@ pub use shared::{Files, Live, RecoveryReport, Shared};
 
 use crate::observe::Health;
 pub use consent::ConsentGate;
+use erasure::Delivering;
 pub use erasure::Eraser;
 use fold::Fold;
 use keeper::{Keeper, Keeping};
 use outbox::{OutcomeSink, StoredBacklog};
 use parking_lot::Mutex;
 use reload::Successor;
+use sonder_activate::host::Host;
 use sonder_activate::outbox::{Gate, Outbox, OutboxConfig, Policy, Transports};
 use sonder_core::effect::Effects;
 use sonder_dsl::ir::Program;
@@ -72,12 +74,12 @@ pub struct Pipeline {
 
 impl Pipeline {
     /// Starts its threads on a recovered data directory, within a tokio runtime. Without `transports` nothing is delivered:
-    /// what is decided waits in the store for an engine that does.
+    /// what is decided waits in the store for an engine that does. `host` keeps values for plugins.
     ///
     /// # Errors
     /// When the system gives no threads.
-    pub fn start(opened: Opened, transports: Option<Transports>) -> io::Result<Self> {
-        let Opened { data, store, shared, dedup, ended, struck } = opened;
+    pub fn start(opened: Opened, transports: Option<Transports>, host: Option<Host>) -> io::Result<Self> {
+        let Opened { data, store, shared, dedup, ended, struck, is_untold } = opened;
         let (work, to_writer) = channel();
         let (to_fold, fold_work) = sync_channel(limits::MAX_UNFOLDED_BATCHES);
         let (to_keeper, keeper_work) = channel();
@@ -136,8 +138,9 @@ impl Pipeline {
             thread("fold", move || fold.run())?,
             thread("keeper", move || keeper.run())?,
         ]);
-        let eraser = Arc::new(Eraser::new(&shared, &store, work.clone()));
-        if !struck.is_empty() {
+        let delivering = outbox.clone().map(|outbox| Delivering { outbox, host });
+        let eraser = Arc::new(Eraser::new(&shared, &store, work.clone(), delivering));
+        if !struck.is_empty() || is_untold {
             eraser.resume()?;
         }
         Ok(Self { shared, store, outbox, work, eraser, threads })

@@ -40,6 +40,8 @@ pub struct Opened {
     pub ended: BTreeMap<EffectId, OutcomeState>,
     /// Erasures that a crash interrupted: the state has been made without them.
     pub struck: Vec<Erasure>,
+    /// Whether destinations are still to be told of somebody who was erased.
+    pub is_untold: bool,
 }
 
 /// Why a data directory cannot be opened.
@@ -116,12 +118,14 @@ pub fn open(dir: &Path, program: &Arc<Program>) -> Result<Opened, OpenError> {
         store.forget_people();
     }
     let shared = Shared::new(live, Horizon::new(reached), report, store.suppression()?);
+    shared.note_requests(&store);
     let gauges = &shared.gauges;
     gauges.log_seq.store(recovered.last_seq.0, Ordering::Release);
     gauges.folded_seq.store(recovered.last_seq.0, Ordering::Release);
     gauges.checkpoint_seq.store(saved.0.0, Ordering::Release);
     gauges.last_received_at.store(recovered.last_received_at.0, Ordering::Release);
     gauges.quarantined.store(quarantined(&store), Ordering::Release);
+    let is_untold = !store.untold()?.is_empty();
     Ok(Opened {
         data: dir.to_path_buf(),
         store: Arc::new(store),
@@ -129,6 +133,7 @@ pub fn open(dir: &Path, program: &Arc<Program>) -> Result<Opened, OpenError> {
         dedup: recovered.dedup,
         ended: recovered.ended,
         struck,
+        is_untold,
     })
 }
 

@@ -10,7 +10,7 @@ use sonder_core::state::State;
 use sonder_dsl::ir::Program;
 use sonder_dsl::source::SourceSet;
 use sonder_dsl::time::Moment;
-use sonder_store::Suppression;
+use sonder_store::{Store, Suppression};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -69,6 +69,8 @@ pub struct Shared {
     pub suppression: Suppression,
     /// Who was erased since the start, and when: what waits to be sent about them is not.
     pub erased: RwLock<BTreeMap<PersonId, Moment>>,
+    /// When the requests of people are due that are to be dealt with.
+    pub open_requests: RwLock<Vec<Moment>>,
     /// Held while a state is made that is to take the place of the running one.
     pub succession: Mutex<()>,
 }
@@ -87,7 +89,16 @@ impl Shared {
             recovery,
             suppression,
             erased: RwLock::default(),
+            open_requests: RwLock::default(),
             succession: Mutex::default(),
         })
+    }
+
+    /// Notes which requests of people are to be dealt with, for whoever asks how the engine is.
+    pub fn note_requests(&self, store: &Store) {
+        match store.requests(true) {
+            Ok(open) => *self.open_requests.write() = open.into_iter().map(|it| it.due_at).collect(),
+            Err(error) => tracing::warn!(%error, "which requests of people are open cannot be read"),
+        }
     }
 }

@@ -19,9 +19,9 @@ use crate::observe::Health;
 use metrics::{counter, gauge, histogram};
 use sonder_collect::{Received, Refused};
 use sonder_core::govern::Governor;
-use sonder_core::message::{Message, Quarantined};
+use sonder_core::message::{Message, Quarantined, claims};
 use sonder_core::record::{Event, Fact, Record, Seq, UNKNOWN_SOURCE};
-use sonder_dsl::ir::{Program, SourceId};
+use sonder_dsl::ir::{IdentifierKindId, Program, SourceId};
 use sonder_dsl::time::Moment;
 use sonder_store::dedup::Mark;
 use sonder_store::{DedupSet, DeliveryOutcome, LogBatch, LogRow, Store, StoreError, Succession};
@@ -392,6 +392,9 @@ impl Writer {
                         let record = Record { seq, received_at: at, fact: Fact::Event(event) };
                         batch.rows.push(LogRow { record, message });
                     }
+                    Err(quarantined) if self.speaks_of_erased(&quarantined) => {
+                        counter!("sonder_suppressed_total").increment(1);
+                    }
                     Err(quarantined) => batch.quarantined.push(Quarantined { received_at: at, ..quarantined }),
                 }
             }
@@ -408,6 +411,23 @@ impl Writer {
         let named = event.identifiers.iter();
         let named = named.filter_map(|it| Some((kinds.get(it.kind.index())?.name.as_str(), &*it.value)));
         self.shared.suppression.covers(named, event.occurred_at)
+    }
+
+    /// The same of a message that nobody can govern: any text in it may be an identifier.
+    fn speaks_of_erased(&self, quarantined: &Quarantined) -> bool {
+        let suppression = &self.shared.suppression;
+        // A message without a time that can be read happened when it came.
+        let Some((occurred_at, texts)) = claims(&quarantined.payload) else { return false };
+        if !suppression.reaches(occurred_at) {
+            return false;
+        }
+        let kinds = self.program.identity.identifiers.iter().zip(0..);
+        let kinds: Vec<_> = kinds.map(|(kind, id)| (kind.name.as_str(), IdentifierKindId(id))).collect();
+        texts.iter().any(|text| {
+            let values = kinds.iter().filter_map(|(name, id)| Some((*name, self.governor.identifier(*id, text)?)));
+            let values: Vec<_> = values.collect();
+            suppression.covers(values.iter().map(|(name, it)| (*name, &*it.value)), occurred_at)
+        })
     }
 
     /// Governs a message again where that was done by another version of the project. Sources keep their names; one that

@@ -9,11 +9,11 @@ use parking_lot::RwLock;
 use sonder_activate::outbox::Outbox;
 use sonder_collect::{Collector, RejectionCount};
 use sonder_console::engine::{
-    ConsentChange, DeliveryFilter, DeliveryPage, DestinationStatus, Engine, Entry, Erasure, ExplainRequest,
-    IdentityDecision, Journey, JourneySummary, Lag, LogStatus, Member, Members, Memory, Person, Plan, PlanRequest,
-    Preview, PreviewRequest, QuarantineFilter, QuarantinePage, Query, Recovery, RejectionStatus, Reload, ReloadOutcome,
-    Replay, Replayed, Rows, SegmentSize, SegmentSizes, Sought, Stage, Status, TimelineCursor, Trouble, instant,
-    person_id,
+    ConsentChange, DeliveryFilter, DeliveryPage, DestinationStatus, Engine, Entry, ExplainRequest, IdentityDecision,
+    Journey, JourneySummary, Lag, LogStatus, Member, Members, Memory, Person, Plan, PlanRequest, Preview,
+    PreviewRequest, PrivacyRequest, QuarantineFilter, QuarantinePage, Query, Recovery, RejectionStatus, Reload,
+    ReloadOutcome, Replay, Replayed, RequestAction, RequestAsked, RequestNote, Rows, SegmentSize, SegmentSizes, Sought,
+    Stage, Status, TimelineCursor, Trouble, instant, person_id,
 };
 use sonder_core::effect::PersonId;
 use sonder_core::explain::Explanation;
@@ -263,12 +263,29 @@ impl Engine for Answers {
         self.record_decision(decision)
     }
 
-    fn erase(&self, id: PersonId) -> Result<Option<Erasure>, Trouble> {
-        self.erase_person(id)
+    fn open_request(&self, asked: &RequestAsked) -> Result<Option<PrivacyRequest>, Trouble> {
+        self.enter_request(asked)
     }
 
-    fn erasure(&self, id: &str) -> Result<Option<Erasure>, Trouble> {
-        self.find_erasure(id)
+    fn request(&self, id: &str) -> Result<Option<PrivacyRequest>, Trouble> {
+        self.find_request(id)
+    }
+
+    fn requests(&self, only_open: bool) -> Result<Vec<PrivacyRequest>, Trouble> {
+        self.list_requests(only_open)
+    }
+
+    fn step_request(
+        &self,
+        id: &str,
+        action: RequestAction,
+        note: &RequestNote,
+    ) -> Result<Option<PrivacyRequest>, Trouble> {
+        self.act_on_request(id, action, note)
+    }
+
+    fn bundle(&self, id: PersonId) -> Result<Option<serde_json::Value>, Trouble> {
+        self.bundle_of(id)
     }
 
     fn preview(&self, request: &PreviewRequest) -> Result<Preview, Trouble> {
@@ -324,6 +341,7 @@ impl Engine for Answers {
             lag: self.lag(),
             reload: reload(&gauges.reload()),
             destinations: self.destinations(),
+            privacy: self.open_requests(),
             memory: Memory { people: memory, resident: resident_bytes() },
         }
     }
@@ -331,6 +349,10 @@ impl Engine for Answers {
     fn metrics(&self) -> String {
         let people = self.shared.live.read().state.people_count();
         metrics::gauge!("sonder_people").set(people as f64);
+        let requests = self.open_requests();
+        metrics::gauge!("sonder_privacy_requests_open").set(requests.open as f64);
+        metrics::gauge!("sonder_privacy_requests_due_soon").set(requests.due_soon as f64);
+        metrics::gauge!("sonder_privacy_requests_overdue").set(requests.overdue as f64);
         self.metrics.render()
     }
 

@@ -3,6 +3,7 @@
 
 pub mod announce;
 mod answers;
+mod bundle;
 mod consent;
 mod explain;
 mod feed;
@@ -104,7 +105,7 @@ impl Server {
         native.recall(&program, &reader, clock::wall()).map_err(|error| Failure::engine(error.to_string()))?;
         let recovery = opened.shared.recovery;
         tracing::info!(people = recovery.people, refolded = recovery.records, took = ?recovery.took, "recovered");
-        let pipeline = Arc::new(Pipeline::start(opened, Some(plugins.transports()))?);
+        let pipeline = Arc::new(Pipeline::start(opened, Some(plugins.transports()), Some(host.clone()))?);
         let shared = Arc::clone(pipeline.shared());
         *shared.files.write() = Arc::new(Files { root: scan.root.clone(), sources: scan.sources.clone() });
         let collecting = CollectorConfig::new(shared.program.subscribe(), Arc::new(pipeline.entrance()));

@@ -9,6 +9,8 @@ use sonder_core::record::Event;
 use sonder_dsl::ir::{Program, SourceId};
 use sonder_dsl::model::SourceKind;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 /// A message that is about to be submitted.
 pub(super) struct Spoken {
@@ -68,6 +70,19 @@ impl Answers {
         Ok(id)
     }
 }
+
+impl Answers {
+    /// Waits until what is on the disk now is folded; not for ever.
+    pub(super) fn await_folded(&self) {
+        let (last, patience) = (self.store.last_seq().0, Instant::now() + FOLDED);
+        while self.shared.gauges.folded_seq.load(Ordering::Acquire) < last && Instant::now() < patience {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+/// How long the fold may be behind before an answer does not wait for it.
+const FOLDED: Duration = Duration::from_secs(2);
 
 /// What speaks for the API: the first source that is a server's, for those are trusted with all identifiers.
 fn source(program: &Program) -> Option<SourceId> {

@@ -7,6 +7,7 @@ use crate::StoreError;
 use crate::batch::LogRow;
 use crate::limits;
 use crate::node::{kind_name, node};
+use crate::pseudonym::Pseudonyms;
 use arrow::array::{ArrayRef, BooleanBuilder, StringBuilder, TimestampMicrosecondBuilder, UInt64Builder};
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use arrow::record_batch::RecordBatch;
@@ -19,13 +20,18 @@ use sonder_dsl::ir::Program;
 use std::sync::Arc;
 
 /// What identifiers said last. What a batch adds counts when the batch is written.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Answered {
+    pseudonyms: Pseudonyms,
     known: FxHashMap<u64, Said>,
     new: Vec<(u64, Said)>,
 }
 
 impl Answered {
+    pub fn new(pseudonyms: Pseudonyms) -> Self {
+        Self { pseudonyms, known: FxHashMap::default(), new: Vec::new() }
+    }
+
     /// The batch is written, or not.
     pub fn settle(&mut self, is_written: bool) {
         let new = std::mem::take(&mut self.new);
@@ -78,7 +84,8 @@ pub(super) fn links(
         if !is_news && !ledger::is_change(&row.message) {
             continue;
         }
-        for mut entry in ledger::entries(program, &row.message, row.record.seq.0, event.said, who) {
+        let subject = answered.pseudonyms.hash(who.0, who.1);
+        for mut entry in ledger::entries(program, &row.message, row.record.seq.0, event.said, &subject) {
             entry.number = head.0 + 1;
             let link = entry.after(head.1);
             *head = (link.entry.number, link.hash);

@@ -1,11 +1,12 @@
 //! Erasure: what somebody's identifiers are found in goes, and then the bytes go, too.
 //!
-//! It has two steps, for DuckDB leaves what it deletes in blocks that are free.
+//! It has steps, for DuckDB leaves what it deletes in blocks that are free.
 //!
 //! | step | what is done | state |
 //! |---|---|---|
 //! | [`Store::strike`] | one transaction: rows go, their messages leave empty places in the log | `struck` |
 //! | [`Store::rewrite`] | both files are copied without free blocks, and take the place of the old ones | `erased` |
+//! | the same once more | where destinations had not been told by then, what told them goes as well | `completed` |
 //!
 //! Between them the pipeline makes the state anew. INVARIANT: `struck` stands in the file, with what is still to be looked for,
 //! until the file without it takes its place: a crash at any moment leaves either the whole of it or a step to do again.
@@ -15,14 +16,16 @@ mod redact;
 mod rewrite;
 mod strike;
 mod suppression;
+mod tell;
 
 pub use suppression::Suppression;
+pub use tell::ToldErasure;
 
 use crate::database::{Role, identifier};
 use crate::{LoggedMessage, Store, StoreError};
 use duckdb::{Connection, params};
 use serde::{Deserialize, Serialize};
-use sonder_core::effect::PersonId;
+use sonder_core::effect::{Delivery, PersonId};
 use sonder_core::record::Seq;
 use sonder_dsl::time::Moment;
 use std::sync::atomic::Ordering;
@@ -34,12 +37,27 @@ pub(crate) const TABLES: &str = "
 CREATE TABLE IF NOT EXISTS erasures(
     id VARCHAR, requested_at TIMESTAMP, state VARCHAR, erased_at TIMESTAMP, messages UBIGINT, redacted UBIGINT,
     target VARCHAR);
-COMMENT ON TABLE erasures IS 'requests to erase somebody, and what came of them: struck, erased';
+ALTER TABLE erasures ADD COLUMN IF NOT EXISTS completed_at TIMESTAMP;
+COMMENT ON TABLE erasures IS 'requests to erase somebody, and what came of them: struck, erased, completed';
 COMMENT ON COLUMN erasures.target IS 'whom, as long as it is not done; empty then';
+
+CREATE TABLE IF NOT EXISTS erasure_deliveries(
+    erasure VARCHAR, destination VARCHAR, delivery UUID, state VARCHAR, attempts UINTEGER, detail VARCHAR,
+    ended_at TIMESTAMP);
+COMMENT ON TABLE erasure_deliveries IS 'destinations that are told of an erasure; without a state while that is under way';
 
 CREATE TABLE IF NOT EXISTS suppressions(hash VARCHAR, erased_at TIMESTAMP);
 COMMENT ON TABLE suppressions IS 'HMAC-SHA-256 of identifiers that were erased: what happened before is not taken in again';
 ";
+
+/// Somebody who was struck, and what destinations are to be told: by their names, for numbers are those of a program.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Struck {
+    /// The erasure.
+    pub erasure: Erasure,
+    /// For each destination that may have got something, what it is to be told.
+    pub deliveries: Vec<(String, Delivery)>,
+}
 
 /// Who is to be erased.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,8 +79,12 @@ pub struct Erasure {
     pub erased_at: Option<Moment>,
     /// Messages of theirs that went.
     pub messages: u64,
+    /// When all destinations had been told, and what told them was gone.
+    pub completed_at: Option<Moment>,
     /// Messages of others that named them.
     pub redacted: u64,
+    /// Whom it was told.
+    pub told: Vec<ToldErasure>,
     /// Whom, as long as it is not done.
     pub target: Option<Target>,
 }
@@ -79,36 +101,43 @@ impl Store {
         target: &Target,
         suppression: &Suppression,
         is_theirs: &mut dyn FnMut(&LoggedMessage) -> bool,
-    ) -> Result<Erasure, StoreError> {
+    ) -> Result<Struck, StoreError> {
         let tables: Vec<String> = self.catalog_tables();
         let mut erasure = Erasure {
             id: id.to_owned(),
             requested_at: at,
             erased_at: None,
+            completed_at: None,
             messages: 0,
             redacted: 0,
+            told: Vec::new(),
             target: Some(target.clone()),
         };
+        let mut deliveries = Vec::new();
         let note = serde_json::to_string(target)
             .map_err(|error| StoreError::Damaged(format!("an erasure cannot be noted: {error}")))?;
         self.with_counters(|connection| {
             connection.execute_batch("BEGIN TRANSACTION")?;
             let (messages, redacted) = strike::messages(connection, &tables, target, is_theirs)?;
             (erasure.messages, erasure.redacted) = (messages, redacted);
+            deliveries = tell::note(connection, (id, at), target)?;
             strike::decisions(connection, target, None)?;
+            strike::requests(connection, target)?;
             connection.execute(
-                "INSERT INTO erasures VALUES (?, make_timestamp(?), 'struck', NULL, ?, ?, ?)",
+                "INSERT INTO erasures(id, requested_at, state, messages, redacted, target)
+                 VALUES (?, make_timestamp(?), 'struck', ?, ?, ?)",
                 params![id, at.0, messages, redacted, note],
             )?;
             for (kind, value) in &target.identifiers {
                 let hash = suppression.hash(kind, value);
                 connection.execute("INSERT INTO suppressions VALUES (?, make_timestamp(?))", params![hash, at.0])?;
             }
+            erasure.told = tell::told(connection, id)?;
             connection.execute_batch("COMMIT")?;
             Ok(())
         })?;
         suppression.add(target, at);
-        Ok(erasure)
+        Ok(Struck { erasure, deliveries })
     }
 
     /// Removes what was decided about somebody up to a place in the log: what was under way while they were struck.
@@ -124,8 +153,24 @@ impl Store {
         })
     }
 
+    /// Notes what came of telling destinations of erasures where that has ended, and removes what told them. Gives the values
+    /// of the identifiers that are gone with it.
+    ///
+    /// # Errors
+    /// [`StoreError::Full`] when there is no room to note it.
+    pub fn settle_told(&self) -> Result<Vec<String>, StoreError> {
+        let mut gone = Vec::new();
+        self.with_counters(|connection| {
+            connection.execute_batch("BEGIN TRANSACTION")?;
+            gone = tell::settle(connection)?;
+            connection.execute_batch("COMMIT")?;
+            Ok(())
+        })?;
+        Ok(gone)
+    }
+
     /// Copies both files without what was deleted, and puts the copies in their place. The erasures of these ids are
-    /// done then. Appends and reads wait meanwhile; reads that take long are interrupted. There must be room for the copies.
+    /// done then, and completed where all destinations have been told. Appends and reads wait meanwhile; reads that take long are interrupted. There must be room for the copies.
     ///
     /// # Errors
     /// [`StoreError::Full`] when there is no room; the old files stay, and it can be tried again.
@@ -144,6 +189,14 @@ impl Store {
         self.database.run(Role::Reader, |connection| erasures(connection, "state = 'struck'"))
     }
 
+    /// Erasures whose bytes are gone but for what is still to be told to destinations.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn untold(&self) -> Result<Vec<Erasure>, StoreError> {
+        self.database.run(Role::Reader, |connection| erasures(connection, "state = 'erased' AND completed_at IS NULL"))
+    }
+
     /// An erasure by its id.
     ///
     /// # Errors
@@ -158,7 +211,7 @@ impl Store {
     /// # Errors
     /// When the key cannot be read, or made.
     pub fn suppression(&self) -> Result<Suppression, StoreError> {
-        self.database.run(Role::Reader, |connection| Suppression::load(connection, self.database.dir()))
+        self.database.run(Role::Reader, |connection| Suppression::load(connection, self.pseudonyms.clone()))
     }
 
     /// The next checkpoint of the fold replaces everybody whom the last one had.
@@ -174,7 +227,8 @@ impl Store {
 
 fn erasures(connection: &Connection, which: &str) -> Result<Vec<Erasure>, StoreError> {
     let sql = format!(
-        "SELECT id, epoch_us(requested_at), epoch_us(erased_at), messages, redacted, target FROM erasures
+        "SELECT id, epoch_us(requested_at), epoch_us(erased_at), messages, redacted, target, epoch_us(completed_at)
+         FROM erasures
          WHERE {which} ORDER BY requested_at, {}",
         identifier("id")
     );
@@ -188,10 +242,15 @@ fn erasures(connection: &Connection, which: &str) -> Result<Vec<Erasure>, StoreE
             id: row.get(0)?,
             requested_at: Moment(row.get(1)?),
             erased_at: row.get::<_, Option<i64>>(2)?.map(Moment),
+            completed_at: row.get::<_, Option<i64>>(6)?.map(Moment),
             messages: row.get(3)?,
             redacted: row.get(4)?,
+            told: Vec::new(),
             target: target.map_err(|error| StoreError::Damaged(format!("an erasure cannot be read: {error}")))?,
         });
+    }
+    for erasure in &mut erasures {
+        erasure.told = tell::told(connection, &erasure.id)?;
     }
     Ok(erasures)
 }

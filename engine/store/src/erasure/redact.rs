@@ -30,6 +30,13 @@ pub(super) fn redact(json: &mut Json, values: &[String]) {
     }
 }
 
+/// A text without the values.
+pub(super) fn redacted(text: &str, values: &[String]) -> String {
+    let mut json = Json::from(text);
+    redact(&mut json, values);
+    json.as_str().unwrap_or_default().to_owned()
+}
+
 fn is_one(json: &Json, values: &[String]) -> bool {
     match json {
         Json::String(text) => values.contains(&text.trim().to_lowercase()),

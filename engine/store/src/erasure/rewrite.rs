@@ -17,12 +17,26 @@ pub(super) fn files(dir: &Path, options: &StoreOptions, done: &[String], now: Mo
     let erasures = format!(
         "SELECT * REPLACE (CASE WHEN id IN ({done}) THEN 'erased' ELSE state END AS state,
              CASE WHEN id IN ({done}) THEN make_timestamp({}) ELSE erased_at END AS erased_at,
-             CASE WHEN id IN ({done}) THEN NULL ELSE target END AS target)",
-        now.0
+             CASE WHEN id IN ({done}) THEN NULL ELSE target END AS target,
+             CASE WHEN completed_at IS NULL AND (id IN ({done}) OR state = 'erased')
+                 AND id NOT IN (SELECT erasure FROM old.main.erasure_deliveries WHERE state IS NULL)
+                 THEN make_timestamp({}) ELSE completed_at END AS completed_at)",
+        now.0, now.0
     );
     for catalog in [STATE, LOG] {
         file(dir, catalog, options, &erasures)?;
     }
+    // Views and comments are not copied with the tables; nobody reads before they are there.
+    let connection = Connection::open_in_memory()?;
+    let path = |catalog: &str| quoted(&dir.join(format!("{catalog}.duckdb")).to_string_lossy());
+    connection.execute_batch(&format!(
+        "ATTACH {} AS {LOG} (ROW_GROUP_SIZE {ROW_GROUP}); ATTACH {} AS {STATE} (ROW_GROUP_SIZE {ROW_GROUP}); USE {LOG};",
+        path(LOG),
+        path(STATE)
+    ))?;
+    crate::schema::prepare(&connection, dir)?;
+    connection.execute_batch(&format!("CHECKPOINT {LOG}; CHECKPOINT {STATE};"))?;
+    drop(connection);
     // What was too large for memory may have been spilled here.
     let spilled = dir.join("tmp");
     if spilled.exists() {

@@ -74,18 +74,30 @@ pub(super) fn messages(
     Ok((theirs.len() as u64, others.len() as u64))
 }
 
-/// Removes changes of somebody, and deliveries about them with their outcomes; up to a place in the log, where one is given.
+/// Takes somebody out of what was asked about them.
+pub(super) fn requests(connection: &Connection, target: &Target) -> Result<(), StoreError> {
+    let values = values(target);
+    let named = |column: &str| {
+        // `kind:value`, so that short identifiers are found as a whole, too.
+        let whole = target.identifiers.iter().map(|(kind, value)| quoted(&format!("{kind}:{value}").to_lowercase()));
+        let whole = whole.chain(["NULL".to_owned()]).collect::<Vec<_>>().join(", ");
+        let mentioned = mentions(column, values.iter().map(String::as_str));
+        format!("({mentioned} OR coalesce(lower({column}) IN ({whole}), false))")
+    };
+    crate::privacy::strike(connection, &people(target), &named)
+}
+
+/// Removes changes of somebody, and deliveries about them with their outcomes, but for those that tell of an erasure; up to a place in the log, where one is given.
 pub(super) fn decisions(connection: &Connection, target: &Target, up_to: Option<Seq>) -> Result<(), StoreError> {
-    let people: Vec<String> = target.people.iter().map(|id| format!("'{:032x}'::UUID", id.0)).collect();
-    let people = if people.is_empty() { "NULL".to_owned() } else { people.join(", ") };
+    let people = people(target);
     let before = up_to.map_or_else(|| "true".to_owned(), |seq| format!("as_of_seq <= {}", seq.0));
     let values = values(target);
     let named = |column: &str| mentions(column, values.iter().map(String::as_str));
     connection.execute_batch(&format!(
         "DELETE FROM changes WHERE {before} AND (person IN ({people}) OR {in_value});
          DELETE FROM delivery_outcomes WHERE delivery IN (
-             SELECT id FROM deliveries WHERE {before} AND (person IN ({people}) OR {in_names} OR {in_payload}));
-         DELETE FROM deliveries WHERE {before} AND (person IN ({people}) OR {in_names} OR {in_payload});
+             SELECT id FROM deliveries WHERE {before} AND kind <> 'erase' AND (person IN ({people}) OR {in_names} OR {in_payload}));
+         DELETE FROM deliveries WHERE {before} AND kind <> 'erase' AND (person IN ({people}) OR {in_names} OR {in_payload});
          UPDATE delivery_outcomes SET detail = NULL WHERE {in_detail};",
         in_value = named("\"value\""),
         in_names = named("identifiers"),
@@ -93,6 +105,12 @@ pub(super) fn decisions(connection: &Connection, target: &Target, up_to: Option<
         in_detail = named("detail"),
     ))?;
     Ok(())
+}
+
+/// All ids that somebody goes by, as a list of SQL.
+pub(super) fn people(target: &Target) -> String {
+    let people: Vec<String> = target.people.iter().map(|id| format!("'{:032x}'::UUID", id.0)).collect();
+    if people.is_empty() { "NULL".to_owned() } else { people.join(", ") }
 }
 
 /// Takes values out of the texts of a table's columns.

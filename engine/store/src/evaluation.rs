@@ -7,12 +7,14 @@ use crate::StoreError;
 use crate::sql::cell;
 use duckdb::{Connection, ToSql};
 use rust_decimal::Decimal;
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
+use sonder_core::consent::{Answers, Purposes, Statement, only};
 use sonder_core::eval::History;
 use sonder_core::funnel::FunnelGroup;
 use sonder_dsl::ir::sql::{Clock, Dialect, DuckDb, lower, lower_funnel};
 use sonder_dsl::ir::{EventId, Funnel, Program, PurposeId, RuleId, RuleKind, Type, Value};
 use sonder_dsl::time::{Duration, Moment};
+use std::collections::BTreeMap;
 
 /// A history in tables.
 pub struct SqlEvaluation<'p> {
@@ -118,11 +120,23 @@ impl<'p> SqlEvaluation<'p> {
             "CREATE TABLE said (person BIGINT, seq BIGINT, micros BIGINT, purpose VARCHAR, granted VARCHAR)",
         )?;
         let mut rows = self.connection.appender("said")?;
+        // Each as it counted: while a no binds, a yes that comes is none.
+        let mut statements: BTreeMap<usize, Vec<Statement>> = BTreeMap::new();
         for it in history.events.iter().filter(|it| !it.event.said.is_nothing()) {
-            let key = [it.person as i64, it.seq.0 as i64, it.event.occurred_at.0];
-            for (purpose, id) in self.program.consent.purposes.iter().zip(0..) {
-                if let Some(granted) = it.event.said.to(PurposeId(id)) {
-                    append(&mut rows, &key, [Some(purpose.name.clone()), Some(granted.to_string())].into_iter())?;
+            let (at, said) = (it.event.occurred_at, it.event.said);
+            statements.entry(it.person).or_default().push(Statement { at, seq: it.seq, said });
+        }
+        for (person, statements) in statements {
+            let answers: Answers = statements.iter().copied().collect();
+            let unasked = history.people.get(person).map_or(0, |it| self.unasked(&it.profile));
+            for statement in statements {
+                let key = [person as i64, statement.seq.0 as i64, statement.at.0];
+                let counted = answers.as_of(statement.at, statement.seq);
+                for (purpose, id) in self.program.consent.purposes.iter().zip(0..).map(|(it, id)| (it, PurposeId(id))) {
+                    if statement.said.to(id).is_some() {
+                        let granted = counted.to(id).unwrap_or(unasked & only(id) != 0);
+                        append(&mut rows, &key, [Some(purpose.name.clone()), Some(granted.to_string())].into_iter())?;
+                    }
                 }
             }
         }
@@ -134,6 +148,13 @@ impl<'p> SqlEvaluation<'p> {
              DROP TABLE said;",
         )?;
         Ok(())
+    }
+
+    /// What somebody allows who said nothing, by where they live.
+    fn unasked(&self, profile: &Map<String, Json>) -> Purposes {
+        let residence = self.program.consent.residence.iter().filter_map(|id| self.program.profile.get(id.index()));
+        let place = residence.filter_map(|it| profile.get(&it.name)).next();
+        self.program.consent.terms(place.and_then(Json::as_str)).unasked
     }
 
     fn events(&self, event: EventId, history: &History) -> Result<(), StoreError> {

@@ -18,12 +18,12 @@ from engine import CACHE, REPOSITORY, Engine
 KINDS = [
     ("webhook", "hooks.example", "{signing_key: bench-secret-1}", "{url: 'https://hooks.example/%d'}"),
     ("email", "api.postmarkapp.com", "{api_key: bench-secret-1}", "{service: postmark, from: shop@shop.example}"),
-    ("chat", "hooks.slack.com", "{key: bench-secret-1}", "{url: 'https://hooks.slack.com/services/%d'}"),
+    ("chat", "hooks.slack.com", "{key: bench-secret-1}", "{url: 'https://hooks.slack.com/services/T%d/{{secret:key}}'}"),
     ("support", "shop.zendesk.com", "{authorization: bench-secret-1}", "{subdomain: shop}"),
     ("crm", "api.hubapi.com", "{access_token: bench-secret-1}", "{}"),
     ("push", "push.example", "{vapid_private_key: bench-secret-1}", "{web: {subject: 'mailto:ops@shop.example'}}"),
-    ("ga4", "www.google-analytics.com", "{api_secret: bench-secret-1}", "{measurement_id: G-ABC123}"),
-    ("meta-audiences", "graph.facebook.com", "{access_token: bench-secret-1}", "{audiences: {}, customer_consent: true}"),
+    ("ga4", "www.google-analytics.com", "{api_secret: bench-secret-1}", "{measurement_id: G-ABC123, client_id: anonymous_id}"),
+    ("meta-audiences", "graph.facebook.com", "{access_token: bench-secret-1}", "{audiences: {vip: '1'}, customer_consent: true}"),
 ]
 
 
@@ -49,6 +49,7 @@ def measure(folder, seconds):
         cold = engine.start()
         engine.halt()
         warm = engine.start()
+        starting = cpu(engine.process.pid)
         time.sleep(1)
         before = cpu(engine.process.pid)
         time.sleep(seconds)
@@ -57,7 +58,7 @@ def measure(folder, seconds):
         memory = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))
     finally:
         engine.stop()
-    return cold, warm, share, memory / 1024
+    return cold, warm, starting, share, memory / 1024
 
 
 def main():
@@ -68,9 +69,9 @@ def main():
     CACHE.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="bench-", dir=CACHE) as work:
         for count in [0, options.destinations]:
-            cold, warm, share, memory = measure(project(Path(work) / f"p{count}", count), options.seconds)
+            cold, warm, starting, share, memory = measure(project(Path(work) / f"p{count}", count), options.seconds)
             print(
-                f"{count:>3} destinations: start {cold:.2f} s, with compiled code {warm:.2f} s; "
+                f"{count:>3} destinations: start {cold:.2f} s, with compiled code {warm:.2f} s ({starting:.2f} s of CPU); "
                 f"idle {share * 100:.2f} % of a core, {memory:.0f} MiB"
             )
 

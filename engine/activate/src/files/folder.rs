@@ -168,7 +168,7 @@ impl Folder {
     /// Adds what is not there yet; says whether that was anything.
     fn append(&self, name: &str, day: &mut Day, items: &[&Item]) -> io::Result<bool> {
         let mut lines = Vec::new();
-        let mut ids = Vec::with_capacity(items.len());
+        let mut ids = FxHashSet::default();
         let mut latest = Moment::MIN;
         for item in items {
             let delivery = &item.delivery;
@@ -177,10 +177,13 @@ impl Folder {
                 || self.is_in_earlier(&mut day.earlier, delivery.id.0, delivery.at)?;
             if !written {
                 lines.append(&mut line(item));
-                ids.push(delivery.id.0);
+                ids.insert(delivery.id.0);
                 latest = latest.max(delivery.at);
             }
         }
+        // What a crash left is sent again at first; then what it was compared with is in the way.
+        let oldest = items.iter().map(|item| item.delivery.at).min().map(stamp);
+        day.earlier.iter_mut().filter(|file| Some(&file.stamp) < oldest.as_ref()).for_each(|file| file.ids = None);
         if ids.is_empty() {
             return Ok(false);
         }

@@ -57,7 +57,7 @@ impl Journal {
 
     /// Adds lines, which are on the disk when this returns. After an error it is of no use: it is opened again, which finds
     /// out what is there.
-    pub fn append(&mut self, lines: &[u8], ids: &[u128], latest: Moment) -> io::Result<()> {
+    pub fn append(&mut self, lines: &[u8], ids: &FxHashSet<u128>, latest: Moment) -> io::Result<()> {
         self.file.write_all(lines)?;
         self.file.sync_data()?;
         self.ids.extend(ids);

@@ -43,7 +43,7 @@ struct Open {
 /// What is known of a day.
 struct Day {
     journal: Option<Journal>,
-    // Files from before this engine: what it sends again may be in one that was finished after the item was decided.
+    // By stamp. What is sent again may be in a file that was finished after the item was decided.
     earlier: Vec<Earlier>,
 }
 
@@ -162,6 +162,7 @@ impl Folder {
             let stamp = stamp_of(&path);
             earlier.push(Earlier { stamp, path, ids: None });
         }
+        earlier.sort_by(|a, b| a.stamp.cmp(&b.stamp));
         Ok(Day { journal: None, earlier })
     }
 
@@ -205,7 +206,7 @@ impl Folder {
     /// An item can only be in files that were finished after it was decided.
     fn is_in_earlier(&self, earlier: &mut [Earlier], wanted: u128, at: Moment) -> io::Result<bool> {
         let since = stamp(at);
-        for file in earlier.iter_mut().filter(|file| file.stamp >= since) {
+        for file in earlier.iter_mut().rev().take_while(|file| file.stamp >= since) {
             let ids = match &file.ids {
                 Some(ids) => ids,
                 None => file.ids.insert(self.ids(&file.path, &file.stamp)?),
@@ -241,7 +242,10 @@ impl Folder {
         while taken(until) {
             until = until.plus(Duration(1));
         }
-        fs::rename(self.journal(name), place.join(format!("{name}.{}.sealed", stamp(until))))?;
+        let (stamp, path) = (stamp(until), place.join(format!("{name}.{}.sealed", stamp(until))));
+        fs::rename(self.journal(name), &path)?;
+        day.earlier.push(Earlier { stamp, path, ids: Some(journal.into_ids()) });
+        day.earlier.sort_by(|a, b| a.stamp.cmp(&b.stamp));
         sync(&place)
     }
 

@@ -40,6 +40,11 @@ impl Journal {
         Ok(journal)
     }
 
+    /// The ids of all its lines.
+    pub fn into_ids(self) -> FxHashSet<u128> {
+        self.ids
+    }
+
     /// Whether it has a line of that id.
     pub fn has(&self, id: u128) -> bool {
         self.ids.contains(&id)

@@ -479,6 +479,9 @@ mod tests {
     }
 
     proptest! {
+        // Each case waits for the disk dozens of times.
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
         /// Whatever is sent again after crashes, in whatever batches, over two days.
         #[test]
         fn an_item_is_one_row_whatever_crashes(acts in proptest::collection::vec(act(), 1..24)) {

@@ -13,7 +13,7 @@ use sonder_activate::outbox::{Item, Outbox, OutboxConfig, Policy, Transport};
 use sonder_activate::outcome::{Backlog, BoxFuture, Outcome, OutcomeLog, StoreUnavailable};
 use sonder_core::effect::{Cause, Delivery, EffectId, ItemKind, PersonId};
 use sonder_core::record::Seq;
-use sonder_dsl::ir::{DestinationId, RuleId};
+use sonder_dsl::ir::DestinationId;
 use sonder_dsl::model::{Destination, Secret, WriteKey};
 use sonder_dsl::time::{Duration as Span, Moment};
 use std::error::Error;
@@ -187,7 +187,7 @@ fn destination(plugin: &str, address: &str, secret: &str, config: serde_json::Va
         secrets: vec![Secret { name: secret.to_owned(), value: WriteKey::Literal("a-secret-of-the-bench".to_owned()) }],
         config,
         purposes: Vec::new(),
-        segments: vec![RuleId(0)],
+        segments: Vec::new(),
         profile_traits: Vec::new(),
         computed_traits: Vec::new(),
         events: Vec::new(),

@@ -28,6 +28,15 @@ mod turn;
 pub use openapi::document;
 pub use router::router;
 
+/// Lets a request through to a route that stands beside those of the API, by the same rules; else the answer to it.
+///
+/// # Errors
+/// The refusal.
+#[expect(clippy::result_large_err, reason = "it is sent at once")]
+pub fn permit(api: &Api, scope: keys::Scope, headers: &axum::http::HeaderMap) -> Result<(), axum::response::Response> {
+    access::check(api, scope, headers).map_err(axum::response::IntoResponse::into_response)
+}
+
 use engine::Engine;
 use keys::KeyRing;
 use std::sync::Arc;

@@ -49,3 +49,7 @@ pub const KEYS: usize = 1_000;
 pub const KEY_NAME_CHARS: usize = 100;
 /// Characters of what proves a change of consent.
 pub const PROOF_CHARS: usize = 4_000;
+/// Messages of quarantine that one request replays.
+pub const REPLAY_MOST: usize = 10_000;
+/// Ids that one such request names.
+pub const REPLAY_IDS: usize = 1_000;

@@ -35,6 +35,9 @@ async fn every_answer_fits_its_schema() {
         ("/api/v1/people/{who}", "/api/v1/people/user_id:bob?fields=traits"),
         ("/api/v1/people/{who}", "/api/v1/people/user_id:carl"),
         ("/api/v1/people/{who}", "/api/v1/people/carl"),
+        ("/api/v1/people/{who}", "/api/v1/people/user_id:ann?at=2026-03-01T13:00:00Z"),
+        ("/api/v1/people/{who}", "/api/v1/people/user_id:ann?at=2020-03-01T13:00:00Z"),
+        ("/api/v1/people/{who}", "/api/v1/people/user_id:ann?at=noon"),
         ("/api/v1/people/{who}/timeline", "/api/v1/people/user_id:ann/timeline?limit=3"),
         ("/api/v1/people/{who}/timeline", "/api/v1/people/user_id:ann/timeline"),
         ("/api/v1/people/{who}/timeline", "/api/v1/people/user_id:ann/timeline?limit=x"),
@@ -74,7 +77,13 @@ async fn every_answer_fits_its_schema() {
         let answer = fixture.get(address).await;
         assert_fits(&document, path, "get", answer.status.as_u16(), &answer.json());
     }
-    for body in [json!({"sql": "select 1"}), json!({"sql": "select 1", "limit": 1}), json!({"sql": 1})] {
+    for body in [
+        json!({"sql": "select 1"}),
+        json!({"sql": "select 1", "limit": 1}),
+        json!({"sql": "select 1", "at": "2026-03-01T12:00:00Z"}),
+        json!({"sql": "select 1", "at": "noon"}),
+        json!({"sql": 1}),
+    ] {
         let answer = fixture.post("/api/v1/query", &body).await;
         assert_fits(&document, "/api/v1/query", "post", answer.status.as_u16(), &answer.json());
     }
@@ -104,6 +113,18 @@ async fn every_answer_fits_its_schema() {
         let template = "/api/v1/privacy/requests/{id}/steps";
         assert_fits(&document, template, "post", answer.status.as_u16(), &answer.json());
     }
+    for body in [
+        json!({}),
+        json!({"ids": [7], "patch": {"rename": {"/properties/sku": "/properties/product_id"}}, "dry_run": true}),
+        json!({"patch": {"cast": {"/properties/price": "money"}}}),
+        json!({"limit": 0}),
+        json!({"limit": 10_001}),
+        json!({"ids": (0..=1_000).collect::<Vec<_>>()}),
+        json!({"reason": "x".repeat(201)}),
+    ] {
+        let answer = fixture.post("/api/v1/quarantine/replay", &body).await;
+        assert_fits(&document, "/api/v1/quarantine/replay", "post", answer.status.as_u16(), &answer.json());
+    }
     for source in ["segment keener { when did(product_viewed) }", "oops", ""] {
         let answer = fixture.post("/api/v1/preview", &json!({ "source": source })).await;
         assert_fits(&document, "/api/v1/preview", "post", answer.status.as_u16(), &answer.json());
@@ -118,6 +139,15 @@ async fn every_answer_fits_its_schema() {
         let answer = fixture.post("/api/v1/plan", &json!({ "files": files })).await;
         assert_fits(&document, "/api/v1/plan", "post", answer.status.as_u16(), &answer.json());
         assert_ne!(answer.status, 413, "a project may be larger than other bodies");
+    }
+    for body in [
+        json!({"files": {"sonder.yaml": "name: x\n"}, "base": "0123456789abcdef"}),
+        json!({"files": {"sonder.yaml": "name: x\n"}, "base": "0123456789abcdef", "silent": true}),
+        json!({"files": {}, "base": "0123456789abcdef"}),
+        json!({"files": {"sonder.yaml": ""}}),
+    ] {
+        let answer = fixture.post("/api/v1/apply", &body).await;
+        assert_fits(&document, "/api/v1/apply", "post", answer.status.as_u16(), &answer.json());
     }
     for body in [
         json!({"purposes": {"marketing": true}, "method": "call centre", "notice": null}),

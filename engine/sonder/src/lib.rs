@@ -7,15 +7,19 @@
 //! - [`server`] puts collection, the API and the pipeline behind one listener;
 //! - [`import`] brings files in by the same road, faster;
 //! - [`testkit`] plays scenarios through the same code, with no server;
+//! - [`codegen`] makes clients of a project's schemas, [`proposal`] makes schemas of samples and of other products', [`backup`] keeps and checks its data;
 //! - [`observe`] shows what goes on: logs, metrics, status;
 //! - [`cli`] is the thin front: one file a command.
 //!
 //! Everything that decides is in the crates below; this one owns threads, files, clocks and signals.
 
+pub mod backup;
 pub mod cli;
+pub mod codegen;
 pub mod import;
 pub mod observe;
 pub mod pipeline;
 pub mod project;
+pub mod proposal;
 pub mod server;
 pub mod testkit;

@@ -14,6 +14,8 @@ pub struct LogBatch {
     pub rows: Vec<LogRow>,
     /// Messages that were kept aside.
     pub quarantined: Vec<Quarantined>,
+    /// Messages that were kept aside before, and what became of them.
+    pub resolved: Vec<Resolved>,
     /// Facts about people that came true, in order.
     pub changes: Vec<RecordedChange>,
     /// Deliveries that were decided, in order.
@@ -37,6 +39,40 @@ pub struct Succession {
     pub changes: Vec<RecordedChange>,
     /// What destinations are told of the difference.
     pub deliveries: Vec<RecordedDelivery>,
+}
+
+/// What became of a message that was kept aside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Resolved {
+    /// Its id in quarantine.
+    pub id: u64,
+    /// When.
+    pub at: Moment,
+    /// What.
+    pub resolution: Resolution,
+}
+
+/// What can become of a message that was kept aside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Resolution {
+    /// It is in the log.
+    Replayed,
+    /// The log has a message with its id.
+    Duplicate,
+    /// It tells what somebody did before they were erased.
+    Erased,
+}
+
+impl Resolution {
+    /// As stored and shown.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Replayed => "replayed",
+            Self::Duplicate => "duplicate",
+            Self::Erased => "erased",
+        }
+    }
 }
 
 /// The place at which another version of the project took over: whatever is decided up to it stays as it was decided.
@@ -152,6 +188,7 @@ impl LogBatch {
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
             && self.quarantined.is_empty()
+            && self.resolved.is_empty()
             && self.changes.is_empty()
             && self.deliveries.is_empty()
             && self.recalls.is_empty()

@@ -9,7 +9,7 @@
 use crate::append::{append, effects};
 use crate::database::{Role, STATE, says};
 use crate::recovery::uuid;
-use crate::{Store, StoreError, limits};
+use crate::{Reader, Store, StoreError, limits};
 use arrow::array::{
     Array, ArrayRef, AsArray, BinaryBuilder, BooleanBuilder, ListBuilder, StringBuilder, StructBuilder,
     TimestampMicrosecondBuilder, UInt64Builder,
@@ -116,6 +116,46 @@ impl SavedCheckpoint {
             fingerprint: Fingerprint(row.get(3)?),
             people: row.get(4)?,
         }))
+    }
+}
+
+impl LoadedCheckpoint {
+    fn last(connection: &Connection) -> Result<Option<Self>, StoreError> {
+        let Some(saved) = SavedCheckpoint::last(connection)? else { return Ok(None) };
+        let (meta, pending): (Vec<u8>, String) = connection.query_row(
+            "SELECT meta, pending FROM state.checkpoints WHERE version = ?",
+            params![saved.version],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
+        let pending = serde_json::from_str(&pending)
+            .map_err(|error| StoreError::Damaged(format!("the pending deliveries cannot be read: {error}")))?;
+        Ok(Some(Self { saved, meta, pending }))
+    }
+}
+
+impl Reader {
+    /// The last checkpoint without its people, or `None` where there is none.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] when it cannot be read.
+    pub fn checkpoint(&self) -> Result<Option<LoadedCheckpoint>, StoreError> {
+        self.read(LoadedCheckpoint::last)
+    }
+
+    /// Hands every person of the last checkpoint to `visit`, with their state, a chunk of some thousand at a time.
+    ///
+    /// # Errors
+    /// Whatever the database may say.
+    pub fn each_person(&self, mut visit: impl FnMut(Vec<(PersonId, Vec<u8>)>)) -> Result<(), StoreError> {
+        self.read(|connection| people(connection, "", &mut visit))
+    }
+
+    /// Whether another version of the project ever took over while an engine ran.
+    ///
+    /// # Errors
+    /// Whatever the database may say.
+    pub fn has_takeovers(&self) -> Result<bool, StoreError> {
+        self.read(|connection| Ok(connection.query_row("SELECT count(*) > 0 FROM takeovers", [], |row| row.get(0))?))
     }
 }
 
@@ -257,6 +297,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Full`] when there is no room for it; nothing is lost.
     pub fn checkpoint_state_wal(&self) -> Result<bool, StoreError> {
+        let Some(_moving) = self.still.try_write() else { return Ok(false) };
         let Some(_keeper) = self.keeper.try_lock() else { return Ok(false) };
         self.database.run(Role::Keeper, |connection| match connection.execute_batch("CHECKPOINT state") {
             Ok(()) => Ok(true),
@@ -270,17 +311,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Damaged`] when it cannot be read.
     pub fn load_checkpoint(&self) -> Result<Option<LoadedCheckpoint>, StoreError> {
-        self.database.run(Role::Reader, |connection| {
-            let Some(saved) = SavedCheckpoint::last(connection)? else { return Ok(None) };
-            let (meta, pending): (Vec<u8>, String) = connection.query_row(
-                "SELECT meta, pending FROM state.checkpoints WHERE version = ?",
-                params![saved.version],
-                |row| Ok((row.get(0)?, row.get(1)?)),
-            )?;
-            let pending = serde_json::from_str(&pending)
-                .map_err(|error| StoreError::Damaged(format!("the pending deliveries cannot be read: {error}")))?;
-            Ok(Some(LoadedCheckpoint { saved, meta, pending }))
-        })
+        self.database.run(Role::Reader, LoadedCheckpoint::last)
     }
 
     /// Hands every person of the last checkpoint to `visit`, with their state, a chunk of some thousand at a time.
@@ -422,7 +453,7 @@ fn state_columns(
     ])
 }
 
-fn people_columns(
+pub(crate) fn people_columns(
     people: &[(PersonId, Option<Vec<u8>>)],
     rows: &[PersonRow],
     version: u64,

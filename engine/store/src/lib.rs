@@ -25,6 +25,7 @@
 //! - SQL of users reaches no file, no network and no setting, and changes nothing.
 
 mod append;
+mod backup;
 mod batch;
 mod checkpoint;
 pub mod columns;
@@ -33,6 +34,7 @@ pub mod dedup;
 mod erasure;
 mod error;
 pub mod evaluation;
+mod examination;
 pub mod files;
 pub mod limits;
 mod lock;
@@ -48,21 +50,23 @@ mod sql;
 mod store;
 mod typed;
 
+pub use backup::Snapshot;
 pub use batch::{
-    DeliveryOutcome, LogBatch, LogRow, OutcomeState, RecordedChange, RecordedDelivery, RecordedRecall, Succession,
-    Takeover,
+    DeliveryOutcome, LogBatch, LogRow, OutcomeState, RecordedChange, RecordedDelivery, RecordedRecall, Resolution,
+    Resolved, Succession, Takeover,
 };
 pub use checkpoint::{LoadedCheckpoint, PersonRow, SavedCheckpoint, Saving, StateCheckpoint};
 pub use dedup::DedupSet;
 pub use erasure::{ERASED, Erasure, Struck, Suppression, Target, ToldErasure};
 pub use error::StoreError;
+pub use examination::Finding;
 pub use options::StoreOptions;
 pub use privacy::{Request, RequestChange, RequestState, RequestStep};
 pub use pseudonym::Pseudonyms;
 pub use reader::{
     BranchFigures, DeliveryFilter, DeliveryPage, Happening, JourneyFigures, LoggedMessage, QuarantineFilter,
-    QuarantinePage, QuarantinedMessage, Reader, Reopened, Stats, StepFigures, StoredDelivery, TimelineEntry,
-    TimelinePlace, Whose,
+    QuarantineGroup, QuarantinePage, QuarantinedMessage, Reader, Reopened, Stats, StepFigures, StoredDelivery,
+    TimelineEntry, TimelinePlace, Whose,
 };
 pub use recovery::Recovered;
 pub use sql::{Answer, Column, Query};

@@ -28,6 +28,8 @@ pub const MAX_DEDUP_IDS: usize = 32_000_000;
 pub const MAX_LOG_ROWS: usize = 65_536;
 /// Entries of one page of a timeline, of quarantine, of deliveries, of members.
 pub const MAX_PAGE: usize = 10_000;
+/// Groups of what was kept aside that are told of.
+pub const MAX_GROUPS: usize = 200;
 /// Rows that a user's statement returns at the most.
 pub const MAX_QUERY_ROWS: usize = 1_000_000;
 /// Bytes that the values of a user's answer take at the most.

@@ -38,6 +38,13 @@ impl Pseudonyms {
         Self { key: [7; 32] }
     }
 
+    /// Whether another directory has the same key.
+    pub(crate) fn has_key_of(&self, dir: &Path) -> Result<bool, StoreError> {
+        let path = dir.join(KEY_FILE);
+        let other = fs::read(&path).map_err(|error| StoreError::Io { action: "read", path, error })?;
+        Ok(other == self.key)
+    }
+
     /// The pseudonym of an identifier.
     #[must_use]
     pub fn hash(&self, kind: &str, value: &str) -> String {

@@ -7,7 +7,7 @@ use duckdb::Connection;
 use std::path::Path;
 
 /// The format that this version writes. Raised when a table's meaning changes; older ones are then migrated here.
-pub(crate) const FORMAT: u32 = 2;
+pub(crate) const FORMAT: u32 = 3;
 
 const TABLES: &str = "
 CREATE TABLE IF NOT EXISTS sonder_format(version UINTEGER NOT NULL);
@@ -25,8 +25,10 @@ COMMENT ON TABLE log_identifiers IS 'hashes of the identifiers of each message';
 
 CREATE TABLE IF NOT EXISTS quarantine(
     id UBIGINT, received_at TIMESTAMP, source VARCHAR, message_id VARCHAR, name VARCHAR, codes VARCHAR[],
-    reasons VARCHAR, payload VARCHAR, resolved_at TIMESTAMP);
+    reasons VARCHAR, payload VARCHAR, resolved_at TIMESTAMP, resolution VARCHAR, occurred_at TIMESTAMP,
+    historical BOOLEAN);
 COMMENT ON TABLE quarantine IS 'messages that were kept aside, and why';
+COMMENT ON COLUMN quarantine.resolution IS 'what became of it: replayed, duplicate, erased; empty while it is kept aside';
 
 CREATE TABLE IF NOT EXISTS changes(
     id UBIGINT, as_of_seq UBIGINT, changed_at TIMESTAMP, person UUID, kind VARCHAR, name VARCHAR, value VARCHAR,
@@ -68,14 +70,14 @@ CREATE VIEW IF NOT EXISTS identifiers AS
     SELECT i.kind, i.\"value\", person FROM (SELECT person, unnest(identifiers) AS i FROM people);
 CREATE VIEW IF NOT EXISTS memberships AS
     SELECT s.segment, person, s.since FROM (SELECT person, unnest(segments) AS s FROM people);
-CREATE VIEW IF NOT EXISTS delivery_states AS
-    SELECT d.*, coalesce(o.state, 'pending') AS state, coalesce(o.attempt, 0) AS attempts, o.ended_at, o.status, o.detail
+";
+
+/// Deliveries with their last outcome.
+pub(crate) const DELIVERY_STATES: &str = "SELECT d.*, coalesce(o.state, 'pending') AS state, coalesce(o.attempt, 0) AS attempts, o.ended_at, o.status, o.detail
     FROM deliveries d LEFT JOIN (
         SELECT delivery, arg_max(state, (ended_at, attempt)) AS state, max(attempt) AS attempt, max(ended_at) AS ended_at,
             arg_max(status, (ended_at, attempt)) AS status, arg_max(detail, (ended_at, attempt)) AS detail
-        FROM delivery_outcomes GROUP BY delivery) o ON o.delivery = d.id;
-COMMENT ON VIEW delivery_states IS 'deliveries with their last outcome';
-";
+        FROM delivery_outcomes GROUP BY delivery) o ON o.delivery = d.id";
 
 /// In the file of people's state.
 const STATE_TABLES: &str = "
@@ -101,17 +103,36 @@ DROP TABLE IF EXISTS checkpoints; DROP TABLE IF EXISTS state_people; DROP TABLE 
 UPDATE sonder_format SET version = 2;
 ";
 
+/// Format 2 did not know what became of what was kept aside.
+const FROM_2: &str = "
+ALTER TABLE quarantine ADD COLUMN IF NOT EXISTS resolution VARCHAR;
+ALTER TABLE quarantine ADD COLUMN IF NOT EXISTS occurred_at TIMESTAMP;
+ALTER TABLE quarantine ADD COLUMN IF NOT EXISTS historical BOOLEAN;
+UPDATE sonder_format SET version = 3;
+";
+
 /// Makes what is missing; refuses what a newer version wrote.
 pub(crate) fn prepare(connection: &Connection, dir: &Path) -> Result<(), StoreError> {
     let found = check_format(connection, dir)?;
     transaction(connection, &[STATE_TABLES])?;
-    if found == Some(1) {
-        tracing::info!("the data has the format of an older version of sonder; it gets the present one");
-        transaction(connection, &[COPY_FROM_1])?;
-        transaction(connection, &[LEAVE_1])?;
+    if let Some(found) = found.filter(|found| *found < FORMAT) {
+        tracing::info!(
+            found,
+            present = FORMAT,
+            "the data has the format of an older version of sonder; it gets the present one"
+        );
+        if found == 1 {
+            transaction(connection, &[COPY_FROM_1])?;
+            transaction(connection, &[LEAVE_1])?;
+        }
+        transaction(connection, &[FROM_2])?;
     }
     let format = format!("INSERT INTO sonder_format SELECT {FORMAT} WHERE NOT EXISTS (FROM sonder_format)");
-    transaction(connection, &[TABLES, typed::TABLES, erasure::TABLES, privacy::TABLES, &format])
+    let states = format!(
+        "CREATE VIEW IF NOT EXISTS delivery_states AS {DELIVERY_STATES};
+         COMMENT ON VIEW delivery_states IS 'deliveries with their last outcome';"
+    );
+    transaction(connection, &[TABLES, &states, typed::TABLES, erasure::TABLES, privacy::TABLES, &format])
 }
 
 fn transaction(connection: &Connection, statements: &[&str]) -> Result<(), StoreError> {

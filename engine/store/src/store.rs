@@ -10,7 +10,7 @@ use crate::recovery::Recovered;
 use crate::typed::{Catalog, Layout};
 use crate::{StoreError, StoreOptions, limits, schema};
 use duckdb::{Connection, params};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use sonder_core::record::Seq;
 use sonder_dsl::ir::Program;
 use std::path::Path;
@@ -30,6 +30,8 @@ pub struct Store {
     pub(crate) pseudonyms: Pseudonyms,
     /// Whether the next checkpoint replaces everybody whom the last one had.
     pub(crate) forgets: AtomicBool,
+    /// Held shared by whoever copies the files, which then say what they said.
+    pub(crate) still: RwLock<()>,
     // Released after the database is closed: fields are dropped in this order.
     _lock: DirectoryLock,
 }
@@ -113,6 +115,7 @@ impl Store {
                 keeper: Mutex::new(keeper),
                 pseudonyms,
                 forgets: AtomicBool::new(false),
+                still: RwLock::default(),
                 _lock: lock,
             },
             recovered,
@@ -210,11 +213,12 @@ impl Store {
 
     /// Folds the write-ahead log into the file. Appends wait meanwhile, tens of milliseconds if it is done as often as
     /// [`wants_checkpoint`](Self::wants_checkpoint) says. Returns false when it has to wait for a read that is older than
-    /// a change to the tables; try again later.
+    /// a change to the tables, or for a backup; try again later.
     ///
     /// # Errors
     /// [`StoreError::Full`] when there is no room for it; nothing is lost.
     pub fn checkpoint_wal(&self) -> Result<bool, StoreError> {
+        let Some(_moving) = self.still.try_write() else { return Ok(false) };
         let mut writer = self.writer.lock();
         self.revive(&mut writer)?;
         let started = Instant::now();
@@ -236,6 +240,15 @@ impl Store {
     #[must_use]
     pub fn bytes(&self) -> (u64, u64) {
         (self.database.file_bytes(), self.database.wal_bytes(LOG) + self.database.wal_bytes(STATE))
+    }
+
+    /// Runs `work`, which is told the last place in the log, while no append does.
+    pub(crate) fn between_appends<T>(&self, work: impl FnOnce(Seq) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let writer = self.writer.lock();
+        if writer.doubt.is_some() || self.database.is_broken() {
+            return Err(StoreError::InDoubt { path: self.database.dir().to_owned() });
+        }
+        work(Seq(writer.counters.seq))
     }
 
     /// Runs `work`, which changes how far the tables' counters have come, while no append does.

@@ -1,6 +1,6 @@
 //! Why somebody is in a segment, or is not.
 
-use super::people::{find_id, short};
+use super::people::{find_id, named, nobody_then, short};
 use crate::Api;
 use crate::endpoint::{About, Endpoint, json_of};
 use crate::engine::{ExplainRequest, parse_instant};
@@ -13,7 +13,7 @@ use axum::extract::{Request, State};
 use serde::Deserialize;
 use sonder_core::explain::{Explanation, Personal};
 use sonder_dsl::diagnostic::suggest;
-use sonder_dsl::ir::{IdentifierKindId, Program};
+use sonder_dsl::ir::Program;
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![Endpoint::post(
@@ -69,20 +69,7 @@ async fn explain(State(api): State<Api>, request: Request) -> Result<Json<Explan
     let personal = if asked.personal == Some(true) { Personal::Shown } else { Personal::Hidden };
     let request = ExplainRequest { person, named, rule: asked.rule, at, personal };
     let explained = in_turn(&api, Work::Query, move |engine| engine.explain(&request)).await?;
-    explained.map(Json).ok_or_else(|| {
-        ApiError::missing(
-            "no_such_person",
-            format!("nobody was `{}` then", short(&asked.person)),
-            "a person is there once an event of theirs has been received; ask for a later moment",
-        )
-    })
-}
-
-/// The identifier that was named, where it was not an id.
-fn named(program: &Program, who: &str) -> Option<(IdentifierKindId, String)> {
-    let (kind, value) = who.split_once(':')?;
-    let kind = program.identity.identifiers.iter().position(|known| known.name == kind)?;
-    Some((IdentifierKindId(u16::try_from(kind).ok()?), value.to_owned()))
+    explained.map(Json).ok_or_else(|| nobody_then(&asked.person))
 }
 
 fn no_such_rule(program: &Program, name: &str) -> ApiError {

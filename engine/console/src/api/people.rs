@@ -2,7 +2,7 @@
 
 use crate::Api;
 use crate::endpoint::{About, Endpoint, before_parameter, json_of, limit_parameter, path_parameter, query_parameter};
-use crate::engine::{Entry, Person, Sought, TimelineCursor, parse_person_id};
+use crate::engine::{Entry, PastRequest, Person, Sought, TimelineCursor, parse_instant, parse_person_id};
 use crate::error::ApiError;
 use crate::keys::Scope;
 use crate::limits;
@@ -14,7 +14,8 @@ use axum::http::Uri;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use sonder_core::effect::PersonId;
-use sonder_dsl::ir::IdentifierKindId;
+use sonder_dsl::ir::{IdentifierKindId, Program};
+use sonder_dsl::time::Moment;
 
 /// What `?fields=` may name; `id` always comes along.
 const FIELDS: [&str; 10] = [
@@ -42,6 +43,8 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         parameter.insert("style".to_owned(), json!("form"));
         parameter.insert("explode".to_owned(), json!(false));
     }
+    let at = json!({ "type": "string", "format": "date-time" });
+    let at = query_parameter("at", &at, "As of this moment: what was received after it does not count.");
     vec![
         Endpoint::get(
             "/api/v1/people/{who}",
@@ -53,8 +56,8 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
                 summary: "A person by identifier or id",
                 description: "Everything that is known of one person now: identifiers with their source, the golden record, \
                 computed traits and segments. The identifier is normalised as collection does it, so `email:Ann@X.example` \
-                finds `ann@x.example`. The id of somebody who was merged into another person answers with that person.",
-                parameters: vec![who_parameter(), fields],
+                finds `ann@x.example`. With `at` their history is folded again up to then. The id of somebody who was merged into another person answers with that person.",
+                parameters: vec![who_parameter(), fields, at],
                 body: None,
                 answers: vec![json_of("Person")],
                 refusals: &[400, 404, 503],
@@ -93,9 +96,17 @@ pub(super) fn who_parameter() -> Value {
 }
 
 async fn person(State(api): State<Api>, uri: Uri) -> Result<Json<Value>, ApiError> {
-    let parameters = Parameters::read(&uri, &["fields"])?;
+    let parameters = Parameters::read(&uri, &["fields", "at"])?;
     let fields = wanted_fields(&parameters)?;
-    let person = find_person(&api, &path_segment(&uri, WHO)?).await?;
+    let who = path_segment(&uri, WHO)?;
+    let person = match parameters.text("at") {
+        None => find_person(&api, &who).await?,
+        Some(text) => {
+            let known = parse_instant(text);
+            let at = known.ok_or_else(|| bad_parameter("at", text, "a timestamp such as `2026-03-01T12:00:00Z`"))?;
+            person_then(&api, &who, at).await?
+        }
+    };
     let Ok(Value::Object(mut whole)) = serde_json::to_value(&person) else {
         return Err(ApiError::internal("a person is not a JSON object"));
     };
@@ -107,6 +118,28 @@ async fn person(State(api): State<Api>, uri: Uri) -> Result<Json<Value>, ApiErro
         }
     }
     Ok(Json(Value::Object(part)))
+}
+
+/// The person that `who` named at a moment.
+async fn person_then(api: &Api, who: &str, at: Moment) -> Result<Person, ApiError> {
+    let request = PastRequest { person: find_id(api, who)?, named: named(&api.engine().program(), who), at };
+    let found = in_turn(api, Work::Query, move |engine| engine.person_at(&request)).await?;
+    found.ok_or_else(|| nobody_then(who))
+}
+
+/// The identifier that was named, where it was not an id.
+pub(super) fn named(program: &Program, who: &str) -> Option<(IdentifierKindId, String)> {
+    let (kind, value) = who.split_once(':')?;
+    let kind = program.identity.identifiers.iter().position(|known| known.name == kind)?;
+    Some((IdentifierKindId(u16::try_from(kind).ok()?), value.to_owned()))
+}
+
+pub(super) fn nobody_then(who: &str) -> ApiError {
+    ApiError::missing(
+        "no_such_person",
+        format!("nobody was `{}` then", short(who)),
+        "a person is there once an event of theirs has been received; ask for a later moment",
+    )
 }
 
 fn wanted_fields(parameters: &Parameters) -> Result<Option<Vec<&'static str>>, ApiError> {

@@ -1,42 +1,118 @@
-//! Messages that were set aside.
+//! Messages that were set aside, and how they are taken in after all.
 
 use crate::Api;
 use crate::endpoint::{About, Endpoint, filter_parameter, json_of, limit_parameter, query_parameter};
-use crate::engine::{QuarantineFilter, QuarantinePage};
+use crate::engine::{QuarantineFilter, QuarantinePage, QuarantineReplay, QuarantineReplayed};
 use crate::error::ApiError;
 use crate::keys::Scope;
 use crate::limits;
-use crate::request::Parameters;
+use crate::request::{Parameters, read_json};
 use crate::turn::{Work, in_turn};
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::Uri;
+use serde::Deserialize;
 use serde_json::json;
+use sonder_core::message::patch::Patch;
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
     let before = json!({ "type": "integer", "minimum": 0, "maximum": i64::MAX });
-    vec![Endpoint::get(
-        "/api/v1/quarantine",
-        Some(Scope::Read),
-        list,
-        About {
-            id: "listQuarantine",
-            group: "Quarantine",
-            summary: "Messages that were set aside, newest first",
-            description: "A message that breaks its schema, has no schema, or cannot be read is kept with the reasons and in its \
-            original form. `reasons` counts the reasons of all messages that match the filter, on all pages.",
-            parameters: vec![
-                filter_parameter("reason", "Only those with this reason: `schema_violation`, `undeclared_event` …"),
-                filter_parameter("source", "Only those from this source."),
-                filter_parameter("name", "Only those of this event's name, as it was sent."),
-                query_parameter("before", &before, "The `next` of the page before this one."),
-                limit_parameter(limits::PAGE_DEFAULT, limits::PAGE_MOST),
-            ],
-            body: None,
-            answers: vec![json_of("Quarantine")],
-            refusals: &[400, 503],
-        },
-    )]
+    vec![
+        Endpoint::get(
+            "/api/v1/quarantine",
+            Some(Scope::Read),
+            list,
+            About {
+                id: "listQuarantine",
+                group: "Quarantine",
+                summary: "Messages that were set aside, newest first",
+                description: "A message that breaks its schema, has no schema, or cannot be read is kept with the reasons and in \
+                its original form. `reasons` and `groups` count all messages that match the filter, on all pages.",
+                parameters: vec![
+                    filter_parameter("reason", "Only those with this reason: `schema_violation`, `undeclared_event` …"),
+                    filter_parameter("source", "Only those from this source."),
+                    filter_parameter("name", "Only those of this event's name, as it was sent."),
+                    query_parameter("before", &before, "The `next` of the page before this one."),
+                    limit_parameter(limits::PAGE_DEFAULT, limits::PAGE_MOST),
+                ],
+                body: None,
+                answers: vec![json_of("Quarantine")],
+                refusals: &[400, 503],
+            },
+        ),
+        Endpoint::post(
+            "/api/v1/quarantine/replay",
+            Some(Scope::Admin),
+            replay,
+            About {
+                id: "replayQuarantine",
+                group: "Quarantine",
+                summary: "Take in messages that were set aside",
+                description: "Oldest first, by the version of the project that runs, with the message id, the time and the consent \
+                that they had. A `patch` mends each before: `rename`, `set`, `default`, `cast`, `remove`, with JSON pointers as \
+                `reasons` have them. What is refused again stays. What was taken in is not taken in again, however often it is \
+                asked for. `dry_run` changes nothing and shows what would be; `silent` changes state and tells destinations \
+                nothing.",
+                parameters: vec![],
+                body: Some("QuarantineReplay"),
+                answers: vec![json_of("QuarantineReplayed")],
+                refusals: &[400, 413, 415, 422, 503],
+            },
+        ),
+    ]
+}
+
+/// The body of a replay.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Asked {
+    ids: Vec<u64>,
+    reason: Option<String>,
+    source: Option<String>,
+    name: Option<String>,
+    after: u64,
+    limit: usize,
+    patch: Patch,
+    dry_run: bool,
+    silent: bool,
+}
+
+impl Default for Asked {
+    fn default() -> Self {
+        Self {
+            ids: Vec::new(),
+            reason: None,
+            source: None,
+            name: None,
+            after: 0,
+            limit: limits::PAGE_MOST,
+            patch: Patch::default(),
+            dry_run: false,
+            silent: false,
+        }
+    }
+}
+
+const EXAMPLE: &str =
+    r#"{"reason": "schema_violation", "patch": {"cast": {"/properties/price": "number"}}, "dry_run": true}"#;
+
+async fn replay(State(api): State<Api>, request: Request) -> Result<Json<QuarantineReplayed>, ApiError> {
+    Parameters::read(request.uri(), &[])?;
+    let Asked { ids, reason, source, name, after, limit, patch, dry_run, silent } = read_json(request, EXAMPLE).await?;
+    if limit == 0 || limit > limits::REPLAY_MOST {
+        let help = format!("1 to {} messages are replayed at a time", limits::REPLAY_MOST);
+        return Err(ApiError::bad("bad_body", "`limit` is out of range", help));
+    }
+    if ids.len() > limits::REPLAY_IDS {
+        let help = format!("name {} at most", limits::REPLAY_IDS);
+        return Err(ApiError::bad("bad_body", "`ids` are too many", help));
+    }
+    if [&reason, &source, &name].into_iter().flatten().any(|it| it.chars().count() > limits::FILTER_CHARS) {
+        let help = format!("a filter has {} characters at most", limits::FILTER_CHARS);
+        return Err(ApiError::bad("bad_body", "a filter is too long", help));
+    }
+    let replay = QuarantineReplay { ids, reason, source, name, after, limit, patch, dry_run, silent };
+    in_turn(&api, Work::Query, move |engine| engine.replay_quarantine(&replay)).await.map(Json)
 }
 
 async fn list(State(api): State<Api>, uri: Uri) -> Result<Json<QuarantinePage>, ApiError> {

@@ -1,10 +1,11 @@
 //! Read-only SQL.
 
+use super::people::short;
 use crate::Api;
 use crate::accept::{Format, preferred};
 use crate::csv;
 use crate::endpoint::{About, Endpoint, json_of, text_of};
-use crate::engine::{Query, Rows};
+use crate::engine::{Query, Rows, parse_instant};
 use crate::error::ApiError;
 use crate::keys::Scope;
 use crate::limits;
@@ -28,7 +29,8 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             summary: "Run one read-only SQL statement",
             description: "DuckDB's SQL over the log (`log`), a table for each event (`ev_product_viewed` …) and the other \
             tables of the store. With `Accept: text/csv` the rows come as CSV. No more than `limit` rows are returned; \
-            `truncated`, or the header `sonder-truncated: true`, says that there were more.",
+            `truncated`, or the header `sonder-truncated: true`, says that there were more. With `at` all tables are what they were \
+            then: the log is folded again up to there, which takes as long as it is.",
             parameters: vec![],
             body: Some("Query"),
             answers: vec![json_of("Rows"), text_of("text/csv")],
@@ -43,6 +45,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 struct Asked {
     sql: String,
     limit: Option<Number>,
+    at: Option<String>,
 }
 
 async fn query(State(api): State<Api>, request: Request) -> Result<Response, ApiError> {
@@ -68,7 +71,12 @@ fn checked(asked: Asked) -> Result<Query, ApiError> {
         let help = format!("it is a whole number from 1 to {}", limits::ROWS_MOST);
         return Err(ApiError::bad("bad_body", "`limit` is out of range", help));
     };
-    Ok(Query { sql: asked.sql, max_rows, timeout: limits::QUERY_TIME })
+    let at = asked.at.map(|text| {
+        let help = "it is a timestamp such as `2026-03-01T12:00:00Z`";
+        parse_instant(&text)
+            .ok_or_else(|| ApiError::bad("bad_body", format!("`at` cannot be `{}`", short(&text)), help))
+    });
+    Ok(Query { sql: asked.sql, max_rows, timeout: limits::QUERY_TIME, at: at.transpose()? })
 }
 
 /// A whole number, however it is written: to JSON `5.0` is one too.

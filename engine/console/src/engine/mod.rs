@@ -30,14 +30,17 @@ pub use delivery::{Delivery, DeliveryFilter, DeliveryPage, DeliveryState, Replay
 pub use explain::ExplainRequest;
 pub use identity::{GraphEdge, GraphNode, IdentityDecision, IdentityGraph, RefusedEdge};
 pub use journey::{Branch, Ended, Estimate, Journey, JourneyStep, JourneySummary, Split, Way};
-pub use person::{ComputedTrait, Consent, Identifier, InSegment, OnJourney, Person, Sought, Trait};
-pub use plan::{Plan, PlanRequest, PlannedDelivery, PlannedSegment, PlannedStep};
+pub use person::{ComputedTrait, Consent, Identifier, InSegment, OnJourney, PastRequest, Person, Sought, Trait};
+pub use plan::{Applied, ApplyRequest, Plan, PlanRequest, PlannedDelivery, PlannedSegment, PlannedStep};
 pub use preview::{AsOf, Preview, PreviewOverlap, PreviewRequest, PreviewedPerson, PreviewedRule, ValueCount};
 pub use privacy::{
     Erasure, ErasureState, OpenRequests, PrivacyRequest, RequestAction, RequestAsked, RequestNote, RequestStep, Right,
     ToldDestination,
 };
-pub use quarantine::{QuarantineFilter, QuarantinePage, QuarantineReason, Quarantined, ReasonCount};
+pub use quarantine::{
+    QuarantineFilter, QuarantineGroup, QuarantinePage, QuarantineReason, QuarantineReplay, QuarantineReplayed,
+    Quarantined, ReasonCount, ReplayOutcome, ReplaySample,
+};
 pub use query::{Column, Query, Rows};
 pub use segment::{Member, Members, SegmentSize, SegmentSizes};
 pub use status::{
@@ -70,6 +73,12 @@ pub trait Engine: Send + Sync + 'static {
     /// # Errors
     /// When the store cannot be read.
     fn load_person(&self, id: PersonId) -> Result<Option<Person>, Trouble>;
+
+    /// Slow. A person as they were at a moment; `None` when they were nobody then.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or too much bears upon the person.
+    fn person_at(&self, request: &PastRequest) -> Result<Option<Person>, Trouble>;
 
     /// Slow. A person's timeline, newest first: up to `limit` entries strictly before the cursor.
     ///
@@ -167,6 +176,12 @@ pub trait Engine: Send + Sync + 'static {
     /// When the store cannot be read; [`Trouble::TooSlow`].
     fn plan(&self, request: &PlanRequest) -> Result<Plan, Trouble>;
 
+    /// Slow. Makes another version of the project run, and its files those of the project.
+    ///
+    /// # Errors
+    /// [`Trouble::Refused`] when it has errors, or another version runs than it was planned against.
+    fn apply(&self, request: &ApplyRequest) -> Result<Applied, Trouble>;
+
     /// Slow. Runs one read-only statement.
     ///
     /// # Errors
@@ -179,6 +194,12 @@ pub trait Engine: Send + Sync + 'static {
     /// # Errors
     /// When the store cannot be read.
     fn quarantine(&self, filter: &QuarantineFilter) -> Result<QuarantinePage, Trouble>;
+
+    /// Slow. Takes in messages that were set aside, once they are on the disk; what was taken in is not again.
+    ///
+    /// # Errors
+    /// [`Trouble::Refused`] for a patch that is none; when the store cannot be read or the log not written.
+    fn replay_quarantine(&self, replay: &QuarantineReplay) -> Result<QuarantineReplayed, Trouble>;
 
     /// Slow. Deliveries, newest first, those still in the outbox included.
     ///

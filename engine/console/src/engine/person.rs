@@ -5,6 +5,19 @@ use serde::Serialize;
 use serde_json::Value as Json;
 use sonder_core::effect::PersonId;
 use sonder_core::view::PersonView;
+use sonder_dsl::ir::IdentifierKindId;
+use sonder_dsl::time::Moment;
+
+/// A question about the past.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PastRequest {
+    /// Who is asked about, as they are known now.
+    pub person: PersonId,
+    /// The identifier that they were named by, where it was not an id: whoever had it then is meant.
+    pub named: Option<(IdentifierKindId, String)>,
+    /// The moment; what was received after it does not count.
+    pub at: Moment,
+}
 
 /// What looking for a person in memory gives.
 #[derive(Clone, Debug)]

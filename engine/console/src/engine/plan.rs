@@ -19,6 +19,26 @@ pub struct PlanRequest {
     pub cancelled: Arc<AtomicBool>,
 }
 
+/// A version of the project that is to run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApplyRequest {
+    /// Paths in the project, and what is in them: all of it.
+    pub files: Vec<(String, String)>,
+    /// The version that it was planned against.
+    pub base: String,
+    /// Whether destinations are told nothing of whom it makes enter or leave.
+    pub silent: bool,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Applied {
+    /// Whether it means something else than the version before.
+    pub changed: bool,
+    /// The version that runs now.
+    pub fingerprint: String,
+}
+
 /// What is wrong with a version, or what it would change.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Plan {

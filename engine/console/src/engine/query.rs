@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use serde_json::Value as Json;
+use sonder_dsl::time::Moment;
 use std::time::Duration;
 
 /// A statement and how far it may go.
@@ -13,6 +14,8 @@ pub struct Query {
     pub max_rows: usize,
     /// It is interrupted after this long.
     pub timeout: Duration,
+    /// As of this moment; now where there is none.
+    pub at: Option<Moment>,
 }
 
 /// What a statement returned.

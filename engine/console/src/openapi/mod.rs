@@ -3,6 +3,7 @@
 mod explained;
 mod page;
 mod planned;
+mod quarantined;
 mod requests;
 mod schemas;
 

@@ -10,7 +10,9 @@ pub(super) fn schemas() -> Named {
         "additionalProperties": { "type": "string" },
         "description": "Paths from the project's folder on, and what is in them." });
     vec![
-        ("ProjectFiles", closed(&[("files", files)], &["files"])),
+        ("ProjectFiles", closed(&[("files", files.clone())], &["files"])),
+        ("Apply", closed(&[("files", files), ("base", text()), ("silent", flag())], &["files", "base"])),
+        ("Applied", object(&[("changed", flag()), ("fingerprint", text())])),
         ("Plan", plan()),
         ("Changes", changes()),
         ("PlannedSegment", segment()),

@@ -21,7 +21,7 @@ fn named() -> Named {
         super::requests::schemas(),
         sql(),
         deliveries(),
-        quarantine(),
+        super::quarantined::schemas(),
         health(),
         errors(),
     ];
@@ -348,7 +348,7 @@ fn sql() -> Named {
     let limit =
         json!({ "type": "integer", "minimum": 1, "maximum": limits::ROWS_MOST, "default": limits::ROWS_DEFAULT });
     vec![
-        ("Query", closed(&[("sql", sql), ("limit", or_null(&limit))], &["sql"])),
+        ("Query", closed(&[("sql", sql), ("limit", or_null(&limit)), ("at", or_null(&moment()))], &["sql"])),
         (
             "Rows",
             object(&[
@@ -397,33 +397,6 @@ fn deliveries() -> Named {
                 ("attempts", whole()),
                 ("settled_at", or_null(&moment())),
                 ("error", or_null(&text())),
-                ("payload", of("Value")),
-            ]),
-        ),
-    ]
-}
-
-fn quarantine() -> Named {
-    let reason = object(&[("code", text()), ("path", or_null(&text())), ("message", text())]);
-    vec![
-        (
-            "Quarantine",
-            object(&[
-                ("total", whole()),
-                ("reasons", list_of(&object(&[("code", text()), ("count", whole())]))),
-                ("messages", list_of(&of("Quarantined"))),
-                ("next", or_null(&whole())),
-            ]),
-        ),
-        (
-            "Quarantined",
-            object(&[
-                ("id", whole()),
-                ("received_at", moment()),
-                ("source", text()),
-                ("name", or_null(&text())),
-                ("message_id", or_null(&text())),
-                ("reasons", list_of(&reason)),
                 ("payload", of("Value")),
             ]),
         ),

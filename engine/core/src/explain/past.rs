@@ -9,6 +9,7 @@ use crate::chronicle::Chronicle;
 use crate::effect::{Effects, PersonId};
 use crate::person::Person;
 use crate::record::{Event, Fact, Identifier, Record, Seq};
+use crate::view::PersonView;
 use sonder_dsl::ir::Program;
 use sonder_dsl::time::Moment;
 
@@ -90,6 +91,12 @@ impl Past {
     #[must_use]
     pub const fn moment(&self) -> Moment {
         self.now
+    }
+
+    /// All that is known of them then.
+    #[must_use]
+    pub fn view(&self) -> Option<PersonView> {
+        self.state.person(&self.program, self.person)
     }
 
     /// Who it is.

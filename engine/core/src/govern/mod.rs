@@ -222,6 +222,8 @@ fn quarantined(message: &Message, mut reasons: Vec<Reason>) -> Quarantined {
     Quarantined {
         source: message.source,
         received_at: message.received_at,
+        occurred_at: Some(message.occurred_at),
+        historical: message.historical,
         message_id: Some(message.message_id.clone()),
         name: Some(message.name.clone().unwrap_or_else(|| message.call.name().to_owned())),
         reasons,

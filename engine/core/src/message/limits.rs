@@ -17,3 +17,9 @@ pub const IDENTIFIER_BYTES: usize = 1024;
 
 /// Reasons that are kept of one message.
 pub const REASONS: usize = 50;
+
+/// Changes of one patch of messages that were kept aside.
+pub const PATCH_CHANGES: usize = 50;
+
+/// Bytes of a place that a patch changes.
+pub const PATCH_PLACE_BYTES: usize = 1024;

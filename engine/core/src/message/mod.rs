@@ -8,12 +8,13 @@
 mod claims;
 mod inspect;
 pub mod limits;
+pub mod patch;
 pub(crate) mod read;
 mod text;
 mod time;
 
 pub use claims::claims;
-pub use read::{Envelope, Parsed, Timing, from_log, read, read_text};
+pub use read::{Envelope, Parsed, Timing, from_log, read, read_again, read_text};
 pub use time::parse_timestamp;
 
 use serde::{Deserialize, Serialize};
@@ -119,6 +120,8 @@ pub enum Label {
     TraitRefused,
     /// Whose it is was left out, because they do not consent to its being collected.
     Anonymous,
+    /// It had been kept aside, and was taken in later.
+    Replayed,
 }
 
 impl Label {
@@ -133,6 +136,7 @@ impl Label {
             Self::IdentifierRefused => "identifier_refused",
             Self::TraitRefused => "trait_refused",
             Self::Anonymous => "anonymous",
+            Self::Replayed => "replayed",
         }
     }
 
@@ -190,6 +194,10 @@ pub struct Quarantined {
     pub source: SourceId,
     /// When it arrived.
     pub received_at: Moment,
+    /// When it happened, where the message could be read.
+    pub occurred_at: Option<Moment>,
+    /// Imported history.
+    pub historical: bool,
     /// Its message id, where one could be read.
     pub message_id: Option<String>,
     /// The event's name as sent, or the call.

@@ -67,6 +67,8 @@ pub fn read_text(text: &str, envelope: &Envelope<'_>) -> Result<Message, Quarant
         Err(reason) => Err(Quarantined {
             source: envelope.source,
             received_at: envelope.received_at,
+            occurred_at: None,
+            historical: envelope.historical,
             message_id: None,
             name: envelope.call.map(|call| call.name().to_owned()),
             reasons: vec![reason],
@@ -115,6 +117,26 @@ impl<'a> Parsed<'a> {
     }
 }
 
+/// Reads a message again that was kept aside, maybe changed since; `occurred_at` is when it happened, where that is known.
+/// What it was stripped of because of consent stays stripped.
+///
+/// # Errors
+/// What still cannot be read comes back with the reasons.
+pub fn read_again(
+    message: Map<String, Json>,
+    occurred_at: Option<Moment>,
+    envelope: &Envelope<'_>,
+) -> Result<Message, Quarantined> {
+    let text = serde_json::to_string(&message).unwrap_or_default();
+    let mut noted = vec![Label::Replayed];
+    let is_anonymous = |label: &Json| label == Label::Anonymous.name();
+    let before = message.get(NOTES).and_then(|notes| notes.get("labels")).and_then(Json::as_array);
+    if before.is_some_and(|labels| labels.iter().any(is_anonymous)) {
+        Label::Anonymous.note(&mut noted);
+    }
+    Draft { noted, occurred_at, ..Draft::new(message, &text, envelope) }.settle()
+}
+
 /// Makes a message again from what the log kept of it.
 ///
 /// # Errors
@@ -154,11 +176,15 @@ struct Draft<'a, 'e> {
     added: Vec<&'static str>,
     /// Whether `original` no longer holds what `json` does, apart from what is added.
     changed: bool,
+    /// Labels that it has from before.
+    noted: Vec<Label>,
+    /// When it happened, where that is known from before.
+    occurred_at: Option<Moment>,
 }
 
 impl<'a, 'e> Draft<'a, 'e> {
     fn new(json: Map<String, Json>, original: &'a str, envelope: &'a Envelope<'e>) -> Self {
-        Self { json, original, envelope, added: Vec::new(), changed: false }
+        Self { json, original, envelope, added: Vec::new(), changed: false, noted: Vec::new(), occurred_at: None }
     }
 
     fn settle(mut self) -> Result<Message, Quarantined> {
@@ -272,8 +298,8 @@ impl<'a, 'e> Draft<'a, 'e> {
         };
         let received_at = received_at.unwrap_or(envelope.received_at);
         let sent_at = self.json.get("sentAt");
-        let mut labels = Vec::new();
-        let occurred_at = time::occurred_at(
+        let mut labels = std::mem::take(&mut self.noted);
+        let read = time::occurred_at(
             &self.json,
             received_at,
             sent_at,
@@ -281,6 +307,7 @@ impl<'a, 'e> Draft<'a, 'e> {
             envelope.future_tolerance,
             &mut labels,
         );
+        let occurred_at = self.occurred_at.unwrap_or(read);
         // The log keeps no more of the clocks than the two moments, so what they gave rise to is noted.
         if !labels.is_empty() {
             let names = labels.iter().map(|label| Json::from(label.name())).collect();
@@ -316,6 +343,8 @@ impl<'a, 'e> Draft<'a, 'e> {
         Quarantined {
             source: self.envelope.source,
             received_at: self.envelope.received_at,
+            occurred_at: None,
+            historical: self.envelope.historical,
             message_id: text("messageId"),
             name: text("event").or(call).or_else(|| text("type")),
             reasons,

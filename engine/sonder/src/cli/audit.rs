@@ -89,7 +89,7 @@ fn page(args: &VerifyArgs, after: u64) -> Result<Rows, Failure> {
                 let body = serde_json::json!({ "sql": sql, "limit": PAGE });
                 super::table::from_json(&client.post("/api/v1/query", &body).await?)
             }
-            Reach::Data(offline) => offline.query(&sql, PAGE),
+            Reach::Data(offline) => offline.query(&sql, PAGE, None),
         }
     })
 }

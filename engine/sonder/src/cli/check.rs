@@ -1,5 +1,7 @@
 //! `sonder check`: compiles a project and says everything that is wrong with it, at once.
 
+mod against;
+
 use super::output::{Failure, Output};
 use super::project::{colour, failure, folder};
 use crate::project::{compile, scan};
@@ -11,7 +13,7 @@ use std::path::PathBuf;
 /// Compile a project and show all its errors
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  sonder check shop\n  sonder check shop --format github\n  sonder check --explain E0204"
+    after_help = "Examples:\n  sonder check shop\n  sonder check shop --format github\n  sonder check shop --against origin/main\n  sonder check --explain E0204"
 )]
 pub struct Args {
     /// The project's folder
@@ -20,6 +22,10 @@ pub struct Args {
     /// How to print what was found
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
+    /// Hold the schemas of events against another revision of the git repository, too: an event that changes further than its
+    /// version says is an error
+    #[arg(long, value_name = "REV", conflicts_with = "format")]
+    against: Option<String>,
     /// Explain a code instead
     #[arg(long, value_name = "CODE")]
     explain: Option<String>,
@@ -87,7 +93,10 @@ pub(super) fn run(args: &Args, output: &mut Output<'_>) -> Result<(), Failure> {
         let parts: Vec<String> = parts.collect();
         output.line(format!("`{}` is fine: {}", program.settings.name, parts.join(", ")))?;
     }
-    Ok(())
+    match &args.against {
+        Some(revision) => against::check(&args.project, revision, program, output),
+        None => Ok(()),
+    }
 }
 
 fn explain(code: &str, output: &mut Output<'_>) -> Result<(), Failure> {

@@ -66,6 +66,41 @@ impl Client {
         json(request.body(body.to_string()).send().await).await
     }
 
+    /// `GET` an answer of any length into a file; there is no telling how long that takes.
+    pub async fn download(&self, path: &str, into: &mut std::fs::File) -> Result<(), Failure> {
+        let request = self.request(Method::GET, path)?.timeout(Duration::from_secs(u64::from(u32::MAX)));
+        let lost = |error: reqwest::Error| Failure::engine(format!("the engine did not answer to the end: {error}"));
+        let mut response = request.send().await.map_err(lost)?;
+        if !response.status().is_success() {
+            return json(Ok(response)).await.map(drop);
+        }
+        while let Some(piece) = response.chunk().await.map_err(lost)? {
+            std::io::Write::write_all(into, &piece)?;
+        }
+        Ok(())
+    }
+
+    /// `GET` an answer that never ends, line by line, until `take` has enough.
+    pub async fn lines(&self, path: &str, mut take: impl FnMut(&str) -> Result<bool, Failure>) -> Result<(), Failure> {
+        let request = self.request(Method::GET, path)?.timeout(Duration::from_secs(u64::from(u32::MAX)));
+        let lost = |error: reqwest::Error| Failure::engine(format!("the engine does not answer any more: {error}"));
+        let mut response = request.send().await.map_err(lost)?;
+        if !response.status().is_success() {
+            return json(Ok(response)).await.map(drop);
+        }
+        let mut buffer = Vec::new();
+        while let Some(piece) = response.chunk().await.map_err(lost)? {
+            buffer.extend_from_slice(&piece);
+            while let Some(end) = buffer.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = buffer.drain(..=end).collect();
+                if !take(String::from_utf8_lossy(&line).trim_end())? {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// `POST` a body of any length; there is no telling how long that takes.
     pub async fn stream<B>(&self, path: &str, query: &[(&str, String)], body: B) -> Result<Json, Failure>
     where
@@ -126,6 +161,19 @@ async fn json(response: reqwest::Result<reqwest::Response>) -> Result<Json, Fail
         Some(help) => failure.help(help),
         None => failure,
     })
+}
+
+/// A path with parameters, each escaped.
+pub fn with_query<'a>(path: &str, parameters: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    let escaped = |text: &str| -> String {
+        text.bytes().map(|it| if is_plain(it) { char::from(it).to_string() } else { format!("%{it:02X}") }).collect()
+    };
+    let mut path = path.to_owned();
+    for ((key, value), sign) in parameters.into_iter().zip(std::iter::once('?').chain(std::iter::repeat('&'))) {
+        path += &format!("{sign}{key}={}", escaped(value));
+    }
+    path
 }
 
 /// Runs one future to its end: commands are not servers.

@@ -5,16 +5,21 @@
 pub mod output;
 pub mod table;
 
+mod apply;
 mod audit;
+mod backup;
 mod check;
 mod client;
+mod codegen;
 pub(crate) mod compiled;
 mod completions;
 mod dev;
 mod docs;
+mod doctor;
 mod eval;
 mod explain;
 mod fmt;
+mod graph;
 mod import;
 mod init;
 mod journey;
@@ -27,13 +32,18 @@ mod plugin;
 mod preview;
 mod privacy;
 mod project;
+pub(crate) mod quarantine;
 mod query;
 mod reach;
+mod replay;
+mod restore;
 mod run;
 mod schema;
 mod sql;
 mod status;
+mod tap;
 mod test;
+mod top;
 
 use clap::{CommandFactory, Parser, Subcommand};
 pub(crate) use client::install_crypto;
@@ -58,6 +68,7 @@ enum Command {
     Check(check::Args),
     Test(test::Args),
     Plan(plan::Args),
+    Apply(apply::Args),
     Fmt(fmt::Args),
     Lsp(lsp::Args),
     Run(run::Args),
@@ -71,12 +82,21 @@ enum Command {
     Privacy(privacy::Args),
     Journey(journey::Args),
     Query(query::Args),
+    Quarantine(quarantine::Args),
+    Replay(replay::Args),
     Audit(audit::Args),
     Status(status::Args),
+    Top(top::Args),
+    Tap(tap::Args),
+    Backup(backup::Args),
+    Restore(restore::Args),
+    Doctor(doctor::Args),
     Key(key::Args),
     Schema(schema::Args),
+    Codegen(codegen::Args),
     Docs(docs::Args),
     Sql(sql::Args),
+    Graph(graph::Args),
     Plugin(plugin::Args),
     Completions(completions::Args),
 }
@@ -122,6 +142,7 @@ fn dispatch(command: Command, output: &mut Output<'_>) -> Result<(), Failure> {
         Command::Check(args) => check::run(&args, output),
         Command::Test(args) => test::run(&args, output),
         Command::Plan(args) => plan::run(&args, output),
+        Command::Apply(args) => apply::run(&args, output),
         Command::Fmt(args) => fmt::run(&args, output),
         Command::Lsp(args) => lsp::run(&args, output),
         Command::Run(args) => run::run(&args, output),
@@ -135,12 +156,21 @@ fn dispatch(command: Command, output: &mut Output<'_>) -> Result<(), Failure> {
         Command::Privacy(args) => privacy::run(&args, output),
         Command::Journey(args) => journey::run(&args, output),
         Command::Query(args) => query::run(&args, output),
+        Command::Quarantine(args) => quarantine::run(&args, output),
+        Command::Replay(args) => replay::run(&args, output),
         Command::Audit(args) => audit::run(&args, output),
         Command::Status(args) => status::run(&args, output),
+        Command::Top(args) => top::run(&args, output),
+        Command::Tap(args) => tap::run(&args, output),
+        Command::Backup(args) => backup::run(&args, output),
+        Command::Restore(args) => restore::run(&args, output),
+        Command::Doctor(args) => doctor::run(&args, output),
         Command::Key(args) => key::run(&args, output),
         Command::Schema(args) => schema::run(&args, output),
+        Command::Codegen(args) => codegen::run(&args, output),
         Command::Docs(args) => docs::run(&args, output),
         Command::Sql(args) => sql::run(&args, output),
+        Command::Graph(args) => graph::run(&args, output),
         Command::Plugin(args) => plugin::run(&args, output),
         Command::Completions(args) => completions::run(&args, &mut Cli::command(), output),
     }

@@ -132,6 +132,12 @@ impl fmt::Display for Complaint {
     }
 }
 
+/// What others wrote, on one line: control characters of it never reach the terminal.
+#[must_use]
+pub fn plain(text: &str) -> String {
+    text.chars().map(|it| if it.is_control() { ' ' } else { it }).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,10 +2,11 @@
 
 mod graph;
 
-use super::client::block_on;
+use super::client::{block_on, with_query};
 use super::output::{Failure, Output};
 use super::reach::{Place, Reach};
 use serde_json::{Value as Json, json};
+use sonder_dsl::time::Moment;
 use std::path::PathBuf;
 
 /// Look at people, join them, part them and erase them
@@ -20,10 +21,14 @@ pub struct Args {
 enum Action {
     /// Identifiers, golden record, computed traits, segments and journeys of one person
     #[command(after_help = "Examples:\n  sonder person show email:ann@shop.example\n  \
+        sonder person show user_id:u7 --at 2026-03-01T12:00:00Z\n  \
         sonder person show user_id:u7 --json | jq .segments")]
     Show {
         /// KIND:VALUE, with a kind of `identity.yaml`, or a person's id
         person: String,
+        /// As they were at this moment; what was received after it does not count; default: now
+        #[arg(long, value_name = "TIME", value_parser = super::eval::moment)]
+        at: Option<Moment>,
         /// As the API answers it
         #[arg(long)]
         json: bool,
@@ -122,11 +127,15 @@ struct Note {
 
 pub(super) fn run(args: &Args, output: &mut Output<'_>) -> Result<(), Failure> {
     match &args.action {
-        Action::Show { person, json, project, place } => {
+        Action::Show { person, at, json, project, place } => {
             let answer = block_on(async {
                 match place.reach().await? {
-                    Reach::Engine(client) => client.get(&format!("/api/v1/people/{}", path_segment(person))).await,
-                    Reach::Data(offline) => offline.person(person, project.as_deref()),
+                    Reach::Engine(client) => {
+                        let moment = at.map(|at| at.to_string());
+                        let asked = moment.iter().map(|at| ("at", at.as_str()));
+                        client.get(&with_query(&format!("/api/v1/people/{}", path_segment(person)), asked)).await
+                    }
+                    Reach::Data(offline) => offline.person(person, *at, project.as_deref()),
                 }
             })?;
             if *json { output.line(answer) } else { show(&answer, output) }

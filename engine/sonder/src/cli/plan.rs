@@ -3,13 +3,14 @@
 mod markdown;
 mod text;
 
-use super::client::block_on;
+use super::client::{Client, block_on};
 use super::output::{Failure, Output};
 use super::project::failure;
 use super::reach::{Place, Reach};
 use crate::project::scan;
 use serde_json::{Value as Json, json};
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 /// Show what a folder would change, before it does
 ///
@@ -28,6 +29,9 @@ pub struct Args {
     /// How to print what was found
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
+    /// Keep the plan and the files that it is about: `sonder apply FILE` makes just these run
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
     /// The version that it is held against, when no engine runs; default: the one that last ran on the data
     #[arg(long, value_name = "PROJECT")]
     project: Option<PathBuf>,
@@ -46,34 +50,60 @@ enum Format {
 }
 
 pub(super) fn run(args: &Args, output: &mut Output<'_>) -> Result<(), Failure> {
-    let scan = scan(&args.folder).map_err(|error| failure(&error))?;
-    let files: Vec<(String, String)> =
-        scan.sources.iter().map(|(_, file)| (file.path.clone(), file.text.clone())).collect();
+    let files = files(&args.folder)?;
     let plan = block_on(async {
         match args.place.reach().await? {
-            Reach::Engine(client) => {
-                let files: serde_json::Map<String, Json> =
-                    files.into_iter().map(|(path, text)| (path, text.into())).collect();
-                client.post("/api/v1/plan", &json!({ "files": files })).await
-            }
-            Reach::Data(offline) => offline.plan(files, args.project.as_deref()),
+            Reach::Engine(client) => planned(&client, &files).await,
+            Reach::Data(offline) => offline.plan(files.clone().into_iter().collect(), args.project.as_deref()),
         }
     })?;
     if plan["target"].is_null() {
         match args.format {
             Format::Json => output.line(&plan)?,
-            Format::Text | Format::Markdown => {
-                output.err.write_all(plan["rendered"].as_str().unwrap_or_default().as_bytes())?;
-            }
+            Format::Text | Format::Markdown => refuse(&plan, output)?,
         }
         return Err(Failure::Reported);
+    }
+    if let Some(path) = &args.out {
+        let saved = json!({ "files": files, "plan": plan });
+        std::fs::write(path, saved.to_string())
+            .map_err(|error| Failure::user(format!("could not write `{}`: {error}", path.display())))?;
     }
     match args.format {
         Format::Json => output.line(&plan)?,
         Format::Text => output.text(&text::page(&plan))?,
         Format::Markdown => output.text(&markdown::page(&plan))?,
     }
-    if plan["base"] == plan["target"] && is_nothing(&plan["changes"]) { Ok(()) } else { Err(Failure::Different) }
+    if changes_nothing(&plan) { Ok(()) } else { Err(Failure::Different) }
+}
+
+/// The files of a project, by path.
+pub(super) type Files = BTreeMap<String, String>;
+
+/// Reads the files of a project.
+pub(super) fn files(folder: &Path) -> Result<Files, Failure> {
+    let scan = scan(folder).map_err(|error| failure(&error))?;
+    Ok(scan.sources.iter().map(|(_, file)| (file.path.clone(), file.text.clone())).collect())
+}
+
+/// What an engine says that files would change.
+pub(super) async fn planned(client: &Client, files: &Files) -> Result<Json, Failure> {
+    client.post("/api/v1/plan", &json!({ "files": files })).await
+}
+
+/// Says what is wrong with the files.
+pub(super) fn refuse(plan: &Json, output: &mut Output<'_>) -> Result<(), Failure> {
+    Ok(output.err.write_all(plan["rendered"].as_str().unwrap_or_default().as_bytes())?)
+}
+
+/// A plan for people.
+pub(super) fn page(plan: &Json) -> String {
+    text::page(plan)
+}
+
+/// Whether what is planned is what runs.
+pub(super) fn changes_nothing(plan: &Json) -> bool {
+    plan["base"] == plan["target"] && is_nothing(&plan["changes"])
 }
 
 /// Whether no part of the changes has anything in it.

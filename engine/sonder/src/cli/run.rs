@@ -38,6 +38,12 @@ pub struct EngineArgs {
     /// address that they load them from]
     #[arg(long, value_name = "URL", value_parser = public_url)]
     pub public_url: Option<String>,
+    /// Where traces go: a collector that takes OTLP over HTTP, such as http://127.0.0.1:4318
+    #[arg(long, value_name = "URL", env = "OTEL_EXPORTER_OTLP_ENDPOINT", hide_env_values = true, value_parser = public_url)]
+    pub otlp: Option<String>,
+    /// Which share of messages is traced
+    #[arg(long, value_name = "SHARE", default_value_t = 0.01, requires = "otlp")]
+    pub trace_sample: f64,
     #[command(flatten)]
     pub log: LogOptions,
 }
@@ -82,6 +88,7 @@ impl Prepared {
             trusted_proxies: args.trusted_proxy.clone(),
             public_url: args.public_url.clone(),
             metrics: set_up_metrics(),
+            traces: args.otlp.clone().map(|endpoint| (endpoint, args.trace_sample)),
             scan,
             program,
         };

@@ -25,6 +25,7 @@ use sonder_core::effect::{Delivery, PersonId};
 use sonder_core::govern::Governor;
 use sonder_core::record::{Fact, Identifier};
 use sonder_dsl::ir::{DestinationId, Program};
+use sonder_dsl::time::Moment;
 use sonder_store::{Erasure, LoggedMessage, Store, StoreError, Struck, Target, ToldErasure};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -107,24 +108,8 @@ impl Eraser {
         catch_up(&shared, &store)?;
         // Nobody makes a state of the log as it was.
         let succession = shared.succession.lock();
-        let target = target(&shared, person).ok_or(EraseError::Nobody)?;
-        let at = clock::wall();
         let program = Arc::clone(&shared.live.read().program);
-        let governor = Governor::new(&program);
-        let mut is_theirs = |logged: &LoggedMessage| {
-            let Some(record) = record(&program, &governor, logged) else { return false };
-            let Fact::Event(event) = &record.fact;
-            let whose = shared.live.read().state.whose(event, record.seq);
-            // Nobody's yet, where it was not folded yet.
-            let kind =
-                |it: &Identifier| program.identity.identifiers.get(it.kind.index()).map(|kind| kind.name.clone());
-            let is_known = |it: &Identifier| {
-                target.identifiers.iter().any(|(name, value)| kind(it).as_ref() == Some(name) && **value == *it.value)
-            };
-            whose.map_or_else(|| event.identifiers.iter().any(is_known), |whose| target.people.contains(&whose))
-        };
-        let Struck { erasure, deliveries } = store.strike((id, at), &target, &shared.suppression, &mut is_theirs)?;
-        shared.erased.write().extend(target.people.iter().map(|person| (*person, at)));
+        let Struck { erasure, deliveries } = strike(&shared, &store, person, (id, clock::wall()))?;
         drop(succession);
         self.tell(&program, deliveries);
         tracing::info!(erasure = id, messages = erasure.messages, "a person is struck from the log");
@@ -162,7 +147,7 @@ impl Eraser {
         let targets: Vec<Target> = struck.into_iter().filter_map(|it| it.target).collect();
         let erased: Vec<PersonId> = targets.iter().flat_map(|it| it.people.iter().copied()).collect();
         let program = Arc::clone(&shared.live.read().program);
-        let successor = Successor { program, transports: None, erased };
+        let successor = Successor { program, transports: None, erased, silent: false };
         reload::take_over(&shared, &store, &self.work, successor).map_err(EraseError::State)?;
         let as_of = shared.live.read().state.as_of().0;
         drop(succession);
@@ -269,6 +254,32 @@ fn catch_up(shared: &Shared, store: &Store) -> Result<(), EraseError> {
         std::thread::sleep(LOOK);
     }
     Ok(())
+}
+
+/// Strikes somebody from all rows, as erased at that moment; nothing else may be made of the log meanwhile.
+pub(super) fn strike(
+    shared: &Shared,
+    store: &Store,
+    person: PersonId,
+    (id, at): (&str, Moment),
+) -> Result<Struck, EraseError> {
+    let target = target(shared, person).ok_or(EraseError::Nobody)?;
+    let program = Arc::clone(&shared.live.read().program);
+    let governor = Governor::new(&program);
+    let mut is_theirs = |logged: &LoggedMessage| {
+        let Some(record) = record(&program, &governor, logged) else { return false };
+        let Fact::Event(event) = &record.fact;
+        let whose = shared.live.read().state.whose(event, record.seq);
+        // Nobody's yet, where it was not folded yet.
+        let kind = |it: &Identifier| program.identity.identifiers.get(it.kind.index()).map(|kind| kind.name.clone());
+        let is_known = |it: &Identifier| {
+            target.identifiers.iter().any(|(name, value)| kind(it).as_ref() == Some(name) && **value == *it.value)
+        };
+        whose.map_or_else(|| event.identifiers.iter().any(is_known), |whose| target.people.contains(&whose))
+    };
+    let struck = store.strike((id, at), &target, &shared.suppression, &mut is_theirs)?;
+    shared.erased.write().extend(target.people.iter().map(|person| (*person, at)));
+    Ok(struck)
 }
 
 /// All that somebody is known by.

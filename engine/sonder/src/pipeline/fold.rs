@@ -13,7 +13,7 @@ use super::{limits, recall};
 use metrics::{counter, gauge, histogram};
 use parking_lot::RwLockWriteGuard;
 use sonder_activate::outbox::Outbox;
-use sonder_core::effect::{EffectId, Effects, PersonId};
+use sonder_core::effect::{Cause, EffectId, Effects, PersonId};
 use sonder_core::record::Record;
 use sonder_core::state::{Missing, State};
 use sonder_dsl::time::Moment;
@@ -101,7 +101,7 @@ impl Fold {
         for chunk in records.chunks(limits::FOLD_CHUNK) {
             let missing = self.shared.live.read().state.missing(chunk, Moment::MIN);
             self.bring_back(&missing);
-            let begin = Instant::now();
+            let (begin, began_at) = (Instant::now(), wall());
             let mut rest = chunk;
             while let Err(missing) = self.take_in(&mut rest) {
                 self.bring_back(&missing.people);
@@ -109,10 +109,28 @@ impl Fold {
             }
             histogram!("sonder_fold_seconds").record(begin.elapsed().as_secs_f64());
             self.since_checkpoint += chunk.len() as u64;
+            self.trace(chunk, began_at);
             self.hand_over_deliveries();
         }
         self.has_moved = true;
         self.note_place();
+    }
+
+    /// Spans of what was folded, and what is to be told of the outcome of what was decided.
+    fn trace(&self, chunk: &[Record], began_at: Moment) {
+        let Some(tracer) = self.shared.tracer.get() else { return };
+        let ended_at = wall();
+        for context in chunk.iter().filter_map(|record| tracer.of_record(record.seq.0)) {
+            tracer.folded(context, began_at, ended_at);
+        }
+        let program = Arc::clone(&self.shared.live.read().program);
+        for it in self.decided.deliveries.get(self.decided.handed_over..).unwrap_or_default() {
+            let Cause::Record(seq) = it.delivery.cause else { continue };
+            let destination = program.destinations.get(it.delivery.destination.index());
+            if let (Some(context), Some(destination)) = (tracer.of_record(seq.0), destination) {
+                tracer.decided(context, it.delivery.id, destination.name.clone(), ended_at);
+            }
+        }
     }
 
     /// Takes the records in under the lock, up to the one that needs somebody who is not in memory.
@@ -253,11 +271,12 @@ impl Fold {
         self.decided.take(&mut effects, live.state.as_of().0);
     }
 
-    /// What a new version makes of people that the one before did not is told, like anything else that comes true.
-    fn tell_since(&mut self, live: &mut Live) {
+    /// What a new version makes of people that the one before did not is told, like anything else that comes true; or only
+    /// put on record, where it is to be silent.
+    fn tell_since(&mut self, live: &mut Live, silent: bool) {
         let mut effects = Effects::default();
         let running = self.shared.live.read();
-        live.state.tell_since(&live.program, (&running.state, &running.program), false, &mut effects);
+        live.state.tell_since(&live.program, (&running.state, &running.program), silent, &mut effects);
         self.decided.take(&mut effects, live.state.as_of().0);
     }
 
@@ -353,7 +372,7 @@ impl Fold {
     /// Catches up with the log, and changes state and program together.
     fn adopt(&mut self, generation: Generation) {
         self.hand_over();
-        let Generation { program, state, transports, erased, done } = generation;
+        let Generation { program, state, transports, erased, silent, done } = generation;
         let mut live = Live { program, state };
         let outcome = self.catch_up(&mut live);
         if let Err(error) = &outcome {
@@ -364,7 +383,7 @@ impl Fold {
             return;
         }
         self.hand_travellers_on(&mut live, &erased);
-        self.tell_since(&mut live);
+        self.tell_since(&mut live, silent);
         let program = Arc::clone(&live.program);
         let (as_of, now) = live.state.as_of();
         if let (Some(outbox), Some(transports)) = (&self.outbox, transports) {

@@ -16,8 +16,19 @@ pub(super) struct Submission {
     pub program: Arc<Program>,
     pub messages: Vec<Received>,
     pub answer: oneshot::Sender<Result<(), Refused>>,
+    /// Where they were kept aside before.
+    pub replay: Option<Replay>,
     // Held for as long as the messages wait.
     pub _permit: Permit,
+}
+
+/// Where messages that are replayed were kept aside.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Replay {
+    /// The id in quarantine of each message.
+    pub ids: Vec<u64>,
+    /// Further ids there, of messages that the log has already.
+    pub duplicates: Vec<u64>,
 }
 
 /// What became of a batch of an import.
@@ -65,10 +76,28 @@ impl Entrance {
         }
     }
 
+    /// Takes in messages that were kept aside, whatever ids were seen lately. When it says yes, that they are no longer
+    /// kept aside is as durable as they are; one that another version of the project refuses again stays there.
+    ///
+    /// # Errors
+    /// When the log cannot be written, or the engine stops; nothing of it is done then.
+    pub async fn replay(&self, program: &Arc<Program>, batch: Vec<Received>, replay: Replay) -> Result<(), Refused> {
+        self.enter_as(program, batch, Some(replay))?.await.unwrap_or(Err(Refused::ShuttingDown))
+    }
+
     fn enter(
         &self,
         program: &Arc<Program>,
         messages: Vec<Received>,
+    ) -> Result<oneshot::Receiver<Result<(), Refused>>, Refused> {
+        self.enter_as(program, messages, None)
+    }
+
+    fn enter_as(
+        &self,
+        program: &Arc<Program>,
+        messages: Vec<Received>,
+        replay: Option<Replay>,
     ) -> Result<oneshot::Receiver<Result<(), Refused>>, Refused> {
         if self.shared.gauges.health() == Health::Stopping {
             return Err(Refused::ShuttingDown);
@@ -78,7 +107,7 @@ impl Entrance {
             return Err(Refused::Overloaded { retry_after_s: limits::OVERLOAD_RETRY_S });
         };
         let (answer, answered) = oneshot::channel();
-        let submission = Submission { program: Arc::clone(program), messages, answer, _permit: permit };
+        let submission = Submission { program: Arc::clone(program), messages, answer, replay, _permit: permit };
         self.work.send(Work::Submit(submission)).map_err(|_| Refused::ShuttingDown)?;
         Ok(answered)
     }

@@ -184,7 +184,7 @@ impl Keeper {
     }
 }
 
-fn row(view: PersonView) -> PersonRow {
+pub(super) fn row(view: PersonView) -> PersonRow {
     let values = view.traits.into_iter().map(|it| (it.name, it.value));
     let computed = view.computed.into_iter().map(|it| (it.name, it.value));
     let traits: serde_json::Map<_, _> = values.chain(computed).collect();

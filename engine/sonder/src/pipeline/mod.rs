@@ -19,7 +19,9 @@
 mod budget;
 pub mod clock;
 mod consent;
+mod counted;
 mod decided;
+mod erased_again;
 mod erasure;
 mod fold;
 mod intake;
@@ -32,14 +34,19 @@ mod recall;
 mod refold;
 mod reload;
 mod shared;
+mod tap;
+mod then;
 mod writer;
 
 pub use decided::Decided;
+pub use erased_again::erase_again;
 pub use erasure::EraseError;
-pub use intake::{Entrance, Submitted};
+pub use intake::{Entrance, Replay, Submitted};
 pub use open::{OpenError, Opened, open};
 pub use refold::{RefoldError, record, refold};
 pub use shared::{Files, Live, RecoveryReport, Shared};
+pub use tap::{Seen, Stage, Tap};
+pub use then::people_then;
 
 use crate::observe::Health;
 pub use consent::ConsentGate;
@@ -176,13 +183,14 @@ impl Pipeline {
         Entrance::new(Arc::clone(&self.shared), self.work.clone())
     }
 
-    /// Goes over to a new version of the project; blocks until it runs.
+    /// Goes over to a new version of the project; blocks until it runs. A `silent` one tells destinations nothing of whom it
+    /// makes enter or leave.
     ///
     /// # Errors
     /// Why it does not; the old one runs on then.
-    pub fn take_over(&self, program: Arc<Program>, transports: Transports) -> Result<(), String> {
+    pub fn take_over(&self, program: Arc<Program>, transports: Transports, silent: bool) -> Result<(), String> {
         let _succession = self.shared.succession.lock();
-        let successor = Successor { program, transports: Some(transports), erased: Vec::new() };
+        let successor = Successor { program, transports: Some(transports), erased: Vec::new(), silent };
         reload::take_over(&self.shared, &self.store, &self.work, successor)
     }
 

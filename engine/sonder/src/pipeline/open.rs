@@ -182,7 +182,7 @@ fn write(store: &Store, program: &Arc<Program>, decided: Decided) -> Result<(), 
 }
 
 fn quarantined(store: &Store) -> u64 {
-    let query = sonder_store::Query::new("select count(*) from quarantine");
+    let query = sonder_store::Query::new("select count(*) from quarantine where resolved_at is null");
     let answer = store.reader().query(&query).unwrap_or_default();
     answer.rows.first().and_then(|row| row.first()).and_then(serde_json::Value::as_u64).unwrap_or(0)
 }

@@ -3,7 +3,8 @@
 use super::budget::Budget;
 use super::clock::Horizon;
 use super::limits;
-use crate::observe::Gauges;
+use super::tap::Tap;
+use crate::observe::{Gauges, Tracer};
 use parking_lot::{Mutex, RwLock};
 use sonder_core::effect::PersonId;
 use sonder_core::state::State;
@@ -13,7 +14,7 @@ use sonder_dsl::time::Moment;
 use sonder_store::{Store, Suppression};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -63,6 +64,10 @@ pub struct Shared {
     pub budget: Arc<Budget>,
     /// Numbers for people and monitors.
     pub gauges: Gauges,
+    /// Makes traces, where somebody collects them.
+    pub tracer: OnceLock<Tracer>,
+    /// What goes through, for whoever looks on.
+    pub tap: Tap,
     /// What the start took.
     pub recovery: RecoveryReport,
     /// Who was erased, so that it does not come in again.
@@ -71,6 +76,8 @@ pub struct Shared {
     pub erased: RwLock<BTreeMap<PersonId, Moment>>,
     /// When the requests of people are due that are to be dealt with.
     pub open_requests: RwLock<Vec<Moment>>,
+    /// Held by whoever reads the project's folder to run what it says, or changes what is in it.
+    pub folder: Mutex<()>,
     /// Held while a state is made that is to take the place of the running one.
     pub succession: Mutex<()>,
 }
@@ -86,10 +93,13 @@ impl Shared {
             caught_up: watch::Sender::new(false),
             budget: Budget::new(limits::MAX_QUEUED_MESSAGES, limits::MAX_QUEUED_BYTES),
             gauges: Gauges::default(),
+            tracer: OnceLock::new(),
+            tap: Tap::default(),
             recovery,
             suppression,
             erased: RwLock::default(),
             open_requests: RwLock::default(),
+            folder: Mutex::default(),
             succession: Mutex::default(),
         })
     }

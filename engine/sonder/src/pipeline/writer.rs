@@ -8,14 +8,15 @@
 //! the fold decided is kept and written with the next batch, and new messages are refused until a write succeeds. Where it
 //! is in doubt whether it failed, its clients wait until that is known, and everybody else is refused.
 
+use super::counted::count;
 use super::decided::Decided;
 use super::fold::FoldWork;
-use super::intake::Submission;
-use super::limits;
+use super::intake::{Replay, Submission};
 use super::probe::has_room;
 use super::reload::Generation;
 use super::shared::Shared;
-use crate::observe::Health;
+use super::{clock, limits};
+use crate::observe::{Health, TraceContext};
 use metrics::{counter, gauge, histogram};
 use sonder_collect::{Received, Refused};
 use sonder_core::govern::Governor;
@@ -24,7 +25,7 @@ use sonder_core::record::{Event, Fact, Record, Seq, UNKNOWN_SOURCE};
 use sonder_dsl::ir::{IdentifierKindId, Program, SourceId};
 use sonder_dsl::time::Moment;
 use sonder_store::dedup::Mark;
-use sonder_store::{DedupSet, DeliveryOutcome, LogBatch, LogRow, Store, StoreError, Succession};
+use sonder_store::{DedupSet, DeliveryOutcome, LogBatch, LogRow, Resolution, Resolved, Store, StoreError, Succession};
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -90,6 +91,10 @@ pub(super) struct Writer {
     /// Messages that came while a new version was being adopted.
     postponed: VecDeque<Work>,
     adopting: bool,
+    /// Messages of the present transaction that are traced: where, and when they arrived.
+    traced: Vec<Traced>,
+    /// When the present transaction began.
+    begun: Moment,
     /// To run from the next transaction on, which has all that was decided before.
     adoption: Option<Adoption>,
     /// A transaction that may or may not be in the store.
@@ -109,6 +114,14 @@ struct Attempt {
     duplicates: u64,
     /// Whether another version runs after it.
     adopts: bool,
+}
+
+/// A message of a transaction that is traced.
+struct Traced {
+    context: TraceContext,
+    /// Its row in the transaction.
+    row: usize,
+    arrived: Moment,
 }
 
 /// Waiting for room after a failed write.
@@ -158,6 +171,8 @@ impl Writer {
             companions: 0,
             postponed: VecDeque::new(),
             adopting: false,
+            traced: Vec::new(),
+            begun: Moment::MIN,
             adoption: None,
             doubt: None,
             retry: None,
@@ -280,6 +295,7 @@ impl Writer {
             self.wait_longer();
             return;
         }
+        self.begun = clock::wall();
         let attempt = self.attempt();
         let begin = Instant::now();
         match self.store.append(&self.program, &attempt.batch) {
@@ -363,6 +379,7 @@ impl Writer {
 
     /// The rows of a transaction: without what was seen before, governed by the program that runs, with places and times.
     fn fill(&mut self, submissions: Vec<Submission>) -> (LogBatch, Vec<oneshot::Sender<Result<(), Refused>>>, u64) {
+        self.traced.clear();
         let mut batch = LogBatch::default();
         let mut answers = Vec::with_capacity(submissions.len());
         let mut duplicates = 0;
@@ -372,26 +389,39 @@ impl Writer {
         for submission in submissions {
             answers.push(submission.answer);
             let before = Some(&*submission.program).filter(|program| program.fingerprint != self.program.fingerprint);
+            let Replay { ids, duplicates: known } = submission.replay.unwrap_or_default();
+            let now = clock::wall();
+            let resolve = |resolution| move |id| Resolved { id, at: now, resolution };
+            batch.resolved.extend(known.into_iter().map(resolve(Resolution::Duplicate)));
+            let mut ids = ids.into_iter();
             for received in submission.messages {
                 let Some(at) = stamps.pop_front() else { break };
+                let aside = ids.next();
+                let arrived = received_at(&received);
                 let id = match &received {
                     Received::Message(message, _) => Some(message.message_id.as_str()),
                     Received::Quarantined(quarantined) => quarantined.message_id.as_deref(),
                 };
-                if id.is_some_and(|id| !self.dedup.insert(id, at)) {
+                // One that was kept aside has been seen, of course.
+                if id.is_some_and(|id| !self.dedup.insert(id, at)) && aside.is_none() {
                     duplicates += 1;
                     continue;
                 }
                 match self.settle(received, before) {
                     Ok((_, event)) if self.was_erased(&event) => {
                         counter!("sonder_suppressed_total").increment(1);
+                        batch.resolved.extend(aside.map(resolve(Resolution::Erased)));
                     }
                     Ok((mut message, event)) => {
                         message.received_at = at;
+                        let context = self.shared.tracer.get().and_then(|it| it.of_message(&message.message_id));
+                        self.traced.extend(context.map(|context| Traced { context, row: batch.rows.len(), arrived }));
                         let seq = Seq(self.next_seq + batch.rows.len() as u64);
                         let record = Record { seq, received_at: at, fact: Fact::Event(event) };
                         batch.rows.push(LogRow { record, message });
+                        batch.resolved.extend(aside.map(resolve(Resolution::Replayed)));
                     }
+                    Err(_) if aside.is_some() => {}
                     Err(quarantined) if self.speaks_of_erased(&quarantined) => {
                         counter!("sonder_suppressed_total").increment(1);
                     }
@@ -454,11 +484,18 @@ impl Writer {
         if self.retry.take().is_some() && self.shared.gauges.set_health(Health::Running) {
             tracing::info!("the log can be written again");
         }
+        self.trace(&batch);
         let gauges = &self.shared.gauges;
         gauges.duplicates.fetch_add(duplicates, Ordering::Relaxed);
         gauges.quarantined.fetch_add(batch.quarantined.len() as u64, Ordering::Relaxed);
+        // Erasure takes from quarantine, too, so the count may be behind.
+        let resolved = batch.resolved.len() as u64;
+        let less = |count: u64| Some(count.saturating_sub(resolved));
+        let _ = gauges.quarantined.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+        counter!("sonder_quarantine_resolved_total").increment(batch.resolved.len() as u64);
         counter!("sonder_messages_total").increment(batch.rows.len() as u64);
-        counter!("sonder_quarantined_total").increment(batch.quarantined.len() as u64);
+        count(&self.program, &batch);
+        self.shared.tap.show(&self.program, &batch);
         counter!("sonder_duplicates_total").increment(duplicates);
         counter!("sonder_changes_total").increment(batch.changes.len() as u64);
         counter!("sonder_deliveries_total").increment(batch.deliveries.len() as u64);
@@ -473,6 +510,24 @@ impl Writer {
         if self.fold.send(FoldWork::Batch(records)).is_err() {
             tracing::error!("the fold has ended, and the engine with it");
             self.stage = Stage::Ended;
+        }
+    }
+
+    /// Spans of what is durable now.
+    fn trace(&mut self, batch: &LogBatch) {
+        let Some(tracer) = self.shared.tracer.get() else { return };
+        let durable = clock::wall();
+        for Traced { context, row, arrived } in self.traced.drain(..) {
+            let Some(LogRow { record, message }) = batch.rows.get(row) else { continue };
+            let Fact::Event(event) = &record.fact;
+            let declared = event.event.and_then(|id| self.program.events.get(id.index()));
+            let name = declared.map_or_else(|| event.call.name(), |declared| declared.name.as_str());
+            let source = self.program.sources.get(event.source.index()).map_or("", |source| source.name.as_str());
+            let times = [arrived.min(self.begun), self.begun, durable];
+            tracer.logged(context, record.seq.0, times, name, source, &message.message_id);
+        }
+        for DeliveryOutcome { delivery, at, attempt, state, detail, .. } in &batch.outcomes {
+            tracer.ended(*delivery, *at, *attempt, state.name(), detail.as_deref());
         }
     }
 

@@ -6,5 +6,5 @@ mod watch;
 
 pub use compile::compile;
 pub(crate) use compile::{asked, schema_errors};
-pub use scan::{Scan, ScanError, scan};
+pub use scan::{Scan, ScanError, is_text_of_project, scan};
 pub use watch::{Watch, WatchError, watch};

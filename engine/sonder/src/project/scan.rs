@@ -104,6 +104,12 @@ enum Kind {
     Other,
 }
 
+/// Whether a file of this name is a text of the project.
+#[must_use]
+pub fn is_text_of_project(path: &Path) -> bool {
+    matches!(kind(path), Kind::Text)
+}
+
 fn kind(path: &Path) -> Kind {
     match path.extension().and_then(|extension| extension.to_str()) {
         Some("yaml" | "yml" | "sonder") => Kind::Text,

@@ -48,6 +48,15 @@ pub fn announce_at_rest(data: &Path, project: &Path) -> io::Result<()> {
     write(data, &Announcement::of_this_process(project))
 }
 
+/// Of data that came from elsewhere: nobody listens for it, and it belongs to the same project.
+///
+/// # Errors
+/// When the directory cannot be written.
+pub fn announce_restored(data: &Path) -> io::Result<()> {
+    let Some(announcement) = announced(data) else { return Ok(()) };
+    write(data, &Announcement { address: None, ..announcement })
+}
+
 impl Announcement {
     /// This process, which listens nowhere yet.
     #[must_use]

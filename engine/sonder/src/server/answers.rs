@@ -2,18 +2,20 @@
 //!
 //! Quick answers take the read lock for as long as it takes to copy one answer; slow ones read the store.
 
+use super::apply::Applier;
 use super::{history, journeys};
 use crate::observe::{Gauges, Health, Metrics, ReloadReport, resident_bytes};
 use crate::pipeline::{Entrance, Eraser, Live, Shared, clock};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use sonder_activate::outbox::Outbox;
 use sonder_collect::{Collector, RejectionCount};
 use sonder_console::engine::{
-    ConsentChange, DeliveryFilter, DeliveryPage, DestinationStatus, Engine, Entry, ExplainRequest, IdentityDecision,
-    Journey, JourneySummary, Lag, LogStatus, Member, Members, Memory, Person, Plan, PlanRequest, Preview,
-    PreviewRequest, PrivacyRequest, QuarantineFilter, QuarantinePage, Query, Recovery, RejectionStatus, Reload,
-    ReloadOutcome, Replay, Replayed, RequestAction, RequestAsked, RequestNote, Rows, SegmentSize, SegmentSizes, Sought,
-    Stage, Status, TimelineCursor, Trouble, instant, person_id,
+    Applied, ApplyRequest, ConsentChange, DeliveryFilter, DeliveryPage, DestinationStatus, Engine, Entry,
+    ExplainRequest, IdentityDecision, Journey, JourneySummary, Lag, LogStatus, Member, Members, Memory, PastRequest,
+    Person, Plan, PlanRequest, Preview, PreviewRequest, PrivacyRequest, QuarantineFilter, QuarantinePage,
+    QuarantineReplay, QuarantineReplayed, Query, Recovery, RejectionStatus, Reload, ReloadOutcome, Replay, Replayed,
+    RequestAction, RequestAsked, RequestNote, Rows, SegmentSize, SegmentSizes, Sought, Stage, Status, TimelineCursor,
+    Trouble, instant, person_id,
 };
 use sonder_core::effect::PersonId;
 use sonder_core::explain::Explanation;
@@ -39,6 +41,10 @@ pub struct Answers {
     collector: Option<Collector>,
     /// There while it runs.
     pub(super) eraser: Option<Arc<Eraser>>,
+    /// There while it runs.
+    pub(super) applier: Option<Applier>,
+    /// Held by whoever takes in what was kept aside.
+    pub(super) replaying: Mutex<()>,
     metrics: Metrics,
     started_at: Moment,
     /// Makes identifiers comparable; for the program beside it.
@@ -67,6 +73,8 @@ impl Answers {
             entrance: None,
             collector,
             eraser: None,
+            applier: None,
+            replaying: Mutex::default(),
             metrics,
             started_at: clock::wall(),
             governor,
@@ -83,6 +91,12 @@ impl Answers {
     #[must_use]
     pub fn erasing(self, eraser: Arc<Eraser>) -> Self {
         Self { eraser: Some(eraser), ..self }
+    }
+
+    /// The same, for an engine that another version of the project can be pushed to.
+    #[must_use]
+    pub fn applying(self, applier: Applier) -> Self {
+        Self { applier: Some(applier), ..self }
     }
 
     /// Entries into and exits from segments since the start.
@@ -199,6 +213,10 @@ impl Engine for Answers {
         Ok(self.view(id)?.map(Person::from))
     }
 
+    fn person_at(&self, request: &PastRequest) -> Result<Option<Person>, Trouble> {
+        self.person_then(request)
+    }
+
     fn timeline(&self, id: PersonId, before: Option<&TimelineCursor>, limit: usize) -> Result<Vec<Entry>, Trouble> {
         let Some(view) = self.view(id)? else { return Ok(Vec::new()) };
         history::timeline(&self.reader, view, before, limit)
@@ -296,12 +314,23 @@ impl Engine for Answers {
         self.plan_project(request)
     }
 
+    fn apply(&self, request: &ApplyRequest) -> Result<Applied, Trouble> {
+        self.apply_project(request)
+    }
+
     fn query(&self, query: &Query) -> Result<Rows, Trouble> {
-        history::query(&self.reader, query)
+        match query.at {
+            None => history::query(&self.reader, query),
+            Some(_) => history::query_then(&self.reader, &self.program(), query),
+        }
     }
 
     fn quarantine(&self, filter: &QuarantineFilter) -> Result<QuarantinePage, Trouble> {
         history::quarantine(&self.reader, filter)
+    }
+
+    fn replay_quarantine(&self, replay: &QuarantineReplay) -> Result<QuarantineReplayed, Trouble> {
+        self.replay_kept_aside(replay)
     }
 
     fn deliveries(&self, filter: &DeliveryFilter) -> Result<DeliveryPage, Trouble> {
@@ -347,12 +376,7 @@ impl Engine for Answers {
     }
 
     fn metrics(&self) -> String {
-        let people = self.shared.live.read().state.people_count();
-        metrics::gauge!("sonder_people").set(people as f64);
-        let requests = self.open_requests();
-        metrics::gauge!("sonder_privacy_requests_open").set(requests.open as f64);
-        metrics::gauge!("sonder_privacy_requests_due_soon").set(requests.due_soon as f64);
-        metrics::gauge!("sonder_privacy_requests_overdue").set(requests.overdue as f64);
+        self.note_figures();
         self.metrics.render()
     }
 

@@ -2,24 +2,46 @@
 //! API's.
 
 use super::answers::trouble;
+use crate::pipeline::{RefoldError, clock, people_then};
 use serde_json::{Value as Json, json};
 use sonder_console::engine::{
-    Column, Delivery, DeliveryFilter, DeliveryPage, DeliveryState, Entry, EntryKind, QuarantineFilter, QuarantinePage,
-    QuarantineReason, Quarantined, Query, ReasonCount, Rows, TimelineCursor, Trouble, effect_id, instant, person_id,
+    Column, Delivery, DeliveryFilter, DeliveryPage, DeliveryState, Entry, EntryKind, QuarantineFilter, QuarantineGroup,
+    QuarantinePage, QuarantineReason, Quarantined, Query, ReasonCount, Rows, TimelineCursor, Trouble, effect_id,
+    instant, person_id,
 };
 use sonder_core::effect::{EffectId, PersonId};
 use sonder_core::view::PersonView;
+use sonder_dsl::ir::Program;
 use sonder_dsl::time::Moment;
 use sonder_store::{Happening, Reader, TimelineEntry, TimelinePlace, Whose};
+use std::sync::Arc;
 
 /// Runs a user's statement.
 pub(super) fn query(reader: &Reader, query: &Query) -> Result<Rows, Trouble> {
+    Ok(rows(reader.query(&asked(query)).map_err(trouble)?))
+}
+
+/// Runs a user's statement over what was there at its moment.
+pub(super) fn query_then(reader: &Reader, program: &Arc<Program>, query: &Query) -> Result<Rows, Trouble> {
+    // What is still to come cannot be asked.
+    let at = query.at.unwrap_or(Moment::MAX).min(clock::wall());
+    let (place, people) = people_then(reader, program, at).map_err(|error| match error {
+        RefoldError::Store(error) => trouble(error),
+        RefoldError::Spilled => Trouble::Internal(error.to_string()),
+    })?;
+    Ok(rows(reader.query_then(&asked(query), place, at, &people).map_err(trouble)?))
+}
+
+fn asked(query: &Query) -> sonder_store::Query {
     let mut asked = sonder_store::Query::new(&query.sql);
     asked.max_rows = query.max_rows;
     asked.timeout = query.timeout;
-    let answer = reader.query(&asked).map_err(trouble)?;
+    asked
+}
+
+fn rows(answer: sonder_store::Answer) -> Rows {
     let columns = answer.columns.into_iter().map(|column| Column { name: column.name, kind: column.kind });
-    Ok(Rows { columns: columns.collect(), rows: answer.rows, truncated: answer.truncated })
+    Rows { columns: columns.collect(), rows: answer.rows, truncated: answer.truncated }
 }
 
 /// What happened to a person, newest first.
@@ -96,6 +118,7 @@ pub(super) fn quarantine(reader: &Reader, filter: &QuarantineFilter) -> Result<Q
             reason: filter.reason.clone(),
             source: filter.source.clone(),
             name: filter.name.clone(),
+            ids: Vec::new(),
             before: filter.before,
             limit: filter.limit,
         })
@@ -115,7 +138,24 @@ pub(super) fn quarantine(reader: &Reader, filter: &QuarantineFilter) -> Result<Q
             .collect(),
         payload: parsed(message.payload),
     });
-    Ok(QuarantinePage { total: page.total, reasons: reasons.collect(), messages: messages.collect(), next })
+    let groups = page.groups.into_iter().map(|group| QuarantineGroup {
+        code: group.code,
+        path: group.path,
+        name: group.name,
+        source: group.source.unwrap_or_default(),
+        count: group.count,
+        first_at: instant(group.first_at),
+        last_at: instant(group.last_at),
+        message: group.message,
+        last: group.last,
+    });
+    Ok(QuarantinePage {
+        total: page.total,
+        reasons: reasons.collect(),
+        groups: groups.collect(),
+        messages: messages.collect(),
+        next,
+    })
 }
 
 /// Deliveries, newest first; `about` are all ids of the person that the filter names.
@@ -166,6 +206,6 @@ fn delivery_state(state: &str) -> DeliveryState {
 }
 
 /// JSON where it is, else a string.
-fn parsed(text: String) -> Json {
+pub(super) fn parsed(text: String) -> Json {
     serde_json::from_str(&text).unwrap_or(Json::String(text))
 }

@@ -10,7 +10,7 @@ use crate::pipeline::{Entrance, Shared, Submitted};
 use axum::Router;
 use axum::body::{Body, BodyDataStream};
 use axum::extract::{DefaultBodyLimit, Path as UrlPath, Query, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use bytes::{Bytes, BytesMut};
@@ -18,7 +18,8 @@ use http_body_util::BodyExt;
 use serde::Deserialize;
 use serde_json::json;
 use sonder_collect::Refused;
-use sonder_console::keys::{KeyRing, Scope};
+use sonder_console::keys::Scope;
+use sonder_console::{Api, permit};
 use sonder_dsl::ir::{Program, SourceId};
 use std::path::Path;
 use std::sync::Arc;
@@ -38,8 +39,7 @@ struct Inner {
     ledger: Ledger,
     shared: Arc<Shared>,
     entrance: Entrance,
-    keys: Arc<KeyRing>,
-    open_without_keys: bool,
+    api: Api,
 }
 
 /// What the query says.
@@ -60,17 +60,11 @@ struct Asked {
 }
 
 /// Why an import ended before its end.
-struct Refusal(StatusCode, &'static str, String, &'static str);
+pub(super) struct Refusal(StatusCode, &'static str, String, &'static str);
 
 impl ImportRoute {
-    pub(super) fn new(
-        data: &Path,
-        shared: Arc<Shared>,
-        entrance: Entrance,
-        keys: Arc<KeyRing>,
-        open_without_keys: bool,
-    ) -> Self {
-        Self(Arc::new(Inner { ledger: Ledger::open(data), shared, entrance, keys, open_without_keys }))
+    pub(super) fn new(data: &Path, shared: Arc<Shared>, entrance: Entrance, api: Api) -> Self {
+        Self(Arc::new(Inner { ledger: Ledger::open(data), shared, entrance, api }))
     }
 
     pub(super) fn router(self) -> Router {
@@ -80,34 +74,11 @@ impl ImportRoute {
             .layer(DefaultBodyLimit::disable())
             .with_state(self)
     }
-
-    fn allow(&self, headers: &HeaderMap) -> Result<(), Refusal> {
-        if self.0.open_without_keys && self.0.keys.is_empty() {
-            return Ok(());
-        }
-        let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let secret = bearer.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
-        match self.0.keys.verify(secret) {
-            Some(scopes) if scopes.contains(&Scope::Admin) => Ok(()),
-            Some(_) => Err(Refusal(
-                StatusCode::FORBIDDEN,
-                "forbidden",
-                "the key may not import".to_owned(),
-                "use a key with the scope `admin`",
-            )),
-            None => Err(Refusal(
-                StatusCode::UNAUTHORIZED,
-                "unauthorized",
-                "a key is needed to import".to_owned(),
-                "make one with `sonder key create --name import --scope admin`",
-            )),
-        }
-    }
 }
 
 async fn progress(State(route): State<ImportRoute>, headers: HeaderMap, UrlPath(id): UrlPath<String>) -> Response {
-    if let Err(refusal) = route.allow(&headers) {
-        return refusal.into_response();
+    if let Err(refusal) = permit(&route.0.api, Scope::Admin, &headers) {
+        return refusal;
     }
     axum::Json(route.0.ledger.progress(&id)).into_response()
 }
@@ -118,19 +89,16 @@ async fn import(
     Query(asked): Query<Asked>,
     body: Body,
 ) -> Response {
-    match receive(&route, &headers, &asked, body.into_data_stream()).await {
+    if let Err(refusal) = permit(&route.0.api, Scope::Admin, &headers) {
+        return refusal;
+    }
+    match receive(&route, &asked, body.into_data_stream()).await {
         Ok(answer) => axum::Json(answer).into_response(),
         Err(refusal) => refusal.into_response(),
     }
 }
 
-async fn receive(
-    route: &ImportRoute,
-    headers: &HeaderMap,
-    asked: &Asked,
-    mut body: BodyDataStream,
-) -> Result<serde_json::Value, Refusal> {
-    route.allow(headers)?;
+async fn receive(route: &ImportRoute, asked: &Asked, mut body: BodyDataStream) -> Result<serde_json::Value, Refusal> {
     let inner = &*route.0;
     let batcher = batcher(asked, Arc::clone(&inner.shared.program.borrow()))?;
     let mut run = Run { inner, asked, batcher, under_way: Vec::new(), rows: asked.skip, quarantined: 0 };
@@ -254,8 +222,20 @@ impl Run<'_> {
 }
 
 fn failed(error: &dyn std::fmt::Display) -> Refusal {
-    tracing::error!(%error, "an import failed");
-    Refusal(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the engine failed".to_owned(), "see its log")
+    Refusal::failed(error)
+}
+
+impl Refusal {
+    /// The client's fault.
+    pub(super) const fn bad(message: String, help: &'static str) -> Self {
+        Self(StatusCode::BAD_REQUEST, "bad_parameter", message, help)
+    }
+
+    /// The engine's fault: its log says more.
+    pub(super) fn failed(error: &dyn std::fmt::Display) -> Self {
+        tracing::error!(%error, "a request of an administrator failed");
+        Self(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the engine failed".to_owned(), "see its log")
+    }
 }
 
 impl IntoResponse for Refusal {

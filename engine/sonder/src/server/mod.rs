@@ -3,19 +3,24 @@
 
 pub mod announce;
 mod answers;
+mod apply;
+mod backup_route;
 mod bundle;
 mod consent;
 mod explain;
 mod feed;
+mod figures;
 mod history;
 mod identity;
 mod import_route;
 mod journeys;
+mod live_route;
 mod native;
 mod offline;
 mod plan;
 mod preview;
 mod privacy;
+mod quarantine;
 mod reload;
 mod replay;
 mod speech;
@@ -25,12 +30,15 @@ pub use native::natives;
 pub use offline::{Asked, Offline};
 
 use crate::cli::output::Failure;
-use crate::observe::Metrics;
+use crate::observe::{Metrics, Tracer};
 use crate::pipeline::{Files, OpenError, Pipeline, clock, open};
 use crate::project::Scan;
 use announce::{Announced, Announcement, announce};
+use apply::Applier;
+use backup_route::BackupRoute;
 use feed::Feeds;
 use import_route::ImportRoute;
+use live_route::LiveRoute;
 use native::Native;
 use sonder_activate::host::{Host, HostConfig, PluginProblem, Plugins};
 use sonder_collect::{Collector, CollectorConfig, Network, ServeOptions};
@@ -61,6 +69,8 @@ pub struct Options {
     pub public_url: Option<String>,
     /// Where metrics are kept.
     pub metrics: Metrics,
+    /// Where traces are sent, and which share of messages is traced.
+    pub traces: Option<(String, f64)>,
 }
 
 /// A running engine.
@@ -80,7 +90,7 @@ impl Server {
     /// # Errors
     /// In the user's words: a data directory in use, an address taken, a plugin that is wrong.
     pub async fn start(options: Options) -> Result<Self, Failure> {
-        let Options { scan, program, data, listen, trusted_proxies, public_url, metrics } = options;
+        let Options { scan, program, data, listen, trusted_proxies, public_url, metrics, traces } = options;
         crate::cli::install_crypto();
         std::fs::create_dir_all(&data)
             .map_err(|error| Failure::user(format!("could not make `{}`: {error}", data.display())))?;
@@ -105,6 +115,11 @@ impl Server {
         native.recall(&program, &reader, clock::wall()).map_err(|error| Failure::engine(error.to_string()))?;
         let recovery = opened.shared.recovery;
         tracing::info!(people = recovery.people, refolded = recovery.records, took = ?recovery.took, "recovered");
+        if let Some((endpoint, share)) = traces {
+            let http = reqwest::Client::builder().no_proxy().build();
+            let http = http.map_err(|error| Failure::engine(error.to_string()))?;
+            drop(opened.shared.tracer.set(Tracer::start(&endpoint, share, http)));
+        }
         let pipeline = Arc::new(Pipeline::start(opened, Some(plugins.transports()), Some(host.clone()))?);
         let shared = Arc::clone(pipeline.shared());
         *shared.files.write() = Arc::new(Files { root: scan.root.clone(), sources: scan.sources.clone() });
@@ -118,10 +133,15 @@ impl Server {
             Some(collector.clone()),
             metrics,
         );
-        let answers = Arc::new(answers.taking_in(pipeline.entrance()).erasing(Arc::clone(pipeline.eraser())));
+        let applier = Applier { pipeline: Arc::downgrade(&pipeline), host: host.clone() };
+        let answers = answers.taking_in(pipeline.entrance()).erasing(Arc::clone(pipeline.eraser()));
+        let answers = Arc::new(answers.applying(applier));
         let api = Api::new(Arc::clone(&answers) as Arc<_>, Arc::clone(&keys), is_local);
-        let import = ImportRoute::new(&data, Arc::clone(&shared), pipeline.entrance(), Arc::clone(&keys), is_local);
-        let router = import.router().merge(sonder_console::router(api));
+        let import = ImportRoute::new(&data, Arc::clone(&shared), pipeline.entrance(), api.clone());
+        let backup = BackupRoute { store: Arc::clone(pipeline.store()), api: api.clone() };
+        let live = LiveRoute { shared: Arc::clone(&shared), api: api.clone() };
+        let beside = import.router().merge(backup.router()).merge(live.router());
+        let router = beside.merge(sonder_console::router(api));
         let router = router.fallback_service(sonder_collect::router(collector));
         let (stop, stopped) = oneshot::channel::<()>();
         let serving = tokio::spawn(sonder_collect::serve(listener, router, ServeOptions::default(), async {

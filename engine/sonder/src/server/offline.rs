@@ -3,13 +3,15 @@
 use super::announce::announced;
 use super::{Answers, history, open_failure, store_failure};
 use crate::cli::output::Failure;
+use crate::cli::quarantine::Filter;
 use crate::cli::table::Rows;
 use crate::observe::set_up_metrics;
 use crate::pipeline::{Files, Opened, open};
 use crate::project::scan;
 use serde_json::{Value as Json, json};
 use sonder_console::engine::{
-    Engine, ExplainRequest, IdentityGraph, PlanRequest, PreviewRequest, Query, Trouble, parse_person_id,
+    Engine, ExplainRequest, IdentityGraph, PastRequest, PlanRequest, PreviewRequest, QuarantineFilter, Query, Trouble,
+    parse_person_id,
 };
 use sonder_core::explain::Personal;
 use sonder_dsl::diagnostic::suggest;
@@ -42,32 +44,62 @@ impl Offline {
         Ok(Self { data: data.to_path_buf() })
     }
 
-    /// Runs a read-only statement.
+    /// Runs a read-only statement; over what was there at a moment, by the project that is named, where there is one.
     ///
     /// # Errors
     /// When the statement is wrong, or an engine holds the directory.
-    pub fn query(&self, sql: &str, limit: u64) -> Result<Rows, Failure> {
+    pub fn query(&self, sql: &str, limit: u64, then: Option<(Moment, Option<&Path>)>) -> Result<Rows, Failure> {
         let reader = Reader::open(&self.data, StoreOptions::default()).map_err(|error| store_failure(&error))?;
         let max_rows = usize::try_from(limit).unwrap_or(usize::MAX);
-        let query = Query { sql: sql.to_owned(), max_rows, timeout: PATIENCE };
-        let rows = history::query(&reader, &query).map_err(failure)?;
+        let at = then.map(|(at, _)| at);
+        let query = Query { sql: sql.to_owned(), max_rows, timeout: PATIENCE, at };
+        let rows = match then {
+            None => history::query(&reader, &query),
+            Some((_, project)) => history::query_then(&reader, &self.program(project)?, &query),
+        };
+        let rows = rows.map_err(failure)?;
         let columns = rows.columns.into_iter().map(|column| column.name).collect();
         Ok(Rows { columns, rows: rows.rows, truncated: rows.truncated })
     }
 
-    /// One person, as the API would answer.
+    /// What was kept aside, as the API would answer.
+    ///
+    /// # Errors
+    /// When an engine holds the directory.
+    pub fn quarantine(&self, filter: &Filter, limit: u64) -> Result<Json, Failure> {
+        let reader = Reader::open(&self.data, StoreOptions::default()).map_err(|error| store_failure(&error))?;
+        let filter = QuarantineFilter {
+            reason: filter.reason.clone(),
+            source: filter.source.clone(),
+            name: filter.name.clone(),
+            before: None,
+            limit: usize::try_from(limit).unwrap_or(usize::MAX),
+        };
+        let page = history::quarantine(&reader, &filter).map_err(failure)?;
+        serde_json::to_value(&page).map_err(|error| Failure::engine(error.to_string()))
+    }
+
+    /// One person, now or at a moment, as the API would answer.
     ///
     /// # Errors
     /// When nobody is that, or the data cannot be opened.
-    pub fn person(&self, who: &str, project: Option<&Path>) -> Result<Json, Failure> {
+    pub fn person(&self, who: &str, at: Option<Moment>, project: Option<&Path>) -> Result<Json, Failure> {
         let answers = self.answers(project)?;
         let program = answers.program();
-        let id = match who.split_once(':') {
-            Some((kind, value)) => answers.resolve(identifier_kind(&program, kind)?, value),
+        let named = match who.split_once(':') {
+            Some((kind, value)) => Some((identifier_kind(&program, kind)?, value.to_owned())),
+            None => None,
+        };
+        let id = match &named {
+            Some((kind, value)) => answers.resolve(*kind, value),
             None => parse_person_id(who),
         };
-        let person = id.map(|id| answers.load_person(id)).transpose().map_err(failure)?.flatten();
-        let Some(person) = person else { return Err(nobody(who)) };
+        let person = match (id, at) {
+            (None, _) => None,
+            (Some(id), None) => answers.load_person(id).map_err(failure)?,
+            (Some(person), Some(at)) => answers.person_at(&PastRequest { person, named, at }).map_err(failure)?,
+        };
+        let Some(person) = person else { return Err(at.map_or_else(|| nobody(who), |_| nobody_then(who))) };
         serde_json::to_value(&person).map_err(|error| Failure::engine(error.to_string()))
     }
 
@@ -130,8 +162,7 @@ impl Offline {
             ExplainRequest { person, named, rule: asked.rule.to_owned(), at: asked.at, personal: asked.personal };
         match answers.explain(&request).map_err(failure)? {
             Some(explanation) => serde_json::to_value(&explanation).map_err(|error| Failure::engine(error.to_string())),
-            None => Err(Failure::user(format!("nobody was `{}` then", asked.person))
-                .help("a person is there once an event of theirs has been received; ask for a later moment")),
+            None => Err(nobody_then(asked.person)),
         }
     }
 
@@ -193,6 +224,14 @@ impl Offline {
         Ok(Answers::new(shared, store, None, None, set_up_metrics()))
     }
 
+    /// The version of the project that last ran on the data, or of the one that is named.
+    ///
+    /// # Errors
+    /// When it is not known, is not there, or has errors.
+    pub fn program(&self, project: Option<&Path>) -> Result<Arc<Program>, Failure> {
+        self.project(project).map(|(_, program)| program)
+    }
+
     /// The project that last ran on the data, unless another is named.
     fn project(&self, project: Option<&Path>) -> Result<(Files, Arc<Program>), Failure> {
         let last = || announced(&self.data).map(|announcement| announcement.project);
@@ -225,6 +264,11 @@ pub struct Asked<'a> {
 fn nobody(who: &str) -> Failure {
     Failure::user(format!("nobody is `{who}`"))
         .help("write `kind:value`, such as `email:ann@shop.example`, or a person's id")
+}
+
+fn nobody_then(who: &str) -> Failure {
+    Failure::user(format!("nobody was `{who}` then"))
+        .help("a person is there once an event of theirs has been received; ask for a later moment")
 }
 
 fn identifier_kind(program: &Program, name: &str) -> Result<IdentifierKindId, Failure> {

@@ -10,7 +10,7 @@ use sonder_dsl::diagnostic::Severity;
 use std::sync::{Arc, Weak};
 
 /// What became of a change.
-enum Outcome {
+pub(super) enum Outcome {
     Unchanged,
     Applied,
     Rejected(Vec<String>),
@@ -32,8 +32,15 @@ pub(super) async fn follow(scan: Scan, pipeline: Weak<Pipeline>, host: Host) {
         let outcome = match changed {
             Ok(scan) => {
                 let (pipeline, host) = (Arc::clone(&pipeline), host.clone());
-                let applying = tokio::task::spawn_blocking(move || apply(&pipeline, &host, scan)).await;
-                applying.unwrap_or_else(|error| Outcome::Rejected(vec![error.to_string()]))
+                let applying = tokio::task::spawn_blocking(move || {
+                    let _folder = pipeline.shared().folder.lock();
+                    // What was pushed meanwhile is whole only now.
+                    match crate::project::scan(&scan.root) {
+                        Ok(scan) => apply(&pipeline, &host, scan, false),
+                        Err(error) => Outcome::Rejected(vec![error.to_string()]),
+                    }
+                });
+                applying.await.unwrap_or_else(|error| Outcome::Rejected(vec![error.to_string()]))
             }
             Err(error) => Outcome::Rejected(vec![error.to_string()]),
         };
@@ -60,7 +67,8 @@ pub(super) async fn follow(scan: Scan, pipeline: Weak<Pipeline>, host: Host) {
     }
 }
 
-fn apply(pipeline: &Pipeline, host: &Host, scan: Scan) -> Outcome {
+/// Makes what was read run, if it has no errors. The caller holds the folder.
+pub(super) fn apply(pipeline: &Pipeline, host: &Host, scan: Scan, silent: bool) -> Outcome {
     let compilation = compile(scan.sources, &scan.root);
     let Some(program) = compilation.program else {
         let errors = compilation.diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error);
@@ -89,7 +97,7 @@ fn apply(pipeline: &Pipeline, host: &Host, scan: Scan) -> Outcome {
         *pipeline.shared().files.write() = files;
         return Outcome::Unchanged;
     }
-    match pipeline.take_over(program, plugins.transports()) {
+    match pipeline.take_over(program, plugins.transports(), silent) {
         Ok(()) => {
             *pipeline.shared().files.write() = files;
             Outcome::Applied

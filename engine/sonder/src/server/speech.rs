@@ -95,6 +95,6 @@ pub(super) fn refused(message: String, help: String) -> Trouble {
     Trouble::Refused { message, help }
 }
 
-fn unavailable(reason: &str) -> Trouble {
+pub(super) fn unavailable(reason: &str) -> Trouble {
     Trouble::Unavailable { reason: reason.to_owned(), retry_after_s: 1 }
 }

@@ -5,8 +5,8 @@ use crate::StoreError;
 use crate::batch::{DeliveryOutcome, RecordedChange, RecordedDelivery, RecordedRecall};
 use crate::node::kind_name;
 use arrow::array::{
-    ArrayRef, FixedSizeBinaryBuilder, ListBuilder, StringBuilder, TimestampMicrosecondBuilder, UInt16Builder,
-    UInt32Builder, UInt64Builder,
+    ArrayRef, BooleanBuilder, FixedSizeBinaryBuilder, ListBuilder, StringBuilder, TimestampMicrosecondBuilder,
+    UInt16Builder, UInt32Builder, UInt64Builder,
 };
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use arrow::record_batch::RecordBatch;
@@ -27,6 +27,9 @@ pub(super) fn quarantine(program: &Program, rows: &[Quarantined], id: &mut u64) 
     let mut reasons = StringBuilder::new();
     let mut payload = StringBuilder::new();
     let mut resolved_at = TimestampMicrosecondBuilder::new();
+    let mut resolution = StringBuilder::new();
+    let mut occurred_at = TimestampMicrosecondBuilder::new();
+    let mut historical = BooleanBuilder::new();
     for row in rows {
         *id += 1;
         ids.append_value(*id);
@@ -49,6 +52,9 @@ pub(super) fn quarantine(program: &Program, rows: &[Quarantined], id: &mut u64) 
         reasons.append_value(list.to_string());
         payload.append_value(&row.payload);
         resolved_at.append_null();
+        resolution.append_null();
+        occurred_at.append_option(row.occurred_at.map(|at| at.0));
+        historical.append_value(row.historical);
     }
     batch(vec![
         (Field::new("id", DataType::UInt64, true), Arc::new(ids.finish())),
@@ -60,6 +66,9 @@ pub(super) fn quarantine(program: &Program, rows: &[Quarantined], id: &mut u64) 
         (text("reasons"), Arc::new(reasons.finish())),
         (text("payload"), Arc::new(payload.finish())),
         (time("resolved_at"), Arc::new(resolved_at.finish())),
+        (text("resolution"), Arc::new(resolution.finish())),
+        (time("occurred_at"), Arc::new(occurred_at.finish())),
+        (Field::new("historical", DataType::Boolean, true), Arc::new(historical.finish())),
     ])
 }
 

@@ -9,7 +9,7 @@ mod journeys;
 mod log;
 
 use crate::StoreError;
-use crate::batch::{LogBatch, Takeover};
+use crate::batch::{LogBatch, Resolved, Takeover};
 use crate::database::LOG;
 use crate::typed::{Catalog, Layout};
 use arrow::record_batch::RecordBatch;
@@ -17,6 +17,7 @@ pub(crate) use consent::Answered;
 use duckdb::{Connection, params};
 use sonder_core::consent::ledger::Hash;
 use sonder_dsl::ir::Program;
+use std::collections::BTreeMap;
 
 /// Where the counters of the tables stand.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,6 +54,7 @@ impl Counters {
 #[derive(Debug)]
 pub(crate) struct Prepared {
     tables: Vec<(String, RecordBatch)>,
+    resolved: Vec<Resolved>,
     takeover: Option<Takeover>,
     /// Where the counters will stand.
     pub counters: Counters,
@@ -88,14 +90,15 @@ impl Prepared {
         }
         add("recalls", effects::recalls(&batch.recalls)?);
         add("delivery_outcomes", effects::outcomes(&batch.outcomes, after.seq)?);
-        Ok(Self { tables, takeover: batch.takeover(), counters: after })
+        Ok(Self { tables, resolved: batch.resolved.clone(), takeover: batch.takeover(), counters: after })
     }
 
     /// Writes it all, or nothing.
     pub fn write(self, connection: &Connection) -> Result<(), StoreError> {
         connection.execute_batch("BEGIN TRANSACTION")?;
         let written = self.tables.into_iter().try_for_each(|(table, rows)| append(connection, LOG, &table, rows));
-        let noted = written.and_then(|()| match self.takeover {
+        let resolved = written.and_then(|()| resolve(connection, &self.resolved));
+        let noted = resolved.and_then(|()| match self.takeover {
             None => Ok(()),
             Some(Takeover { as_of, now, fingerprint }) => connection
                 .execute(
@@ -112,6 +115,22 @@ impl Prepared {
         }
         Ok(())
     }
+}
+
+/// Notes what became of messages that were kept aside: all of one resolution and moment in one statement.
+fn resolve(connection: &Connection, resolved: &[Resolved]) -> Result<(), duckdb::Error> {
+    let mut groups: BTreeMap<_, Vec<String>> = BTreeMap::new();
+    for it in resolved {
+        groups.entry((it.resolution, it.at)).or_default().push(it.id.to_string());
+    }
+    groups.into_iter().try_for_each(|((resolution, at), ids)| {
+        connection.execute_batch(&format!(
+            "UPDATE quarantine SET resolution = '{}', resolved_at = make_timestamp({}) WHERE id IN ({})",
+            resolution.name(),
+            at.0,
+            ids.join(", ")
+        ))
+    })
 }
 
 /// Appends rows to a table of a catalog, inside whatever transaction there is.

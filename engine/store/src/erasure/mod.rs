@@ -22,7 +22,7 @@ pub use suppression::Suppression;
 pub use tell::ToldErasure;
 
 use crate::database::{Role, identifier};
-use crate::{LoggedMessage, Store, StoreError};
+use crate::{LoggedMessage, Reader, Store, StoreError};
 use duckdb::{Connection, params};
 use serde::{Deserialize, Serialize};
 use sonder_core::effect::{Delivery, PersonId};
@@ -175,6 +175,8 @@ impl Store {
     /// # Errors
     /// [`StoreError::Full`] when there is no room; the old files stay, and it can be tried again.
     pub fn rewrite(&self, done: &[String], now: Moment) -> Result<(), StoreError> {
+        // A backup is read to its end first.
+        let _moving = self.still.write();
         let _keeper = self.keeper.lock();
         self.with_writer_reopened(|| {
             self.database.closed(|dir| rewrite::files(dir, self.database.options(), done, now))
@@ -222,6 +224,34 @@ impl Store {
     /// Whether a checkpoint has replaced everybody since [`forget_people`](Self::forget_people).
     pub fn has_forgotten(&self) -> bool {
         !self.forgets.load(Ordering::Acquire)
+    }
+}
+
+impl Reader {
+    /// The identifiers that were erased, as hashes, and when.
+    ///
+    /// # Errors
+    /// Whatever the database may say.
+    pub fn suppressions(&self) -> Result<Vec<(String, Moment)>, StoreError> {
+        self.read(|connection| {
+            let mut statement =
+                connection.prepare("SELECT hash, epoch_us(max(erased_at)) FROM suppressions GROUP BY hash")?;
+            let rows = statement.query_map([], |row| Ok((row.get(0)?, Moment(row.get(1)?))))?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// Every identifier that messages of the log have: kind and value, each once.
+    ///
+    /// # Errors
+    /// Whatever the database may say.
+    pub fn identifiers(&self) -> Result<Vec<(String, String)>, StoreError> {
+        self.read(|connection| {
+            let mut statement = connection.prepare("SELECT DISTINCT unnest(identifiers) FROM log")?;
+            let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
+            let pairs = rows.map(|row| row.map(|text| text.split_once(':').map(|(k, v)| (k.to_owned(), v.to_owned()))));
+            Ok(pairs.filter_map(Result::transpose).collect::<Result<_, _>>()?)
+        })
     }
 }
 

@@ -9,6 +9,7 @@ use duckdb::Connection;
 use parking_lot::RwLock;
 use rustc_hash::FxHashMap;
 use sonder_dsl::time::Moment;
+use std::path::Path;
 
 /// The identifiers that were erased.
 #[derive(Debug)]
@@ -55,7 +56,17 @@ impl Suppression {
         target.identifiers.iter().for_each(|(kind, value)| entries.add(self.hash(kind, value), at));
     }
 
-    pub(super) fn hash(&self, kind: &str, value: &str) -> String {
+    /// Whether the data in another directory hashes with the same key.
+    ///
+    /// # Errors
+    /// When its key cannot be read.
+    pub fn has_key_of(&self, dir: &Path) -> Result<bool, StoreError> {
+        self.pseudonyms.has_key_of(dir)
+    }
+
+    /// What is kept of an identifier that was erased.
+    #[must_use]
+    pub fn hash(&self, kind: &str, value: &str) -> String {
         self.pseudonyms.hash(kind, value)
     }
 }

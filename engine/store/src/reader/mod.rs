@@ -14,12 +14,12 @@ mod timeline;
 pub use deliveries::{DeliveryFilter, DeliveryPage, Reopened, StoredDelivery};
 pub use journeys::{BranchFigures, JourneyFigures, StepFigures};
 pub use log::LoggedMessage;
-pub use quarantine::{QuarantineFilter, QuarantinePage, QuarantinedMessage};
+pub use quarantine::{QuarantineFilter, QuarantineGroup, QuarantinePage, QuarantinedMessage};
 pub use stats::Stats;
 pub use timeline::{Happening, TimelineEntry, TimelinePlace, Whose};
 
 use crate::StoreError;
-use crate::database::{Access, Database, Role};
+use crate::database::{Access, Database, LOG, Role, STATE};
 use crate::lock::DirectoryLock;
 use crate::{StoreOptions, schema};
 use duckdb::Connection;
@@ -52,6 +52,17 @@ impl Reader {
         let database = Database::open(dir, options, Access::Read)?;
         database.run(Role::Reader, |connection| schema::check_format(connection, dir))?;
         Ok(Self::new(Arc::new(database), Some(Arc::new(lock))))
+    }
+
+    /// The directory.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        self.database.dir()
+    }
+
+    /// Bytes of both write-ahead logs.
+    pub(crate) fn wal_bytes(&self) -> u64 {
+        [LOG, STATE].into_iter().map(|catalog| self.database.wal_bytes(catalog)).sum()
     }
 
     pub(crate) fn read_for_user<T>(

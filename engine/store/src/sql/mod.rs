@@ -10,6 +10,7 @@
 mod csv;
 mod guard;
 mod json;
+mod then;
 
 pub(crate) use json::cell;
 

@@ -96,11 +96,14 @@ fn everything_of_a_batch_is_written_together() {
         quarantined: vec![Quarantined {
             source: SourceId(0),
             received_at: at,
+            occurred_at: None,
+            historical: false,
             message_id: Some("bad".into()),
             name: Some("order".into()),
             reasons: vec![reason("schema_violation"), reason("schema_violation")],
             payload: "{".into(),
         }],
+        resolved: Vec::new(),
         changes: vec![
             change(Cause::Record(Seq(1)), ChangeKind::Created),
             change(Cause::Record(Seq(1)), ChangeKind::Entered(buyers)),

@@ -119,6 +119,8 @@ fn quarantine_is_filtered_counted_and_paged() {
     let aside = |number: i64, name: &str, codes: &[&str]| Quarantined {
         source: SourceId(0),
         received_at: Moment(START + number),
+        occurred_at: None,
+        historical: false,
         message_id: None,
         name: Some(name.into()),
         reasons: codes

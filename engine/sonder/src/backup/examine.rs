@@ -1,0 +1,80 @@
+//! Whether data at rest is in order: what the tables say of each other, and whether the state of the last checkpoint is what the
+//! log gives. Only reads.
+
+use crate::pipeline::{Live, RefoldError, refold};
+use sonder_core::effect::Effects;
+use sonder_core::state::State;
+use sonder_dsl::ir::Program;
+use sonder_store::{Finding, Reader, StoreError, StoreOptions};
+use std::path::Path;
+use std::sync::Arc;
+
+/// What was found.
+pub struct Examined {
+    /// One for each check, in order.
+    pub findings: Vec<Finding>,
+}
+
+impl Examined {
+    /// Whether nothing is wrong.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        self.findings.iter().all(|finding| finding.wrong.is_none())
+    }
+}
+
+/// Why it could not be looked at.
+#[derive(Debug, thiserror::Error)]
+pub enum ExamineError {
+    /// The store says no.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The log cannot be folded.
+    #[error(transparent)]
+    Refold(#[from] RefoldError),
+}
+
+/// Looks at the data in `dir`; with a program, the log is folded again, too.
+///
+/// # Errors
+/// When an engine runs on it, or it cannot be read at all.
+pub fn examine(dir: &Path, program: Option<&Arc<Program>>) -> Result<Examined, ExamineError> {
+    let reader = Reader::open(dir, StoreOptions::default())?;
+    let mut findings = reader.examine()?;
+    if let Some(program) = program {
+        findings.push(state(&reader, program)?);
+    }
+    Ok(Examined { findings })
+}
+
+fn state(reader: &Reader, program: &Arc<Program>) -> Result<Finding, ExamineError> {
+    let check = "the state is what the log gives";
+    let fine = |note: &str| Finding { check, wrong: None, note: note.to_owned() };
+    let Some(checkpoint) = reader.checkpoint()? else {
+        return Ok(fine("no checkpoint yet: the next start folds the log"));
+    };
+    if checkpoint.saved.fingerprint != program.fingerprint {
+        return Ok(fine("of another version of the project: the next start folds the log again"));
+    }
+    let mut people = Vec::new();
+    reader.each_person(|chunk| people.extend(chunk))?;
+    let kept = match State::restore(program, &checkpoint.meta, people) {
+        Ok(state) => state,
+        Err(error) => {
+            return Ok(fine(&format!("the checkpoint is of no use ({error}): the next start folds the log again")));
+        }
+    };
+    let mut anew = Live { state: State::new(program), program: Arc::clone(program) };
+    let records =
+        refold(reader, &mut anew, Some(checkpoint.saved.seq), &mut |effects, _| *effects = Effects::default())?;
+    anew.state.advance(program, checkpoint.saved.now, &mut Effects::default()).map_err(|_| RefoldError::Spilled)?;
+    let (kept, anew) = (kept.digest(), anew.state.digest());
+    if kept == anew {
+        return Ok(fine(&format!("{records} records folded again: digest {anew:032x}")));
+    }
+    if reader.has_takeovers()? && !program.journeys.is_empty() {
+        return Ok(fine("differs, as it may: journeys began under other versions of the project"));
+    }
+    let wrong = Some(format!("the digest is {kept:032x}, and {anew:032x} when the log is folded again"));
+    Ok(Finding { check, wrong, note: String::new() })
+}

@@ -107,7 +107,7 @@ mod tests {
             "id VARCHAR, kind VARCHAR, name VARCHAR, at TIMESTAMP WITH TIME ZONE, \
              person STRUCT(kind VARCHAR, \"value\" VARCHAR)[], payload JSON"
         );
-        let what = "SELECT (payload->>'total') || ' ' || (payload->>'$.lines[0]') || ' ' || epoch_us(at)";
+        let what = "SELECT (payload->>'total') || ' ' || (payload->>'$.lines[0]') || ' ' || epoch_us(\"at\")";
         let found: String = connection
             .query_row(&format!("{what} FROM read_parquet({}) WHERE id = '0b'", place(&file).unwrap()), [], |row| {
                 row.get(0)

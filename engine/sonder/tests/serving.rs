@@ -150,8 +150,14 @@ fn consent_is_told_recorded_and_proved() {
     loop {
         let person = send("GET", "/api/v1/people/user_id:u1", "");
         if person.contains("\"keen\"") {
-            assert!(person.contains("{\"purpose\":\"marketing\",\"granted\":true,\"held\":false,\"since\":\"20"), "{person}");
-            assert!(person.contains("{\"purpose\":\"analytics\",\"granted\":false,\"held\":false,\"since\":null}"), "{person}");
+            assert!(
+                person.contains("{\"purpose\":\"marketing\",\"granted\":true,\"held\":false,\"since\":\"20"),
+                "{person}"
+            );
+            assert!(
+                person.contains("{\"purpose\":\"analytics\",\"granted\":false,\"held\":false,\"since\":null}"),
+                "{person}"
+            );
             break;
         }
         assert!(started.elapsed() < Duration::from_secs(20), "{person}");

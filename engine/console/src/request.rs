@@ -191,10 +191,15 @@ pub async fn read_large_json<T: DeserializeOwned>(request: Request, example: &st
             StatusCode::PAYLOAD_TOO_LARGE => too_large(),
             _ => ApiError::bad("bad_body", "the body could not be read to its end", "send it again"),
         })?;
-    serde_json::from_slice(&body).map_err(|error| {
+    let bad = |reason: String| {
         let help = format!("send a JSON object such as `{example}`");
-        ApiError::bad("bad_body", format!("the body cannot be read: {error}"), help)
-    })
+        ApiError::bad("bad_body", format!("the body cannot be read: {reason}"), help)
+    };
+    // A struct would also be read from a list of its fields' values.
+    if body.trim_ascii_start().starts_with(b"[") {
+        return Err(bad("it is a list".to_owned()));
+    }
+    serde_json::from_slice(&body).map_err(|error| bad(error.to_string()))
 }
 
 fn check_media_type(headers: &HeaderMap) -> Result<(), ApiError> {

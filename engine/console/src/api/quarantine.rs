@@ -103,6 +103,9 @@ async fn replay(State(api): State<Api>, request: Request) -> Result<Json<Quarant
         let help = format!("1 to {} messages are replayed at a time", limits::REPLAY_MOST);
         return Err(ApiError::bad("bad_body", "`limit` is out of range", help));
     }
+    if after > i64::MAX as u64 {
+        return Err(ApiError::bad("bad_body", "`after` is out of range", "it is the `next` of the answer before"));
+    }
     if ids.len() > limits::REPLAY_IDS {
         let help = format!("name {} at most", limits::REPLAY_IDS);
         return Err(ApiError::bad("bad_body", "`ids` are too many", help));

@@ -29,6 +29,7 @@ trap finish EXIT
 export SHOP_CRM_SECRET=whsec_c29uZGVyLXNob3AtZGVtby1zaWduaW5nLWtleQ== SHOP_SERVER_KEY=sk_shop_server SHOP_MAIL_TOKEN=mail-demo-token
 shop=$repository/examples/shop
 "$binary" import "$shop/data/ecom.csv.gz" --mapping "$shop/data/ecom.mapping.yaml" --project "$shop" --data "$data" >/dev/null
+: >"$data/out"
 "$binary" run "$shop" --data "$data" --listen 127.0.0.1:0 >"$data/out" 2>"$data/log" &
 engine=$!
 for _ in $(seq 300); do

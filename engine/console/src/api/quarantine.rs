@@ -106,6 +106,9 @@ async fn replay(State(api): State<Api>, request: Request) -> Result<Json<Quarant
     if after > i64::MAX as u64 {
         return Err(ApiError::bad("bad_body", "`after` is out of range", "it is the `next` of the answer before"));
     }
+    if ids.iter().any(|id| *id > i64::MAX as u64) {
+        return Err(ApiError::bad("bad_body", "one of `ids` is out of range", "`GET /api/v1/quarantine` lists them"));
+    }
     if ids.len() > limits::REPLAY_IDS {
         let help = format!("name {} at most", limits::REPLAY_IDS);
         return Err(ApiError::bad("bad_body", "`ids` are too many", help));

@@ -218,9 +218,13 @@ fn gave_up(error: &duckdb::Error) -> bool {
     message.starts_with("FATAL") || (message.contains("has been invalidated") && !message.starts_with("Invalid Input"))
 }
 
-/// `text` as an SQL string.
+/// `text` as an SQL string. A statement ends at U+0000, so that has to be written as a function.
 pub(crate) fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
+    let parts: Vec<String> = text.split('\0').map(|part| format!("'{}'", part.replace('\'', "''"))).collect();
+    match parts.as_slice() {
+        [whole] => whole.clone(),
+        parts => format!("({})", parts.join(" || chr(0) || ")),
+    }
 }
 
 /// `name` as an SQL identifier.

@@ -117,13 +117,6 @@ async fn replay(State(api): State<Api>, request: Request) -> Result<Json<Quarant
         let help = format!("a filter has {} characters at most", limits::FILTER_CHARS);
         return Err(ApiError::bad("bad_body", "a filter is too long", help));
     }
-    if [&reason, &source, &name].into_iter().flatten().any(|it| it.contains('\0')) {
-        return Err(ApiError::bad(
-            "bad_body",
-            "a filter contains the character U+0000",
-            "no name and no reason has it",
-        ));
-    }
     let replay = QuarantineReplay { ids, reason, source, name, after, limit, patch, dry_run, silent };
     in_turn(&api, Work::Query, move |engine| engine.replay_quarantine(&replay)).await.map(Json)
 }

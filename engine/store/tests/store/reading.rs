@@ -133,18 +133,19 @@ fn quarantine_is_filtered_counted_and_paged() {
         aside(1, "a", &["schema_violation", "missing_identifier"]),
         aside(2, "it's", &["schema_violation"]),
         aside(3, "a", &["malformed"]),
+        aside(4, "nul\0'", &["malformed"]),
     ];
     store.append(&program, &LogBatch { quarantined, ..LogBatch::default() }).unwrap();
     let page = reader.quarantine(&QuarantineFilter { limit: 2, ..QuarantineFilter::default() }).unwrap();
-    assert_eq!((page.total, page.more), (3, true));
+    assert_eq!((page.total, page.more), (4, true));
     assert_eq!(
         page.reasons,
-        [("schema_violation".into(), 2), ("malformed".into(), 1), ("missing_identifier".into(), 1)]
+        [("malformed".into(), 2), ("schema_violation".into(), 2), ("missing_identifier".into(), 1)]
     );
-    assert_eq!(page.messages.iter().map(|message| message.id).collect::<Vec<_>>(), [3, 2]);
+    assert_eq!(page.messages.iter().map(|message| message.id).collect::<Vec<_>>(), [4, 3]);
     let next =
         reader.quarantine(&QuarantineFilter { limit: 2, before: Some(2), ..QuarantineFilter::default() }).unwrap();
-    assert_eq!((next.total, next.more, next.messages[0].id), (3, false, 1));
+    assert_eq!((next.total, next.more, next.messages[0].id), (4, false, 1));
     assert_eq!(next.messages[0].reasons[1].code, "missing_identifier");
     let one = |filter: QuarantineFilter| {
         let page = reader.quarantine(&QuarantineFilter { limit: 9, ..filter }).unwrap();
@@ -155,7 +156,9 @@ fn quarantine_is_filtered_counted_and_paged() {
         (2, vec![2, 1])
     );
     assert_eq!(one(QuarantineFilter { name: Some("it's".into()), ..Default::default() }), (1, vec![2]));
-    assert_eq!(one(QuarantineFilter { source: Some("web".into()), ..Default::default() }), (3, vec![3, 2, 1]));
+    assert_eq!(one(QuarantineFilter { name: Some("nul\0'".into()), ..Default::default() }), (1, vec![4]));
+    assert_eq!(one(QuarantineFilter { name: Some("\0".into()), ..Default::default() }), (0, vec![]));
+    assert_eq!(one(QuarantineFilter { source: Some("web".into()), ..Default::default() }), (4, vec![4, 3, 2, 1]));
     assert_eq!(one(QuarantineFilter { source: Some("' OR true --".into()), ..Default::default() }), (0, vec![]));
 }
 

@@ -3,6 +3,7 @@
 use super::{Kind, words};
 use crate::ir::journey::NodeKind;
 use crate::ir::{Expression, Fingerprint, Journey, Program, Rule, RuleKind};
+pub use crate::syntax::ast::ItemKind;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -25,42 +26,6 @@ pub struct ItemChange {
     pub after: Option<String>,
     /// For a journey that changed: where people stand in it, and whether they still can.
     pub steps: Option<Steps>,
-}
-
-/// Kinds of items.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ItemKind {
-    /// A segment.
-    Segment,
-    /// A computed trait.
-    Trait,
-    /// A journey.
-    Journey,
-    /// A funnel.
-    Funnel,
-    /// An experiment.
-    Experiment,
-    /// An experience.
-    Experience,
-    /// A prediction.
-    Prediction,
-}
-
-impl ItemKind {
-    /// As rules call it.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Segment => "segment",
-            Self::Trait => "trait",
-            Self::Journey => "journey",
-            Self::Funnel => "funnel",
-            Self::Experiment => "experiment",
-            Self::Experience => "experience",
-            Self::Prediction => "prediction",
-        }
-    }
 }
 
 /// The steps of a journey at which people wait. Whoever stands at one that is still there stays.

@@ -19,6 +19,7 @@ use crate::ir::{BinaryOperator, UnaryOperator};
 use crate::source::Span;
 use crate::time::{Duration, Moment};
 use rust_decimal::Decimal;
+use serde::Serialize;
 
 /// A value and where it is written.
 #[derive(Clone, Debug)]
@@ -99,7 +100,8 @@ impl Item {
 }
 
 /// What an item declares.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ItemKind {
     /// `segment`
     Segment,
@@ -133,6 +135,15 @@ impl ItemKind {
             Self::Experiment => "experiment",
             Self::Experience => "experience",
             Self::Prediction => "predict",
+        }
+    }
+
+    /// What it is called: as the word, but for a prediction.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Prediction => "prediction",
+            other => other.word(),
         }
     }
 

@@ -32,6 +32,12 @@ pub fn program(rules: &str) -> Arc<Program> {
 
 /// Compiles a project with these rules, this `identity.yaml` and this destination.
 pub fn project(rules: &str, identity: &str, destination: &str) -> Arc<Program> {
+    let destination = Some(destination).filter(|it| !it.is_empty());
+    project_of(rules, identity, destination.as_slice())
+}
+
+/// The same with any number of destinations.
+pub fn project_of(rules: &str, identity: &str, destinations: &[&str]) -> Arc<Program> {
     let file = |path: &str, text: &str| SourceFile { path: path.to_owned(), text: text.to_owned() };
     let mut files = vec![
         file("sonder.yaml", "name: random\nsession: {idle: 5s, max: 14s}\n"),
@@ -56,9 +62,8 @@ pub fn project(rules: &str, identity: &str, destination: &str) -> Arc<Program> {
         ),
         file("rules/all.sonder", rules),
     ];
-    if !destination.is_empty() {
-        files.push(file("destinations/hook.yaml", destination));
-    }
+    let numbered = destinations.iter().enumerate();
+    files.extend(numbered.map(|(number, text)| file(&format!("destinations/d{number}.yaml"), text)));
     let compilation = sonder_dsl::compile(SourceSet::new(files));
     compilation.program.unwrap_or_else(|| panic!("{rules}\n{:#?}", compilation.diagnostics))
 }

@@ -1,6 +1,6 @@
 //! What destinations are told when another version of a project takes over.
 
-use crate::history::{SECOND, project, track};
+use crate::history::{SECOND, project, project_of, track};
 use sonder_core::State;
 use sonder_core::effect::{ChangeKind, Effects};
 use sonder_dsl::ir::Program;
@@ -12,6 +12,15 @@ const IDENTITY: &str = "identifiers:\n  user_id: {}\n  email: {}\n  anonymous_id
 fn version(rules: &str, receives: &str) -> Arc<Program> {
     let hook = format!("destination: hook\nplugin: sonder/webhook@1\nallow: [hook.example]\nreceives: {receives}\n");
     project(rules, IDENTITY, &hook)
+}
+
+/// The same, with another destination that receives `receives`; both may be told.
+fn with_another(rules: &str, receives: &str) -> Arc<Program> {
+    let destination = |name: &str, receives: &str| {
+        format!("destination: {name}\nplugin: sonder/webhook@1\nallow: [hook.example]\nreceives: {receives}\n")
+    };
+    let other = destination("other", receives);
+    project_of(rules, IDENTITY, &[&destination("hook", "{traits: [spent]}"), &other])
 }
 
 /// One person, who viewed twice and ordered once.
@@ -76,4 +85,15 @@ fn a_destination_is_told_the_difference() {
             "{case}"
         );
     }
+}
+
+#[test]
+fn a_trait_that_one_destination_knows_is_told_to_another() {
+    let rules = "segment keen { when did(view) }\ntrait spent = sum(order.total)\n";
+    let (before, now) = (with_another(rules, "{}"), with_another(rules, "{segments: [keen], traits: [spent]}"));
+    let (mut lines, changes) = told(&before, &now);
+    lines.sort();
+    assert_eq!(lines, ["segment_entered keen", "spent = \"12.50\""]);
+    assert_eq!(changes, 0, "nothing is otherwise about the person");
+    assert_eq!(told(&now, &before).0, ["segment_left keen"], "a trait is not taken back");
 }

@@ -55,6 +55,20 @@ pub fn sonder(arguments: &[&str]) -> io::Result<Output> {
     Command::new(binary()).args(arguments).stdin(Stdio::null()).output()
 }
 
+/// What `sonder status --digest` says of data at rest, with `more` arguments.
+///
+/// # Errors
+/// When the command fails, with what it said.
+pub fn digest(data: &Path, project: &Path, more: &[&str]) -> io::Result<Json> {
+    let mut command = Command::new(binary());
+    command.args(["status", "--digest", "--data"]).arg(data).arg("--project").arg(project).args(more);
+    let output = command.stdin(Stdio::null()).output()?;
+    if !output.status.success() {
+        return Err(io::Error::other(String::from_utf8_lossy(&output.stderr).into_owned()));
+    }
+    serde_json::from_slice(&output.stdout).map_err(io::Error::other)
+}
+
 impl Engine {
     /// Starts one and waits until it is ready.
     ///

@@ -9,6 +9,6 @@ pub mod project;
 pub mod receiver;
 pub mod traffic;
 
-pub use engine::{Engine, Options, sonder};
+pub use engine::{Engine, Options, digest, sonder};
 pub use http::Connection;
 pub use receiver::Receiver;

@@ -5,9 +5,9 @@
 
 use serde_json::{Value as Json, json};
 use sonder_tests::traffic::{Client, Crowd, Dice, add_or_order};
-use sonder_tests::{Connection, Engine, Options, Receiver, project, sonder};
+use sonder_tests::{Connection, Engine, Options, Receiver, digest, project};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -117,15 +117,6 @@ fn story(engine: &Engine, cart: &str) -> String {
 
 fn text(value: &Json) -> String {
     value.as_str().unwrap_or_default().to_owned()
-}
-
-fn digest(data: &Path, shop: &Path, more: &[&str]) -> Json {
-    let mut arguments =
-        vec!["status", "--digest", "--data", data.to_str().unwrap(), "--project", shop.to_str().unwrap()];
-    arguments.extend(more);
-    let output = sonder(&arguments).unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
 }
 
 #[test]
@@ -277,8 +268,10 @@ fn what_journeys_send_survives_crashes_as_the_log_says() {
     assert_eq!(left, expected.into_iter().map(|(name, count)| (name.to_owned(), count as u64)).collect());
     assert_eq!(figures["waiting"], 0);
     assert!(engine.stop().unwrap().success());
-    let (kept, refolded) =
-        (digest(&setting.data, &setting.shop, &[]), digest(&setting.data, &setting.shop, &["--refold"]));
+    let (kept, refolded) = (
+        digest(&setting.data, &setting.shop, &[]).unwrap(),
+        digest(&setting.data, &setting.shop, &["--refold"]).unwrap(),
+    );
     assert_eq!(kept, refolded, "the log, folded again from its beginning, gives the same state");
 }
 

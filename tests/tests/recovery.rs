@@ -4,7 +4,7 @@
 
 use serde_json::{Value as Json, json};
 use sonder_tests::traffic::{Client, Crowd};
-use sonder_tests::{Connection, Engine, Options, Receiver, project, sonder};
+use sonder_tests::{Connection, Engine, Options, Receiver, digest, project, sonder};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -59,15 +59,6 @@ fn rand() -> u128 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos()
 }
 
-fn digest(data: &Path, shop: &Path, more: &[&str]) -> Json {
-    let mut arguments =
-        vec!["status", "--digest", "--data", data.to_str().unwrap(), "--project", shop.to_str().unwrap()];
-    arguments.extend(more);
-    let output = sonder(&arguments).unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
-}
-
 /// One log: folded live in whatever batches came, over crashes and orderly stops, or again from its beginning.
 #[test]
 fn the_same_log_gives_the_same_state_byte_for_byte() {
@@ -85,8 +76,8 @@ fn the_same_log_gives_the_same_state_byte_for_byte() {
             engine.settle(Duration::from_secs(30)).unwrap();
             assert!(engine.stop().unwrap().success());
         }
-        let recovered = digest(&setting.data, &setting.shop, &[]);
-        let refolded = digest(&setting.data, &setting.shop, &["--refold"]);
+        let recovered = digest(&setting.data, &setting.shop, &[]).unwrap();
+        let refolded = digest(&setting.data, &setting.shop, &["--refold"]).unwrap();
         assert_eq!(recovered, refolded, "round {round}");
     }
 }
@@ -162,8 +153,8 @@ fn people_who_leave_memory_come_back_as_they_were() {
     let output =
         sonder(&["import", file.to_str().unwrap(), "--project", shop, "--data", data, "--source", "history"]).unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let refolded = digest(&setting.data, &setting.shop, &["--refold"]);
-    assert_eq!(digest(&setting.data, &setting.shop, &[]), refolded);
+    let refolded = digest(&setting.data, &setting.shop, &["--refold"]).unwrap();
+    assert_eq!(digest(&setting.data, &setting.shop, &[]).unwrap(), refolded);
     assert_eq!(refolded["people"], 20_011);
     let again =
         sonder(&["import", file.to_str().unwrap(), "--project", shop, "--data", data, "--source", "history"]).unwrap();
@@ -226,8 +217,8 @@ fn a_changed_project_takes_over_while_events_go_on() {
     let viewers = engine.count("select count(distinct user_id) from log where event = 'view'").unwrap();
     assert_eq!(size, viewers, "the new segment has everybody, over all history");
     assert!(engine.stop().unwrap().success());
-    let recovered = digest(&setting.data, &setting.shop, &[]);
-    assert_eq!(recovered, digest(&setting.data, &setting.shop, &["--refold"]));
+    let recovered = digest(&setting.data, &setting.shop, &[]).unwrap();
+    assert_eq!(recovered, digest(&setting.data, &setting.shop, &["--refold"]).unwrap());
 }
 
 /// What the version before decided stays as it was decided, though no checkpoint has it when the engine is killed.

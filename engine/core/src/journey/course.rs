@@ -283,7 +283,8 @@ impl Course {
         };
         let (barred, stays): (Vec<_>, Vec<_>) = std::mem::take(&mut self.instances).into_iter().partition(barred);
         self.instances.extend(stays);
-        self.instances.sort_by_key(|instance| (instance.entered, instance.id));
+        // What began at one moment (the messages of a batch) is in the order of the log, as where it began one by one.
+        self.instances.sort_by_key(|instance| (instance.entered, instance.began.1, instance.id));
         ended.extend(barred);
         ended
     }

@@ -516,3 +516,26 @@ fn people_stay_where_they_are_when_the_text_around_them_changes() {
     next.wait(1_100);
     assert_eq!(next.sent(), [""; 0]);
 }
+
+#[test]
+fn what_began_at_one_moment_is_in_one_order_in_all_versions() {
+    let rules = "journey carts {\n enter on add as cart per cart.product\n wait 30s\n send hook.remind { product: cart.product }\n}\n";
+    let carts = ["p1", "p2", "p3", "p4", "p5", "p6"];
+    let mut folded = World::new(rules);
+    for cart in carts {
+        folded.event(1_000, "a", "add", cart);
+    }
+    let program = project(rules, IDENTITY, HOOK);
+    let mut taken = World { state: State::new(&program), program, effects: Effects::default(), seq: 0 };
+    taken.state.hold_journeys();
+    for cart in carts {
+        taken.event(1_000, "a", "add", cart);
+    }
+    taken.state.take_over(&taken.program, folded.state.travelling(), &mut taken.effects);
+    // A new version looks at once at everybody whom it took over.
+    assert_eq!(taken.wait(1_001).state.digest(), folded.wait(1_001).state.digest());
+    let sent = folded.wait(1_100).sent();
+    assert_eq!(sent, carts.map(|cart| format!(r#"1030 remind {{"product":"{cart}"}}"#)));
+    assert_eq!(taken.wait(1_100).sent(), sent);
+    assert_eq!(taken.state.digest(), folded.state.digest());
+}

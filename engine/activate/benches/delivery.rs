@@ -38,6 +38,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let host = Host::new(HostConfig { http: Some(Arc::new(Nowhere)), ..HostConfig::default() })?;
     let webhook = |mode: &str| webhook(mode, &receiver.address);
+    let (answering, fixtures) = answering(&receiver.address);
+    let alone = overhead(&host, &answering, &fixtures, items).await?;
+    writeln!(out, "the host alone: a plugin that answers:  {:>7.2} µs an item", alone.as_secs_f64() * 1e6)?;
     let each = overhead(&host, &webhook("batch"), Path::new("."), items).await?;
     writeln!(out, "Rust, batches of {BATCH}, no HTTP:           {:>7.2} µs an item", each.as_secs_f64() * 1e6)?;
     let one = overhead(&host, &webhook("item"), Path::new("."), items).await?;
@@ -163,6 +166,12 @@ fn delivery(n: usize) -> Delivery {
         identifiers: vec![("user_id".to_owned(), format!("u{n}"))],
         payload: r#"{"text":"Your cart waits for you","link":"https://shop.example/cart","city":"Kyoto"}"#.to_owned(),
     }
+}
+
+/// The tests' own plugin, doing nothing: what is left is what the host does.
+fn answering(address: &str) -> (Destination, PathBuf) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    (destination("hostile.wasm", address, "token", json!({"do": "nothing", "only": "nobody"})), folder)
 }
 
 fn webhook(mode: &str, address: &str) -> Destination {

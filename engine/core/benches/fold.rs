@@ -12,6 +12,7 @@ mod shop;
 #[path = "../tests/footprint/views.rs"]
 mod views;
 
+use mimalloc::MiMalloc;
 use sonder_core::State;
 use sonder_core::effect::Effects;
 use sonder_core::record::Record;
@@ -20,6 +21,10 @@ use sonder_dsl::time::Moment;
 use std::hint::black_box;
 use std::time::Instant;
 use views::Views;
+
+/// As in the binary.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// A day, in microseconds.
 const DAY: i64 = 86_400_000_000;
@@ -85,7 +90,7 @@ fn memory() {
     for (record, number) in shop::records(&program, &history).zip(1..) {
         fold(&mut state, &program, &record, &mut effects);
         if number % 10_000 == 0 {
-            drop(state.checkpoint());
+            keep(&mut state);
             state.rest(usize::MAX);
         }
     }
@@ -102,7 +107,7 @@ fn memory() {
     for seq in 1..=4 * people {
         fold(&mut state, &program, views.next(seq), &mut effects);
     }
-    drop(state.checkpoint());
+    keep(&mut state);
     report("a million people and twenty windowed rules, four events each, none at rest", &state, people, before);
     println!("  (under 2 GiB)");
 }
@@ -124,7 +129,7 @@ fn journeys() {
             fold(&mut state, &program, views.next(seq), &mut effects);
         }
         let entered = (clock(start) - began) / people as f64;
-        drop(state.checkpoint());
+        keep(&mut state);
         state.settle();
         state.rest(usize::MAX);
         report(&format!("{what} people who wait in a journey (under 500 bytes)"), &state, people, before);
@@ -153,6 +158,12 @@ fn fold(state: &mut State, program: &Program, record: &Record, effects: &mut Eff
     state.step(program, record, effects).unwrap();
     effects.changes.clear();
     effects.deliveries.clear();
+}
+
+/// A checkpoint as the engine takes it: some people at a time.
+fn keep(state: &mut State) {
+    state.begin_checkpoint();
+    while state.checkpoint_slice(1_000).is_some_and(|slice| !slice.is_empty()) {}
 }
 
 fn report(title: &str, state: &State, people: u64, before: u64) {

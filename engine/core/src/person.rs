@@ -90,8 +90,8 @@ impl Person {
 
     /// The state of an aggregate that was touched.
     pub fn aggregate(&self, id: AggregateId, spec: &Spec) -> Option<Held<'_>> {
-        match spec.form() {
-            Some(_) => self.cells.get(id).map(Held::Cells),
+        match spec.cell {
+            Some(cell) => self.cells.get(cell.owner).map(|words| Held::Cells(cell.part(words))),
             None => find(&self.aggregates, id).map(Held::Own),
         }
     }

@@ -1,7 +1,7 @@
 //! What the fold needs of a program, arranged by what it asks: which aggregates does this event touch, which rules does
 //! this aggregate touch, who is to be told.
 
-use crate::aggregate::Spec;
+use crate::aggregate::{Spec, cells};
 use crate::consent::{ANYTHING, ANYTHING_NAME, Answers, Purposes, Said, only};
 use crate::datum::{Datum, Known};
 use crate::identity::LinkRules;
@@ -34,8 +34,10 @@ pub struct Plan {
     pub links: LinkRules,
     /// All aggregates, by id.
     pub aggregates: Vec<Spec>,
-    /// For each event type, the aggregates that want it.
+    /// For each event type, the aggregates that want it; of those that share words, their owner.
     pub aggregates_of_event: Vec<Vec<AggregateId>>,
+    /// For each aggregate that owns words, all that have part in them.
+    pub sharing: Vec<Vec<AggregateId>>,
     /// For each aggregate, the watched rules that may change with it.
     pub rules_of_aggregate: Vec<Vec<RuleId>>,
     /// For each trait of the golden record, the watched rules that may change with it.
@@ -103,7 +105,8 @@ pub struct RulePlan {
 impl Plan {
     /// Of a program.
     pub fn new(program: &Program) -> Self {
-        let aggregates: Vec<Spec> = program.aggregates.iter().map(|it| Spec::new(it, program)).collect();
+        let mut aggregates: Vec<Spec> = program.aggregates.iter().map(|it| Spec::new(it, program)).collect();
+        let sharing = cells::share(&mut aggregates);
         let mut rules = rule_plans(program);
         let declared = rules.len();
         for journey in entered_by_condition(program) {
@@ -122,7 +125,8 @@ impl Plan {
         };
         let wanted = |event: usize| -> Vec<AggregateId> {
             let ids = (0..aggregates.len()).map(|index| AggregateId(index as u32));
-            ids.filter(|id| aggregates[id.index()].wants(EventId(event as u32))).collect()
+            let is_owner = |id: &AggregateId| aggregates[id.index()].cell.is_none_or(|cell| cell.owner == *id);
+            ids.filter(is_owner).filter(|id| aggregates[id.index()].wants(EventId(event as u32))).collect()
         };
         let numbered = aggregates.iter().zip(0..);
         let bound: Vec<AggregateId> =
@@ -164,6 +168,7 @@ impl Plan {
                 .map(|index| ProfileTraitId(index as u32)),
             default_time_zone: TimeZone::get(&program.settings.timezone).unwrap_or(TimeZone::UTC),
             aggregates,
+            sharing,
             rules,
             declared,
         };

@@ -39,6 +39,11 @@ impl RuleTimes {
         self.place(rule).ok().map(|place| self.entries[place].moment())
     }
 
+    /// The same, for rules that rise from call to call: looks from `from` on, and leaves there where the rule would stand.
+    pub fn get_after(&self, from: &mut usize, rule: RuleId) -> Option<Moment> {
+        self.find(from, rule).then(|| self.entries[*from].moment())
+    }
+
     /// All of them, in order.
     pub fn iter(&self) -> impl Iterator<Item = (RuleId, Moment)> {
         self.entries.iter().map(|entry| (RuleId(u32::from(entry.rule)), entry.moment()))
@@ -56,13 +61,9 @@ impl RuleTimes {
 
     /// The same, for rules that rise from call to call: looks from `from` on, and leaves there where the rule stands.
     pub fn set_after(&mut self, from: &mut usize, rule: RuleId, moment: Moment) -> Option<Moment> {
-        let rest = &self.entries[*from..];
-        // Rules that one event touches stand side by side as a rule.
-        let near = rest.iter().take(2).position(|entry| u32::from(entry.rule) == rule.0);
-        let found = near.map_or_else(|| rest.binary_search_by(|entry| u32::from(entry.rule).cmp(&rule.0)), Ok);
-        *from += found.unwrap_or_else(|place| place);
+        let is_there = self.find(from, rule);
         let entry = Entry::new(rule, moment);
-        if found.is_ok() {
+        if is_there {
             return Some(std::mem::replace(&mut self.entries[*from], entry).moment());
         }
         self.entries.reserve_exact(1);
@@ -72,8 +73,12 @@ impl RuleTimes {
 
     /// Forgets a rule; says what its moment was. The room stays: what goes comes back as a rule.
     pub fn remove(&mut self, rule: RuleId) -> Option<Moment> {
-        let place = self.place(rule).ok()?;
-        Some(self.entries.remove(place).moment())
+        self.remove_after(&mut 0, rule)
+    }
+
+    /// The same, for rules that rise from call to call.
+    pub fn remove_after(&mut self, from: &mut usize, rule: RuleId) -> Option<Moment> {
+        self.find(from, rule).then(|| self.entries.remove(*from).moment())
     }
 
     /// Forgets the rules that `keep` does not hold on to.
@@ -84,6 +89,21 @@ impl RuleTimes {
     /// Bytes on the heap.
     pub fn heap(&self) -> usize {
         footprint::list(&self.entries)
+    }
+
+    /// Whether a rule has a moment, looking from `from` on; leaves there where it stands, or would.
+    fn find(&self, from: &mut usize, rule: RuleId) -> bool {
+        let rest = &self.entries[*from..];
+        // Rules that one event touches stand side by side as a rule.
+        for (ahead, entry) in rest.iter().take(2).enumerate() {
+            if u32::from(entry.rule) >= rule.0 {
+                *from += ahead;
+                return u32::from(entry.rule) == rule.0;
+            }
+        }
+        let found = rest.binary_search_by(|entry| u32::from(entry.rule).cmp(&rule.0));
+        *from += found.unwrap_or_else(|place| place);
+        found.is_ok()
     }
 
     fn place(&self, rule: RuleId) -> Result<usize, usize> {

@@ -3,6 +3,9 @@
 //! They are most of what rules ask, so all of one person's stand in one block of memory: an event that twenty of them
 //! want touches one place, and once each has what it may have, taking an event in allocates nothing.
 //!
+//! Aggregates that count the same events [share](share) their moments: the latest are the latest, whatever the window and
+//! the number that they are compared with. The first of them gives the moments its name.
+//!
 //! The block is an index, sorted by aggregate, and after it the words of each in the same order. An index word has the
 //! aggregate in its upper half, and where its words end in its lower.
 //!
@@ -15,7 +18,8 @@ use super::{AggregateState, Spec};
 use crate::aggregate::spec::Kind;
 use crate::evaluate::Answer;
 use crate::footprint;
-use sonder_dsl::ir::{AggregateId, Window};
+use rustc_hash::FxHashMap;
+use sonder_dsl::ir::{AggregateId, EventSelector, Window};
 use sonder_dsl::time::Moment;
 use thin_vec::ThinVec;
 
@@ -23,7 +27,7 @@ use thin_vec::ThinVec;
 const MOMENTS: usize = 8;
 
 /// What the words of a state are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Form {
     /// A number of events.
     Tally,
@@ -31,9 +35,64 @@ pub enum Form {
     Moments(u8),
 }
 
+/// Where the words of an aggregate stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cell {
+    /// The aggregate under whose name they do.
+    pub owner: AggregateId,
+    /// What they are, for whoever asks for most of them.
+    pub form: Form,
+    /// What they are for this aggregate.
+    own: Form,
+}
+
+impl Cell {
+    /// What an aggregate has of the words.
+    pub fn part(self, words: &[Moment]) -> &[Moment] {
+        match self.own {
+            Form::Tally => words,
+            Form::Moments(enough) => &words[words.len().saturating_sub(usize::from(enough))..],
+        }
+    }
+}
+
+/// Says of each aggregate where its words stand, if it is a few words, and gives for each that owns some all those that
+/// have part in them, itself the first.
+///
+/// INVARIANT: what the owner keeps are the latest moments that any of them admits. Each of them finds its own latest at
+/// their end: an event that is too old for its window is older than all that are in it.
+pub fn share(specs: &mut [Spec]) -> Vec<Vec<AggregateId>> {
+    let mut sharing: Vec<Vec<AggregateId>> = vec![Vec::new(); specs.len()];
+    let mut owners: FxHashMap<EventSelector, Vec<AggregateId>> = FxHashMap::default();
+    for index in 0..specs.len() {
+        let (spec, id) = (&specs[index], AggregateId(index as u32));
+        let Some(own) = spec.form() else { continue };
+        let is_alike = |owner: &&AggregateId| {
+            let other = &specs[owner.index()];
+            let are_moments = matches!((own, other.form()), (Form::Moments(_), Some(Form::Moments(_))));
+            are_moments && other.pattern == spec.pattern
+        };
+        let of_event = owners.entry(spec.pattern.event).or_default();
+        let owner = of_event.iter().find(is_alike).copied().unwrap_or_else(|| {
+            of_event.push(id);
+            id
+        });
+        sharing[owner.index()].push(id);
+        specs[index].cell = Some(Cell { owner, form: own, own });
+    }
+    for sharers in &sharing {
+        let forms = sharers.iter().filter_map(|id| Some(specs[id.index()].cell?.own));
+        let Some(most) = forms.max() else { continue };
+        for id in sharers {
+            specs[id.index()].cell.iter_mut().for_each(|cell| cell.form = most);
+        }
+    }
+    sharing
+}
+
 impl Spec {
-    /// How this aggregate's state stands in cells; `None` when it needs a state of its own.
-    pub fn form(&self) -> Option<Form> {
+    /// What this aggregate's state is in cells; `None` when it needs a state of its own.
+    fn form(&self) -> Option<Form> {
         // What is for a purpose may have to be made again.
         if self.keyed || self.purpose.is_some() || matches!(self.window, Window::Session(_)) {
             return None;
@@ -106,19 +165,31 @@ impl Cells {
         }
     }
 
-    /// Takes over a state from a checkpoint.
-    pub fn put(&mut self, id: AggregateId, form: Form, state: &AggregateState) {
-        match (form, state) {
+    /// Takes over a state from a checkpoint: each that has part in the same words has one there.
+    pub fn put(&mut self, cell: Cell, state: &AggregateState) {
+        match (cell.form, state) {
             (Form::Tally, AggregateState::Count(Count::Tally(count))) => {
-                self.merge(id, form, &[Moment(i64::try_from(*count).unwrap_or(i64::MAX))]);
+                self.merge(cell.owner, cell.form, &[Moment(i64::try_from(*count).unwrap_or(i64::MAX))]);
             }
             (Form::Moments(_), AggregateState::Count(Count::Latest(latest)))
             | (Form::Moments(_), AggregateState::Since(Since { latest })) => {
-                self.merge(id, form, latest.get().as_slice());
+                self.unite(cell, latest.get().as_slice());
             }
-            (Form::Moments(_), AggregateState::Count(Count::Moments(moments))) => self.merge(id, form, moments.all()),
-            // INVARIANT: the state was adapted to the spec that the form is of.
+            (Form::Moments(_), AggregateState::Count(Count::Moments(moments))) => self.unite(cell, moments.all()),
+            // INVARIANT: the state was adapted to the spec that the cell is of.
             _ => debug_assert!(false, "a state of another form"),
+        }
+    }
+
+    /// Takes in moments of the same events as those that are there, so that each event is there once.
+    fn unite(&mut self, cell: Cell, theirs: &[Moment]) {
+        let ours: Vec<Moment> = self.get(cell.owner).unwrap_or_default().to_vec();
+        let mut known = ours.iter().peekable();
+        for at in theirs {
+            while known.next_if(|known| *known < at).is_some() {}
+            if known.next_if_eq(&at).is_none() {
+                self.note(&mut 0, cell.owner, cell.form, *at);
+            }
         }
     }
 
@@ -199,15 +270,17 @@ pub fn reaches(words: &[Moment], threshold: usize, now: Moment, spec: &Spec) -> 
     }
 }
 
-/// The same state on its own, as checkpoints have it.
-pub fn to_state(words: &[Moment], spec: &Spec) -> AggregateState {
+/// What an aggregate has of the words of a cell as a state on its own, as checkpoints have it. `None` where it has one anyway.
+pub fn to_state(words: &[Moment], spec: &Spec) -> Option<AggregateState> {
+    let cell = spec.cell?;
+    let words = cell.part(words);
     let latest = || Latest::from(words.last().copied());
-    match (spec.kind, spec.form()) {
+    Some(match (spec.kind, cell.own) {
         (Kind::Since, _) => AggregateState::Since(Since { latest: latest() }),
-        (_, Some(Form::Tally)) => {
+        (_, Form::Tally) => {
             AggregateState::Count(Count::Tally(words.first().map_or(0, |count| count.0.unsigned_abs())))
         }
-        (_, Some(Form::Moments(1))) => AggregateState::Count(Count::Latest(latest())),
-        _ => AggregateState::Count(Count::Moments(Moments::from(words.to_vec()))),
-    }
+        (_, Form::Moments(1)) => AggregateState::Count(Count::Latest(latest())),
+        (_, Form::Moments(_)) => AggregateState::Count(Count::Moments(Moments::from(words.to_vec()))),
+    })
 }

@@ -1,7 +1,9 @@
 //! What the states need to know of their aggregate, drawn from the program once.
 
+use crate::aggregate::cells::Cell;
 use crate::datum::Datum;
-use crate::evaluate::Answer;
+use crate::evaluate::{Answer, EventScene};
+use crate::record::Event;
 use rust_decimal::Decimal;
 use sonder_dsl::ir::{
     Aggregate, ContextSlot, EventId, EventSelector, Expression, Function, Pattern, Program, PropertySlot, PurposeId,
@@ -35,6 +37,8 @@ pub struct Spec {
     pub sequence: Option<Box<SequenceSpec>>,
     /// What makes a session, where only the current one counts.
     pub session: Option<Box<SessionSpec>>,
+    /// Where its words stand; `None` when it has a state of its own.
+    pub cell: Option<Cell>,
 }
 
 /// What makes a session.
@@ -102,7 +106,7 @@ pub struct Step {
 }
 
 impl Spec {
-    /// Of an aggregate of `program`.
+    /// Of an aggregate of `program`, with a state of its own.
     pub fn new(aggregate: &Aggregate, program: &Program) -> Self {
         let kind = match &aggregate.function {
             Function::Count => Kind::Count,
@@ -134,7 +138,14 @@ impl Spec {
             unit: unit(aggregate, program),
             sequence: SequenceSpec::new(aggregate, program).map(Box::new),
             session: SessionSpec::new(aggregate, program).map(Box::new),
+            cell: None,
         }
+    }
+
+    /// Whether the pattern fits an event.
+    pub fn fits(&self, event: &Event) -> bool {
+        let is_wanted = event.event.is_some_and(|kind| selects(self.pattern.event, kind));
+        is_wanted && self.pattern.filter.as_ref().is_none_or(|filter| EventScene { event }.holds(filter))
     }
 
     /// Whether an event of that moment is inside the window, or will still be: `last w` never takes it back in. Where a

@@ -1,12 +1,14 @@
 //! What every kind of state promises, tried on all of them: no order of arrival and no merge changes a value, and a value
 //! holds until it says.
 
+use super::cells::{self, Cells};
 use super::spec::{Kind, SessionSpec, Spec, Unit};
 use super::{AggregateState, Occurrence};
+use crate::evaluate::Answer;
 use crate::record::{Event, Seq};
 use proptest::prelude::*;
 use rust_decimal::Decimal;
-use sonder_dsl::ir::{ContextSlot, EventSelector, Pattern, SessionBounds, Value, Window};
+use sonder_dsl::ir::{AggregateId, ContextSlot, EventSelector, Pattern, SessionBounds, Value, Window};
 use sonder_dsl::time::{Duration, Moment};
 
 /// When, what, of which group.
@@ -51,6 +53,7 @@ fn spec() -> impl Strategy<Value = Spec> {
             Window::Session(bounds) => Some(Box::new(SessionSpec { bounds, client: vec![ContextSlot(0)] })),
             _ => None,
         },
+        cell: None,
     })
 }
 
@@ -172,6 +175,7 @@ fn limits_hold_at_n_and_are_counted_at_n_plus_one() {
         unit: Unit::Exact { scale: 0, decimal: false },
         sequence: None,
         session: None,
+        cell: None,
     };
     let keyed = Spec { keyed: true, ..base(Kind::Count) };
     for (spec, limit) in [
@@ -213,6 +217,7 @@ fn a_count_that_is_only_compared_is_bounded_by_the_constant() {
         unit: Unit::Exact { scale: 0, decimal: false },
         sequence: None,
         session: None,
+        cell: None,
     };
     let event = Event::nothing();
     let mut state = AggregateState::new(&spec);
@@ -232,4 +237,110 @@ fn a_count_that_is_only_compared_is_bounded_by_the_constant() {
     assert!(state.heap() <= 8 * size_of::<Moment>(), "{} bytes", state.heap());
     assert_eq!(dropped, 0, "forgetting what cannot matter is no loss");
     assert_eq!(state.reaches(3, Moment(499), &spec), Some((true, Moment(1_497))));
+}
+
+/// Aggregates of a few words, all of the same events.
+fn few_words() -> impl Strategy<Value = Vec<Spec>> {
+    let window =
+        prop_oneof![4 => (1..25_i64).prop_map(|width| Window::Last(Duration(width))), 1 => Just(Window::Always)];
+    let one = (prop::sample::select(vec![Kind::Count, Kind::Did, Kind::Since]), window, 1..9_usize);
+    let one = one.prop_map(|(kind, window, enough)| Spec {
+        kind,
+        pattern: Pattern { event: EventSelector::Any, filter: None },
+        window,
+        purpose: None,
+        enough: if kind == Kind::Did { 1 } else { enough },
+        value: None,
+        per: None,
+        keyed: false,
+        unit: Unit::Exact { scale: 0, decimal: false },
+        sequence: None,
+        session: None,
+        cell: None,
+    });
+    prop::collection::vec(one, 1..7)
+}
+
+/// The same events of one person, by aggregates that share what they keep, and by such that have states of their own.
+#[derive(Clone, Default)]
+struct Both {
+    cells: Cells,
+    own: Vec<Option<AggregateState>>,
+}
+
+impl Both {
+    fn note(&mut self, specs: &[Spec], sharing: &[Vec<AggregateId>], at: Moment, now: Moment) {
+        self.own.resize(specs.len(), None);
+        for (index, spec) in specs.iter().enumerate() {
+            if spec.admits(at, now) {
+                let alone = Spec { cell: None, ..spec.clone() };
+                let state = self.own[index].get_or_insert_with(|| AggregateState::new(&alone));
+                let event = Event::nothing();
+                let it = Occurrence { at, seq: Seq(0), now, value: None, group: None, counts: true, event: &event };
+                state.insert(&it, &alone, &mut 0);
+            }
+        }
+        for (owner, sharers) in sharing.iter().enumerate().filter(|(_, sharers)| !sharers.is_empty()) {
+            if sharers.iter().any(|id| specs[id.index()].admits(at, now)) {
+                self.cells.note(&mut 0, AggregateId(owner as u32), specs[owner].cell.unwrap().form, at);
+            }
+        }
+    }
+
+    fn merge(&mut self, other: Self, specs: &[Spec]) {
+        for (owner, words) in other.cells.iter() {
+            self.cells.merge(owner, specs[owner.index()].cell.unwrap().form, words);
+        }
+        for ((ours, theirs), spec) in self.own.iter_mut().zip(other.own).zip(specs) {
+            match (ours, theirs) {
+                (Some(ours), Some(theirs)) => ours.merge(theirs, spec, &mut 0),
+                (ours, theirs) => *ours = ours.take().or(theirs),
+            }
+        }
+    }
+
+    fn shared<'a>(&'a self, spec: &Spec, now: Moment) -> Answer<'a> {
+        let cell = spec.cell.unwrap();
+        self.cells.get(cell.owner).map_or_else(|| spec.of_nothing(), |words| cells::read(cell.part(words), now, spec))
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+
+    /// Windows and thresholds that share the moments of their events answer as if each had its own; also after a merge, and
+    /// from a checkpoint, in whatever order it names them.
+    #[test]
+    fn those_that_share_answer_as_if_alone(
+        mut specs in few_words(),
+        all in prop::collection::vec((0..6_i64, 0..30_i64, any::<bool>()), 1..20),
+        more in 0..8_i64,
+        turn in any::<prop::sample::Index>(),
+    ) {
+        let sharing = cells::share(&mut specs);
+        let mut people = [Both::default(), Both::default()];
+        people.iter_mut().for_each(|it| it.own.resize(specs.len(), None));
+        let mut now = 40;
+        for (later, late, who) in all {
+            now += later;
+            people[usize::from(who)].note(&specs, &sharing, Moment(now - late), Moment(now));
+        }
+        let [mut one, two] = people;
+        one.merge(two, &specs);
+        let mut kept = Cells::default();
+        for index in 0..specs.len() {
+            let spec = &specs[(index + turn.index(specs.len())) % specs.len()];
+            let words = one.cells.get(spec.cell.unwrap().owner);
+            if let Some(state) = words.and_then(|words| cells::to_state(words, spec)) {
+                kept.put(spec.cell.unwrap(), &state);
+            }
+        }
+        prop_assert!(kept.iter().eq(one.cells.iter()));
+        let now = Moment(now + more);
+        for (spec, own) in specs.iter().zip(&one.own) {
+            let (shared, nothing) = (one.shared(spec, now), spec.of_nothing());
+            let alone = own.as_ref().map_or(nothing, |state| state.read(now, spec));
+            prop_assert_eq!(format!("{:?}", shared), format!("{:?}", alone), "{:?}", spec);
+        }
+    }
 }

@@ -8,10 +8,8 @@
 //! settled: it counts as it does by then.
 
 use super::{Purposes, only};
-use crate::aggregate::spec::selects;
 use crate::aggregate::{AggregateState, Occurrence, Spec};
 use crate::datum::Known;
-use crate::evaluate::EventScene;
 use crate::footprint;
 use crate::limits;
 use crate::person::{Person, entry};
@@ -173,12 +171,11 @@ pub fn rebind(plan: &Plan, person: &mut Person, now: Moment, dropped: &mut u64) 
 
 /// An event as an aggregate sees it; `None` when it makes no difference to it.
 pub fn occurrence<'e>(spec: &Spec, event: &'e Event, seq: Seq, now: Moment) -> Option<Occurrence<'e>> {
-    let kind = event.event?;
+    event.event?;
     if !spec.admits(event.occurred_at, now) {
         return None;
     }
-    let fits = || spec.pattern.filter.as_ref().is_none_or(|filter| EventScene { event }.holds(filter));
-    let counts = spec.sequence.is_some() || (selects(spec.pattern.event, kind) && fits());
+    let counts = spec.sequence.is_some() || spec.fits(event);
     if !counts && spec.session.is_none() {
         return None;
     }

@@ -355,12 +355,12 @@ impl Plan {
         let known = body.aggregates.into_iter().filter_map(|(key, state)| {
             let id = names.aggregate(key)?;
             let spec = self.aggregates.get(id.index())?;
-            Some((id, spec.form(), state.adapt(spec)?))
+            Some((id, spec.cell, state.adapt(spec)?))
         });
         let mut aggregates = Vec::new();
-        for (id, form, state) in known {
-            match form {
-                Some(form) => person.cells.put(id, form, &state),
+        for (id, cell, state) in known {
+            match cell {
+                Some(cell) => person.cells.put(cell, &state),
                 None => aggregates.push((id, state)),
             }
         }
@@ -381,9 +381,9 @@ impl Plan {
 
 /// The body of a person, in which things are named as `names` says.
 pub(super) fn write_body(plan: &Plan, it: &Person, names: &Names) -> Vec<u8> {
-    let few = it.cells.iter().filter_map(|(id, words)| {
-        let state = cells::to_state(words, plan.aggregates.get(id.index())?);
-        Some((id, Cow::Owned(state)))
+    let few = it.cells.iter().flat_map(|(owner, words)| {
+        let sharers = plan.sharing.get(owner.index()).into_iter().flatten();
+        sharers.filter_map(|id| Some((*id, Cow::Owned(cells::to_state(words, plan.aggregates.get(id.index())?)?))))
     });
     let many = it.aggregates.iter().map(|(id, state)| (*id, Cow::Borrowed(state)));
     let mut aggregates: Vec<(AggregateId, Cow<'_, AggregateState>)> = few.chain(many).collect();

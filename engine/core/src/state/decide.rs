@@ -46,12 +46,12 @@ impl State {
     fn judge(&self, turn: Turn, verdicts: &mut Vec<Verdict>) {
         let slot = &self.slots[turn.person.index()];
         let Some(person) = slot.body.awake() else { return };
-        let mut memo = Memo::default();
+        let (mut memo, mut place) = (Memo::default(), 0);
         for rule in self.scratch.touched.iter() {
             let Some(plan) = self.plan.rule(rule) else { continue };
             let answer = value_of(&self.plan, person, rule, turn.at, &mut memo);
             let outcome = if plan.is_segment {
-                match (slot.segments.get(rule).is_some(), answer.datum.is_true()) {
+                match (slot.segments.get_after(&mut place, rule).is_some(), answer.datum.is_true()) {
                     (false, true) => Outcome::Entered,
                     (true, false) => Outcome::Left,
                     _ => Outcome::Same,
@@ -85,7 +85,7 @@ impl State {
         let (mut soonest, mut first_moved, mut place) = (Moment::MAX, false, 0);
         for verdict in verdicts {
             let before = match verdict.until {
-                Moment::MAX => person.timers.remove(verdict.rule),
+                Moment::MAX => person.timers.remove_after(&mut place, verdict.rule),
                 until => person.timers.set_after(&mut place, verdict.rule, until),
             };
             first_moved |= before == Some(slot.due);

@@ -8,7 +8,6 @@
 
 use super::rest::Body;
 use super::{CLEAN, State};
-use crate::aggregate::Spec;
 use crate::effect::PersonId;
 use crate::identity::graph::PersonIndex;
 use crate::journey::course::join_sent;
@@ -57,11 +56,13 @@ impl State {
             ours.merge(*theirs, &self.plan, &mut self.dropped);
             ours.settle(&self.plan, self.now, &mut self.dropped);
         }
-        for (aggregate, theirs) in history.cells.iter() {
-            if let Some(form) = self.plan.aggregates.get(aggregate.index()).and_then(Spec::form) {
-                person.cells.merge(aggregate, form, theirs);
+        for (owner, theirs) in history.cells.iter() {
+            if let Some(cell) = self.plan.aggregates.get(owner.index()).and_then(|spec| spec.cell) {
+                person.cells.merge(owner, cell.form, theirs);
             }
-            self.scratch.touched.extend(&self.plan.rules_of_aggregate[aggregate.index()]);
+            for sharer in &self.plan.sharing[owner.index()] {
+                self.scratch.touched.extend(&self.plan.rules_of_aggregate[sharer.index()]);
+            }
         }
         for (aggregate, theirs) in history.aggregates {
             let Some(spec) = self.plan.aggregates.get(aggregate.index()) else { continue };

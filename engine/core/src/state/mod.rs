@@ -519,17 +519,28 @@ impl State {
         let (mut place, mut cell) = (0, 0);
         for id in aggregates {
             let spec = &self.plan.aggregates[id.index()];
+            if let Some(it) = spec.cell {
+                if !spec.fits(event) {
+                    continue;
+                }
+                let mut counts = false;
+                for sharer in &self.plan.sharing[id.index()] {
+                    if self.plan.aggregates[sharer.index()].admits(event.occurred_at, turn.at) {
+                        counts = true;
+                        self.scratch.touched.extend(&self.plan.rules_of_aggregate[sharer.index()]);
+                    }
+                }
+                if counts {
+                    person.cells.note(&mut cell, *id, it.form, event.occurred_at);
+                }
+                continue;
+            }
             if spec.purpose.is_some_and(|purpose| admitted & consent::only(purpose) == 0) {
                 continue;
             }
             let Some(occurrence) = consent::occurrence(spec, event, seq, turn.at) else { continue };
-            match spec.form() {
-                Some(form) => person.cells.note(&mut cell, *id, form, event.occurred_at),
-                None => {
-                    let state = entry_after(&mut person.aggregates, &mut place, *id, || AggregateState::new(spec));
-                    state.insert(&occurrence, spec, &mut self.dropped);
-                }
-            }
+            let state = entry_after(&mut person.aggregates, &mut place, *id, || AggregateState::new(spec));
+            state.insert(&occurrence, spec, &mut self.dropped);
             self.scratch.touched.extend(&self.plan.rules_of_aggregate[id.index()]);
         }
     }

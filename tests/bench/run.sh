@@ -9,7 +9,8 @@ seconds=${BENCH_SECONDS:-10}
 export SONDER_BIN=$target/release/sonder
 
 cd "$repository"
-cargo build --release -p sonder -p sonder-tests --bins
+# All at once, so that what they share is built once.
+cargo build --release --workspace --bins --benches
 bin=$target/release
 
 work=$(mktemp -d)
@@ -23,13 +24,13 @@ trap finish EXIT
 heading() { printf '\n== %s\n' "$*"; }
 
 heading "a bare appender and the store, rows a second"
-cargo bench -q -p sonder-store --bench append -- 1000000 8192
+cargo bench -q --workspace --bench append -- 1000000 8192
 
 heading "the fold alone, on one core: speed, a thousand segments, memory, people in journeys"
-cargo bench -q -p sonder-core --bench fold
+cargo bench -q --workspace --bench fold
 
 heading "the SQL of rules beside the same written by hand (at most 1.3 times)"
-cargo bench -q -p sonder-store --bench rules
+cargo bench -q --workspace --bench rules
 
 heading "import of 1.47 million till receipts, everything on (at least 60,000 events/s)"
 python3 "$here/completejourney.py"
@@ -83,7 +84,7 @@ if componentize=$("$repository/plugins/check-template.sh" --componentize-js); th
   PATH="$componentize:$PATH" "$SONDER_BIN" plugin build "$work/bench-script/plugin.js" --out "$work/bench-script/plugin.wasm" >&2
   script=(--js "$work/bench-script/plugin.wasm")
 fi
-cargo bench -q -p sonder-activate --bench delivery -- "${script[@]}" 200000
+cargo bench -q --workspace --bench delivery -- "${script[@]}" 200000
 
 heading "200 destinations: a start with compiled code there (under 2 s), and what they cost while nothing happens"
 python3 "$here/destinations.py"

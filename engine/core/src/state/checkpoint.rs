@@ -237,14 +237,15 @@ impl State {
         Ok((!is_empty).then_some(Travelling { person: id, record: body.travels, traits }))
     }
 
-    /// Equal for equal states: of everything that is known of everybody, in a fixed order.
+    /// Equal for equal states: of everything that is known of everybody, in a fixed order. How much was forgotten is not
+    /// known of anybody: a version that takes over has not forgotten what the one before did.
     #[must_use]
     pub fn digest(&self) -> u128 {
         let mut people: Vec<(PersonId, PersonIndex)> =
             self.graph.people().map(|(person, component)| (component.id, person)).collect();
         people.sort_unstable();
         let mut hash = Xxh3::new();
-        hash.update(&self.write_meta());
+        hash.update(&encode(&Meta { dropped: 0, ..self.meta() }));
         for (id, person) in people {
             hash.update(&id.0.to_le_bytes());
             hash.update(&self.write_head(person).unwrap_or_default());
@@ -260,10 +261,15 @@ impl State {
     }
 
     pub(super) fn write_meta(&self) -> Vec<u8> {
+        let mut bytes = vec![VERSION];
+        bytes.extend(encode(&self.meta()));
+        bytes
+    }
+
+    fn meta(&self) -> Meta {
         let names = &self.plan.names;
         let enough = |index: usize| u32::try_from(self.plan.aggregates[index].enough).unwrap_or(u32::MAX);
-        let mut bytes = vec![VERSION];
-        bytes.extend(encode(&Meta {
+        Meta {
             program: self.plan.fingerprint.0,
             seq: self.seq,
             now: self.now,
@@ -272,8 +278,7 @@ impl State {
             policies: names.profile.keys().iter().copied().zip(names.policies.iter().copied()).collect(),
             rules: names.rules.keys().iter().copied().zip(self.plan.rules.iter().map(|it| it.fingerprint.0)).collect(),
             strays: StraysRecord::new(&self.graph, names),
-        }));
-        bytes
+        }
     }
 
     pub(super) fn write(&self, person: PersonIndex) -> Option<Vec<u8>> {

@@ -539,3 +539,25 @@ fn what_began_at_one_moment_is_in_one_order_in_all_versions() {
     assert_eq!(taken.wait(1_100).sent(), sent);
     assert_eq!(taken.state.digest(), folded.state.digest());
 }
+
+#[test]
+fn what_was_forgotten_in_one_version_is_forgotten_in_the_next() {
+    let rules = "journey carts {\n enter on add as cart per cart.product\n goal order\n wait 30s\n send hook.remind { product: cart.product }\n}\n";
+    let mut folded = World::new(rules);
+    let program = project(rules, IDENTITY, HOOK);
+    let mut taken = World { state: State::new(&program), program, effects: Effects::default(), seq: 0 };
+    taken.state.hold_journeys();
+    // More passages that are over than are remembered.
+    let names: Vec<&'static str> = (0..130).map(|number| &*Box::leak(format!("p{number}").into_boxed_str())).collect();
+    for (second, carts) in (0..).zip(names.chunks(65)) {
+        for world in [&mut folded, &mut taken] {
+            for cart in carts {
+                world.event(1_000 + second * 100, "a", "add", cart);
+            }
+            world.wait(1_090 + second * 100);
+        }
+    }
+    assert!(folded.state.dropped() > 0);
+    taken.state.take_over(&taken.program, folded.state.travelling(), &mut taken.effects);
+    assert_eq!(taken.wait(1_300).state.digest(), folded.wait(1_300).state.digest());
+}

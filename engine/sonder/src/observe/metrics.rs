@@ -44,7 +44,7 @@ const fn figure(name: &'static str, kind: FigureKind, labels: &'static [&'static
 }
 
 /// All metrics, in the order of a message's way.
-pub const FIGURES: [Figure; 49] = [
+pub const FIGURES: [Figure; 50] = [
     figure("sonder_collect_received_total", Counter, &[], "messages that requests brought"),
     figure("sonder_collect_rejected_total", Counter, &["reason"], "requests that were refused"),
     figure("sonder_collect_quarantined_total", Counter, &[], "messages of requests that were kept aside"),
@@ -85,6 +85,12 @@ pub const FIGURES: [Figure; 49] = [
     ),
     figure("sonder_segment_people", Gauge, &["segment"], "people in a segment"),
     figure("sonder_people", Gauge, &[], "people"),
+    figure(
+        "sonder_forgotten_values",
+        Gauge,
+        &[],
+        "values, events and groups of single people that limits made the running version forget",
+    ),
     figure("sonder_checkpoint_seq", Gauge, &[], "place in the log that the last checkpoint stands for"),
     figure("sonder_checkpoint_seconds", Seconds, &[], "time to write one checkpoint"),
     figure("sonder_checkpoint_pause_seconds", Seconds, &[], "time that a checkpoint held the state at once"),

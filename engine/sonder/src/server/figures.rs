@@ -9,13 +9,13 @@ use std::sync::atomic::Ordering;
 
 impl Answers {
     pub(super) fn note_figures(&self) {
-        let (people, overdue) = {
+        let (people, overdue, forgotten) = {
             let live = self.shared.live.read();
             for (segment, rule) in live.program.segments() {
                 let size = live.state.segment_size(segment);
                 gauge!("sonder_segment_people", "segment" => rule.name.clone()).set(size as f64);
             }
-            (live.state.people_count(), live.state.next_timer())
+            (live.state.people_count(), live.state.next_timer(), live.state.dropped())
         };
         let now = clock::wall();
         let seconds = |since: Moment| (now.since(since).0.max(0)) as f64 / 1e6;
@@ -23,6 +23,7 @@ impl Answers {
         let last = gauges.last_received_at.load(Ordering::Acquire);
         let is = |fact: bool| if fact { 1.0 } else { 0.0 };
         gauge!("sonder_people").set(people as f64);
+        gauge!("sonder_forgotten_values").set(forgotten as f64);
         gauge!("sonder_clock_lag_seconds").set(overdue.map_or(0.0, seconds));
         gauge!("sonder_log_seq").set(gauges.log_seq.load(Ordering::Acquire) as f64);
         gauge!("sonder_folded_seq").set(gauges.folded_seq.load(Ordering::Acquire) as f64);

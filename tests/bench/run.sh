@@ -81,8 +81,11 @@ if componentize=$("$repository/plugins/check-template.sh" --componentize-js); th
   (cd "$work" && "$SONDER_BIN" plugin new bench-script --lang js 2>/dev/null)
   # The receiver is on this machine.
   sed -i.before "s|startsWith('https://')|startsWith('http')|" "$work/bench-script/plugin.js"
-  PATH="$componentize:$PATH" "$SONDER_BIN" plugin build "$work/bench-script/plugin.js" --out "$work/bench-script/plugin.wasm" >&2
-  script=(--js "$work/bench-script/plugin.wasm")
+  cp "$here/batches.js" "$work/bench-script/batches.js"
+  for name in plugin batches; do
+    PATH="$componentize:$PATH" "$SONDER_BIN" plugin build "$work/bench-script/$name.js" --out "$work/bench-script/$name.wasm" >&2
+  done
+  script=(--js "$work/bench-script/plugin.wasm" --js-batches "$work/bench-script/batches.wasm")
 fi
 cargo bench -q --workspace --bench delivery -- "${script[@]}" 200000
 

@@ -11,7 +11,7 @@ use std::{env, fs, io};
 
 /// Templates are what people read and edit; data, demos and builds are not.
 const LARGEST: u64 = 64 << 10;
-const LEFT_OUT: [&str; 5] = ["data", "demo", "snapshots", "node_modules", ".sonder"];
+const LEFT_OUT: [&str; 4] = ["data", "demo", "node_modules", ".sonder"];
 const TEMPLATES: [&str; 5] = ["shop", "media", "saas", "game", "travel"];
 
 fn main() -> io::Result<()> {

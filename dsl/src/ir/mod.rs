@@ -11,6 +11,7 @@ pub mod funnel;
 pub mod id;
 pub(crate) mod interner;
 pub mod journey;
+pub mod lineage;
 mod lower;
 pub mod lowered;
 mod order;

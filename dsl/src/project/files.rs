@@ -41,7 +41,7 @@ pub enum FileKind {
 pub(crate) struct Form {
     pub keys: &'static [Key],
     pub what: &'static str,
-    title: &'static str,
+    pub title: &'static str,
 }
 
 const AT_THE_TOP: &[(&str, FileKind)] = &[

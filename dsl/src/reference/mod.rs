@@ -4,11 +4,13 @@
 //! `sonder docs language` prints it. The tests hold the file in the repository against it, and compile all its examples.
 
 mod clauses;
+mod configuration;
 mod example;
 mod grammar;
 mod tables;
 
 pub use clauses::{Clause, MODIFIERS, of_item};
+pub use configuration::configuration;
 pub use example::PROJECT;
 
 use crate::diagnostic::codes;

@@ -7,7 +7,8 @@
 //! - [`server`] puts collection, the API and the pipeline behind one listener;
 //! - [`import`] brings files in by the same road, faster;
 //! - [`testkit`] plays scenarios through the same code, with no server;
-//! - [`codegen`] makes clients of a project's schemas, [`proposal`] makes schemas of samples and of other products', [`backup`] keeps and checks its data;
+//! - [`codegen`] makes clients of a project's schemas, [`proposal`] makes schemas of samples and of other products', [`migration`] projects of their exports, [`backup`] keeps and checks its data,
+//!   [`tracking_plan`] is a site of what a project collects and who reads it;
 //! - [`observe`] shows what goes on: logs, metrics, status;
 //! - [`cli`] is the thin front: one file a command.
 //!
@@ -17,9 +18,11 @@ pub mod backup;
 pub mod cli;
 pub mod codegen;
 pub mod import;
+pub mod migration;
 pub mod observe;
 pub mod pipeline;
 pub mod project;
 pub mod proposal;
 pub mod server;
 pub mod testkit;
+pub mod tracking_plan;

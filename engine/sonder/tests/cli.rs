@@ -66,7 +66,11 @@ fn the_help_of_every_command() {
         &["schema"],
         &["schema", "infer"],
         &["schema", "import"],
+        &["migrate"],
+        &["migrate", "segment"],
+        &["migrate", "rudderstack"],
         &["docs"],
+        &["docs", "plan"],
         &["plugin"],
         &["plugin", "new"],
         &["plugin", "build"],
@@ -86,13 +90,15 @@ fn the_help_of_every_command() {
 }
 
 #[test]
-fn a_new_project_passes_check_and_is_not_written_over() {
+fn a_new_project_passes_check_and_its_tests_and_is_not_written_over() {
     let folder = tempfile::tempdir().unwrap();
     let project = folder.path().join("mine");
     let project = project.to_str().unwrap();
     assert!(sonder(&["init", project]).status.success());
     let checked = sonder(&["check", project]);
     assert!(checked.status.success(), "{}{}", text(&checked.stdout), text(&checked.stderr));
+    let tested = sonder(&["test", project]);
+    assert!(tested.status.success(), "{}{}", text(&tested.stdout), text(&tested.stderr));
     let again = sonder(&["init", project]);
     assert_eq!(again.status.code(), Some(1));
     assert!(text(&again.stderr).contains("is there already"));

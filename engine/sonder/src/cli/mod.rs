@@ -26,6 +26,7 @@ mod journey;
 mod key;
 mod lsp;
 mod matching;
+mod migrate;
 mod person;
 mod plan;
 mod plugin;
@@ -94,6 +95,7 @@ enum Command {
     Key(key::Args),
     Schema(schema::Args),
     Codegen(codegen::Args),
+    Migrate(migrate::Args),
     Docs(docs::Args),
     Sql(sql::Args),
     Graph(graph::Args),
@@ -168,6 +170,7 @@ fn dispatch(command: Command, output: &mut Output<'_>) -> Result<(), Failure> {
         Command::Key(args) => key::run(&args, output),
         Command::Schema(args) => schema::run(&args, output),
         Command::Codegen(args) => codegen::run(&args, output),
+        Command::Migrate(args) => migrate::run(&args, output),
         Command::Docs(args) => docs::run(&args, output),
         Command::Sql(args) => sql::run(&args, output),
         Command::Graph(args) => graph::run(&args, output),

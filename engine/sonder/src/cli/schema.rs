@@ -31,7 +31,7 @@ enum Action {
     #[command(after_help = "Examples:\n  sonder schema infer events.ndjson\n  \
         sonder query \"select payload from quarantine\" --format json | jq -r .payload > aside.ndjson; sonder schema infer aside.ndjson --out shop/events")]
     Infer(Proposed),
-    /// Propose event files for a tracking plan of Segment, or for JSON Schemas of Snowplow's Iglu
+    /// Propose event files for a tracking plan of Segment or RudderStack, or for JSON Schemas of Snowplow's Iglu
     #[command(after_help = "Examples:\n  sonder schema import tracking-plan.json --out shop/events\n  \
         sonder schema import schemas/com.acme/*/jsonschema/1-0-0 --out shop/events")]
     Import(Proposed),

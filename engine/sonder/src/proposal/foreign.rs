@@ -1,4 +1,4 @@
-//! Other products' schemas: a tracking plan of Segment, self-describing JSON Schemas of Snowplow's Iglu.
+//! Other products' schemas: tracking plans of Segment and RudderStack, self-describing JSON Schemas of Snowplow's Iglu.
 
 use super::Proposal;
 use serde_json::{Map, Value as Json};
@@ -39,7 +39,9 @@ const KEYWORDS: [&str; 28] = [
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ForeignError {
     /// It is nothing that is known here.
-    #[error("it is neither a tracking plan of Segment (`rules`) nor a schema of Iglu (`self`)")]
+    #[error(
+        "it is no tracking plan of Segment (`rules`), no event of one of RudderStack (`eventType` and `rules`), and no schema of Iglu (`self`)"
+    )]
     Unknown,
     /// It is of that kind, and has no events.
     #[error("it has no events")]
@@ -54,6 +56,8 @@ pub fn read(document: &Json) -> Result<Vec<Proposal>, ForeignError> {
     let inner = document.get("data").unwrap_or(document);
     let found = if let Some(own) = document.get("self") {
         vec![of_iglu(own, document)]
+    } else if let Some(events) = events(document) {
+        events.into_iter().filter_map(of_rudderstack).collect()
     } else if let Some(rules) = rules(inner) {
         rules.iter().filter_map(of_segment).collect()
     } else {
@@ -66,6 +70,28 @@ pub fn read(document: &Json) -> Result<Vec<Proposal>, ForeignError> {
 fn rules(plan: &Json) -> Option<&Vec<Json>> {
     let rules = plan.get("rules").or_else(|| plan.get("trackingPlan")?.get("rules"))?;
     rules.as_array().or_else(|| rules.get("events")?.as_array())
+}
+
+/// The events of a tracking plan of RudderStack, with their schemas: one (`…/events/ID?format=schema`), or a list of such.
+fn events(document: &Json) -> Option<Vec<&Json>> {
+    let is_event = |it: &&Json| it.get("eventType").is_some() && it.get("rules").is_some_and(Json::is_object);
+    let list = document.get("events").or_else(|| document.get("data")).unwrap_or(document);
+    let found: Vec<&Json> = match list.as_array() {
+        Some(events) => events.iter().filter(is_event).collect(),
+        None => std::iter::once(document).filter(is_event).collect(),
+    };
+    (!found.is_empty()).then_some(found)
+}
+
+/// An event of a tracking plan of RudderStack; the schemas of other calls are no events.
+fn of_rudderstack(event: &Json) -> Option<Proposal> {
+    let is_track = event.get("eventType").and_then(Json::as_str).is_some_and(|kind| kind.eq_ignore_ascii_case("track"));
+    let sent_as = event.get("name").and_then(Json::as_str).filter(|name| is_track && !name.is_empty())?;
+    let schema = event.get("rules")?;
+    let mut proposal = of_schema(sent_as, schema.pointer("/properties/properties").unwrap_or(&Json::Null));
+    let said = event.get("description").and_then(Json::as_str).filter(|text| !text.is_empty());
+    proposal.description = said.map(str::to_owned).or(proposal.description);
+    Some(proposal)
 }
 
 /// An event of a tracking plan; the schemas of other calls are no events.
@@ -187,6 +213,28 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part} is not in {text}");
         }
+    }
+
+    #[test]
+    fn events_of_a_tracking_plan_of_rudderstack_become_events() {
+        let event = |name: &str, kind: &str| {
+            json!({"id": "ev_1", "name": name, "description": "Was on screen", "eventType": kind, "categoryId": null,
+                "identitySection": "properties", "rules": {"$schema": "http://json-schema.org/draft-07/schema#", "type": "object",
+                "properties": {"properties": {"type": "object", "additionalProperties": false, "required": ["product_sku"],
+                    "properties": {"product_sku": {"type": ["string"]}, "price": {"type": ["number", "null"], "minimum": 0}}}}}})
+        };
+        let text = assert_compiles(&read(&event("Product Viewed", "track")).unwrap());
+        for part in [
+            "event: product_viewed",
+            "product_sku: {type: string}",
+            "required: [product_sku]",
+            "description: \"Was on screen\"",
+        ] {
+            assert!(text.contains(part), "{part} is not in {text}");
+        }
+        let list = json!({"data": [event("Product Viewed", "track"), event("", "identify"), event("Order Completed", "track")]});
+        assert_eq!(read(&list).unwrap().len(), 2, "other calls are no events");
+        assert_eq!(read(&json!({"name": "plan", "events": [event("A", "track")]})).unwrap().len(), 1);
     }
 
     #[test]

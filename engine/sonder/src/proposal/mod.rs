@@ -67,7 +67,7 @@ impl Proposal {
 }
 
 /// A value in YAML's flow style, on one line.
-fn flow(value: &Json) -> String {
+pub(crate) fn flow(value: &Json) -> String {
     match value {
         Json::Object(object) => {
             let pairs: Vec<String> =

@@ -18,8 +18,8 @@ use crate::ir::EventId;
 use crate::limits;
 use crate::model::event::DecodedEvent;
 use crate::model::{
-    Consent, Declarations, DeclaredDestination, Faulty, Identity, Places, ProfileTrait, Purposes, Reference, Settings,
-    Source, consent, destination, event, fold_event_name, identity, profile, settings, source,
+    Consent, Declarations, DeclaredDestination, Faulty, Identity, Places, ProfileTrait, Purposes, Reference, Rollout,
+    Settings, Source, consent, destination, event, fold_event_name, identity, profile, settings, source,
 };
 use crate::source::{FileId, SourceSet, Span};
 use crate::yaml::Node;
@@ -31,6 +31,8 @@ use std::sync::Arc;
 pub(crate) struct Declared {
     pub declarations: Declarations,
     pub rule_files: Vec<FileId>,
+    /// The rules as they were, while new ones are rolled out.
+    pub rule_files_before: Vec<FileId>,
 }
 
 /// Reads all files but those of the rule language. What `memory` knows of a file with the same text is not read again.
@@ -48,6 +50,7 @@ pub(crate) fn declare(sources: &SourceSet, memory: &mut Memory, report: &mut Rep
     if files.of(&FileKind::Destination).len() == destinations.len() {
         uncapped(&capped, &destinations, report);
     }
+    let rollout = files.rollout(report);
     let (consent, purposes) = files.consent(&profile, report).unzip();
     let places = Places {
         events: events.iter().map(|event| event.name_span).collect(),
@@ -70,10 +73,12 @@ pub(crate) fn declare(sources: &SourceSet, memory: &mut Memory, report: &mut Rep
         consent: consent.unwrap_or_default(),
         profile,
         destinations,
+        rollout,
         places,
         faulty,
     };
-    Declared { declarations, rule_files: files.of(&FileKind::Rules) }
+    let rule_files_before = if rollout.is_some() { files.of(&FileKind::RulesBefore) } else { Vec::new() };
+    Declared { declarations, rule_files: files.of(&FileKind::Rules), rule_files_before }
 }
 
 /// A cap for what is no destination bounds nothing.
@@ -209,6 +214,20 @@ impl<'s> Files<'s> {
         let (traits, places, wrong) = profile::decode(&node, source, report);
         faulty.profile.extend(wrong);
         (traits, places, profile::purposes(&node))
+    }
+
+    /// To how many people the rules are rolled out. Rules as they were mean nothing without it.
+    fn rollout(&mut self, report: &mut Report) -> Option<Rollout> {
+        if let Some(id) = self.first(&FileKind::Rollout) {
+            return self.read(id, &FileKind::Rollout, report).and_then(|node| Rollout::decode(&node));
+        }
+        for id in self.of(&FileKind::RulesBefore) {
+            let message = format!("`{}` is not part of the project", self.sources.path(id));
+            let place = Span { file: id, start: 0, end: 0 };
+            let warning = Diagnostic::warning(codes::STRAY_FILE, message, place, "nothing reads this file");
+            report.push(warning.help("`rollout.yaml` says to how many people the rules are rolled out: `share: 25%`"));
+        }
+        None
     }
 
     /// What `consent.yaml` says, and where its purposes are named.

@@ -31,7 +31,7 @@ use crate::ide;
 use crate::ir;
 use crate::model::{Places, Plugins};
 use crate::project::{self, Declared, Memory};
-use crate::source::SourceSet;
+use crate::source::{FileId, SourceSet};
 use crate::syntax;
 use crate::types::purposes;
 use std::sync::Arc;
@@ -69,16 +69,21 @@ impl Workspace {
                 Compilation { diagnostics: report.finish(), sources, program: None, undescribed: Vec::new() };
             return Analysis { compilation, outline: None, places: Places::default() };
         }
-        let Declared { declarations, rule_files } = project::declare(&sources, &mut self.memory, &mut report);
-        let mut parsed = Vec::with_capacity(rule_files.len());
-        for id in rule_files {
-            let Some(file) = sources.file(id) else { continue };
-            let reading = self.memory.rules.of(id, file, |before| syntax::Reading::of(id, &file.text, before));
-            let mut found = Vec::new();
-            parsed.push(reading.file(&mut found));
-            report.extend(found);
-        }
-        let (lowered, found) = ir::lower(&sources, parsed, &declarations, &self.plugins);
+        let Declared { declarations, rule_files, rule_files_before } =
+            project::declare(&sources, &mut self.memory, &mut report);
+        let mut parsed = |ids: Vec<FileId>| -> Vec<syntax::File> {
+            let read = ids.into_iter().filter_map(|id| {
+                let file = sources.file(id)?;
+                let reading = self.memory.rules.of(id, file, |before| syntax::Reading::of(id, &file.text, before));
+                let mut found = Vec::new();
+                let file = reading.file(&mut found);
+                report.extend(found);
+                Some(file)
+            });
+            read.collect()
+        };
+        let (now, before) = (parsed(rule_files), parsed(rule_files_before));
+        let (lowered, found) = ir::lower(&sources, (now, before), &declarations, &self.plugins);
         report.extend(found);
         purposes::check(&sources, &declarations, &lowered, &mut report);
         let undescribed = lowered.undescribed.iter().cloned().collect();

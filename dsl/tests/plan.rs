@@ -98,6 +98,17 @@ fn a_change_is_said_in_words() {
         ])
     );
     insta::assert_snapshot!(
+        "names",
+        said(&[(
+            "rules/r.sonder",
+            "segment lookers was keen { when count(view) >= 3 and not did(order, last 7d) }\n\
+         segment spenders { when sum(order.total) > 10 }\n\
+         trait looks was clicks, views = count(view, last 30d)\n\
+         segment often { when looks > 5 }\n\
+         funnel bought { view then order within 1d }\n",
+        )])
+    );
+    insta::assert_snapshot!(
         "destinations",
         said(&[
             ("identity.yaml", "identifiers: {user_id: {unique: true}, anonymous_id: {}}"),

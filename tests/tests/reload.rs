@@ -208,3 +208,109 @@ fn reloads_under_load_tell_exactly_the_differences() {
     println!("{done:?} reloads, {total} events in {seconds:.0} s, {items} items told");
     assert_eq!(told, expected, "what the destination was told adds up to who is in what");
 }
+
+/// What the hook was told, one after the other.
+fn said(receiver: &Receiver) -> Vec<String> {
+    let line = |body: &Json| {
+        let name = body["data"]["segment"].as_str().unwrap_or_default();
+        format!("{} {name}", body["type"].as_str().unwrap_or_default())
+    };
+    receiver.calls().iter().map(|call| line(&call.body)).collect()
+}
+
+/// Waits until the hook was told this, after `before` other things; and no more a moment later.
+fn is_told(engine: &Engine, receiver: &Receiver, before: usize, expected: &[&str]) {
+    let patience = Instant::now() + Duration::from_secs(30);
+    while said(receiver).len() < before + expected.len() && Instant::now() < patience {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    std::thread::sleep(Duration::from_millis(200));
+    engine.settle(Duration::from_secs(30)).unwrap();
+    assert_eq!(said(receiver)[before..], *expected);
+}
+
+fn view(engine: &Engine, who: &str, count: usize) {
+    let view = |n: usize| {
+        json!({"type": "track", "event": "view", "messageId": format!("{who}-{n}"), "userId": who,
+            "properties": {"product": "p"}})
+    };
+    let batch: Vec<Json> = (0..count).map(view).collect();
+    assert_eq!(engine.connect().post("/v1/batch", "wk", &json!({ "batch": batch })).unwrap().status, 200);
+    engine.settle(Duration::from_secs(30)).unwrap();
+}
+
+/// A new name is told, and nobody comes or goes. A start under another version is a change like any other: it may be a new name,
+/// too, and is told once.
+#[test]
+fn names_change_while_the_engine_runs_and_while_it_does_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let (folder, data) = (dir.path().join("project"), dir.path().join("data"));
+    let receiver = Receiver::start().unwrap();
+    let hook = receiver.address().to_string();
+    project::keen(&folder, &hook).unwrap();
+    let write = |segment: &str, least: u32, received: &str| {
+        replace(&folder.join("rules/r.sonder"), &format!("segment {segment} {{ when count(view) >= {least} }}\n"));
+        replace(&folder.join("destinations/hook.yaml"), &project::hook(&hook, &format!("segments: [{received}]")));
+    };
+    write("keen", 3, "keen");
+    let engine = Engine::start(&folder, &data, &Options::default()).unwrap();
+    view(&engine, "ann", 3);
+    view(&engine, "bob", 1);
+    is_told(&engine, &receiver, 0, &["segment.entered keen"]);
+    change(&engine, "applied", || write("lookers was keen", 3, "lookers"));
+    is_told(&engine, &receiver, 1, &["segment.left keen", "segment.entered lookers"]);
+    let moves = "select count(*) from changes where kind in ('entered', 'left')";
+    assert_eq!(engine.count(moves).unwrap(), 1, "nobody came or went");
+    engine.stop().unwrap();
+
+    write("visitors was lookers, keen", 3, "visitors");
+    // Whoever only looks tells nothing.
+    let status = sonder(&["status", "--data", data.to_str().unwrap()]).unwrap();
+    assert!(status.status.success(), "{}", String::from_utf8_lossy(&status.stderr));
+    let engine = Engine::start(&folder, &data, &Options::default()).unwrap();
+    is_told(&engine, &receiver, 3, &["segment.left lookers", "segment.entered visitors"]);
+    assert_eq!(engine.count(moves).unwrap(), 1);
+    engine.kill().unwrap();
+
+    // A start after a crash knows which version ran last, too. Bob is in it now.
+    write("visitors was lookers, keen", 1, "visitors");
+    for _ in 0..2 {
+        let engine = Engine::start(&folder, &data, &Options::default()).unwrap();
+        is_told(&engine, &receiver, 5, &["segment.entered visitors"]);
+        assert_eq!(engine.count(moves).unwrap(), 2);
+        engine.kill().unwrap();
+    }
+}
+
+/// What a journey that is no more has sent and still waits is called back, and the plan says so.
+#[test]
+fn a_journey_that_is_taken_out_sends_nothing_any_more() {
+    let dir = tempfile::tempdir().unwrap();
+    let (folder, data) = (dir.path().join("project"), dir.path().join("data"));
+    // Nobody listens there.
+    let nowhere = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    project::carts(&folder, &nowhere.to_string()).unwrap();
+    let engine = Engine::start(&folder, &data, &Options::default()).unwrap();
+    let add = json!({"type": "track", "event": "add", "messageId": "m1", "userId": "ann", "properties": {"cart": "c"}});
+    assert_eq!(engine.connect().post("/v1/batch", "wk", &json!({ "batch": [add] })).unwrap().status, 200);
+    let state = "select count(*) from delivery_states where name = 'message' and destination = 'hook' and state";
+    let patience = Instant::now() + Duration::from_secs(60);
+    while engine.count(&format!("{state} in ('pending', 'retry')")).unwrap() == 0 {
+        assert!(Instant::now() < patience, "nothing waits");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let rules = fs::read_to_string(folder.join("rules/carts.sonder")).unwrap();
+    let kept = &rules[rules.find("journey carts").unwrap()..];
+    let next = dir.path().join("next");
+    project::carts(&next, &nowhere.to_string()).unwrap();
+    fs::write(next.join("rules/carts.sonder"), kept).unwrap();
+    let plan = sonder(&["plan", next.to_str().unwrap(), "--data", data.to_str().unwrap()]).unwrap();
+    let plan = String::from_utf8(plan.stdout).unwrap();
+    assert!(plan.contains("- journey hello") && plan.contains("1 messages that wait are called back"), "{plan}");
+    change(&engine, "applied", || replace(&folder.join("rules/carts.sonder"), kept));
+    let cancelled = format!("{state} = 'cancelled' and detail = 'left hello: removed'");
+    while engine.count(&cancelled).unwrap() == 0 {
+        assert!(Instant::now() < patience, "{:?}", engine.query("from delivery_states").unwrap());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}

@@ -66,6 +66,8 @@ codes! {
     "E0216" WRONG_SEQUENCE "steps that make no sequence";
     "E0217" WRONG_MODIFIER "a window or `per` that does not belong there";
     "E0218" UNTYPED "a property without a type that rules can use";
+    "E0219" WRONG_RENAME "an old name that a rule cannot have had";
+    "E0220" WRONG_ROLLOUT "a change that cannot be rolled out to some people";
     "E0301" UNEXPECTED "text that the grammar does not allow there";
     "E0302" UNCLOSED "a bracket or quote without its partner";
     "E0303" WRONG_OPERATOR "an operator of another language";

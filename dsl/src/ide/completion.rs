@@ -178,6 +178,8 @@ fn members(project: &Project<'_>, walk: &Walk<'_>, owners: &[&str]) -> Vec<Compl
 fn of_slot(project: &Project<'_>, walk: &Walk<'_>) -> Vec<Completion> {
     match walk.slot() {
         Slot::Own => Vec::new(),
+        Slot::Head(ItemKind::Segment | ItemKind::Trait | ItemKind::Journey) => words(&["was"]),
+        Slot::Head(_) => Vec::new(),
         Slot::Item => items(),
         Slot::Clause(kind) => clauses(kind),
         Slot::Event => {

@@ -3,7 +3,8 @@
 //! INVARIANT: a project that compiles still does, or nothing is renamed: the edits are tried out first.
 //!
 //! What clients send does not change by itself, so a renamed event keeps its old name as an alias. Properties have none: those
-//! that clients already send should be renamed with care, which is for the author to know.
+//! that clients already send should be renamed with care, which is for the author to know. What is known of people under the
+//! name of a segment, a trait or a journey goes on, because the new name says what it `was`.
 
 use super::references::of_symbol;
 use super::{Project, Symbol};
@@ -11,6 +12,8 @@ use crate::diagnostic::{Report, Severity};
 use crate::ir::EventId;
 use crate::scenario;
 use crate::source::{FileId, SourceFile, SourceSet, Span};
+use crate::syntax::ast::ItemKind;
+use crate::syntax::scan::{self, Kind, Token};
 use crate::yaml;
 use std::collections::BTreeMap;
 
@@ -64,10 +67,12 @@ pub fn rename(project: &Project<'_>, file: FileId, offset: usize, name: &str) ->
         .filter(is_it)
         .map(|span| Edit { span: inner(project, span), text: name.to_owned() })
         .collect();
-    if let Symbol::Event(event) = found.symbol {
-        edits.extend(alias(project, event));
-        edits.sort_by_key(|edit| edit.span);
+    match found.symbol {
+        Symbol::Event(event) => edits.extend(alias(project, event)),
+        Symbol::Rule(_) => edits.extend(was(project, &found.symbol, &written, name)),
+        _ => {}
     }
+    edits.sort_by_key(|edit| edit.span);
     tried(project, &edits)?;
     Ok(edits)
 }
@@ -91,6 +96,30 @@ fn alias(project: &Project<'_>, event: EventId) -> Option<Edit> {
     // A file in braces has no lines of its own.
     let is_line = key == 0 || text.get(..key)?.ends_with('\n');
     is_line.then(|| at(end, format!("\naliases: [{name}]")))
+}
+
+/// The edit that says what a segment, a trait or a journey was called, before what else it was; a name that it takes again goes.
+fn was(project: &Project<'_>, rule: &Symbol, old: &str, new: &str) -> Option<Edit> {
+    let place = project.place(rule, FileId(0))?;
+    let text = project.text(place.file);
+    let tokens = scan::tokens(text);
+    let word = |token: &Token| text.get(token.range.start..token.range.end).unwrap_or_default();
+    let name = tokens.iter().position(|token| token.range.start == place.start as usize)?;
+    let kind = ItemKind::of_word(word(tokens.get(name.checked_sub(1)?)?))?;
+    if !matches!(kind, ItemKind::Segment | ItemKind::Trait | ItemKind::Journey) {
+        return None;
+    }
+    let begin = tokens.get(name)?.range.end;
+    let behind = tokens.get(name + 1..).unwrap_or_default();
+    let (mut names, mut end) = (vec![old], begin);
+    if behind.first().is_some_and(|token| word(token) == "was") {
+        let list = behind.iter().take_while(|token| matches!(token.kind, Kind::Word | Kind::Comma));
+        end = list.clone().last().map_or(begin, |last| last.range.end);
+        names.extend(list.filter(|token| token.kind == Kind::Word).skip(1).map(word));
+    }
+    names.retain(|name| *name != new);
+    let text = if names.is_empty() { String::new() } else { format!(" was {}", names.join(", ")) };
+    Some(Edit { span: super::span(place.file, begin, end), text })
 }
 
 fn unquoted(text: &str) -> &str {

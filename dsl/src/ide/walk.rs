@@ -289,6 +289,10 @@ impl<'p> Walk<'p> {
     }
 
     fn word(&mut self, tokens: &[Token], word: &str, following: Option<Token>) {
+        if self.frames.is_empty() {
+            // `was other`: names that mean nothing any more.
+            return;
+        }
         let is_call = following.is_some_and(|token| token.kind == Kind::Open(b'('));
         let single = tokens.len() == 1;
         if self.operand {

@@ -13,6 +13,7 @@
 //! `since(A) + since(B)`, `2 * since(A)` and `since(A) == 3d` do not compile.
 
 use super::{AggregateId, ContextSlot, ProfileTraitId, PropertySlot, RuleId, Value};
+use crate::model::Rollout;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -40,6 +41,8 @@ pub enum Expression {
     Aggregate(AggregateId),
     /// Whether the person has consented to a purpose.
     Consented(Arc<str>),
+    /// Whether new rules hold for the person while they are rolled out.
+    Early(Rollout),
     /// `not x`, `-x`.
     Unary {
         /// The operator.
@@ -158,7 +161,8 @@ impl Expression {
             | Self::Profile(_)
             | Self::Rule(_)
             | Self::Aggregate(_)
-            | Self::Consented(_) => {}
+            | Self::Consented(_)
+            | Self::Early(_) => {}
         }
         change(self);
     }
@@ -179,7 +183,8 @@ impl Expression {
             | Self::Profile(_)
             | Self::Rule(_)
             | Self::Aggregate(_)
-            | Self::Consented(_) => [None, None, None],
+            | Self::Consented(_)
+            | Self::Early(_) => [None, None, None],
         }
     }
 }

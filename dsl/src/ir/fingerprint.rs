@@ -8,6 +8,7 @@ use super::{
     Window,
 };
 use super::{AggregateId, ContextSlot, ProfileTraitId, PropertySlot, RuleId};
+use crate::model::Rollout;
 use xxhash_rust::xxh3::Xxh3;
 
 /// What ids stand for.
@@ -245,6 +246,10 @@ impl<'a> Digest<'a> {
                 self.tag(14);
                 self.text(purpose);
             }
+            Expression::Early(rollout) => {
+                self.tag(15);
+                self.rollout(*rollout);
+            }
             Expression::Unary { operator, .. } => {
                 self.tag(8);
                 self.tag(match operator {
@@ -267,6 +272,12 @@ impl<'a> Digest<'a> {
         for child in expression.children().into_iter().flatten() {
             self.expression(child);
         }
+    }
+
+    /// Which people are early.
+    pub fn rollout(&mut self, rollout: Rollout) {
+        self.number(i64::from(rollout.share().0));
+        self.number(rollout.seed() as i64);
     }
 
     fn value(&mut self, value: &Value) {

@@ -8,9 +8,10 @@
 //! is the same in every version of the text in which that step still exists.
 
 use super::{
-    DestinationId, EventId, EventSelector, Expression, Fingerprint, Pattern, ProfileTraitId, Program, PropertySlot,
-    Type,
+    BEFORE, DestinationId, EventId, EventSelector, Expression, Fingerprint, Pattern, ProfileTraitId, Program,
+    PropertySlot, Type,
 };
+use crate::model::Gate;
 use crate::syntax::ast::{Hours, Share};
 use crate::time::Duration;
 
@@ -19,6 +20,8 @@ use crate::time::Duration;
 pub struct Journey {
     /// Unique among all that rules declare.
     pub name: String,
+    /// What it was called before, the latest name first.
+    pub was: Vec<String>,
     /// The text after the name.
     pub description: Option<String>,
     /// What it is for; who withdraws that consent leaves.
@@ -37,6 +40,8 @@ pub struct Journey {
     pub start: Option<NodeId>,
     /// By `NodeId`.
     pub nodes: Vec<Node>,
+    /// For whom it is while it is rolled out; `None` for everybody.
+    pub gate: Option<Gate>,
     /// Where it is declared: path and line, for people.
     pub place: String,
     /// Of its meaning: descriptions and places make no difference.
@@ -95,6 +100,19 @@ pub struct Node {
 }
 
 impl Journey {
+    /// The first name that it had: its passages, and the parts of its splits, are told apart by it, so that a new name changes
+    /// neither.
+    #[must_use]
+    pub fn first_name(&self) -> &str {
+        self.was.last().unwrap_or(&self.name)
+    }
+
+    /// Its name, also as it was while it is rolled out.
+    #[must_use]
+    pub fn own_name(&self) -> &str {
+        self.name.strip_suffix(BEFORE).unwrap_or(&self.name)
+    }
+
     /// A node.
     #[must_use]
     pub fn node(&self, id: NodeId) -> Option<&Node> {

@@ -9,7 +9,7 @@ use super::{
     Aggregate, AggregateId, EventSelector, Expression, Function, Journey, Lowered, ProfileTraitId, Reads, Rule, RuleId,
     RuleKind, Window,
 };
-use super::{enough, fingerprint};
+use super::{enough, fingerprint, renamed, rollout};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::limits;
 use crate::model::{Declarations, Plugins};
@@ -20,16 +20,22 @@ use crate::types::satisfiable;
 use crate::types::{Checker, Motion, RuleInfo, RuleState, RuleTable, Typed};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Compiles a project's rule files, as [`syntax::parse`] read them, against what its YAML declares.
+/// Compiles a project's rule files, as [`syntax::parse`] read them, against what its YAML declares: those of now, and those before
+/// while they are rolled out.
 #[must_use]
 pub fn lower(
     sources: &SourceSet,
-    files: Vec<syntax::File>,
+    (files, before): (Vec<syntax::File>, Vec<syntax::File>),
     declarations: &Declarations,
     plugins: &Plugins,
 ) -> (Lowered, Vec<Diagnostic>) {
     let mut diagnostics = Vec::new();
-    let written = gather(files, &mut diagnostics);
+    let mut written = gather(files, &mut diagnostics);
+    renamed::check(&written.items, &written.unreadable, &mut diagnostics);
+    if let Some(rollout) = declarations.rollout {
+        let before = gather(before, &mut diagnostics);
+        rollout::merge(&mut written, before, rollout, &mut diagnostics);
+    }
     let names: BTreeMap<&str, usize> =
         written.items.iter().enumerate().map(|(index, item)| (item.name.value.as_str(), index)).collect();
     let edges: Vec<Vec<usize>> = written
@@ -133,11 +139,11 @@ pub const fn is_run(kind: ItemKind) -> bool {
 }
 
 /// All rules of all files.
-struct Written {
+pub(super) struct Written {
     /// Sorted by name; each name once.
-    items: Vec<Item>,
+    pub items: Vec<Item>,
     /// Names of those that have errors already, where no sound rule has that name.
-    unreadable: Vec<(String, Span)>,
+    pub unreadable: Vec<(String, Span)>,
 }
 
 fn gather(files: Vec<syntax::File>, diagnostics: &mut Vec<Diagnostic>) -> Written {
@@ -258,6 +264,7 @@ impl Typist<'_> {
         self.purposes.push(item.purpose.clone());
         self.rules.push(Rule {
             name: item.name.value.clone(),
+            was: renamed::names(item),
             description: item.description.as_ref().map(|text| text.value.clone()),
             kind,
             purpose,

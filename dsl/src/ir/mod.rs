@@ -19,6 +19,8 @@ pub mod prediction;
 pub mod print;
 pub mod program;
 mod reads;
+pub(crate) mod renamed;
+mod rollout;
 pub mod sql;
 pub mod value;
 
@@ -40,4 +42,6 @@ pub use lowered::Lowered;
 pub use prediction::Prediction;
 pub use program::{Program, Rule, RuleKind};
 pub use reads::Reads;
+pub use renamed::Successors;
+pub use rollout::BEFORE;
 pub use value::{Type, Value};

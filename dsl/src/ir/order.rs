@@ -96,7 +96,7 @@ fn collect(expression: &Expression, see: &mut dyn FnMut(&Name)) {
             collect(&branches.then, see);
             collect(&branches.otherwise, see);
         }
-        ExpressionKind::Literal(_) | ExpressionKind::Faulty => {}
+        ExpressionKind::Literal(_) | ExpressionKind::Early(_) | ExpressionKind::Faulty => {}
     }
 }
 

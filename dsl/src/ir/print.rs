@@ -121,6 +121,7 @@ impl Printer<'_, '_> {
                 None => Ok(()),
             },
             Expression::Consented(purpose) => write!(self.out, "consented({purpose})"),
+            Expression::Early(rollout) => write!(self.out, "among the first {}", rollout.share()),
             Expression::Aggregate(id) => match self.program.aggregate(*id) {
                 Some(aggregate) => self.aggregate(aggregate),
                 None => Ok(()),

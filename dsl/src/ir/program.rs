@@ -4,7 +4,9 @@ use super::{
     Aggregate, AggregateId, EventId, Experience, Experiment, Expression, Fingerprint, Funnel, Journey, JourneyId,
     Prediction, ProfileTraitId, RuleId, Type,
 };
-use crate::model::{Consent, ContextField, Destination, EventSchema, Identity, ProfileTrait, Settings, Source};
+use crate::model::{
+    Consent, ContextField, Destination, EventSchema, Identity, ProfileTrait, Rollout, Settings, Source,
+};
 use indexmap::IndexMap;
 
 /// An immutable, diagnostic-free project. Made by [`compile`](crate::compile) only.
@@ -51,6 +53,8 @@ pub struct Program {
     pub rules_of_aggregate: Vec<Vec<RuleId>>,
     /// For each profile trait, all rules whose value may change with it; sorted.
     pub rules_of_profile_trait: Vec<Vec<RuleId>>,
+    /// `rollout.yaml`: to how many people the rules are rolled out.
+    pub rollout: Option<Rollout>,
     /// Of everything that has a meaning at run time.
     pub fingerprint: Fingerprint,
 }
@@ -60,6 +64,8 @@ pub struct Program {
 pub struct Rule {
     /// Unique among rules.
     pub name: String,
+    /// What it was called before, the latest name first.
+    pub was: Vec<String>,
     /// The text after the name.
     pub description: Option<String>,
     /// Segment or trait.

@@ -6,7 +6,9 @@
 //! A file with errors still declares as much as could be read, so that one run finds the errors of all files. What is
 //! known to be declared wrongly is in [`Faulty`]: whoever meets such a name must not report it a second time.
 
-use super::{Consent, Destination, EventSchema, Identity, ProfileTrait, Purposes, Settings, Source, fold_event_name};
+use super::{
+    Consent, Destination, EventSchema, Identity, ProfileTrait, Purposes, Rollout, Settings, Source, fold_event_name,
+};
 use crate::ir::{EventId, ProfileTraitId, SourceId};
 use crate::source::Span;
 use indexmap::IndexMap;
@@ -31,6 +33,8 @@ pub struct Declarations {
     pub profile: Vec<ProfileTrait>,
     /// `destinations/*.yaml`, sorted by name; what they receive of rules is still by name.
     pub destinations: Vec<DeclaredDestination>,
+    /// `rollout.yaml`.
+    pub rollout: Option<Rollout>,
     /// Where things are declared.
     pub places: Places,
     /// What has errors of its own already.

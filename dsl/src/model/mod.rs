@@ -13,6 +13,7 @@ pub mod identity;
 pub mod plugin;
 pub mod profile;
 pub mod purposes;
+pub mod rollout;
 pub mod schema;
 pub mod settings;
 pub mod source;
@@ -25,6 +26,7 @@ pub use identity::{BlockedValue, Comparison, IdentifierKind, Identity, LinkLimit
 pub use plugin::{PluginDescription, Plugins};
 pub use profile::{MergePolicy, ProfileTrait};
 pub use purposes::Purposes;
+pub use rollout::{Gate, Rollout};
 pub use settings::{QuietHours, Rate, Settings, UndeclaredEvents};
 pub use source::{Source, SourceKind, WriteKey};
 

@@ -1,7 +1,7 @@
 //! What destinations get to see, and what of it is new.
 
 use crate::ir::journey::NodeKind;
-use crate::ir::{EventSelector, Expression, Program, PropertySlot, RuleKind};
+use crate::ir::{EventSelector, Expression, Program, PropertySlot, Rule, RuleKind, Successors};
 use crate::model::{Destination, PiiClass};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -20,14 +20,33 @@ pub struct Exposure {
 }
 
 /// What is known of something that a destination gets.
-type Received = BTreeMap<String, (Option<PiiClass>, Vec<String>)>;
+pub(super) type Received = BTreeMap<String, (Option<PiiClass>, Vec<String>)>;
+
+/// What segments and traits of the version before are called now, where that is something else: `segment keen` by what it was.
+pub(super) struct Names(BTreeMap<String, String>);
+
+impl Names {
+    pub(super) fn new(before: &Program, after: &Program, successors: &Successors) -> Self {
+        let pairs = before.rules.iter().zip(&successors.rules).filter_map(|(rule, now)| {
+            let now = after.rules.get((*now)?.index())?;
+            (now.name != rule.name).then(|| (named(rule), named(now)))
+        });
+        Self(pairs.collect())
+    }
+
+    /// All that a destination got, by the names of now.
+    pub(super) fn received(&self, before: &Program, destination: &Destination) -> Received {
+        let got = received(before, destination).into_iter();
+        got.map(|(what, known)| (self.0.get(&what).cloned().unwrap_or(what), known)).collect()
+    }
+}
 
 /// All that is new, by destination and name.
-pub(super) fn compare(before: &Program, after: &Program) -> Vec<Exposure> {
+pub(super) fn compare(before: &Program, after: &Program, names: &Names) -> Vec<Exposure> {
     let mut found = Vec::new();
     for destination in &after.destinations {
         let old = before.destinations.iter().find(|it| it.name == destination.name);
-        let known = old.map(|old| received(before, old)).unwrap_or_default();
+        let known = old.map(|old| names.received(before, old)).unwrap_or_default();
         for (what, (pii, purposes)) in received(after, destination) {
             // What was no personal data and is now is news, too.
             if known.get(&what).is_none_or(|(was, _)| was.is_none() && pii.is_some()) {
@@ -55,7 +74,7 @@ pub(super) fn received(program: &Program, destination: &Destination) -> Received
     let mut got = Received::new();
     for id in &destination.segments {
         if let Some(rule) = program.rules.get(id.index()) {
-            got.insert(format!("segment {}", rule.name), (None, rule.purpose.iter().cloned().collect()));
+            got.insert(named(rule), (None, rule.purpose.iter().cloned().collect()));
         }
     }
     for id in &destination.profile_traits {
@@ -83,6 +102,12 @@ pub(super) fn received(program: &Program, destination: &Destination) -> Received
     got
 }
 
+/// `segment keen`, `trait spent`
+fn named(rule: &Rule) -> String {
+    let kind = if rule.kind == RuleKind::Segment { "segment" } else { "trait" };
+    format!("{kind} {}", rule.name)
+}
+
 /// What journeys send it.
 fn sent_by_journeys(program: &Program, destination: &Destination, got: &mut Received) {
     for journey in &program.journeys {
@@ -106,8 +131,7 @@ fn expression(program: &Program, value: &Expression, steps: &[EventSelector], go
         }
         Expression::Rule(id) => {
             let Some(rule) = program.rules.get(id.index()) else { return };
-            let kind = if rule.kind == RuleKind::Segment { "segment" } else { "trait" };
-            got.insert(format!("{kind} {}", rule.name), (None, rule.purpose.iter().cloned().collect()));
+            got.insert(named(rule), (None, rule.purpose.iter().cloned().collect()));
             if rule.kind != RuleKind::Segment {
                 expression(program, &rule.expression, &[], got);
             }

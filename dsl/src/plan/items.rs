@@ -1,8 +1,8 @@
 //! Items of rule files: which are new, which mean something else, which are gone.
 
-use super::{Kind, words};
+use super::{Kind, reach};
 use crate::ir::journey::NodeKind;
-use crate::ir::{Expression, Fingerprint, Journey, Program, Rule, RuleKind};
+use crate::ir::{Expression, Fingerprint, Journey, Program, Rule, RuleKind, Successors};
 pub use crate::syntax::ast::ItemKind;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -14,6 +14,8 @@ pub struct ItemChange {
     pub kind: ItemKind,
     /// Its name.
     pub name: String,
+    /// What it was called in the version before, where that is another name.
+    pub was: Option<String>,
     /// How it differs.
     pub change: Kind,
     /// Where it is declared, or was: path and line.
@@ -45,33 +47,64 @@ struct Item<'p> {
     place: &'p str,
 }
 
-pub(super) fn compare(before: &Program, after: &Program) -> Vec<ItemChange> {
+/// What something is, and its name.
+type Key<'p> = (ItemKind, &'p str);
+
+pub(super) fn compare(before: &Program, after: &Program, successors: &Successors) -> Vec<ItemChange> {
     let (old, new) = (items(before), items(after));
+    let renamed = renamed(before, after, successors);
     let mut found = Vec::new();
     for (key, item) in &new {
-        let change = match old.get(key) {
+        let was = renamed.get(key).copied();
+        let change = match old.get(&was.unwrap_or(*key)) {
             None => Kind::Added,
-            Some(was) if was.fingerprint != item.fingerprint => Kind::Changed,
+            Some(known) if known.fingerprint != item.fingerprint => Kind::Changed,
+            Some(_) if was.is_some() => Kind::Renamed,
             Some(_) => continue,
         };
-        found.push(describe(before, after, *key, change, item.place));
+        found.push(describe(before, after, *key, was.map(|(_, name)| name), change, item.place));
     }
-    for (key, item) in old.iter().filter(|(key, _)| !new.contains_key(*key)) {
-        found.push(describe(before, after, *key, Kind::Removed, item.place));
+    let goes_on = |key: &Key<'_>| new.contains_key(key) || renamed.values().any(|was| was == key);
+    for (key, item) in old.iter().filter(|(key, _)| !goes_on(key)) {
+        found.push(describe(before, after, *key, None, Kind::Removed, item.place));
     }
-    for (name, was) in renamed(&old, &new) {
-        let words = format!("means what `{was}` meant, which is gone: people leave `{was}` and enter `{name}`");
+    for (name, was) in alike(&old, &new, &goes_on) {
+        let words = format!(
+            "means what `{was}` meant, which is gone: people leave `{was}` and enter `{name}`, unless it says `{name} was {was}`"
+        );
         found.iter_mut().filter(|it| it.name == name).for_each(|it| it.words.push(words.clone()));
     }
     found.sort_by(|a, b| (a.kind, &a.name).cmp(&(b.kind, &b.name)));
     found
 }
 
+/// What was called otherwise, by what it is now.
+fn renamed<'p>(before: &'p Program, after: &'p Program, successors: &Successors) -> BTreeMap<Key<'p>, Key<'p>> {
+    let rules = before.rules.iter().zip(&successors.rules).filter_map(|(rule, now)| {
+        let now = after.rules.get((*now)?.index())?;
+        Some(((of_rule_kind(&now.kind), now.name.as_str()), (of_rule_kind(&rule.kind), rule.name.as_str())))
+    });
+    let journeys = before.journeys.iter().zip(&successors.journeys).filter_map(|(journey, now)| {
+        let now = after.journeys.get((*now)?.index())?;
+        Some(((ItemKind::Journey, now.name.as_str()), (ItemKind::Journey, journey.name.as_str())))
+    });
+    rules.chain(journeys).filter(|(now, was)| now.1 != was.1).collect()
+}
+
+const fn of_rule_kind(kind: &RuleKind) -> ItemKind {
+    match kind {
+        RuleKind::Segment => ItemKind::Segment,
+        RuleKind::Trait(_) => ItemKind::Trait,
+    }
+}
+
 fn items(program: &Program) -> BTreeMap<(ItemKind, &str), Item<'_>> {
     let mut items = BTreeMap::new();
     for rule in &program.rules {
-        let kind = if rule.kind == RuleKind::Segment { ItemKind::Segment } else { ItemKind::Trait };
-        items.insert((kind, rule.name.as_str()), Item { fingerprint: rule.fingerprint, place: &rule.place });
+        items.insert(
+            (of_rule_kind(&rule.kind), rule.name.as_str()),
+            Item { fingerprint: rule.fingerprint, place: &rule.place },
+        );
     }
     macro_rules! all {
         ($list:ident, $kind:ident) => {
@@ -83,7 +116,10 @@ fn items(program: &Program) -> BTreeMap<(ItemKind, &str), Item<'_>> {
             }
         };
     }
-    all!(journeys, Journey);
+    // A journey as it was is one of the two that it is while it is rolled out.
+    for it in program.journeys.iter().filter(|it| it.own_name() == it.name) {
+        items.insert((ItemKind::Journey, it.name.as_str()), Item { fingerprint: it.fingerprint, place: &it.place });
+    }
     all!(funnels, Funnel);
     all!(experiments, Experiment);
     all!(experiences, Experience);
@@ -91,16 +127,17 @@ fn items(program: &Program) -> BTreeMap<(ItemKind, &str), Item<'_>> {
     items
 }
 
-/// New segments and traits that mean exactly what one did that is gone.
-fn renamed<'p>(
-    old: &BTreeMap<(ItemKind, &'p str), Item<'_>>,
-    new: &BTreeMap<(ItemKind, &'p str), Item<'_>>,
+/// New segments and traits that mean exactly what one did that is gone, without saying that they were it.
+fn alike<'p>(
+    old: &BTreeMap<Key<'p>, Item<'_>>,
+    new: &BTreeMap<Key<'p>, Item<'_>>,
+    goes_on: &dyn Fn(&Key<'_>) -> bool,
 ) -> Vec<(&'p str, &'p str)> {
     let is_rule = |kind: ItemKind| matches!(kind, ItemKind::Segment | ItemKind::Trait);
     let added = new.iter().filter(|(key, _)| is_rule(key.0) && !old.contains_key(*key));
     let pairs = added.filter_map(|(key, item)| {
-        let same = |(other, was): &(&(ItemKind, &str), &Item<'_>)| {
-            other.0 == key.0 && was.fingerprint == item.fingerprint && !new.contains_key(*other)
+        let same = |(other, was): &(&Key<'_>, &Item<'_>)| {
+            other.0 == key.0 && was.fingerprint == item.fingerprint && !goes_on(other)
         };
         Some((key.1, old.iter().find(same)?.0.1))
     });
@@ -110,33 +147,52 @@ fn renamed<'p>(
 fn describe(
     before: &Program,
     after: &Program,
-    (kind, name): (ItemKind, &str),
+    (kind, name): Key<'_>,
+    was: Option<&str>,
     change: Kind,
     place: &str,
 ) -> ItemChange {
-    let rule = |program: &'_ Program| program.rule_named(name).map(|(_, rule)| rule.clone());
     let is_rule = matches!(kind, ItemKind::Segment | ItemKind::Trait);
-    let (old, new) = if is_rule { (rule(before), rule(after)) } else { (None, None) };
+    let rule =
+        |program: &Program, name: &str| program.rule_named(name).filter(|_| is_rule).map(|(_, rule)| rule.clone());
+    let (old, new) = (rule(before, was.unwrap_or(name)), rule(after, name));
     let mut described = ItemChange {
         kind,
         name: name.to_owned(),
+        was: was.map(str::to_owned),
         change,
         place: place.to_owned(),
-        words: Vec::new(),
+        words: was.iter().map(|was| format!("was `{was}`")).collect(),
         before: old.as_ref().map(|rule| rule.source.clone()),
         after: new.as_ref().map(|rule| rule.source.clone()),
         steps: None,
     };
+    if change == Kind::Added {
+        let gate = match kind {
+            ItemKind::Journey => after.journey_named(name).and_then(|(_, it)| it.gate).map(|it| it.rollout),
+            _ => new.as_ref().and_then(|rule| reach::of(&rule.expression).0).map(|(rollout, _)| rollout),
+        };
+        described.words.extend(gate.map(|rollout| format!("for {} of people", rollout.share())));
+    }
     if change != Kind::Changed {
         return described;
     }
     if let (Some(old), Some(new)) = (&old, &new) {
-        described.words = of_rule((before, old), (after, new));
+        described.words.extend(of_rule((before, old), (after, new)));
     }
     if kind == ItemKind::Journey
-        && let (Some((_, old)), Some((_, new))) = (before.journey_named(name), after.journey_named(name))
+        && let (Some((_, old)), Some((_, new))) = (before.journey_named(was.unwrap_or(name)), after.journey_named(name))
     {
         described.steps = Some(steps((before, old), (after, new)));
+        described.words.extend(reach::of_gates(old.gate, new.gate));
+        let divides = |journey: &Journey| journey.nodes.iter().any(|node| matches!(node.kind, NodeKind::Split(_)));
+        let (first, other) = (old.first_name(), new.first_name());
+        if first != other {
+            let what = if divides(new) { "its splits divide people anew" } else { "its passages get other keys" };
+            described
+                .words
+                .push(format!("{what}: by the name `{other}`, not by `{first}`, which it no longer says it was"));
+        }
     }
     described
 }
@@ -147,7 +203,7 @@ fn of_rule((before, old): (&Program, &Rule), (after, new): (&Program, &Rule)) ->
         let shown = |it: &Option<String>| it.as_ref().map_or("none".to_owned(), |it| format!("`{it}`"));
         found.push(format!("its purpose is {}, was {}", shown(&new.purpose), shown(&old.purpose)));
     }
-    words::expression((before, &old.expression), (after, &new.expression), &mut found);
+    reach::expression((before, &old.expression), (after, &new.expression), &mut found);
     if let (RuleKind::Trait(was), RuleKind::Trait(is)) = (&old.kind, &new.kind)
         && was != is
         && found.is_empty()
@@ -157,7 +213,8 @@ fn of_rule((before, old): (&Program, &Rule), (after, new): (&Program, &Rule)) ->
     new.expression.walk(&mut |part| {
         let Expression::Rule(id) = part else { return };
         let Some(read) = after.rules.get(id.index()) else { return };
-        let was = before.rule_named(&read.name).map(|(_, rule)| rule.fingerprint);
+        let names = std::iter::once(&read.name).chain(&read.was);
+        let was = names.filter_map(|name| before.rule_named(name)).map(|(_, rule)| rule.fingerprint).next();
         if was.is_some_and(|was| was != read.fingerprint) {
             found.push(format!("it reads `{}`, which means something else", read.name));
         }

@@ -8,6 +8,7 @@
 
 mod exposure;
 mod items;
+mod reach;
 mod schema;
 mod version;
 mod words;
@@ -17,7 +18,7 @@ pub use items::{ItemChange, ItemKind, Steps};
 pub use schema::{EventChange, SchemaChange};
 pub use version::Bump;
 
-use crate::ir::Program;
+use crate::ir::{Program, Successors};
 use serde::Serialize;
 
 /// What differs between two versions of a project.
@@ -49,6 +50,8 @@ pub enum Kind {
     Added,
     /// It means something else.
     Changed,
+    /// It means the same under another name.
+    Renamed,
     /// It is there no more.
     Removed,
 }
@@ -56,17 +59,29 @@ pub enum Kind {
 /// What differs between two versions.
 #[must_use]
 pub fn compare(before: &Program, after: &Program) -> Changes {
+    let successors = Successors::new(before, after);
+    let names = exposure::Names::new(before, after, &successors);
     Changes {
-        items: items::compare(before, after),
+        items: items::compare(before, after, &successors),
         events: schema::compare(before, after),
-        exposures: exposure::compare(before, after),
-        others: others(before, after),
+        exposures: exposure::compare(before, after, &names),
+        others: others(before, after, &names),
     }
 }
 
 /// Files that are neither rules nor events: that they differ, and what that touches.
-fn others(before: &Program, after: &Program) -> Vec<String> {
+fn others(before: &Program, after: &Program, names: &exposure::Names) -> Vec<String> {
     let mut words = Vec::new();
+    match (before.rollout, after.rollout) {
+        (None, Some(rollout)) => {
+            words.push(format!("what rules say anew is rolled out to {} of people", rollout.share()))
+        }
+        (Some(rollout), None) => words.push(format!("the roll-out to {} of people ends", rollout.share())),
+        (Some(was), Some(is)) if was.seed() != is.seed() => {
+            words.push("the roll-out begins with other people".to_owned())
+        }
+        _ => {}
+    }
     if before.settings != after.settings {
         words.push("`sonder.yaml` says something else".to_owned());
     }
@@ -78,7 +93,7 @@ fn others(before: &Program, after: &Program) -> Vec<String> {
     }
     let named = |what: &str, name: &str, kind: Kind| match kind {
         Kind::Added => format!("{what} `{name}` is new"),
-        Kind::Changed => format!("{what} `{name}` says something else"),
+        Kind::Changed | Kind::Renamed => format!("{what} `{name}` says something else"),
         Kind::Removed => format!("{what} `{name}` is gone"),
     };
     let traits = (before.profile.iter(), after.profile.iter());
@@ -97,7 +112,7 @@ fn others(before: &Program, after: &Program) -> Vec<String> {
     let destinations = (before.destinations.iter(), after.destinations.iter());
     let same = |a: &crate::model::Destination, b: &crate::model::Destination| {
         exposure::without_ids(a) == exposure::without_ids(b)
-            && exposure::received(before, a) == exposure::received(after, b)
+            && names.received(before, a) == exposure::received(after, b)
     };
     for (name, kind) in by_name(destinations.0, destinations.1, |it| it.name.as_str(), same) {
         words.push(named("destination", name, kind));

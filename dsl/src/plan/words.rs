@@ -6,7 +6,7 @@
 use crate::ir::{Aggregate, BinaryOperator, EventSelector, Expression, Function, Program, Window, print};
 
 /// An expression and the version that it is of.
-type Side<'a> = (&'a Program, &'a Expression);
+pub(super) type Side<'a> = (&'a Program, &'a Expression);
 
 /// Adds a line for each difference.
 pub(super) fn expression(before: Side<'_>, after: Side<'_>, found: &mut Vec<String>) {
@@ -204,6 +204,6 @@ const fn is_comparison(expression: &Expression) -> bool {
     )
 }
 
-fn text((program, expression): Side<'_>) -> String {
+pub(super) fn text((program, expression): Side<'_>) -> String {
     print::expression(program, expression).to_string()
 }

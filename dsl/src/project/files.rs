@@ -1,7 +1,7 @@
 //! Which path is what kind of file, and the table of each kind.
 
 use crate::diagnostic::suggest;
-use crate::model::{consent, destination, event, identity, profile, settings, source};
+use crate::model::{Rollout, consent, destination, event, identity, profile, settings, source};
 use crate::scenario;
 use crate::shape::{Key, json_schema};
 
@@ -24,6 +24,10 @@ pub enum FileKind {
     Destination,
     /// `rules/**/*.sonder`
     Rules,
+    /// `rollout.yaml`
+    Rollout,
+    /// `rollout/rules/**/*.sonder`: the rules as they were, for those whom the new ones have not reached.
+    RulesBefore,
     /// `tests/*.yaml`
     Scenario,
     /// `plugins/*.wasm`
@@ -49,6 +53,7 @@ const AT_THE_TOP: &[(&str, FileKind)] = &[
     ("identity", FileKind::Identity),
     ("profile", FileKind::Profile),
     ("consent", FileKind::Consent),
+    ("rollout", FileKind::Rollout),
 ];
 
 const IN_FOLDERS: &[(&str, FileKind)] = &[
@@ -69,6 +74,7 @@ impl FileKind {
         match parts.as_slice() {
             [file] => at_the_top(file),
             ["rules", .., file] if file.ends_with(".sonder") => Self::Rules,
+            ["rollout", "rules", .., file] if file.ends_with(".sonder") => Self::RulesBefore,
             ["plugins", file] if file.ends_with(".wasm") => Self::Plugin,
             [folder, between @ .., file] => in_a_folder(folder, !between.is_empty(), file),
             [] => Self::Other,
@@ -85,6 +91,7 @@ impl FileKind {
             Self::Profile => (profile::KEYS, "the profile", "profile.yaml: the golden record"),
             Self::Consent => (consent::KEYS, "consent", "consent.yaml: purposes and what people say to them"),
             Self::Destination => (destination::KEYS, "a destination", "destinations/*.yaml: one destination"),
+            Self::Rollout => (Rollout::KEYS, "a roll-out", "rollout.yaml: new rules for some people first"),
             Self::Scenario => (scenario::KEYS, "a scenario", "tests/*.yaml: one scenario"),
             _ => return None,
         };
@@ -101,6 +108,7 @@ pub const KINDS: &[(&str, FileKind)] = &[
     ("profile", FileKind::Profile),
     ("consent", FileKind::Consent),
     ("destination", FileKind::Destination),
+    ("rollout", FileKind::Rollout),
     ("scenario", FileKind::Scenario),
 ];
 
@@ -172,6 +180,8 @@ mod tests {
             ("consent.yaml", FileKind::Consent),
             ("rules/a.sonder", FileKind::Rules),
             ("rules/deep/er/a.sonder", FileKind::Rules),
+            ("rollout.yaml", FileKind::Rollout),
+            ("rollout/rules/deep/a.sonder", FileKind::RulesBefore),
             ("a.sonder", stray("rules/a.sonder")),
             ("events/a.sonder", stray("rules/a.sonder")),
             ("tests/cart.yaml", FileKind::Scenario),

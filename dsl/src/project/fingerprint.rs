@@ -44,6 +44,7 @@ impl Digest {
         for journey in &program.journeys {
             write!(self, "{:?}", (&journey.name, journey.fingerprint))?;
         }
+        write!(self, "{:?}", program.rollout)?;
         for funnel in &program.funnels {
             write!(self, "{:?}", (&funnel.name, funnel.fingerprint))?;
         }

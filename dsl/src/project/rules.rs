@@ -12,7 +12,7 @@ pub(crate) fn assemble(mut declarations: Declarations, lowered: Lowered, report:
     let names = Names::new(&declarations, &lowered);
     let destinations: Vec<Destination> =
         declared.into_iter().map(|destination| names.resolve(destination, report)).collect();
-    let Declarations { settings, mut events, event_names, sources, identity, profile, .. } = declarations;
+    let Declarations { settings, mut events, event_names, sources, identity, profile, rollout, .. } = declarations;
     for (event, slots) in events.iter_mut().zip(lowered.slots) {
         event.slots = slots;
     }
@@ -37,6 +37,7 @@ pub(crate) fn assemble(mut declarations: Declarations, lowered: Lowered, report:
         aggregates_of_event: lowered.aggregates_of_event,
         rules_of_aggregate: lowered.rules_of_aggregate,
         rules_of_profile_trait: lowered.rules_of_profile_trait,
+        rollout,
         fingerprint: crate::ir::Fingerprint::default(),
     };
     crate::ir::bind(&mut program, report);

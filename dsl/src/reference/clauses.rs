@@ -69,6 +69,12 @@ const PURPOSE: Clause = clause(
     "What it is for: it may read only data that declares this purpose. Optional.",
 );
 
+const WAS: Clause = clause(
+    "was",
+    "NAME was OLD_NAME, …",
+    "Behind the name: what it was called, the latest name first. It goes on under its new name: nobody leaves or enters. Optional.",
+);
+
 /// What an item of a kind is made of.
 #[must_use]
 pub const fn of_item(kind: ItemKind) -> Item {
@@ -85,7 +91,7 @@ pub const fn of_item(kind: ItemKind) -> Item {
 
 const SEGMENT: Item = Item {
     meaning: "People for whom a condition holds now.",
-    clauses: &[PURPOSE, clause("when", "when …", "The condition.")],
+    clauses: &[WAS, PURPOSE, clause("when", "when …", "The condition.")],
     example: "\
 segment keen \"Looked three times in a day, has not bought\" {
   when count(view where category == \"a\", last 24h) >= 3 and not did(order, last 24h)
@@ -99,7 +105,7 @@ segment abandoned_cart \"Added to the cart, then no order for half an hour\" {
 
 const TRAIT: Item = Item {
     meaning: "A value that is computed for everybody. Other rules read it by its name.",
-    clauses: &[],
+    clauses: &[WAS],
     example: "\
 trait spent \"All that was ever spent\" = sum(order.total)
 
@@ -110,6 +116,7 @@ trait level = if spent >= 500 then \"gold\" else if spent > 0 then \"silver\" el
 const JOURNEY: Item = Item {
     meaning: "What happens to people one after the other: compiled into a state machine.",
     clauses: &[
+        WAS,
         PURPOSE,
         clause(
             "enter on",

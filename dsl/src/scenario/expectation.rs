@@ -1,6 +1,6 @@
 //! What must hold at a step.
 
-use super::table::{EXPECT, MEMBERS};
+use super::table::{EXPECT, MEMBERS, OUTCOMES};
 use crate::diagnostic::{Diagnostic, Report, codes, suggest};
 use crate::ir::journey::NodeKind;
 use crate::ir::{DestinationId, JourneyId, ProfileTraitId, Program, RuleId, RuleKind};
@@ -28,8 +28,39 @@ pub struct Expectation {
     pub journeys: Vec<(JourneyId, ExpectedPassages)>,
     /// All that destinations were told.
     pub sent: Option<Vec<ExpectedDelivery>>,
+    /// What became of deliveries; outcomes that are not named are not looked at.
+    pub outcomes: Vec<(Outcome, Vec<ExpectedDelivery>)>,
     /// All that was kept aside.
     pub quarantined: Option<Vec<ExpectedQuarantine>>,
+}
+
+/// What became of a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Outcome {
+    /// The destination has it.
+    Delivered,
+    /// It is tried again later, or waits for another before it.
+    Waiting,
+    /// It was rejected, or tried too often.
+    GivenUp,
+    /// It was called back while it waited.
+    Recalled,
+}
+
+impl Outcome {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Delivered, Self::Waiting, Self::GivenUp, Self::Recalled];
+
+    /// As it is written.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Waiting => "waiting",
+            Self::GivenUp => "given_up",
+            Self::Recalled => "recalled",
+        }
+    }
 }
 
 /// Memberships.
@@ -92,6 +123,7 @@ pub fn decode(node: &Node, program: &Program, report: &mut Report) -> Expectatio
         profile: names.values(fields.get("profile"), Names::profile),
         journeys: names.journeys(fields.get("journey")),
         sent: fields.get("sent").map(|list| list.items().iter().filter_map(|it| names.delivery(it)).collect()),
+        outcomes: fields.object("outcomes", OUTCOMES).map(|it| names.outcomes(&it)).unwrap_or_default(),
         quarantined: fields.get("quarantined").map(|list| list.items().iter().map(quarantine).collect()),
     }
 }
@@ -123,6 +155,15 @@ impl Names<'_> {
     fn values<T>(&mut self, node: Option<&Node>, find: impl Fn(&mut Self, &str, Span) -> Option<T>) -> Vec<(T, Json)> {
         let entries = node.map_or(&[][..], Node::entries);
         entries.iter().filter_map(|it| Some((find(self, &it.key, it.key_span)?, it.value.to_json()))).collect()
+    }
+
+    /// `{waiting: [{crm.segment_entered: abandoned_cart}]}`
+    fn outcomes(&mut self, fields: &Fields<'_>) -> Vec<(Outcome, Vec<ExpectedDelivery>)> {
+        let lists = Outcome::ALL.into_iter().filter_map(|outcome| {
+            let list = fields.get(outcome.name())?;
+            Some((outcome, list.items().iter().filter_map(|it| self.delivery(it)).collect()))
+        });
+        lists.collect()
     }
 
     /// `{abandoned_cart: ["did(product_added)"]}`

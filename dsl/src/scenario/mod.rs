@@ -5,18 +5,20 @@
 //! `{anonymous_id: a1, event: product_added, product_id: SKU-9}`; here it becomes a Segment-shaped message, so that it
 //! takes the road of every other message.
 
+mod answer;
 mod cases;
 mod clock;
 mod expectation;
 mod message;
 mod table;
 
-pub use expectation::{Expectation, ExpectedDelivery, ExpectedPassages, ExpectedQuarantine, Members};
+pub use answer::Answer;
+pub use expectation::{Expectation, ExpectedDelivery, ExpectedPassages, ExpectedQuarantine, Members, Outcome};
 pub use message::Sent;
 pub(crate) use table::KEYS;
 
 use crate::diagnostic::{Diagnostic, Report, codes};
-use crate::ir::Program;
+use crate::ir::{DestinationId, Program};
 use crate::project::FileKind;
 use crate::shape::{self, Fields};
 use crate::source::{FileId, SourceSet, Span};
@@ -56,6 +58,8 @@ pub struct Step {
     pub sends: Vec<Sent>,
     /// Files of messages that arrive after those.
     pub fixtures: Vec<Fixture>,
+    /// What destinations answer from then on.
+    pub answers: Vec<(DestinationId, Answer)>,
     /// What must hold then.
     pub expects: Vec<Expectation>,
 }
@@ -107,7 +111,8 @@ fn decode(case: &Case, file: FileId, program: &Program, report: &mut Report) -> 
         let moment = at.and_then(|(place, written)| clock.step(written, place, report));
         let (sends, expects) = (many(step.get("send")), many(step.get("expect")));
         let fixtures = many(step.get("fixture"));
-        if sends.is_empty() && fixtures.is_empty() && expects.is_empty() {
+        let answers = answer::decode(step.get("answers"), program, report);
+        if sends.is_empty() && fixtures.is_empty() && expects.is_empty() && step.get("answers").is_none() {
             let message = "a step has neither `send` nor `expect`";
             report.push(
                 Diagnostic::error(codes::MISSING_KEY, message, node.span, "does nothing")
@@ -118,7 +123,7 @@ fn decode(case: &Case, file: FileId, program: &Program, report: &mut Report) -> 
         let fixtures = fixtures.iter().filter_map(|it| fixture(it, report)).collect();
         let expects = expects.iter().map(|it| expectation::decode(it, program, report)).collect();
         let (Some((place, written)), Some(at)) = (at, moment) else { continue };
-        steps.push(Step { at, written: written.to_owned(), place, sends, fixtures, expects });
+        steps.push(Step { at, written: written.to_owned(), place, sends, fixtures, answers, expects });
     }
     let written = fields.string("scenario")?;
     let name = case.name.as_ref().map_or_else(|| written.clone(), |case| format!("{written} [{case}]"));

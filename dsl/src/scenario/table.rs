@@ -48,6 +48,11 @@ pub const STEP: &[Key] = &[
         "files of messages that arrive then, one JSON object a line, as paths in the project: `tests/orders.ndjson`",
     ),
     Key::optional(
+        "answers",
+        Shape::Map(Format::Name, &Shape::TEXT),
+        "what destinations answer from then on: `delivered`, as they do by default, `retry`, `retry after 30s`, or `rejected`",
+    ),
+    Key::optional(
         "expect",
         Shape::Either(&[Shape::Object(EXPECT), Shape::List(&Shape::Object(EXPECT), Filled::AtLeastOne)]),
         "what must hold then; or a list of such",
@@ -81,6 +86,11 @@ pub const EXPECT: &[Key] = &[
          `{crm.segment_entered: abandoned_cart}`",
     ),
     Key::optional(
+        "outcomes",
+        Shape::Object(OUTCOMES),
+        "what became of deliveries since this was expected last: each as in `sent`",
+    ),
+    Key::optional(
         "quarantined",
         Shape::List(&Shape::Json, Filled::MayBeEmpty),
         "all that was kept aside since this was expected last: a reason's code, or `{event: …, reason: …}`",
@@ -92,6 +102,16 @@ pub const EXPECT: &[Key] = &[
          by the value that passages are told apart by, where the journey says `per`; `null` for never in it",
     ),
 ];
+
+/// What became of deliveries.
+pub const OUTCOMES: &[Key] = &[
+    Key::optional("delivered", DELIVERIES, "all that were taken"),
+    Key::optional("waiting", DELIVERIES, "all that wait now, to be tried again or for another one before them"),
+    Key::optional("given_up", DELIVERIES, "all that were rejected, or tried too often"),
+    Key::optional("recalled", DELIVERIES, "all that were called back while they waited"),
+];
+
+const DELIVERIES: Shape = Shape::List(&Shape::Json, Filled::MayBeEmpty);
 
 /// Some segments.
 pub const MEMBERS: &[Key] = &[

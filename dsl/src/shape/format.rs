@@ -3,6 +3,7 @@
 use super::scalar::{self, Scope};
 use crate::diagnostic::codes;
 use crate::limits;
+use crate::syntax::ast::Share;
 
 /// What a text must look like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub enum Format {
     Cap,
     /// `64 MiB`
     Size,
+    /// `12.5%`
+    Share,
     /// `Europe/Amsterdam`
     TimeZone,
     /// `08:00`
@@ -69,6 +72,7 @@ impl Format {
             Self::Rate | Self::SourceRate => "a rate",
             Self::Cap => "a cap",
             Self::Size => "a size",
+            Self::Share => "a part of all people",
             Self::TimeZone => "a time zone",
             Self::TimeOfDay => "a time of day",
             Self::Path => "a path in a message",
@@ -93,6 +97,7 @@ impl Format {
             Self::SourceRate => &["200/s per key, 20/s per ip"],
             Self::Cap => &["2 per 7 days", "1 per day"],
             Self::Size => &["64 MiB", "2 GiB"],
+            Self::Share => &["25%", "0.5%"],
             Self::TimeZone => &["Europe/Amsterdam", "UTC"],
             Self::TimeOfDay => &["08:00", "21:30"],
             Self::Path => &["traits.address.country", "context.geo.country"],
@@ -116,6 +121,7 @@ impl Format {
             Self::Rate | Self::Cap => Some("^\\s*[0-9]+\\s*(/|per )"),
             Self::SourceRate => Some("^\\s*[0-9]+\\s*(/|per )[^,]+(,\\s*[0-9]+\\s*(/|per )[^,]+)?$"),
             Self::Size => Some("^\\s*[0-9]+\\s*(B|[kKMG]B|[KMG]iB)?\\s*$"),
+            Self::Share => Some("^[0-9]+(\\.[0-9]{1,2})?\\s*%$"),
             Self::TimeOfDay => Some("^([01][0-9]|2[0-4]):[0-5][0-9]$"),
             Self::Path => Some("^[^.\\s]+(\\.[^.\\s]+)*$"),
             Self::Origin => Some("^https?://[^/\\s]+$"),
@@ -144,6 +150,9 @@ impl Format {
             Self::SourceRate => (codes::BAD_RATE, source_rates_fit(text)),
             Self::Cap => (codes::BAD_RATE, matches!(scalar::rate(text), Some((_, None | Some(Scope::Person))))),
             Self::Size => (codes::BAD_VALUE, scalar::size(text).is_some_and(|size| size > 0)),
+            Self::Share => {
+                (codes::BAD_VALUE, text.trim().strip_suffix('%').and_then(|it| Share::parse(it.trim_end())).is_some())
+            }
             Self::TimeZone => return time_zone_misfit(text),
             Self::TimeOfDay => (codes::BAD_VALUE, scalar::time_of_day(text).is_some()),
             Self::Path => {

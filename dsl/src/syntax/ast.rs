@@ -16,6 +16,7 @@ pub(super) use moved::Moved;
 pub use prediction::Prediction;
 
 use crate::ir::{BinaryOperator, UnaryOperator};
+use crate::model::Rollout;
 use crate::source::Span;
 use crate::time::{Duration, Moment};
 use rust_decimal::Decimal;
@@ -47,6 +48,8 @@ pub type Path = Node<Vec<Name>>;
 pub struct Item {
     /// Its name.
     pub name: Name,
+    /// `was keen`: what it was called, the latest name first.
+    pub was: Vec<Name>,
     /// The text after the name.
     pub description: Option<Node<String>>,
     /// `purpose marketing`
@@ -202,6 +205,8 @@ pub enum ExpressionKind {
     IsKnown(Box<Expression>, bool),
     /// `if a then b else c`
     If(Box<Branches>),
+    /// Whether new rules hold for the person while they are rolled out; nobody writes it.
+    Early(Rollout),
     /// A mistake that has been reported; typing passes over it.
     Faulty,
 }

@@ -121,6 +121,7 @@ impl<'a> Checker<'a> {
             }
             ExpressionKind::IsKnown(value, known) => self.is_known(value, *known, span, scope),
             ExpressionKind::If(branches) => self.if_else(branches, span, scope),
+            ExpressionKind::Early(rollout) => Some(Typed::new(Expression::Early(*rollout), Type::Bool, span)),
         }
     }
 

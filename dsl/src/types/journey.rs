@@ -8,7 +8,8 @@ use super::scope::{Scope, Setting};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::ir::fingerprint::Digest;
 use crate::ir::journey::{Branch, Entry, Journey, Node, NodeId, NodeKind, Per};
-use crate::ir::{EventId, EventSelector, Expression, Fingerprint, Pattern, Type};
+use crate::ir::{EventId, EventSelector, Expression, Fingerprint, Pattern, Type, renamed};
+use crate::model::Gate;
 use crate::source::Span;
 use crate::syntax::ast::{self, Block, Item, Path, Statement, Trigger};
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,6 +31,7 @@ impl Checker<'_> {
         self.hours(journey);
         let mut journey = Journey {
             name: item.name.value.clone(),
+            was: renamed::names(item),
             description: item.description.as_ref().map(|text| text.value.clone()),
             purpose: item.purpose.as_ref().map(|purpose| purpose.value.clone()),
             entry: entry??,
@@ -39,6 +41,7 @@ impl Checker<'_> {
             hours: journey.hours.as_ref().map(|hours| hours.value),
             start,
             nodes,
+            gate: journey.gate,
             place: self.place(item),
             fingerprint: Fingerprint::default(),
         };
@@ -380,6 +383,12 @@ fn branch(of: Fingerprint, name: &str) -> Fingerprint {
 }
 
 fn meaning(journey: &Journey, digest: &mut Digest<'_>) {
+    // Which part of a split somebody is in depends on it, and the key of what is sent.
+    digest.text(journey.first_name());
+    if let Some(Gate { rollout, early }) = journey.gate {
+        digest.tag(if early { 4 } else { 5 });
+        digest.rollout(rollout);
+    }
     digest.text(journey.purpose.as_deref().unwrap_or_default());
     match &journey.entry {
         Entry::Event { pattern, per } => {

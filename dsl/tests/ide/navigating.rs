@@ -49,6 +49,7 @@ fn renaming() {
         [
             "destinations/mail.yaml:4:14 buyers -> customers",
             "rules/base.sonder:1:9 buyers -> customers",
+            "rules/base.sonder:1:15  ->  was buyers",
             "rules/mine.sonder:1:21 buyers -> customers"
         ]
     );
@@ -71,6 +72,22 @@ fn a_renamed_event_keeps_its_old_name_as_an_alias() {
         assert!(edits.contains(&alias.to_owned()), "{edits:#?}");
         assert_eq!(edits.iter().filter(|edit| edit.ends_with("-> purchase")).count(), 4, "{edits:#?}");
     }
+}
+
+#[test]
+fn a_renamed_rule_says_what_it_was() {
+    for (text, name, said) in [
+        ("segment ke$0en { when did(order) }", "lookers", " was keen"),
+        ("segment ke$0en was old, older \"text\" { when did(order) }", "lookers", " was keen, old, older"),
+        ("segment ke$0en was old, older { when did(order) }", "old", " was keen, older"),
+        ("segment ke$0en was old { when did(order) }", "old", " was keen"),
+        ("trait ke$0en was old= count(order)", "old", " was keen"),
+    ] {
+        let edits = Fixture::rules(text).rename(name).unwrap();
+        assert!(edits.iter().any(|edit| edit.ends_with(&format!("-> {said}"))), "{text}: {edits:#?}");
+    }
+    let funnel = Fixture::rules("funnel bou$0ght { order then order within 1d }").rename("sold").unwrap();
+    assert_eq!(funnel.len(), 1, "nothing is kept of a funnel under its name: {funnel:?}");
 }
 
 #[test]

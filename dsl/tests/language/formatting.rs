@@ -36,6 +36,16 @@ fn comments(text: &str) -> Vec<String> {
 }
 
 #[test]
+fn old_names_stand_behind_the_name() {
+    assert_eq!(
+        canonical(
+            "segment a\n  was b ,c \"text\" { when did(view) }\ntrait t was\n s = count(view)\njourney j was i{enter on view}"
+        ),
+        "segment a was b, c \"text\" {\n  when did(view)\n}\n\ntrait t was s = count(view)\n\njourney j was i {\n  enter on view\n}\n"
+    );
+}
+
+#[test]
 fn the_examples_of_the_language_are_as_they_should_be() {
     let examples = "\
 # rules/segments.sonder

@@ -95,6 +95,29 @@ fn all_errors_of_all_files_come_at_once() {
 }
 
 #[test]
+fn old_names_are_names_that_nothing_has() {
+    spec!(
+        errors(
+            "
+segment a was b { when did(view) }
+segment b { when count(view) > 1 }
+segment c was old { when count(view) > 2 }
+trait d was other, old = count(view)
+segment e was e { when count(view) > 3 }
+trait f was g, g = count(view)
+funnel h was i { view then order within 1d }
+segment j was broken { when count(view) > 4 }
+segment broken { when count(viw) > 4 }
+segment k was { when count(view) > 5 }
+journey l was first second { enter on view }
+"
+        )
+        .join("\n")
+    );
+    assert_eq!(errors("segment a was b, c \"text\" { when did(view) }\ntrait was was were = count(view)"), [""; 0]);
+}
+
+#[test]
 fn circles_are_spelled_out() {
     spec!(
         errors(

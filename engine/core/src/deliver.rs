@@ -185,6 +185,12 @@ impl Subject<'_> {
         self.deliver(destination, ItemKind::TraitChanged, &rule.name, body, deliveries);
     }
 
+    /// That a trait of that name has no value any more.
+    pub fn no_trait(&self, destination: DestinationId, name: &str, deliveries: &mut Vec<Delivery>) {
+        let body = |traits| trait_payload(name, &Json::Null, self.at, traits);
+        self.deliver(destination, ItemKind::TraitChanged, name, body, deliveries);
+    }
+
     fn deliver(
         &self,
         destination: DestinationId,

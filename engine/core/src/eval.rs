@@ -65,6 +65,8 @@ pub struct History {
 pub struct HistoricPerson {
     /// As `kind:value`, sorted.
     pub identifiers: Vec<String>,
+    /// Whether new rules hold for them while they are rolled out.
+    pub is_early: bool,
     /// The golden record's known values, by name.
     pub profile: Map<String, Json>,
     /// Where they are in the project's journeys, if it has any: as [`Evaluation::finish`] shows it.
@@ -243,7 +245,9 @@ impl<'p> Evaluation<'p> {
             .map(|view| {
                 let profile = view.traits.iter().map(|it| (it.name.clone(), it.value.clone()));
                 let journeys = journeys(self.program, &view);
-                (view.id, HistoricPerson { identifiers: identifiers(&view), profile: sorted(profile), journeys })
+                let is_early = self.program.rollout.is_some_and(|rollout| rollout.is_early(view.id.0));
+                let (identifiers, profile) = (identifiers(&view), sorted(profile));
+                (view.id, HistoricPerson { identifiers, is_early, profile, journeys })
             })
             .collect();
         people.sort_by(|(_, a), (_, b)| a.identifiers.cmp(&b.identifiers));

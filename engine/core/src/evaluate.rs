@@ -92,6 +92,7 @@ pub fn evaluate<'a>(expression: &'a Expression, scene: &impl Scene<'a>, now: Mom
         | Expression::Profile(_)
         | Expression::Rule(_)
         | Expression::Consented(_)
+        | Expression::Early(_)
         | Expression::Aggregate(_) => scene.leaf(expression, now),
     }
 }

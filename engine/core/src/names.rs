@@ -4,8 +4,8 @@
 use rustc_hash::FxHashMap;
 use sonder_dsl::ir::journey::Entry;
 use sonder_dsl::ir::{
-    AggregateId, DestinationId, IdentifierKindId, Journey, JourneyId, ProfileTraitId, Program, PurposeId, RuleId,
-    SourceId,
+    AggregateId, BEFORE, DestinationId, IdentifierKindId, Journey, JourneyId, ProfileTraitId, Program, PurposeId,
+    RuleId, SourceId, Successors,
 };
 use sonder_dsl::model::MergePolicy;
 use xxhash_rust::xxh3::xxh3_64;
@@ -92,6 +92,49 @@ impl Names {
             policies: Vec::new(),
         }
     }
+}
+
+/// The key of a journey's name.
+pub fn journey_key(name: &str) -> NameKey {
+    xxh3_64(name.as_bytes())
+}
+
+/// The journey that a key of the version before stands for, for those who are early and for all others: of the two that a journey is
+/// while it is rolled out, theirs. Where that version is not at hand, what a journey `was` counts as long as none has that name.
+pub fn journeys_since(
+    program: &Program,
+    before: Option<&Program>,
+) -> impl Fn(NameKey, bool) -> Option<JourneyId> + use<> {
+    let own = |name: &str, is_early: bool| {
+        let admits = |journey: &Journey| journey.gate.is_none_or(|gate| gate.admits(is_early));
+        let mut numbered = (0..).map(JourneyId).zip(&program.journeys);
+        numbered.find(|(_, journey)| journey.own_name() == name && admits(journey)).map(|(id, _)| id)
+    };
+    let mut known: FxHashMap<(NameKey, bool), Option<JourneyId>> = FxHashMap::default();
+    let mut note = |name: &str, now: &str| {
+        for is_early in [false, true] {
+            known.insert((journey_key(name), is_early), own(now, is_early));
+        }
+    };
+    match before {
+        Some(before) => {
+            let now = Successors::new(before, program).journeys;
+            for (journey, now) in before.journeys.iter().zip(now) {
+                let now = now.and_then(|id| program.journeys.get(id.index()));
+                note(&journey.name, now.map_or(journey.own_name(), Journey::own_name));
+            }
+        }
+        None => {
+            for journey in &program.journeys {
+                journey.was.iter().for_each(|was| note(was, journey.own_name()));
+            }
+            for name in program.journeys.iter().map(Journey::own_name) {
+                note(&format!("{name}{BEFORE}"), name);
+                note(name, name);
+            }
+        }
+    }
+    move |journey, is_early| known.get(&(journey, is_early)).copied().flatten()
 }
 
 impl Index {

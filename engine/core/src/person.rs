@@ -33,6 +33,8 @@ pub struct Person {
     pub answers: Answers,
     /// What they did, as far as rules with a purpose may ask.
     pub bound: Option<Box<Bound>>,
+    /// Whether new rules hold for them while they are rolled out. INVARIANT: it follows from their id.
+    pub is_early: bool,
     /// Their earliest event.
     pub first_seen: Moment,
     /// Their latest event.
@@ -83,6 +85,7 @@ impl Person {
             travels: None,
             answers: Answers::default(),
             bound: None,
+            is_early: false,
             first_seen: seen,
             last_seen: seen,
         }

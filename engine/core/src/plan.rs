@@ -17,7 +17,7 @@ use sonder_dsl::ir::{
     AggregateId, DestinationId, EventId, Expression, Fingerprint, Journey, JourneyId, ProfileTraitId, Program,
     PurposeId, RuleId, RuleKind, SourceId, Type, Value, Window,
 };
-use sonder_dsl::model::{Consent, Destination, MergePolicy, Terms};
+use sonder_dsl::model::{Consent, Destination, MergePolicy, Rollout, Terms};
 use sonder_dsl::time::{Duration, Moment};
 use std::collections::BTreeSet;
 
@@ -58,7 +58,7 @@ pub struct Plan {
     pub rules: Vec<RulePlan>,
     /// How many of them the program declares.
     pub declared: usize,
-    /// Segments that somebody without any history is in.
+    /// Segments that somebody without any history is in, and traits that do not have one value for all who have none.
     pub initially_true: Vec<RuleId>,
     /// For each trait of the golden record, who is told when it changes.
     pub receivers_of_profile_trait: Vec<Vec<DestinationId>>,
@@ -72,6 +72,8 @@ pub struct Plan {
     pub time_zone: Option<ProfileTraitId>,
     /// Of people whose own is not known.
     pub default_time_zone: TimeZone,
+    /// To how many people new rules are rolled out.
+    pub rollout: Option<Rollout>,
 }
 
 /// The trait of the golden record that, as an IANA name, says in which time zone somebody lives.
@@ -167,6 +169,7 @@ impl Plan {
                 .position(|it| it.name == TIME_ZONE_TRAIT && matches!(it.kind, Type::String { .. }))
                 .map(|index| ProfileTraitId(index as u32)),
             default_time_zone: TimeZone::get(&program.settings.timezone).unwrap_or(TimeZone::UTC),
+            rollout: program.rollout,
             aggregates,
             sharing,
             rules,
@@ -177,17 +180,21 @@ impl Plan {
     }
 
     fn evaluate_without_history(&mut self) {
-        let nobody = Person::new(Moment::MIN);
-        let mut memo = Memo::default();
         let ids = (0..self.rules.len()).map(|index| RuleId(index as u32));
-        let values: Vec<_> = ids
-            .clone()
-            .map(|rule| value_of(self, &nobody, rule, Moment::MIN, &mut memo).datum)
-            .map(|datum| (datum.is_true(), datum.to_value().map(Known)))
-            .collect();
-        for (rule, (is_true, value)) in ids.zip(values) {
+        let values = |is_early: bool| -> Vec<Option<Known>> {
+            let nobody = Person { is_early, ..Person::new(Moment::MIN) };
+            let mut memo = Memo::default();
+            let value = |rule| value_of(self, &nobody, rule, Moment::MIN, &mut memo).datum.to_value().map(Known);
+            ids.clone().map(value).collect()
+        };
+        let (values, early) = (values(false), values(true));
+        for (rule, (value, early)) in ids.zip(values.into_iter().zip(early)) {
             let plan = &mut self.rules[rule.index()];
-            if plan.is_segment && is_true {
+            let is_true = |it: &Option<Known>| it.as_ref().is_some_and(|it| it.datum().is_true());
+            // Who is early may begin otherwise than others.
+            let begins =
+                if plan.is_segment { is_true(&value) || is_true(&early) } else { plan.watched && value != early };
+            if begins {
                 self.initially_true.push(rule);
             }
             plan.of_nothing = value;

@@ -76,6 +76,7 @@ impl<'a> Scene<'a> for PersonScene<'a, '_> {
             Expression::Profile(id) => Answer::constant(self.person.profile_value(*id)),
             Expression::Aggregate(id) => self.aggregate(*id, now),
             Expression::Consented(purpose) => Answer::constant(Datum::Bool(self.plan.consents(self.person, purpose))),
+            Expression::Early(_) => Answer::constant(Datum::Bool(self.person.is_early)),
             // INVARIANT: what a rule reads was evaluated before it.
             Expression::Rule(id) => self.memo.get(id).copied().unwrap_or_else(|| Answer::constant(Datum::Unknown)),
             _ => Answer::constant(Datum::Unknown),

@@ -6,6 +6,7 @@
 //! - [`pipeline`] takes messages to the log, from the log to the fold, and what the fold decides to the outbox;
 //! - [`server`] puts collection, the API and the pipeline behind one listener;
 //! - [`import`] brings files in by the same road, faster;
+//! - [`dev`] is what `sonder dev` has around the engine: made-up people, a local receiver, news;
 //! - [`testkit`] plays scenarios through the same code, with no server;
 //! - [`codegen`] makes clients of a project's schemas, [`proposal`] makes schemas of samples and of other products', [`migration`] projects of their exports, [`backup`] keeps and checks its data,
 //!   [`tracking_plan`] is a site of what a project collects and who reads it;
@@ -17,6 +18,7 @@
 pub mod backup;
 pub mod cli;
 pub mod codegen;
+pub mod dev;
 pub mod import;
 pub mod migration;
 pub mod observe;

@@ -193,3 +193,56 @@ fn a_thousand_scenarios_take_less_than_five_seconds() {
     // A debug build on a busy machine has three times the time.
     assert!(begin.elapsed() < Duration::from_secs(15), "{:?}", begin.elapsed());
 }
+
+const SENDING: &str = "segment keen { when count(view) >= 2 }\njourney greet { enter on view again after 1h goal view where page == \"b\" wait 1m send hook.message { } }\n";
+
+/// A project whose journey sends something, and these scenarios.
+fn sending(scenarios: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = project(scenarios);
+    std::fs::create_dir_all(folder.path().join("destinations")).expect("a folder");
+    let hook = "destination: hook\nplugin: sonder/webhook@1\nallow: [hook.example]\nconfig: {url: \"https://hook.example/\", sign: false}\nreceives: {segments: [keen]}\n";
+    std::fs::write(folder.path().join("destinations/hook.yaml"), hook).expect("a file");
+    std::fs::write(folder.path().join("rules/r.sonder"), SENDING).expect("a file");
+    folder
+}
+
+#[test]
+fn destinations_answer_as_a_scenario_says() {
+    let scenario = "scenario: the hook is down\nsteps:\n  - at: '09:00'\n    answers: {hook: retry}\n    send: [{user_id: u, event: view}, {user_id: u, event: view}]\n    expect: {sent: [{hook.segment_entered: keen}], outcomes: {delivered: [], waiting: [{hook.segment_entered: keen}]}}\n  - at: '09:02'\n    expect: {sent: [{hook.message: }], outcomes: {waiting: [{hook.segment_entered: keen}, {hook.message: }]}}\n  - at: '09:10'\n    send: {user_id: u, event: view, page: b}\n    expect: {journey: {greet: converted}, outcomes: {recalled: [{hook.message: }], waiting: [{hook.segment_entered: keen}]}}\n  - at: '09:11'\n    answers: {hook: delivered}\n  - at: '09:30'\n    expect: {sent: [], outcomes: {delivered: [{hook.segment_entered: keen}], waiting: []}}\n";
+    let rejected = "scenario: the hook wants none of it\nsteps:\n  - at: '09:00'\n    answers: {hook: rejected}\n    send: [{user_id: u, event: view}, {user_id: u, event: view, page: b}]\n    expect: {sent: [{hook.segment_entered: keen}], outcomes: {given_up: [{hook.segment_entered: keen}]}}\n";
+    let later = "scenario: the hook says when\nsteps:\n  - at: '09:00'\n    answers: {hook: retry after 10m}\n    send: [{user_id: u, event: view}, {user_id: u, event: view, page: b}]\n    expect: {sent: [{hook.segment_entered: keen}]}\n  - at: '09:01'\n    answers: {hook: delivered}\n  - at: '09:09'\n    expect: {outcomes: {delivered: [], waiting: [{hook.segment_entered: keen}]}}\n  - at: '09:11'\n    expect: {outcomes: {delivered: [{hook.segment_entered: keen}]}}\n";
+    let folder = sending(&[("down", scenario), ("rejected", rejected), ("later", later)]);
+    let (out, err, passed) = run(folder.path(), &[]);
+    assert!(passed && out.contains("3 passed"), "{out}{err}");
+    // What nobody expects fails it.
+    let silent = rejected.replace(", outcomes: {given_up: [{hook.segment_entered: keen}]}", "");
+    let wrong = "scenario: no answer\nsteps:\n  - at: '09:00'\n    answers: {hook: maybe, crm: retry}\n";
+    let folder = sending(&[("silent", &silent)]);
+    let (out, _, passed) = run(folder.path(), &[]);
+    assert!(
+        !passed && out.contains("deliveries did not arrive") && out.contains("+ given_up: hook.segment_entered: keen"),
+        "{out}"
+    );
+    let folder = sending(&[("wrong", wrong)]);
+    let (_, err, passed) = run(folder.path(), &[]);
+    assert!(
+        !passed && err.contains("no destination answers this") && err.contains("there is no destination `crm`"),
+        "{err}"
+    );
+}
+
+#[test]
+fn junit_says_what_scenarios_tried() {
+    let folder = project(&[("passes", PASSES)]);
+    let (out, _, passed) = run(folder.path(), &["--coverage", "--format", "junit"]);
+    assert!(passed && out.contains("<property name=\"coverage.percent\" value=\"100.0\"/>"), "{out}");
+    std::fs::write(
+        folder.path().join("rules/r.sonder"),
+        RULES.replace(">= 2", ">= 2 and not did(view where page == \"b\")"),
+    )
+    .expect("a file");
+    let (out, _, _) = run(folder.path(), &["--coverage", "--format", "junit"]);
+    assert!(out.contains("<system-out>segment keen") && out.contains("never true"), "{out}");
+    let (out, _, _) = run(folder.path(), &["--format", "junit"]);
+    assert!(!out.contains("coverage"), "{out}");
+}

@@ -96,19 +96,20 @@ impl<'p> SqlEvaluation<'p> {
     fn people(&self, history: &History) -> Result<(), StoreError> {
         let traits = &self.program.profile;
         let columns: String = traits.iter().map(|it| format!(", {} VARCHAR", DuckDb.quote(&it.name))).collect();
-        self.connection.execute_batch(&format!("CREATE TABLE observed (person BIGINT{columns})"))?;
+        self.connection
+            .execute_batch(&format!("CREATE TABLE observed (person BIGINT, sonder_early BIGINT{columns})"))?;
         let mut rows = self.connection.appender("observed")?;
         for (person, it) in history.people.iter().enumerate() {
             let values = traits
                 .iter()
                 .map(|declared| it.profile.get(&declared.name).map(|value| json_text(value, &declared.kind)));
-            append(&mut rows, &[person as i64], values)?;
+            append(&mut rows, &[person as i64, it.is_early.into()], values)?;
         }
         rows.flush()?;
         drop(rows);
         let typed: String = traits.iter().map(|it| format!(", {}", typed_column(&it.name, &it.kind))).collect();
         self.connection.execute_batch(&format!(
-            "CREATE TABLE people AS SELECT person FROM observed;\n\
+            "CREATE TABLE people AS SELECT person, sonder_early = 1 AS early FROM observed;\n\
              CREATE TABLE profile AS SELECT person{typed} FROM observed;\n\
              DROP TABLE observed;"
         ))?;

@@ -13,6 +13,7 @@
 //! | `erasures`, `suppressions` | somebody who was erased: how far it is; their identifiers as HMACs | by [`Store::strike`] |
 //! | `privacy_requests`, `privacy_steps` | what somebody asked about their data, and what was done about it | by [`Store::open_request`] |
 //! | `takeovers` | a place at which another version of the project took over | with `log` |
+//! | `versions` | a version of the project that ran lately, as its files | by [`Store::keep_version`] |
 //! | `state.checkpoints`, `state.people` | the fold's state as of a place in the log | by [`Store::begin_checkpoint`] |
 //! | `state.people_rows` | what SQL may know of a person as of a checkpoint; views `people`, `identifiers`, `memberships` | with it |
 //!
@@ -49,6 +50,7 @@ mod schema;
 mod sql;
 mod store;
 mod typed;
+mod versions;
 
 pub use backup::Snapshot;
 pub use batch::{

@@ -125,7 +125,7 @@ fn settle(
         "CREATE TEMP TABLE sonder_owners(node UBIGINT, person BIGINT, kind UINTEGER, generic BOOLEAN);
          CREATE TEMP TABLE sonder_held(person BIGINT, segment UINTEGER);
          CREATE TEMP TABLE sonder_said(person BIGINT, purpose VARCHAR, granted BOOLEAN, micros BIGINT, seq UBIGINT);
-         CREATE TEMP TABLE sonder_observed(person BIGINT, sonder_place BIGINT{columns});"
+         CREATE TEMP TABLE sonder_observed(person BIGINT, sonder_place BIGINT, sonder_early BIGINT{columns});"
     ))?;
     let appender = |table: &str| connection.appender_to_catalog_and_db(table, "temp", "main");
     let (mut owners, mut held, mut said, mut observed) =
@@ -152,7 +152,8 @@ fn settle(
                 held.append_row(row)?;
             }
             let values = traits.iter().map(|it| resident.profile.get(&it.name).map(|value| json_text(value, &it.kind)));
-            append(&mut observed, &[person, (resident.id >> 65) as i64], values)?;
+            let is_early = request.program.rollout.is_some_and(|rollout| rollout.is_early(resident.id));
+            append(&mut observed, &[person, (resident.id >> 65) as i64, is_early.into()], values)?;
             person += 1;
         }
     }
@@ -161,7 +162,7 @@ fn settle(
     }
     let typed: String = traits.iter().map(|it| format!(", {}", typed_column(&it.name, &it.kind))).collect();
     connection.execute_batch(&format!(
-        "CREATE TEMP VIEW people AS SELECT person FROM temp.sonder_observed;
+        "CREATE TEMP VIEW people AS SELECT person, sonder_early = 1 AS early FROM temp.sonder_observed;
          CREATE TEMP VIEW consent AS
            SELECT person, purpose, granted, make_timestamp(micros) AS occurred_at, seq FROM temp.sonder_said;
          CREATE TEMP VIEW profile AS SELECT person{typed} FROM temp.sonder_observed;"

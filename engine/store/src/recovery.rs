@@ -32,6 +32,15 @@ pub struct Recovered {
 }
 
 impl Recovered {
+    /// The version of the project that decided last, as far as is known.
+    #[must_use]
+    pub fn last_version(&self) -> Option<Fingerprint> {
+        let saved = self.checkpoint.as_ref().map(|it| (it.seq, it.now, it.fingerprint));
+        let takeover = self.takeover.map(|it| (it.as_of, it.now, it.fingerprint));
+        let later = |it: &(Seq, Moment, Fingerprint)| (it.0, it.1);
+        saved.into_iter().chain(takeover).max_by_key(later).map(|(.., fingerprint)| fingerprint)
+    }
+
     pub(crate) fn load(connection: &Connection, program: &Program, options: &StoreOptions) -> Result<Self, StoreError> {
         let (last_seq, last): (u64, Option<i64>) =
             connection.query_row("SELECT coalesce(max(seq), 0), epoch_us(max(received_at)) FROM log", [], |row| {

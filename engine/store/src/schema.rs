@@ -60,6 +60,10 @@ COMMENT ON COLUMN consent_ledger.subject IS 'HMAC-SHA-256, under the key of this
 CREATE TABLE IF NOT EXISTS takeovers(as_of_seq UBIGINT, now TIMESTAMP, fingerprint UBIGINT);
 COMMENT ON TABLE takeovers IS 'where in the log another version of the project took over while the engine ran';
 
+CREATE TABLE IF NOT EXISTS versions(fingerprint UBIGINT, files VARCHAR);
+COMMENT ON TABLE versions IS 'versions of the project that ran lately, the last one last';
+COMMENT ON COLUMN versions.files IS 'as JSON: paths, and what is in them';
+
 CREATE VIEW IF NOT EXISTS people AS
     SELECT person, first_seen, last_seen, identifiers, segments, traits FROM state.main.people_rows
     SEMI JOIN (SELECT person, max(version) AS version FROM state.main.people_rows GROUP BY person)

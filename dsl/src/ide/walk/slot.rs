@@ -9,6 +9,8 @@ use crate::syntax::ast::ItemKind;
 pub(in crate::ide) enum Slot {
     /// A name of the author's own, or a number.
     Own,
+    /// Behind the name of an item.
+    Head(ItemKind),
     /// The word that begins an item.
     Item,
     /// A clause or statement, or what goes on with the clause before.
@@ -54,7 +56,8 @@ impl Walk<'_> {
         if self.operand {
             let in_call = matches!(frame, Some(Frame { opener: Opener::Call(_), .. }));
             return match frame {
-                None if self.frames.is_empty() && kind != ItemKind::Trait => Slot::Own,
+                None if self.frames.is_empty() && self.previous.is_empty() => Slot::Head(kind),
+                None if self.frames.is_empty() => Slot::Own,
                 Some(Frame { opener: Opener::Block, filter: false, event: None, .. })
                     if matches!(self.previous.as_str(), "{" | "}") =>
                 {

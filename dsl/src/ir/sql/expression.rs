@@ -57,6 +57,9 @@ trait Leaves {
     fn consented(&mut self, _purpose: &str) -> Option<Typed> {
         None
     }
+    fn early(&mut self) -> Option<Typed> {
+        None
+    }
 }
 
 /// The rules that an expression names.
@@ -102,7 +105,8 @@ pub(super) fn visit(expression: &Expression, see: &mut dyn FnMut(&Expression)) {
         | Expression::Profile(_)
         | Expression::Rule(_)
         | Expression::Aggregate(_)
-        | Expression::Consented(_) => {}
+        | Expression::Consented(_)
+        | Expression::Early(_) => {}
     }
 }
 
@@ -164,6 +168,9 @@ impl Leaves for Person<'_, '_> {
     fn consented(&mut self, purpose: &str) -> Option<Typed> {
         let column = self.lowering.consent.get(&self.lowering.program.consent.purpose(purpose)?)?.clone();
         Some(self.column(&column, Type::Bool))
+    }
+    fn early(&mut self) -> Option<Typed> {
+        Some(Typed::known("people.early".to_owned(), Type::Bool))
     }
 }
 
@@ -248,6 +255,7 @@ fn lower(leaves: &mut dyn Leaves, expression: &Expression) -> Typed {
         Expression::Rule(id) => leaf(leaves.rule(*id)),
         Expression::Aggregate(id) => leaf(leaves.aggregate(*id)),
         Expression::Consented(purpose) => leaf(leaves.consented(purpose)),
+        Expression::Early(_) => leaf(leaves.early()),
         Expression::Unary { operator: UnaryOperator::Not, operand } => {
             Typed::known(format!("NOT {}", truth(leaves, operand)), Type::Bool)
         }

@@ -2,7 +2,7 @@
 //!
 //! The statement reads these relations (a store or a test makes them, as tables or views):
 //!
-//! - `people(person)`: everybody;
+//! - `people(person, early)`: everybody, and whether new rules hold for them while they are rolled out, which nothing else asks;
 //! - `profile(person, <trait> …)`: the golden record;
 //! - `consent(person, purpose, granted, occurred_at, seq)`: every answer that somebody gave to a purpose;
 //! - `ev_<event>(person, seq, occurred_at, <property> …, "context.<path>" …)`: one for each event type, holding the

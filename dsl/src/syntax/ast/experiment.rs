@@ -29,6 +29,12 @@ pub struct Share(pub u32);
 impl Share {
     /// Everybody.
     pub const ALL: Self = Self(10_000);
+
+    /// A number of percent: more than 0 and at most 100, with at most two digits after the point.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        crate::syntax::literal::share(text)
+    }
 }
 
 impl std::fmt::Display for Share {

@@ -1,6 +1,7 @@
 //! `journey cart_recovery { enter on product_added as cart … }`
 
 use super::{Expression, Field, Name, Node, Path, Share, Step};
+use crate::model::Gate;
 use crate::time::Duration;
 
 /// What a journey says. Clauses that were left out are `None`; what is missing has been reported.
@@ -18,6 +19,8 @@ pub struct Journey {
     pub hours: Option<Node<Hours>>,
     /// What happens, in order.
     pub statements: Block,
+    /// For whom it is while it is rolled out; nobody writes it.
+    pub gate: Option<Gate>,
 }
 
 /// How people come in.

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::diagnostic::Diagnostic;
 use crate::ir::{BinaryOperator, UnaryOperator};
+use crate::model::Gate;
 use crate::time::Duration;
 
 /// Something with places in a file.
@@ -55,7 +56,7 @@ macro_rules! without_places {
     ($($type:ty),+) => { $(impl Moved for $type { fn move_by(&mut self, _: u32) {} })+ };
 }
 
-without_places!(String, Duration, Literal, When, BinaryOperator, UnaryOperator, Share, Hours);
+without_places!(String, Duration, Literal, When, BinaryOperator, UnaryOperator, Share, Hours, Gate);
 
 macro_rules! in_fields {
     ($($type:ident { $($field:ident),+ })+) => { $(impl Moved for $type {
@@ -67,11 +68,11 @@ macro_rules! in_fields {
 }
 
 in_fields! {
-    Item { name, description, purpose, body }
+    Item { name, was, description, purpose, body }
     Branches { condition, then, otherwise }
     Call { function, arguments, modifiers }
     Argument { steps }
-    Journey { enter, again, goals, exits, hours, statements }
+    Journey { enter, again, goals, exits, hours, statements, gate }
     WaitFor { trigger, up_to, then, otherwise }
     IfArm { condition, then }
     SplitArm { share, name, then }
@@ -113,7 +114,7 @@ impl Moved for Body {
 impl Moved for ExpressionKind {
     fn move_by(&mut self, bytes: u32) {
         match self {
-            Self::Literal(_) | Self::Faulty => {}
+            Self::Literal(_) | Self::Early(_) | Self::Faulty => {}
             Self::Path(path) => path.move_by(bytes),
             Self::Call(call) => call.move_by(bytes),
             Self::Unary(operator, operand) => {

@@ -162,9 +162,15 @@ impl Reader<'_> {
         Some(docs)
     }
 
-    /// `segment name "description" {`
+    /// `segment name was other "description" {`
     fn head(&mut self, last: &str) -> Option<Vec<Doc>> {
         let mut docs = vec![Doc::Bare(self.next()?), Doc::Space, self.token()?];
+        if self.word() == "was" {
+            docs.extend([Doc::Space, self.token()?, Doc::Space, self.token()?]);
+            while self.word() == "," {
+                docs.extend([self.token()?, Doc::Space, self.token()?]);
+            }
+        }
         if self.tokens.kind(self.at) == Some(Kind::Text) {
             docs.extend([Doc::Space, self.token()?]);
         }

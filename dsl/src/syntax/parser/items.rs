@@ -11,13 +11,14 @@ use pest::iterators::Pair;
 /// What items of all kinds have.
 struct Head {
     name: Name,
+    was: Vec<Name>,
     description: Option<Node<String>>,
     purpose: Option<Name>,
 }
 
 impl Builder<'_> {
     pub(super) fn item(&mut self, pair: Pair<'_, Rule>) -> Option<Item> {
-        let Head { name, description, purpose } = self.head(&pair)?;
+        let Head { name, was, description, purpose } = self.head(&pair)?;
         let body = match pair.as_rule() {
             Rule::segment => Body::Segment(self.segment(pair, &name)),
             Rule::computed_trait => Body::Trait(self.computed_trait(pair)?),
@@ -27,16 +28,21 @@ impl Builder<'_> {
             Rule::experience => Body::Experience(self.experience(pair, &name)),
             _ => Body::Prediction(self.prediction(pair, &name)),
         };
-        Some(Item { name, description, purpose, body })
+        Some(Item { name, was, description, purpose, body })
     }
 
     fn head(&mut self, pair: &Pair<'_, Rule>) -> Option<Head> {
         let mut name = None;
+        let mut was = Vec::new();
         let mut description = None;
         let mut purposes: Vec<Name> = Vec::new();
         for child in pair.clone().into_inner() {
             match child.as_rule() {
                 Rule::name if name.is_none() => name = Some(self.name(&child)),
+                Rule::was => {
+                    let names = child.into_inner().filter(|part| part.as_rule() == Rule::name);
+                    was.extend(names.map(|name| self.name(&name)));
+                }
                 Rule::description => {
                     description =
                         child.into_inner().next().map(|text| Node { span: self.span(&text), value: self.text(&text) });
@@ -58,7 +64,8 @@ impl Builder<'_> {
         let kind = if pair.as_rule() == Rule::segment { "a segment" } else { "a rule" };
         let code = if pair.as_rule() == Rule::segment { codes::WRONG_CLAUSES } else { codes::SECOND_CLAUSE };
         self.only_one(code, &spans, "purpose", &format!("{kind} has one purpose; what it may read follows from it"));
-        Some(Head { name, description, purpose: purposes.into_iter().next() })
+        self.at_most(limits::LIST, &places(&was), "old names");
+        Some(Head { name, was, description, purpose: purposes.into_iter().next() })
     }
 
     fn segment(&mut self, pair: Pair<'_, Rule>, name: &Name) -> Expression {

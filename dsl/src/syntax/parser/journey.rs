@@ -37,7 +37,7 @@ impl Builder<'_> {
                     faulty = true;
                     statements.extend(self.statement(child));
                 }
-                Rule::journey_word | Rule::name | Rule::description | Rule::purpose => {}
+                Rule::journey_word | Rule::name | Rule::was | Rule::description | Rule::purpose => {}
                 Rule::open_brace | Rule::close_brace => {}
                 _ => statements.extend(self.statement(child)),
             }
@@ -65,6 +65,7 @@ impl Builder<'_> {
             exits,
             hours: hours.into_iter().next(),
             statements,
+            gate: None,
         }
     }
 

@@ -43,7 +43,8 @@ fn lowered(rules: &str) -> (Declarations, Lowered) {
     let mut diagnostics = Vec::new();
     let id = declared.rule_files[0];
     let parsed = syntax::parse(id, rules, &mut diagnostics);
-    let (lowered, _) = crate::ir::lower(&sources, vec![parsed], &declared.declarations, &Plugins::default());
+    let (lowered, _) =
+        crate::ir::lower(&sources, (vec![parsed], Vec::new()), &declared.declarations, &Plugins::default());
     assert!(diagnostics.is_empty() && lowered.faulty_rules.is_empty(), "{rules}\n{diagnostics:?}");
     (declared.declarations, lowered)
 }

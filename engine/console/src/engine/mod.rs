@@ -31,7 +31,9 @@ pub use explain::ExplainRequest;
 pub use identity::{GraphEdge, GraphNode, IdentityDecision, IdentityGraph, RefusedEdge};
 pub use journey::{Branch, Ended, Estimate, Journey, JourneyStep, JourneySummary, Split, Way};
 pub use person::{ComputedTrait, Consent, Identifier, InSegment, OnJourney, PastRequest, Person, Sought, Trait};
-pub use plan::{Applied, ApplyRequest, Plan, PlanRequest, PlannedDelivery, PlannedSegment, PlannedStep};
+pub use plan::{
+    Applied, ApplyRequest, Plan, PlanRequest, PlannedDelivery, PlannedRecall, PlannedSegment, PlannedStep, Reach,
+};
 pub use preview::{AsOf, Preview, PreviewOverlap, PreviewRequest, PreviewedPerson, PreviewedRule, ValueCount};
 pub use privacy::{
     Erasure, ErasureState, OpenRequests, PrivacyRequest, RequestAction, RequestAsked, RequestNote, RequestStep, Right,
@@ -44,7 +46,8 @@ pub use quarantine::{
 pub use query::{Column, Query, Rows};
 pub use segment::{Member, Members, SegmentSize, SegmentSizes};
 pub use status::{
-    DestinationStatus, Lag, LogStatus, Memory, Recovery, RejectionStatus, Reload, ReloadOutcome, Stage, Status,
+    DestinationStatus, Lag, LogStatus, Memory, Recovery, RejectionStatus, Reload, ReloadOutcome, RolloutStatus, Stage,
+    Status,
 };
 pub use text::{effect_id, instant, parse_instant, parse_person_id, person_id, value_json};
 pub use timeline::{Entry, EntryKind, TimelineCursor};

@@ -4,15 +4,38 @@ use super::preview::{AsOf, PreviewedPerson};
 use serde::Serialize;
 use serde_json::Value as Json;
 use sonder_dsl::plan::Changes;
+use sonder_dsl::syntax::ast::Share;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
+
+/// To whom a version of the rules is pushed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// To this part of the people; all others keep the version before.
+    Share(Share),
+    /// To nobody any more: what is being rolled out is taken back.
+    Nobody,
+}
+
+impl Reach {
+    /// `25%`, or `none`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        if text == "none" {
+            return Some(Self::Nobody);
+        }
+        Share::parse(text.strip_suffix('%')?).map(Self::Share)
+    }
+}
 
 /// A version of the project as files.
 #[derive(Clone, Debug)]
 pub struct PlanRequest {
     /// Paths in the project, and what is in them.
     pub files: Vec<(String, String)>,
+    /// To whom; `None` for the files as they are.
+    pub reach: Option<Reach>,
     /// It is given up after this long.
     pub timeout: Duration,
     /// Set when the client has left.
@@ -26,6 +49,8 @@ pub struct ApplyRequest {
     pub files: Vec<(String, String)>,
     /// The version that it was planned against.
     pub base: String,
+    /// To whom; `None` for the files as they are.
+    pub reach: Option<Reach>,
     /// Whether destinations are told nothing of whom it makes enter or leave.
     pub silent: bool,
 }
@@ -60,6 +85,8 @@ pub struct Plan {
     pub deliveries: Vec<PlannedDelivery>,
     /// Where people stand in journeys that change or go.
     pub journeys: Vec<PlannedStep>,
+    /// What journeys that go have sent and still waits: it is called back.
+    pub recalls: Vec<PlannedRecall>,
 }
 
 /// Who would come and go.
@@ -92,6 +119,15 @@ pub struct PlannedDelivery {
     pub entered: u64,
     /// Of how many that they left.
     pub left: u64,
+}
+
+/// Messages that are called back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PlannedRecall {
+    /// The journey that sent them.
+    pub journey: String,
+    /// How many wait.
+    pub messages: u64,
 }
 
 /// Where people stand in a journey.

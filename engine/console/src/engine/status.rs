@@ -11,6 +11,8 @@ pub struct Status {
     pub project: String,
     /// Which version of the project runs: its fingerprint as 16 hexadecimal digits.
     pub fingerprint: String,
+    /// What is being rolled out to some people.
+    pub rollout: Option<RolloutStatus>,
     /// What it is doing.
     pub stage: Stage,
     /// When it was started.
@@ -33,6 +35,15 @@ pub struct Status {
     pub privacy: super::OpenRequests,
     /// Where memory goes.
     pub memory: Memory,
+}
+
+/// Rules that are new for some people only.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RolloutStatus {
+    /// For how many: `25%`.
+    pub share: String,
+    /// The rules and journeys that are not the same for everybody, by name.
+    pub rules: Vec<String>,
 }
 
 /// What the engine is doing.

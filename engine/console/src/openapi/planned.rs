@@ -6,12 +6,20 @@ use crate::limits;
 use serde_json::{Value as Json, json};
 
 pub(super) fn schemas() -> Named {
-    let files = json!({ "type": "object", "minProperties": 1, "maxProperties": limits::PROJECT_FILES,
+    let files = json!({ "type": "object", "minProperties": 0, "maxProperties": limits::PROJECT_FILES,
         "additionalProperties": { "type": "string" },
         "description": "Paths from the project's folder on, and what is in them." });
+    let rollout = json!({ "type": "string", "pattern": "^([0-9]+(\\.[0-9]{1,2})?%|none)$",
+        "description": "The part of the people for whom rules that differ are new, `100%` for all; `none` takes back what is being rolled out." });
     vec![
-        ("ProjectFiles", closed(&[("files", files.clone())], &["files"])),
-        ("Apply", closed(&[("files", files), ("base", text()), ("silent", flag())], &["files", "base"])),
+        ("ProjectFiles", closed(&[("files", files.clone()), ("rollout", or_null(&rollout))], &["files"])),
+        (
+            "Apply",
+            closed(
+                &[("files", files), ("base", text()), ("silent", flag()), ("rollout", or_null(&rollout))],
+                &["files", "base"],
+            ),
+        ),
         ("Applied", object(&[("changed", flag()), ("fingerprint", text())])),
         ("Plan", plan()),
         ("Changes", changes()),
@@ -34,6 +42,7 @@ fn plan() -> Json {
         ("segments", list_of(&of("PlannedSegment"))),
         ("deliveries", list_of(&delivery)),
         ("journeys", list_of(&step)),
+        ("recalls", list_of(&object(&[("journey", text()), ("messages", whole())]))),
     ])
 }
 
@@ -50,12 +59,13 @@ fn segment() -> Json {
 }
 
 fn changes() -> Json {
-    let change = || one_of(&["added", "changed", "removed"]);
+    let change = || one_of(&["added", "changed", "renamed", "removed"]);
     let bump = || or_null(&one_of(&["addition", "revision", "model"]));
     let steps = object(&[("kept", list_of(&text())), ("gone", list_of(&text())), ("new", list_of(&text()))]);
     let item = object(&[
         ("kind", one_of(&["segment", "trait", "journey", "funnel", "experiment", "experience", "prediction"])),
         ("name", text()),
+        ("was", or_null(&text())),
         ("change", change()),
         ("place", text()),
         ("words", list_of(&text())),

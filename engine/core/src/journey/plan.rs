@@ -2,6 +2,7 @@
 
 use super::hours::DayPart;
 use crate::datum::Known;
+use crate::person::Person;
 use crate::record::Event;
 use rustc_hash::FxHashMap;
 use sonder_dsl::ir::journey::{Entry, Node, NodeId, NodeKind};
@@ -138,6 +139,11 @@ impl JourneyPlan {
         }
     }
 
+    /// Whether it is for somebody, while it is rolled out.
+    pub fn admits(&self, person: &Person) -> bool {
+        self.journey.gate.is_none_or(|gate| gate.admits(person.is_early))
+    }
+
     /// The condition that brings people in.
     pub fn condition(&self) -> Option<&Expression> {
         match &self.journey.entry {
@@ -174,7 +180,7 @@ impl JourneyPlan {
     /// Which branch of a split somebody takes who has this number, which is the same for a person whenever it is asked.
     pub fn branch_of(&self, split: NodeId, person: u128) -> u32 {
         let mut hash = Xxh3::new();
-        hash.update(self.journey.name.as_bytes());
+        hash.update(self.journey.first_name().as_bytes());
         hash.update(&[0]);
         hash.update(&self.splits.get(split.index()).copied().unwrap_or_default().to_le_bytes());
         hash.update(&person.to_le_bytes());

@@ -6,7 +6,7 @@ use super::plan::{JourneyPlan, JourneyPlans};
 use crate::datum::Known;
 use crate::names::{NameKey, Names};
 use serde::{Deserialize, Serialize};
-use sonder_dsl::ir::{Fingerprint, PropertySlot};
+use sonder_dsl::ir::{Fingerprint, JourneyId, PropertySlot};
 use sonder_dsl::time::Moment;
 use thin_vec::ThinVec;
 
@@ -66,10 +66,24 @@ impl TravelsRecord {
         Self { courses: courses.collect(), sent: sent.collect() }
     }
 
-    /// What a program makes of it: a journey that is no more is forgotten, a passage whose step is no more has ended.
-    pub fn into_travels(self, plans: &JourneyPlans, names: &Names) -> Travels {
+    /// The passages of all journeys, also of those that are over, by the journey's key.
+    pub fn passages(&self) -> impl Iterator<Item = (NameKey, InstanceId)> {
+        self.courses.iter().flat_map(|course| {
+            let ids = course.instances.iter().map(|it| it.id).chain(course.left.iter().map(|it| it.id));
+            ids.map(|id| (course.journey, id))
+        })
+    }
+
+    /// What a program makes of it: a journey that is no more is forgotten, a passage whose step is no more has ended. `journey`
+    /// says which one a key is.
+    pub fn into_travels(
+        self,
+        plans: &JourneyPlans,
+        names: &Names,
+        journey: impl Fn(NameKey) -> Option<JourneyId>,
+    ) -> Travels {
         let courses = self.courses.into_iter().filter_map(|record| {
-            let id = names.journey(record.journey)?;
+            let id = journey(record.journey)?;
             Some((id, record.into_course(plans.get(id)?)))
         });
         let sent = self.sent.into_iter().filter_map(|(key, moments)| {

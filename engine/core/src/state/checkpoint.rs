@@ -31,7 +31,7 @@ use thin_vec::ThinVec;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 /// The first byte of all that is written. Another number is another format.
-const VERSION: u8 = 6;
+const VERSION: u8 = 7;
 
 /// What changed since the last checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,6 +108,7 @@ struct Head {
 struct BodyOf<'a> {
     first_seen: Moment,
     last_seen: Moment,
+    is_early: bool,
     aggregates: Vec<(NameKey, &'a AggregateState)>,
     profile: Vec<(NameKey, ObservationsRecord)>,
     announced: Vec<(NameKey, &'a Option<Known>)>,
@@ -121,6 +122,7 @@ struct BodyOf<'a> {
 struct BodyRecord {
     first_seen: Moment,
     last_seen: Moment,
+    is_early: bool,
     aggregates: Vec<(NameKey, AggregateState)>,
     profile: Vec<(NameKey, ObservationsRecord)>,
     announced: Vec<(NameKey, Option<Known>)>,
@@ -357,6 +359,7 @@ impl Plan {
         let body: BodyRecord = decode(body)?;
         let mut person = Person::new(body.first_seen);
         person.last_seen = body.last_seen;
+        person.is_early = body.is_early;
         let known = body.aggregates.into_iter().filter_map(|(key, state)| {
             let id = names.aggregate(key)?;
             let spec = self.aggregates.get(id.index())?;
@@ -377,7 +380,8 @@ impl Plan {
         person.profile = in_order(observations.collect());
         person.announced = in_order(by_rule(body.announced, names));
         person.timers = by_rule(body.timers, names).into_iter().collect();
-        person.travels = body.travels.map(|record| Box::new(record.into_travels(&self.journeys, names)));
+        person.travels =
+            body.travels.map(|record| Box::new(record.into_travels(&self.journeys, names, |key| names.journey(key))));
         person.answers = body.answers.into_iter().filter_map(|record| record.into_statement(names)).collect();
         person.bound = body.bound.map(|record| Box::new(record.into_bound(self, names)));
         Ok(person)
@@ -397,6 +401,7 @@ pub(super) fn write_body(plan: &Plan, it: &Person, names: &Names) -> Vec<u8> {
     encode(&BodyOf {
         first_seen: it.first_seen,
         last_seen: it.last_seen,
+        is_early: it.is_early,
         aggregates: aggregates.iter().map(|(id, state)| (names.aggregate_key(*id), &**state)).collect(),
         profile: observed
             .map(|(id, state)| (names.profile_trait_key(*id), ObservationsRecord::new(state, names)))

@@ -361,7 +361,7 @@ impl State {
             let (person, what) = match finding {
                 Finding::Created { person, id } => {
                     self.scratch.others.push(id);
-                    self.make_room(person);
+                    self.make_room(person, id);
                     self.scratch.touched.extend(&self.plan.initially_true);
                     (id, ChangeKind::Created)
                 }
@@ -399,8 +399,9 @@ impl State {
         }
     }
 
-    fn make_room(&mut self, person: PersonIndex) {
-        let fresh = Person::unseen();
+    fn make_room(&mut self, person: PersonIndex, id: PersonId) {
+        let is_early = self.plan.rollout.is_some_and(|rollout| rollout.is_early(id.0));
+        let fresh = Person { is_early, ..Person::unseen() };
         let size = fresh.size();
         let slot = Slot {
             body: Body::Awake(Box::new(fresh)),

@@ -8,6 +8,7 @@ use crate::person::Person;
 use crate::plan::Plan;
 use crate::record::{Event, Identifier, Seq};
 use crate::view::{PersonView, Viewed};
+use sonder_dsl::ir::journey::NodeId;
 use sonder_dsl::ir::{JourneyId, Program, PurposeId, RuleId};
 use sonder_dsl::model::Destination;
 use sonder_dsl::time::Moment;
@@ -110,6 +111,23 @@ impl State {
     #[must_use]
     pub fn standing(&self, journey: JourneyId) -> &[u32] {
         self.standing.counts(journey)
+    }
+
+    /// Everybody who stands at a step of a journey, with the step: somebody who is in it several times, as often. People who are
+    /// spilled are not among them. Looks at everybody.
+    #[must_use]
+    pub fn standing_people(&self, journey: JourneyId) -> Vec<(PersonId, NodeId)> {
+        if self.standing(journey).iter().all(|count| *count == 0) {
+            return Vec::new();
+        }
+        let steps = self.graph.people().flat_map(|(person, component)| {
+            let it = self.slots.get(person.index()).and_then(|slot| slot.body.read(&self.plan));
+            let course = it.as_ref().and_then(|it| it.travels.as_ref()?.course(journey));
+            let steps: Option<Vec<_>> =
+                course.map(|course| course.instances.iter().map(|it| (component.id, it.node)).collect());
+            steps.unwrap_or_default()
+        });
+        steps.collect()
     }
 
     /// Who is in a segment and since when, by id, after somebody: the next page.

@@ -183,7 +183,7 @@ impl State {
         let mut lives: Vec<(&Record, usize)> = Vec::new();
         for (index, it) in anew.iter().enumerate() {
             let place = alone.graph.add_person(Component::new(it.id, it.created));
-            alone.make_room(place);
+            alone.make_room(place, it.id);
             lives.extend(it.events.iter().map(|record| (*record, index)));
         }
         lives.sort_by_key(|(record, _)| record.seq);

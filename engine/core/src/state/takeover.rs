@@ -4,15 +4,18 @@
 //! Where people are is taken over from it, step by step by the keys of the steps, and from there on they travel.
 
 use super::checkpoint::ObservationRecord;
+use super::travel::keyed;
 use super::{State, Turn};
-use crate::effect::{Cause, Change, ChangeKind, Effects, JourneyChange, JourneyStep, PersonId};
+use crate::effect::{Cause, Change, ChangeKind, Effects, JourneyChange, JourneyStep, PersonId, Recall};
 use crate::identity::graph::PersonIndex;
-use crate::journey::Outcome;
 use crate::journey::record::TravelsRecord;
-use crate::names::NameKey;
+use crate::journey::{InstanceId, Outcome};
+use crate::names::{NameKey, journey_key, journeys_since};
 use crate::profile::Observations;
-use sonder_dsl::ir::Program;
+use sonder_dsl::ir::journey::NodeKind;
+use sonder_dsl::ir::{DestinationId, Fingerprint, Journey, Program};
 use sonder_dsl::time::Moment;
+use std::collections::BTreeMap;
 
 /// Where somebody is in the journeys, for the next version.
 #[derive(Debug)]
@@ -30,6 +33,42 @@ impl Travelling {
     #[must_use]
     pub const fn person(&self) -> PersonId {
         self.person
+    }
+}
+
+/// What journeys of the version before sent, by the key of their names: the steps that send, and where to.
+struct Removed(BTreeMap<NameKey, (String, Vec<(Fingerprint, DestinationId)>)>);
+
+impl Removed {
+    fn new(before: Option<&Program>, now: &Program) -> Self {
+        let destination = |before: &Program, id: DestinationId| {
+            let name = &before.destinations.get(id.index())?.name;
+            let place = now.destinations.iter().position(|it| it.name == *name)?;
+            u32::try_from(place).ok().map(DestinationId)
+        };
+        let steps = |before: &Program, journey: &Journey| {
+            let sends = journey.nodes.iter().filter_map(|node| match node.kind {
+                NodeKind::Send { destination: id, .. } => Some((node.key, destination(before, id)?)),
+                _ => None,
+            });
+            (journey_key(&journey.name), (journey.name.clone(), sends.collect()))
+        };
+        let journeys = before.into_iter().flat_map(|before| before.journeys.iter().map(move |it| steps(before, it)));
+        Self(journeys.collect())
+    }
+
+    fn call_back(
+        &self,
+        journey: NameKey,
+        instance: InstanceId,
+        (person, at): (PersonId, Moment),
+        effects: &mut Effects,
+    ) {
+        let Some((name, sends)) = self.0.get(&journey) else { return };
+        for (key, destination) in sends {
+            let (id, reason) = (keyed(*key, instance), format!("left {name}: {}", Outcome::Removed.name()));
+            effects.recalls.push(Recall { id, destination: *destination, person, at, reason });
+        }
     }
 }
 
@@ -63,16 +102,30 @@ impl State {
         people
     }
 
-    /// Takes over where people are, and the traits that journeys set. People who are not known by that id are left out; what
-    /// is no more ends here.
-    pub fn take_over(&mut self, program: &Program, travelling: Vec<Travelling>, effects: &mut Effects) {
+    /// Takes over where people are under the version `before`, where it is at hand, and the traits that journeys set. People who
+    /// are not known by that id are left out; what is no more ends here. What a journey that is no more sent and still waits is
+    /// called back; what was sent at a step that is no more of a journey that goes on is not.
+    pub fn take_over(
+        &mut self,
+        program: &Program,
+        before: Option<&Program>,
+        travelling: Vec<Travelling>,
+        effects: &mut Effects,
+    ) {
+        let journey_of = journeys_since(program, before);
+        let removed = Removed::new(before, program);
         for Travelling { person: id, record, traits } in travelling {
             let Some(person) = self.graph.person(id) else { continue };
             self.touch(person);
             self.wake(person);
             self.say_again(program, person, traits);
             let Some(record) = record else { continue };
-            let travels = record.into_travels(&self.plan.journeys, &self.plan.names);
+            let is_early = self.slots[person.index()].body.awake().is_some_and(|it| it.is_early);
+            let journey_of = |key| journey_of(key, is_early);
+            for (key, instance) in record.passages().filter(|(key, _)| journey_of(*key).is_none()) {
+                removed.call_back(key, instance, (id, self.now), effects);
+            }
+            let travels = record.into_travels(&self.plan.journeys, &self.plan.names, journey_of);
             for (journey, course) in &travels.courses {
                 for left in course.left.iter().filter(|left| left.outcome == Outcome::Removed && left.at == Moment::MAX)
                 {

@@ -3,6 +3,10 @@
 //! A destination knows of somebody what it was told. When a version takes over it is told the difference to what that version
 //! tells of them: who is in a segment now, or no longer; that nobody is in a segment which is no more, or which the
 //! destination receives no longer; who is in one that it receives from now on; and computed traits with other values.
+//!
+//! Under another name a segment or a trait goes on, so that nothing is put on record. But a destination knows it by name: whoever
+//! is in such a segment left it under the old name and entered it under the new one, and a trait has no value under the old name
+//! and its value under the new one.
 
 use super::{State, Turn};
 use crate::datum::Known;
@@ -10,7 +14,7 @@ use crate::deliver;
 use crate::effect::{Cause, Change, ChangeKind, Effects, PersonId};
 use crate::identity::graph::PersonIndex;
 use crate::person::Person;
-use sonder_dsl::ir::{DestinationId, Program, RuleId};
+use sonder_dsl::ir::{DestinationId, Program, RuleId, Successors};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A segment or computed trait in both versions. Ids are of the new one.
@@ -19,6 +23,8 @@ struct Told {
     /// Nothing where it is no more.
     rule: Option<RuleId>,
     name: String,
+    /// What it was called, where that is another name.
+    was: Option<String>,
     /// The destinations that were told of it, and still exist.
     before: Vec<DestinationId>,
     /// Those that are told.
@@ -27,7 +33,7 @@ struct Told {
 
 impl Told {
     fn differs(&self) -> bool {
-        self.before != self.now
+        self.before != self.now || self.was.is_some()
     }
 }
 
@@ -46,23 +52,26 @@ impl Audience {
         for (rule, plan) in now.0.plan.declared_rules() {
             audience.by_new.insert(rule, audience.told.len());
             let (name, now) = (plan.name.clone(), plan.receivers.clone());
-            audience.told.push(Told { rule: Some(rule), name, before: Vec::new(), now });
+            audience.told.push(Told { rule: Some(rule), name, now, ..Told::default() });
         }
         let destination = |id: &DestinationId| {
             let name = &before.1.destinations.get(id.index())?.name;
             let place = now.1.destinations.iter().position(|it| it.name == *name)?;
             u32::try_from(place).ok().map(DestinationId)
         };
+        let successors = Successors::new(before.1, now.1);
         for (rule, plan) in before.0.plan.declared_rules() {
             let mut told: Vec<_> = plan.receivers.iter().filter_map(destination).collect();
             told.sort_unstable();
-            let key = before.0.plan.names.rule_key(rule);
-            let place = now.0.plan.names.rule(key).and_then(|rule| audience.by_new.get(&rule).copied());
+            let successor = successors.rules.get(rule.index()).copied().flatten();
+            let place = successor.and_then(|rule| audience.by_new.get(&rule).copied());
             let place = place.unwrap_or_else(|| {
                 audience.told.push(Told { name: plan.name.clone(), ..Told::default() });
                 audience.told.len() - 1
             });
-            audience.told[place].before = told;
+            let it = &mut audience.told[place];
+            it.was = (it.name != plan.name).then(|| plan.name.clone());
+            it.before = told;
             audience.by_old.insert(rule, place);
         }
         audience
@@ -133,8 +142,9 @@ impl State {
                 let before = if was_in.contains(place) { &told.before } else { nobody };
                 let now = if is_in.contains(place) { &told.now } else { nobody };
                 let (more, fewer) = if is_entering { (now, before) } else { (before, now) };
-                for destination in more.iter().filter(|it| !fewer.contains(it)) {
-                    subject.membership(*destination, &told.name, is_entering, &mut effects.deliveries);
+                let name = told.was.as_ref().filter(|_| !is_entering).unwrap_or(&told.name);
+                for destination in more.iter().filter(|it| told.was.is_some() || !fewer.contains(it)) {
+                    subject.membership(*destination, name, is_entering, &mut effects.deliveries);
                 }
             }
         }
@@ -147,7 +157,9 @@ impl State {
         let was: BTreeMap<RuleId, Option<Known>> = was.collect();
         let rules: BTreeSet<RuleId> = was.keys().copied().chain(is.announced.iter().map(|(rule, _)| *rule)).collect();
         let nothing = |rule: RuleId| self.plan.rule(rule).and_then(|it| it.value_of_nothing().to_value()).map(Known);
-        let changed = rules.into_iter().filter_map(|rule| {
+        // What nobody is told of is not computed.
+        let watched = rules.into_iter().filter(|rule| self.plan.rule(*rule).is_some_and(|it| it.watched));
+        let changed = watched.filter_map(|rule| {
             let before = was.get(&rule).cloned().unwrap_or_else(|| nothing(rule));
             let now = is.announced.binary_search_by_key(&rule, |(rule, _)| *rule);
             let now = now.map_or_else(|_| nothing(rule), |place| is.announced[place].1.clone());
@@ -157,7 +169,8 @@ impl State {
     }
 }
 
-/// Traits with the same value as before, to destinations that receive them from now on.
+/// Traits with the same value as before, to destinations that receive them from now on, or know them by another name: there is no
+/// value under that one any more.
 fn tell_new_receivers(
     audience: &Audience,
     changed: &[ChangeKind],
@@ -168,10 +181,13 @@ fn tell_new_receivers(
         let is_told = |it: &ChangeKind| matches!(it, ChangeKind::TraitChanged { rule: told, .. } if told == rule);
         let told = audience.by_new.get(rule).map(|place| &audience.told[*place]);
         let (Some(told), Some(plan)) = (told, subject.plan.rule(*rule)) else { continue };
+        if let Some(was) = &told.was {
+            told.before.iter().for_each(|it| subject.no_trait(*it, was, &mut effects.deliveries));
+        }
         if changed.iter().any(is_told) {
             continue;
         }
-        for destination in told.now.iter().filter(|it| !told.before.contains(it)) {
+        for destination in told.now.iter().filter(|it| told.was.is_some() || !told.before.contains(it)) {
             subject.computed_trait(*destination, plan, value.as_ref().map(|it| &it.0), &mut effects.deliveries);
         }
     }

@@ -21,7 +21,7 @@ use crate::record::{Event, Seq};
 use crate::rules::{Memo, PersonScene, prepare};
 use jiff::tz::TimeZone;
 use sonder_dsl::ir::journey::{FieldValue, NodeId, NodeKind};
-use sonder_dsl::ir::{DestinationId, Expression, JourneyId, ProfileTraitId, Program, PropertySlot};
+use sonder_dsl::ir::{DestinationId, Expression, Fingerprint, JourneyId, ProfileTraitId, Program, PropertySlot};
 use sonder_dsl::time::Moment;
 use thin_vec::ThinVec;
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
@@ -194,7 +194,7 @@ impl State {
             return;
         }
         let who = self.slots[turn.person.index()].body.awake();
-        if who.is_none_or(|person| self.is_withdrawn(plan, person)) {
+        if who.is_none_or(|person| self.is_withdrawn(plan, person) || !plan.admits(person)) {
             return;
         }
         let per = instance.key.as_ref().map(|key| key.datum().to_json(&plan.key_kind));
@@ -238,6 +238,10 @@ impl State {
         let instance = self.instances(turn, journey).iter().find(|it| it.id == id)?;
         if self.is_withdrawn(plan, person) {
             return Some(Next::Leave(Outcome::Withdrawn));
+        }
+        if !plan.admits(person) {
+            // They turned out to be somebody for whom it is not, or is another version of it.
+            return Some(Next::Leave(Outcome::Removed));
         }
         let course = self.travels(turn)?.course(journey)?;
         if course.has_goal_after(instance.key.as_ref(), instance.began) {
@@ -545,7 +549,7 @@ impl State {
 /// The same for the same passage in every replay.
 fn passage_id(plan: &JourneyPlan, key: Option<&Known>, (at, seq): EventPlace, person: u128) -> InstanceId {
     let mut hash = Xxh3::new();
-    hash.update(plan.journey.name.as_bytes());
+    hash.update(plan.journey.first_name().as_bytes());
     hash.update(&[0, u8::from(key.is_some())]);
     hash.update(&key.map_or(0, |key| crate::datum::Key::of(&key.0).short()).to_le_bytes());
     hash.update(&at.0.to_le_bytes());
@@ -556,7 +560,11 @@ fn passage_id(plan: &JourneyPlan, key: Option<&Known>, (at, seq): EventPlace, pe
 
 /// The idempotency key of what a step does: a passage comes to a step once.
 pub(super) fn step_id(plan: &JourneyPlan, node: NodeId, instance: InstanceId) -> EffectId {
-    let key = plan.journey.node(node).map(|node| node.key.0).unwrap_or_default();
+    keyed(plan.journey.node(node).map(|node| node.key).unwrap_or_default(), instance)
+}
+
+/// The same of the step of that key, in whatever version of the text.
+pub(super) fn keyed(Fingerprint(key): Fingerprint, instance: InstanceId) -> EffectId {
     let mut bytes = [0; 16];
     bytes[..8].copy_from_slice(&instance.0.to_le_bytes());
     bytes[8..].copy_from_slice(&key.to_le_bytes());

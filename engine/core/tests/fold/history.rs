@@ -38,6 +38,11 @@ pub fn project(rules: &str, identity: &str, destination: &str) -> Arc<Program> {
 
 /// The same with any number of destinations.
 pub fn project_of(rules: &str, identity: &str, destinations: &[&str]) -> Arc<Program> {
+    project_with(rules, identity, destinations, &[])
+}
+
+/// The same with more files.
+pub fn project_with(rules: &str, identity: &str, destinations: &[&str], more: &[(&str, &str)]) -> Arc<Program> {
     let file = |path: &str, text: &str| SourceFile { path: path.to_owned(), text: text.to_owned() };
     let mut files = vec![
         file("sonder.yaml", "name: random\nsession: {idle: 5s, max: 14s}\n"),
@@ -64,6 +69,7 @@ pub fn project_of(rules: &str, identity: &str, destinations: &[&str]) -> Arc<Pro
     ];
     let numbered = destinations.iter().enumerate();
     files.extend(numbered.map(|(number, text)| file(&format!("destinations/d{number}.yaml"), text)));
+    files.extend(more.iter().map(|(path, text)| file(path, text)));
     let compilation = sonder_dsl::compile(SourceSet::new(files));
     compilation.program.unwrap_or_else(|| panic!("{rules}\n{:#?}", compilation.diagnostics))
 }

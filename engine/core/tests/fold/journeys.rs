@@ -479,12 +479,48 @@ fn traits_that_were_set_outlive_the_version_that_set_them() {
         let mut next = World { state: State::new(&program), program, effects: Effects::default(), seq: 0 };
         next.state.hold_journeys();
         next.event(1_000, "a", "add", "p");
-        next.state.take_over(&next.program, travelling, &mut next.effects);
+        next.state.take_over(&next.program, None, travelling, &mut next.effects);
         let view = next.state.person(&next.program, next.state.people()[0]).unwrap();
         assert_eq!(view.segments.iter().map(|it| it.name.as_str()).collect::<Vec<_>>(), ["named"]);
         assert_eq!((view.traits[0].value.as_str(), view.traits[0].source.as_str()), (Some("buyer"), "(journey)"));
         assert!(next.effects.deliveries.is_empty());
     }
+}
+
+/// Another name is another name: people stay where they are, under the keys that they had, and fall into the same parts.
+#[test]
+fn people_stay_where_they_are_under_another_name() {
+    let split = "journey carts {\n enter on add as cart per cart.product\n wait 30s\n\
+         split { 50% a { send hook.a { product: cart.product } } 50% b { send hook.b { product: cart.product } } }\n}\n";
+    let mut world = World::new(split);
+    let people: Vec<String> = (0..20).map(|number| format!("p{number}")).collect();
+    for who in &people {
+        world.event(1_000, who, "add", "p1");
+    }
+    let travelling = || world.state.travelling();
+    let change = |text: &str, before: Option<&Program>| {
+        let program = project(text, IDENTITY, HOOK);
+        let mut next = World { state: State::new(&program), program, effects: Effects::default(), seq: 0 };
+        next.state.hold_journeys();
+        for who in &people {
+            next.event(1_000, who, "add", "p1");
+        }
+        next.effects = Effects::default();
+        next.state.take_over(&next.program, before, travelling(), &mut next.effects);
+        next.wait(1_100);
+        let ids: Vec<_> = next.effects.deliveries.iter().map(|it| (it.person, it.id, it.name.clone())).collect();
+        ids
+    };
+    let unchanged = change(split, Some(&world.program));
+    assert!(unchanged.len() == 20 && unchanged.iter().any(|it| it.2 == "a") && unchanged.iter().any(|it| it.2 == "b"));
+    let renamed = split.replace("journey carts", "journey baskets was trolleys, carts");
+    for before in [Some(&*world.program), None] {
+        assert_eq!(change(&renamed, before), unchanged);
+    }
+    assert_eq!(change(&split.replace("journey carts", "journey baskets"), Some(&world.program)), []);
+    // Both were there: the old one is no more.
+    let both = project(&format!("{split}{}", split.replace("journey carts", "journey baskets")), IDENTITY, HOOK);
+    assert_eq!(change(&split.replace("journey carts", "journey baskets was carts"), Some(&both)), []);
 }
 
 #[test]
@@ -502,7 +538,7 @@ fn people_stay_where_they_are_when_the_text_around_them_changes() {
         }
         assert_eq!(next.status("a"), [""; 0], "nobody travels while the log is folded again");
         next.effects = Effects::default();
-        next.state.take_over(&next.program, taken, &mut next.effects);
+        next.state.take_over(&next.program, None, taken, &mut next.effects);
         next
     };
     let mut next = change(&REMIND.replace("remind {", "reminder { country: profile.country,"), travelling);
@@ -531,7 +567,7 @@ fn what_began_at_one_moment_is_in_one_order_in_all_versions() {
     for cart in carts {
         taken.event(1_000, "a", "add", cart);
     }
-    taken.state.take_over(&taken.program, folded.state.travelling(), &mut taken.effects);
+    taken.state.take_over(&taken.program, None, folded.state.travelling(), &mut taken.effects);
     // A new version looks at once at everybody whom it took over.
     assert_eq!(taken.wait(1_001).state.digest(), folded.wait(1_001).state.digest());
     let sent = folded.wait(1_100).sent();
@@ -558,6 +594,6 @@ fn what_was_forgotten_in_one_version_is_forgotten_in_the_next() {
         }
     }
     assert!(folded.state.dropped() > 0);
-    taken.state.take_over(&taken.program, folded.state.travelling(), &mut taken.effects);
+    taken.state.take_over(&taken.program, None, folded.state.travelling(), &mut taken.effects);
     assert_eq!(taken.wait(1_300).state.digest(), folded.wait(1_300).state.digest());
 }

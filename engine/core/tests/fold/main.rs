@@ -23,4 +23,6 @@ mod partition;
 #[cfg(test)]
 mod reference;
 #[cfg(test)]
+mod rollout;
+#[cfg(test)]
 mod telling;

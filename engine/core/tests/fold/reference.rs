@@ -89,6 +89,8 @@ impl<'a> Person<'a> {
             Expression::Rule(id) => self.rule(*id),
             Expression::Aggregate(id) => self.aggregate(&self.program.aggregates[id.index()]),
             Expression::Consented(purpose) => Some(Value::Bool(self.consents(purpose))),
+            // The random projects roll nothing out.
+            Expression::Early(_) => Some(Value::Bool(false)),
             Expression::Unary { operator: UnaryOperator::Not, operand } => {
                 Some(Value::Bool(!truth(self.value(operand, place).as_ref())))
             }

@@ -88,6 +88,24 @@ fn a_destination_is_told_the_difference() {
 }
 
 #[test]
+fn another_name_is_told_and_nothing_else_happens() {
+    let rules = "segment keen { when did(view) }\ntrait spent = sum(order.total)\nsegment vip { when spent > 5 and in(keen) }\n";
+    let renamed = "segment lookers was keen { when did(view) }\ntrait value was spent = sum(order.total)\n\
+         segment vip { when value > 5 and in(lookers) }\n";
+    let before = version(rules, "{segments: [keen, vip], traits: [spent]}");
+    let (lines, changes) = told(&before, &version(renamed, "{segments: [lookers, vip], traits: [value]}"));
+    assert_eq!(lines, ["segment_left keen", "segment_entered lookers", "spent = null", "value = \"12.50\""]);
+    assert_eq!(changes, 0, "it is the same segment, and the same trait");
+    // It may stand for as long as anybody likes.
+    let after = version(renamed, "{segments: [lookers, vip], traits: [value]}");
+    assert_eq!(told(&after, &after).0, [""; 0]);
+    // Somebody who was in the one is no longer in the other.
+    let narrower = renamed.replacen("did(view)", "count(view) >= 3", 1);
+    let (lines, changes) = told(&before, &version(&narrower, "{segments: [lookers]}"));
+    assert_eq!((lines.join(", "), changes), ("segment_left keen, segment_left vip".to_owned(), 2));
+}
+
+#[test]
 fn a_trait_that_one_destination_knows_is_told_to_another() {
     let rules = "segment keen { when did(view) }\ntrait spent = sum(order.total)\n";
     let (before, now) = (with_another(rules, "{}"), with_another(rules, "{segments: [keen], traits: [spent]}"));

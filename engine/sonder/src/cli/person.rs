@@ -226,7 +226,7 @@ fn decide(place: &Place, path: &str, body: &Json) -> Result<Json, Failure> {
 }
 
 /// A value in a path: everything but the plainest characters is escaped.
-fn path_segment(text: &str) -> String {
+pub(super) fn path_segment(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:@+".contains(&byte);
     text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }

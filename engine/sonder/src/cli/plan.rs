@@ -6,9 +6,10 @@ mod text;
 use super::client::{Client, block_on};
 use super::output::{Failure, Output};
 use super::project::failure;
-use super::reach::{Place, Reach};
+use super::reach::{self, Place};
 use crate::project::scan;
 use serde_json::{Value as Json, json};
+use sonder_dsl::syntax::ast::Share;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -32,11 +33,43 @@ pub struct Args {
     /// Keep the plan and the files that it is about: `sonder apply FILE` makes just these run
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    reach: Reach,
     /// The version that it is held against, when no engine runs; default: the one that last ran on the data
     #[arg(long, value_name = "PROJECT")]
     project: Option<PathBuf>,
     #[command(flatten)]
     place: Place,
+}
+
+/// To whom rules are pushed.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(super) struct Reach {
+    /// Roll rules that differ out to this part of the people: 10, or 0.5. Who has the new rules at a part has them at every
+    /// larger one; all others keep those before, which are kept until the part is 100
+    #[arg(long, value_name = "N", value_parser = percent)]
+    percent: Option<Share>,
+    #[arg(skip)]
+    nobody: bool,
+}
+
+impl Reach {
+    /// What is being rolled out is taken back.
+    pub(super) const NOBODY: Self = Self { percent: None, nobody: true };
+
+    /// As the API takes it.
+    pub(super) fn text(&self) -> Option<String> {
+        if self.nobody { Some("none".to_owned()) } else { self.percent.map(|share| share.to_string()) }
+    }
+}
+
+fn percent(text: &str) -> Result<Share, String> {
+    let wrong = || {
+        format!(
+            "`{text}` is no part of all people: write more than 0 and at most 100, with at most two digits after the point"
+        )
+    };
+    Share::parse(text.strip_suffix('%').unwrap_or(text)).ok_or_else(wrong)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -53,8 +86,11 @@ pub(super) fn run(args: &Args, output: &mut Output<'_>) -> Result<(), Failure> {
     let files = files(&args.folder)?;
     let plan = block_on(async {
         match args.place.reach().await? {
-            Reach::Engine(client) => planned(&client, &files).await,
-            Reach::Data(offline) => offline.plan(files.clone().into_iter().collect(), args.project.as_deref()),
+            reach::Reach::Engine(client) => planned(&client, &files, &args.reach).await,
+            reach::Reach::Data(offline) => {
+                let reach = args.reach.percent.map(sonder_console::engine::Reach::Share);
+                offline.plan(files.clone().into_iter().collect(), reach, args.project.as_deref())
+            }
         }
     })?;
     if plan["target"].is_null() {
@@ -65,7 +101,7 @@ pub(super) fn run(args: &Args, output: &mut Output<'_>) -> Result<(), Failure> {
         return Err(Failure::Reported);
     }
     if let Some(path) = &args.out {
-        let saved = json!({ "files": files, "plan": plan });
+        let saved = json!({ "files": files, "rollout": args.reach.text(), "plan": plan });
         std::fs::write(path, saved.to_string())
             .map_err(|error| Failure::user(format!("could not write `{}`: {error}", path.display())))?;
     }
@@ -87,8 +123,8 @@ pub(super) fn files(folder: &Path) -> Result<Files, Failure> {
 }
 
 /// What an engine says that files would change.
-pub(super) async fn planned(client: &Client, files: &Files) -> Result<Json, Failure> {
-    client.post("/api/v1/plan", &json!({ "files": files })).await
+pub(super) async fn planned(client: &Client, files: &Files, reach: &Reach) -> Result<Json, Failure> {
+    client.post("/api/v1/plan", &json!({ "files": files, "rollout": reach.text() })).await
 }
 
 /// Says what is wrong with the files.
@@ -150,6 +186,10 @@ mod tests {
                      "words": ["`count(view)` is `>= 2`, was `>= 3`"], "before": "count(view) >= 3", "after": "count(view) >= 2", "steps": null},
                     {"kind": "segment", "name": "lapsed", "change": "removed", "place": "rules/r.sonder:9", "words": [],
                      "before": "not did(view)", "after": null, "steps": null},
+                    {"kind": "journey", "name": "hello", "change": "removed", "place": "rules/j.sonder:9", "words": [],
+                     "before": null, "after": null, "steps": null},
+                    {"kind": "segment", "name": "lookers", "was": "keen_ones", "change": "renamed", "place": "rules/r.sonder:4",
+                     "words": ["was `keen_ones`"], "before": "did(view)", "after": "did(view)", "steps": null},
                     {"kind": "journey", "name": "carts", "change": "changed", "place": "rules/j.sonder:1", "words": [],
                      "before": null, "after": null, "steps": {"kept": ["wait 1h (line 3)"], "gone": ["wait 7d (line 5)"], "new": []}},
                 ],
@@ -165,6 +205,7 @@ mod tests {
             "deliveries": [{"destination": "crm", "segment": "keen", "entered": 4, "left": 1}],
             "journeys": [{"journey": "carts", "step": "wait 7d", "people": 3, "stays": false},
                 {"journey": "carts", "step": "wait 1h", "people": 2, "stays": true}],
+            "recalls": [{"journey": "hello", "messages": 2}],
             "diagnostics": [], "rendered": "",
         })
     }
@@ -179,7 +220,7 @@ mod tests {
         let mut nothing = plan();
         nothing["target"] = nothing["base"].clone();
         nothing["changes"] = json!({"items": [], "events": [], "exposures": [], "others": []});
-        for key in ["segments", "deliveries", "journeys"] {
+        for key in ["segments", "deliveries", "journeys", "recalls"] {
             nothing[key] = json!([]);
         }
         assert!(is_nothing(&nothing["changes"]));

@@ -3,10 +3,14 @@
 use super::output::{Failure, Output};
 use super::project::{Project, load};
 use crate::observe::{LogOptions, set_up_log, set_up_metrics};
+use crate::project::Scan;
 use crate::server::{Options, Server};
 use axum::http::Uri;
+use sonder_activate::host::network::Http;
 use sonder_collect::Network;
+use sonder_dsl::ir::Program;
 use std::path::PathBuf;
+use std::sync::Arc;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Run the engine
@@ -89,10 +93,21 @@ impl Prepared {
             public_url: args.public_url.clone(),
             metrics: set_up_metrics(),
             traces: args.otlp.clone().map(|endpoint| (endpoint, args.trace_sample)),
+            receiver: None,
             scan,
             program,
         };
         Ok(Self { options })
+    }
+
+    /// Requests of destinations end there.
+    pub(super) fn received_by(self, receiver: Arc<dyn Http>) -> Self {
+        Self { options: Options { receiver: Some(receiver), ..self.options } }
+    }
+
+    /// The project, as it was read and compiled.
+    pub(super) const fn project(&self) -> (&Scan, &Arc<Program>) {
+        (&self.options.scan, &self.options.program)
     }
 
     /// Starts it, and says where it listens: the line that scripts wait for.

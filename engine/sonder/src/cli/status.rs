@@ -80,6 +80,11 @@ fn show(status: &Json, output: &mut Output<'_>) -> Result<(), Failure> {
     let text = |value: &Json| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let (log, lag) = (&status["log"], &status["lag"]);
     output.line(format!("project       {} ({})", text(&status["project"]), text(&status["fingerprint"])))?;
+    if let Some(share) = status["rollout"]["share"].as_str() {
+        let rules = status["rollout"]["rules"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let rules: Vec<&str> = rules.iter().filter_map(Json::as_str).collect();
+        output.line(format!("rollout       new for {share} of people: {}", rules.join(", ")))?;
+    }
     output.line(format!("stage         {}, since {}", text(&status["stage"]), text(&status["started_at"])))?;
     output.line(format!(
         "log           {} events, {} in quarantine, {} duplicates left out",

@@ -1,9 +1,11 @@
 //! `sonder test`: plays a project's scenarios.
 
+mod from;
 mod review;
 
 use super::output::{Failure, Output};
 use super::project::{Project, colour, folder, load};
+use super::reach::Place;
 use crate::project::watch;
 use crate::testkit::coverage::Tried;
 use crate::testkit::{self, Mode, Options, Results, report};
@@ -16,7 +18,7 @@ use std::time::Instant;
 /// Play the scenarios of a project: `tests/*.yaml`, on a simulated clock
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  sonder test shop\n  sonder test shop cart --accept\n  sonder test shop --coverage-min 80 --format junit > report.xml\n  sonder test shop --watch"
+    after_help = "Examples:\n  sonder test shop\n  sonder test shop cart --accept\n  sonder test shop --coverage-min 80 --format junit > report.xml\n  sonder test shop --watch\n  sonder test shop --from user_id:u7 > shop/tests/u7.yaml"
 )]
 pub struct Args {
     /// The project's folder
@@ -36,6 +38,11 @@ pub struct Args {
     /// Fail when less than so many percent of them were tried
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     coverage_min: Option<f64>,
+    /// Write a scenario of what a person did, under other names, instead: KIND:VALUE, or a person's id; asks the engine that runs
+    #[arg(long, value_name = "PERSON", conflicts_with_all = ["filter", "accept", "review", "coverage", "coverage_min", "watch", "format"])]
+    from: Option<String>,
+    #[command(flatten)]
+    place: Place,
     /// Play again whenever the project changes
     #[arg(long)]
     watch: bool,
@@ -62,6 +69,9 @@ fn percent(text: &str) -> Result<f64, String> {
 }
 
 pub(super) fn run(args: &Args, output: &mut Output<'_>) -> Result<(), Failure> {
+    if let Some(person) = &args.from {
+        return from::run(&args.project, person, &args.place, output);
+    }
     if args.watch {
         return again_and_again(args, output);
     }
@@ -127,7 +137,7 @@ fn once(args: &Args, output: &mut Output<'_>) -> Result<(), Failure> {
             tried.iter().fold(told, |told, tried| told + &tried.human())
         }
         Format::Json => report::json(&outcomes, took, tried.as_ref()),
-        Format::Junit => report::junit(&outcomes, took),
+        Format::Junit => report::junit(&outcomes, took, tried.as_ref()),
         Format::Github => report::github(&outcomes, &folder(&args.project), tried.as_ref()),
     };
     output.text(&text)?;

@@ -255,6 +255,7 @@ impl Fold {
     /// Lets everybody go on from where they are in the journeys, but who was erased.
     fn hand_travellers_on(&mut self, live: &mut Live, erased: &[PersonId]) {
         let running = self.shared.live.read();
+        let before = Arc::clone(&running.program);
         let mut travelling = running.state.travelling();
         let spilled = running.state.spilled_people();
         drop(running);
@@ -267,7 +268,7 @@ impl Fold {
         }
         travelling.retain(|it| !erased.contains(&it.person()));
         let mut effects = Effects::default();
-        live.state.take_over(&live.program, travelling, &mut effects);
+        live.state.take_over(&live.program, Some(&before), travelling, &mut effects);
         self.decided.take(&mut effects, live.state.as_of().0);
     }
 

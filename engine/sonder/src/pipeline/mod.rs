@@ -42,7 +42,7 @@ pub use decided::Decided;
 pub use erased_again::erase_again;
 pub use erasure::EraseError;
 pub use intake::{Entrance, Replay, Submitted};
-pub use open::{OpenError, Opened, open};
+pub use open::{OpenError, Opened, open, succeed};
 pub use refold::{RefoldError, record, refold};
 pub use shared::{Files, Live, RecoveryReport, Shared};
 pub use tap::{Seen, Stage, Tap};

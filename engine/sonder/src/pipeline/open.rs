@@ -4,6 +4,9 @@
 //! and replaces what the last run wrote of it: the same decisions with the same ids, so that nothing is sent twice with
 //! another key. Under another version of the project the whole log is folded again; what was decided up to the checkpoint,
 //! or up to the place where a version took over since, stays as it was decided then.
+//!
+//! A start is a change of the project where the folder says something else than the version that ran last ([`succeed`]): that
+//! one is recovered first, as if it were to go on, and hands over where it had come to, as it would have while it ran.
 
 use super::clock::Horizon;
 use super::decided::Decided;
@@ -15,7 +18,9 @@ use sonder_core::record::Seq;
 use sonder_core::state::State;
 use sonder_dsl::ir::Program;
 use sonder_dsl::time::Moment;
-use sonder_store::{DedupSet, Erasure, LoadedCheckpoint, LogBatch, OutcomeState, Store, StoreError};
+use sonder_store::{
+    DedupSet, Erasure, LoadedCheckpoint, LogBatch, OutcomeState, Recovered, Store, StoreError, Succession, Takeover,
+};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -55,13 +60,52 @@ pub enum OpenError {
     Refold(#[from] RefoldError),
 }
 
-/// Opens `dir` for a program, and recovers.
+/// Opens `dir` for a program, and recovers. For whoever only looks: where another version ran last, destinations are told
+/// nothing of the difference.
 ///
 /// # Errors
 /// When another engine holds it, or it cannot be read or written.
 pub fn open(dir: &Path, program: &Arc<Program>) -> Result<Opened, OpenError> {
-    let begin = Instant::now();
     let (store, recovered) = Store::open(dir, program)?;
+    recover(dir, store, recovered, program, None)
+}
+
+/// Opens `dir` to run a version of the project on it, whose files are `files`. Where another version ran last and `compile` can
+/// make it of its files, destinations are told the difference.
+///
+/// # Errors
+/// When another engine holds it, or it cannot be read or written.
+pub fn succeed(
+    dir: &Path,
+    program: &Arc<Program>,
+    files: &BTreeMap<String, String>,
+    compile: &dyn Fn(BTreeMap<String, String>) -> Option<Arc<Program>>,
+) -> Result<Opened, OpenError> {
+    let (store, recovered) = Store::open(dir, program)?;
+    let last = recovered.last_version().filter(|last| *last != program.fingerprint);
+    let files_of_last = last.map(|last| store.version(last)).transpose()?.flatten();
+    let before = files_of_last.and_then(compile).filter(|before| Some(before.fingerprint) == last);
+    if last.is_some() && before.is_none() {
+        tracing::warn!(
+            "the version that ran last is not at hand: destinations are not told what this one makes different"
+        );
+    }
+    store.keep_version(program.fingerprint, files)?;
+    match before.filter(|_| store.struck().is_ok_and(|struck| struck.is_empty())) {
+        Some(before) => recover(dir, store, recovered, &before, Some(program)),
+        None => recover(dir, store, recovered, program, None),
+    }
+}
+
+/// Makes the state of what is stored under a program; `successor` takes over from it at once.
+fn recover(
+    dir: &Path,
+    store: Store,
+    recovered: Recovered,
+    program: &Arc<Program>,
+    successor: Option<&Arc<Program>>,
+) -> Result<Opened, OpenError> {
+    let begin = Instant::now();
     let checkpoint = store.load_checkpoint()?;
     let saved =
         checkpoint.as_ref().map_or((Seq(0), Moment::MIN), |checkpoint| (checkpoint.saved.seq, checkpoint.saved.now));
@@ -101,7 +145,7 @@ pub fn open(dir: &Path, program: &Arc<Program>) -> Result<Opened, OpenError> {
             travelling.extend(known);
         })?;
         travelling.retain(|it| !erased.contains(&it.person()));
-        live.state.take_over(program, travelling, &mut settled);
+        live.state.take_over(program, None, travelling, &mut settled);
     }
     if live.state.as_of() < kept {
         records += refold(&reader, &mut live, Some(kept.0), &mut |effects, _| *effects = Effects::default())?;
@@ -111,6 +155,12 @@ pub fn open(dir: &Path, program: &Arc<Program>) -> Result<Opened, OpenError> {
     // Timers had fired up to here, and no record comes before one that has.
     let decided = store.discard_effects_after(kept.0, kept.1)?;
     records += refold_tail(&store, &mut live)?;
+    if let Some(successor) = successor {
+        tracing::info!("the project has changed since the last run: the log is folded again");
+        let before = live;
+        live = hand_over(&store, &before, successor)?;
+        records += live.state.as_of().0.0;
+    }
     store.cancel_recalled()?;
     let reached = recovered.last_received_at.max(live.state.as_of().1).max(decided);
     let report = RecoveryReport { people, records, took: begin.elapsed() };
@@ -135,6 +185,26 @@ pub fn open(dir: &Path, program: &Arc<Program>) -> Result<Opened, OpenError> {
         struck,
         is_untold,
     })
+}
+
+/// The state of another version, which takes over where the one before has come to: what it makes of people that that one did not
+/// is decided here, and on record together with the place.
+fn hand_over(store: &Store, before: &Live, program: &Arc<Program>) -> Result<Live, OpenError> {
+    let (as_of, now) = before.state.as_of();
+    let mut live = Live { state: State::new(program), program: Arc::clone(program) };
+    live.state.hold_journeys();
+    refold(&store.reader(), &mut live, Some(as_of), &mut |effects, _| *effects = Effects::default())?;
+    live.state.advance(program, now, &mut Effects::default()).map_err(|_| RefoldError::Spilled)?;
+    let mut effects = Effects::default();
+    live.state.take_over(program, Some(&before.program), before.state.travelling(), &mut effects);
+    live.state.tell_since(program, (&before.state, &before.program), false, &mut effects);
+    let mut decided = Decided::default();
+    decided.take(&mut effects, as_of);
+    let Decided { changes, deliveries, recalls, .. } = decided;
+    let takeover = Takeover { as_of, now, fingerprint: program.fingerprint };
+    let succession = Some(Arc::new(Succession { takeover, program: Arc::clone(program), changes, deliveries }));
+    store.append(program, &LogBatch { recalls, succession, ..LogBatch::default() })?;
+    Ok(live)
 }
 
 /// The state of a checkpoint; `None`, and a warning, where its bytes are no use: the log has everything.

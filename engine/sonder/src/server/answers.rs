@@ -3,7 +3,7 @@
 //! Quick answers take the read lock for as long as it takes to copy one answer; slow ones read the store.
 
 use super::apply::Applier;
-use super::{history, journeys};
+use super::{history, journeys, rollout};
 use crate::observe::{Gauges, Health, Metrics, ReloadReport, resident_bytes};
 use crate::pipeline::{Entrance, Eraser, Live, Shared, clock};
 use parking_lot::{Mutex, RwLock};
@@ -14,8 +14,8 @@ use sonder_console::engine::{
     ExplainRequest, IdentityDecision, Journey, JourneySummary, Lag, LogStatus, Member, Members, Memory, PastRequest,
     Person, Plan, PlanRequest, Preview, PreviewRequest, PrivacyRequest, QuarantineFilter, QuarantinePage,
     QuarantineReplay, QuarantineReplayed, Query, Recovery, RejectionStatus, Reload, ReloadOutcome, Replay, Replayed,
-    RequestAction, RequestAsked, RequestNote, Rows, SegmentSize, SegmentSizes, Sought, Stage, Status, TimelineCursor,
-    Trouble, instant, person_id,
+    RequestAction, RequestAsked, RequestNote, RolloutStatus, Rows, SegmentSize, SegmentSizes, Sought, Stage, Status,
+    TimelineCursor, Trouble, instant, person_id,
 };
 use sonder_core::effect::PersonId;
 use sonder_core::explain::Explanation;
@@ -259,8 +259,12 @@ impl Engine for Answers {
             let Some((id, _)) = live.program.journey_named(name) else { return Ok(None) };
             (Arc::clone(&live.program), live.state.standing(id).to_vec())
         };
-        let counted = self.reader.journey(name).map_err(trouble)?;
         let journey = program.journey_named(name);
+        // As it was, it counts what came since it is rolled out.
+        let own = journey.filter(|(_, journey)| journey.own_name() == name);
+        let was = own.iter().flat_map(|(_, journey)| &journey.was).map(String::as_str);
+        let names: Vec<&str> = std::iter::once(name).chain(was).collect();
+        let counted = self.reader.journey(&names).map_err(trouble)?;
         Ok(journey.map(|(_, journey)| journeys::figures(&program, journey, &standing, &counted)))
     }
 
@@ -353,6 +357,9 @@ impl Engine for Answers {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             project: program.settings.name.clone(),
             fingerprint: format!("{:016x}", program.fingerprint.0),
+            rollout: program
+                .rollout
+                .map(|it| RolloutStatus { share: it.share().to_string(), rules: rollout::rolled(&program) }),
             stage: match gauges.health() {
                 Health::Running => Stage::Running,
                 Health::Degraded(_) => Stage::Degraded,

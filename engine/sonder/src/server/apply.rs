@@ -2,11 +2,11 @@
 //! that the next start runs it, too. Whoever watches the folder waits meanwhile, and finds that nothing has changed.
 
 use super::answers::Answers;
+use super::loader::Loader;
 use super::reload::{Outcome, apply};
 use super::speech::{refused, unavailable};
 use crate::pipeline::Pipeline;
 use crate::project::{Scan, is_text_of_project};
-use sonder_activate::host::Host;
 use sonder_console::engine::{Applied, ApplyRequest, Trouble};
 use sonder_dsl::source::{SourceFile, SourceSet};
 use std::collections::BTreeSet;
@@ -20,7 +20,7 @@ const DRAFT: &str = ".sonder-apply";
 /// What makes a pushed version run.
 pub struct Applier {
     pub(super) pipeline: Weak<Pipeline>,
-    pub(super) host: Host,
+    pub(super) loader: Loader,
 }
 
 impl Answers {
@@ -43,15 +43,16 @@ impl Answers {
             ));
         }
         let root = shared.files.read().root.clone();
-        let draft = Draft::write(&root, &request.files).map_err(|error| {
+        let files = self.version_of(&request.files, request.reach)?;
+        let draft = Draft::write(&root, &files).map_err(|error| {
             refused(
                 format!("the project's folder on the engine cannot be written: {error}"),
                 "change the files where they come from".to_owned(),
             )
         })?;
-        let files = request.files.iter().map(|(path, text)| SourceFile { path: path.clone(), text: text.clone() });
+        let files = files.into_iter().map(|(path, text)| SourceFile { path, text });
         let scan = Scan { root, sources: SourceSet::new(files.collect()), hash: 0 };
-        let changed = match apply(&pipeline, &applier.host, scan, request.silent) {
+        let changed = match apply(&pipeline, &applier.loader, scan, request.silent) {
             Outcome::Applied => true,
             Outcome::Unchanged => false,
             Outcome::Rejected(errors) => {

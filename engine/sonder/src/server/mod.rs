@@ -15,6 +15,7 @@ mod identity;
 mod import_route;
 mod journeys;
 mod live_route;
+mod loader;
 mod native;
 mod offline;
 mod plan;
@@ -23,6 +24,7 @@ mod privacy;
 mod quarantine;
 mod reload;
 mod replay;
+mod rollout;
 mod speech;
 
 pub use answers::Answers;
@@ -31,7 +33,7 @@ pub use offline::{Asked, Offline};
 
 use crate::cli::output::Failure;
 use crate::observe::{Metrics, Tracer};
-use crate::pipeline::{Files, OpenError, Pipeline, clock, open};
+use crate::pipeline::{Files, OpenError, Pipeline, clock, succeed};
 use crate::project::Scan;
 use announce::{Announced, Announcement, announce};
 use apply::Applier;
@@ -39,8 +41,10 @@ use backup_route::BackupRoute;
 use feed::Feeds;
 use import_route::ImportRoute;
 use live_route::LiveRoute;
+use loader::Loader;
 use native::Native;
-use sonder_activate::host::{Host, HostConfig, PluginProblem, Plugins};
+use sonder_activate::host::network::Http;
+use sonder_activate::host::{Host, HostConfig, PluginProblem};
 use sonder_collect::{Collector, CollectorConfig, Network, ServeOptions};
 use sonder_console::Api;
 use sonder_console::keys::KeyRing;
@@ -71,6 +75,8 @@ pub struct Options {
     pub metrics: Metrics,
     /// Where traces are sent, and which share of messages is traced.
     pub traces: Option<(String, f64)>,
+    /// What takes the requests of destinations in place of the network; secrets that are not there are no error then.
+    pub receiver: Option<Arc<dyn Http>>,
 }
 
 /// A running engine.
@@ -90,7 +96,7 @@ impl Server {
     /// # Errors
     /// In the user's words: a data directory in use, an address taken, a plugin that is wrong.
     pub async fn start(options: Options) -> Result<Self, Failure> {
-        let Options { scan, program, data, listen, trusted_proxies, public_url, metrics, traces } = options;
+        let Options { scan, program, data, listen, trusted_proxies, public_url, metrics, traces, receiver } = options;
         crate::cli::install_crypto();
         std::fs::create_dir_all(&data)
             .map_err(|error| Failure::user(format!("could not make `{}`: {error}", data.display())))?;
@@ -103,11 +109,15 @@ impl Server {
                 .help("make one with `sonder key create --name admin --scope admin`, or listen on 127.0.0.1"));
         }
         let native = Native::new(&data);
-        let host = host(&data, &native)?;
-        let plugins = load_plugins(&host, &program, &scan.root)?;
+        let stands_in = receiver.is_some();
+        let host = host(&data, &native, receiver)?;
+        let loader = Loader { host: host.clone(), stands_in };
+        let plugins = loader.plugins(&program, &scan.root).map_err(|problems| plugin_failure(&problems))?;
         let opening = {
             let (data, program) = (data.clone(), Arc::clone(&program));
-            tokio::task::spawn_blocking(move || open(&data, &program)).await
+            let (files, root) = (reload::files(&scan.sources), scan.root.clone());
+            let compile = move |files| reload::compiled(files, &root);
+            tokio::task::spawn_blocking(move || succeed(&data, &program, &files, &compile)).await
         };
         let opened =
             opening.map_err(|error| Failure::engine(error.to_string()))?.map_err(|error| open_failure(&error))?;
@@ -133,7 +143,7 @@ impl Server {
             Some(collector.clone()),
             metrics,
         );
-        let applier = Applier { pipeline: Arc::downgrade(&pipeline), host: host.clone() };
+        let applier = Applier { pipeline: Arc::downgrade(&pipeline), loader: loader.clone() };
         let answers = answers.taking_in(pipeline.entrance()).erasing(Arc::clone(pipeline.eraser()));
         let answers = Arc::new(answers.applying(applier));
         let api = Api::new(Arc::clone(&answers) as Arc<_>, Arc::clone(&keys), is_local);
@@ -149,7 +159,7 @@ impl Server {
         }));
         let announcement = Announcement { address: Some(address), ..Announcement::of_this_process(&scan.root) };
         let announced = announce(&data, &announcement)?;
-        let reloading = tokio::spawn(reload::follow(scan, Arc::downgrade(&pipeline), host));
+        let reloading = tokio::spawn(reload::follow(scan, Arc::downgrade(&pipeline), loader));
         Ok(Self { address, answers, pipeline, serving, reloading, stop, _announced: announced })
     }
 
@@ -196,18 +206,16 @@ async fn bind(listen: &str) -> Result<TcpListener, Failure> {
     })
 }
 
-fn host(data: &Path, native: &Native) -> Result<Host, Failure> {
+fn host(data: &Path, native: &Native, http: Option<Arc<dyn Http>>) -> Result<Host, Failure> {
     let (cache, storage) = (Some(data.join("compiled")), Some(data.join("plugins")));
-    let config = HostConfig { cache, storage, natives: native.natives(), ..HostConfig::default() };
+    let config = HostConfig { cache, storage, http, natives: native.natives() };
     Host::new(config).map_err(|error| Failure::engine(error.to_string()))
 }
 
-/// The project's destinations, ready to deliver.
-pub(crate) fn load_plugins(host: &Host, program: &Program, root: &Path) -> Result<Plugins, Failure> {
-    Plugins::load(host, &program.destinations, root, &|name| std::env::var(name).ok()).map_err(|problems| {
-        let lines: Vec<String> = problems.iter().map(problem).collect();
-        Failure::user(lines.join("\nerror: "))
-    })
+/// All that is wrong with destinations.
+fn plugin_failure(problems: &[PluginProblem]) -> Failure {
+    let lines: Vec<String> = problems.iter().map(problem).collect();
+    Failure::user(lines.join("\nerror: "))
 }
 
 /// One line, and what helps.

@@ -10,8 +10,8 @@ use crate::pipeline::{Files, Opened, open};
 use crate::project::scan;
 use serde_json::{Value as Json, json};
 use sonder_console::engine::{
-    Engine, ExplainRequest, IdentityGraph, PastRequest, PlanRequest, PreviewRequest, QuarantineFilter, Query, Trouble,
-    parse_person_id,
+    Engine, ExplainRequest, IdentityGraph, PastRequest, PlanRequest, PreviewRequest, QuarantineFilter, Query, Reach,
+    Trouble, parse_person_id,
 };
 use sonder_core::explain::Personal;
 use sonder_dsl::diagnostic::suggest;
@@ -132,9 +132,14 @@ impl Offline {
     ///
     /// # Errors
     /// When the data cannot be opened.
-    pub fn plan(&self, files: Vec<(String, String)>, project: Option<&Path>) -> Result<Json, Failure> {
+    pub fn plan(
+        &self,
+        files: Vec<(String, String)>,
+        reach: Option<Reach>,
+        project: Option<&Path>,
+    ) -> Result<Json, Failure> {
         let answers = self.answers(project)?;
-        let request = PlanRequest { files, timeout: PATIENCE, cancelled: Arc::default() };
+        let request = PlanRequest { files, reach, timeout: PATIENCE, cancelled: Arc::default() };
         let plan = answers.plan(&request).map_err(failure)?;
         serde_json::to_value(&plan).map_err(|error| Failure::engine(error.to_string()))
     }

@@ -1,21 +1,22 @@
 //! What another version of the project would change: compiled aside, held against the version that runs, and for rules that
 //! mean something else evaluated on the data that is there.
 
-use super::answers::Answers;
-use crate::pipeline::clock;
+use super::answers::{Answers, trouble};
+use crate::pipeline::{Live, clock};
 use crate::project::compile;
 use sonder_console::engine::{
-    AsOf, Plan, PlanRequest, PlannedDelivery, PlannedSegment, PlannedStep, PreviewedPerson, Trouble, instant,
+    AsOf, Plan, PlanRequest, PlannedDelivery, PlannedRecall, PlannedSegment, PlannedStep, PreviewedPerson, Trouble,
+    instant,
 };
 use sonder_core::effect::PersonId;
 use sonder_core::record::Seq;
 use sonder_dsl::diagnostic::render::{human, json};
-use sonder_dsl::ir::{Program, RuleId};
+use sonder_dsl::ir::{JourneyId, Program, RuleId};
 use sonder_dsl::model::Destination;
 use sonder_dsl::plan::{self, ItemChange, ItemKind, Kind};
 use sonder_dsl::source::{SourceFile, SourceSet};
 use sonder_store::preview::{Moves, Request, RulePreview};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -26,7 +27,8 @@ const SAMPLE: usize = 5;
 impl Answers {
     pub(super) fn plan_project(&self, request: &PlanRequest) -> Result<Plan, Trouble> {
         let deadline = Instant::now() + request.timeout;
-        let files = request.files.iter().map(|(path, text)| SourceFile { path: path.clone(), text: text.clone() });
+        let files = self.version_of(&request.files, request.reach)?;
+        let files = files.into_iter().map(|(path, text)| SourceFile { path, text });
         let root = self.shared.files.read().root.clone();
         let compilation = compile(SourceSet::new(files.collect()), &root);
         let running = Arc::clone(&self.shared.live.read().program);
@@ -44,8 +46,13 @@ impl Answers {
         Ok(Plan {
             target: Some(fingerprint(&program)),
             as_of: Some(as_of),
-            deliveries: deliveries(&running, &program, &segments, |name| self.running_size(&running, name)),
+            deliveries: deliveries(&running, &program, &segments, |name| {
+                let renamed = changes.items.iter().filter(|it| it.kind == ItemKind::Segment && it.name == name);
+                let name = renamed.filter_map(|it| it.was.as_deref()).next().unwrap_or(name);
+                self.running_size(&running, name)
+            }),
             journeys: self.planned_steps(&running, &program, &changes.items),
+            recalls: self.planned_recalls(&running, &changes.items)?,
             segments,
             changes,
             ..plan
@@ -83,7 +90,12 @@ impl Answers {
                         leave: Vec::new(),
                     });
                 }
-                (_, Some((id, _))) => asked.push((id, running.rule_named(&item.name).map(|(id, _)| id.0))),
+                // Nobody comes or goes.
+                (Kind::Renamed, _) => {}
+                (_, Some((id, _))) => {
+                    let before = running.rule_named(item.was.as_ref().unwrap_or(&item.name));
+                    asked.push((id, before.map(|(id, _)| id.0)));
+                }
             }
         }
         if asked.is_empty() {
@@ -138,8 +150,12 @@ impl Answers {
         let live = self.shared.live.read();
         let mut steps = Vec::new();
         for item in items.iter().filter(|it| it.kind == ItemKind::Journey && it.change != Kind::Added) {
-            let Some((id, before)) = running.journey_named(&item.name) else { continue };
+            let Some((id, before)) = running.journey_named(item.was.as_ref().unwrap_or(&item.name)) else { continue };
             let after = program.journey_named(&item.name).map(|(_, journey)| journey);
+            if after.is_some_and(|after| after.gate.is_some()) || before.gate.is_some() {
+                steps.extend(moved_steps(&live, before.own_name(), program));
+                continue;
+            }
             for (node, people) in before.nodes.iter().zip(live.state.standing(id)) {
                 if *people > 0 {
                     let stays = after.is_some_and(|after| after.nodes.iter().any(|it| it.key == node.key));
@@ -150,6 +166,44 @@ impl Answers {
         }
         steps
     }
+}
+
+impl Answers {
+    /// What journeys that go have sent and still waits.
+    fn planned_recalls(&self, running: &Program, items: &[ItemChange]) -> Result<Vec<PlannedRecall>, Trouble> {
+        let mut recalls = Vec::new();
+        for item in items.iter().filter(|it| it.kind == ItemKind::Journey && it.change == Kind::Removed) {
+            let Some((_, journey)) = running.journey_named(&item.name) else { continue };
+            let was = journey.was.iter().map(String::as_str);
+            let names: Vec<&str> = std::iter::once(item.name.as_str()).chain(was).collect();
+            let messages = self.reader.waiting_messages(&names).map_err(trouble)?;
+            if messages > 0 {
+                recalls.push(PlannedRecall { journey: item.name.clone(), messages });
+            }
+        }
+        Ok(recalls)
+    }
+}
+
+/// Where people stand in a journey that is for some people only, before or after: which of its versions is somebody's follows from
+/// who they are.
+fn moved_steps(live: &Live, name: &str, program: &Program) -> Vec<PlannedStep> {
+    let of_person = |person: PersonId| {
+        let is_early = program.rollout.is_some_and(|rollout| rollout.is_early(person.0));
+        let mut versions = program.journeys.iter().filter(|it| it.own_name() == name);
+        versions.find(|it| it.gate.is_none_or(|gate| gate.admits(is_early)))
+    };
+    let mut found: BTreeMap<(String, bool), u64> = BTreeMap::new();
+    let versions = (0..).map(JourneyId).zip(&live.program.journeys).filter(|(_, it)| it.own_name() == name);
+    for (id, before) in versions {
+        for (person, node) in live.state.standing_people(id) {
+            let Some(node) = before.node(node) else { continue };
+            let stays = of_person(person).is_some_and(|after| after.nodes.iter().any(|it| it.key == node.key));
+            *found.entry((node.label(&live.program), stays)).or_default() += 1;
+        }
+    }
+    let step = |((step, stays), people)| PlannedStep { journey: name.to_owned(), step, people, stays };
+    found.into_iter().map(step).collect()
 }
 
 fn fingerprint(program: &Program) -> String {

@@ -1,12 +1,16 @@
 //! Follows the project's folder while the engine runs: a change is compiled aside; one with errors leaves the running
 //! version in place and is reported everywhere; a good one takes over.
 
+use super::loader::Loader;
 use crate::observe::ReloadReport;
 use crate::pipeline::{Files, Pipeline, clock};
 use crate::project::{Scan, compile, watch};
 use metrics::counter;
-use sonder_activate::host::{Host, Plugins};
 use sonder_dsl::diagnostic::Severity;
+use sonder_dsl::ir::Program;
+use sonder_dsl::source::{SourceFile, SourceSet};
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{Arc, Weak};
 
 /// What became of a change.
@@ -17,7 +21,7 @@ pub(super) enum Outcome {
 }
 
 /// Follows until the pipeline is gone.
-pub(super) async fn follow(scan: Scan, pipeline: Weak<Pipeline>, host: Host) {
+pub(super) async fn follow(scan: Scan, pipeline: Weak<Pipeline>, loader: Loader) {
     let mut watch = match watch(&scan.root, scan.hash) {
         Ok(watch) => watch,
         Err(error) => {
@@ -31,12 +35,12 @@ pub(super) async fn follow(scan: Scan, pipeline: Weak<Pipeline>, host: Host) {
         let at = clock::wall();
         let outcome = match changed {
             Ok(scan) => {
-                let (pipeline, host) = (Arc::clone(&pipeline), host.clone());
+                let (pipeline, loader) = (Arc::clone(&pipeline), loader.clone());
                 let applying = tokio::task::spawn_blocking(move || {
                     let _folder = pipeline.shared().folder.lock();
                     // What was pushed meanwhile is whole only now.
                     match crate::project::scan(&scan.root) {
-                        Ok(scan) => apply(&pipeline, &host, scan, false),
+                        Ok(scan) => apply(&pipeline, &loader, scan, false),
                         Err(error) => Outcome::Rejected(vec![error.to_string()]),
                     }
                 });
@@ -67,8 +71,19 @@ pub(super) async fn follow(scan: Scan, pipeline: Weak<Pipeline>, host: Host) {
     }
 }
 
+/// The files of a project, by path.
+pub(super) fn files(sources: &SourceSet) -> BTreeMap<String, String> {
+    sources.iter().map(|(_, file)| (file.path.clone(), file.text.clone())).collect()
+}
+
+/// The program that files say; `None` where they have errors.
+pub(super) fn compiled(files: BTreeMap<String, String>, root: &Path) -> Option<Arc<Program>> {
+    let files = files.into_iter().map(|(path, text)| SourceFile { path, text });
+    compile(SourceSet::new(files.collect()), root).program
+}
+
 /// Makes what was read run, if it has no errors. The caller holds the folder.
-pub(super) fn apply(pipeline: &Pipeline, host: &Host, scan: Scan, silent: bool) -> Outcome {
+pub(super) fn apply(pipeline: &Pipeline, loader: &Loader, scan: Scan, silent: bool) -> Outcome {
     let compilation = compile(scan.sources, &scan.root);
     let Some(program) = compilation.program else {
         let errors = compilation.diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error);
@@ -82,8 +97,7 @@ pub(super) fn apply(pipeline: &Pipeline, host: &Host, scan: Scan, silent: bool) 
         };
         return Outcome::Rejected(errors.map(line).collect());
     };
-    let environment = |name: &str| std::env::var(name).ok();
-    let plugins = match Plugins::load(host, &program.destinations, &scan.root, &environment) {
+    let plugins = match loader.plugins(&program, &scan.root) {
         Ok(plugins) => plugins,
         Err(problems) => return Outcome::Rejected(problems.iter().map(ToString::to_string).collect()),
     };
@@ -96,6 +110,9 @@ pub(super) fn apply(pipeline: &Pipeline, host: &Host, scan: Scan, silent: bool) 
         }
         *pipeline.shared().files.write() = files;
         return Outcome::Unchanged;
+    }
+    if let Err(error) = pipeline.store().keep_version(program.fingerprint, &self::files(&files.sources)) {
+        return Outcome::Rejected(vec![error.to_string()]);
     }
     match pipeline.take_over(program, plugins.transports(), silent) {
         Ok(()) => {

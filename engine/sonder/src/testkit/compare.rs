@@ -5,7 +5,7 @@ use sonder_core::effect::{Delivery, ItemKind};
 use sonder_core::message::Quarantined;
 use sonder_core::view::PersonView;
 use sonder_dsl::ir::{JourneyId, Program, RuleId};
-use sonder_dsl::scenario::{Expectation, ExpectedDelivery, ExpectedPassages, ExpectedQuarantine, Members};
+use sonder_dsl::scenario::{Expectation, ExpectedDelivery, ExpectedPassages, ExpectedQuarantine, Members, Outcome};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What differs about a person, each with its details.
@@ -96,6 +96,21 @@ pub fn deliveries(program: &Program, expected: &[ExpectedDelivery], told: &[Deli
     }
     lines.extend(rest.into_iter().map(|it| format!("+ {}", shown(program, it))));
     lines
+}
+
+/// What became of deliveries, for the outcomes that are expected.
+pub fn outcomes(
+    program: &Program,
+    expected: &[(Outcome, Vec<ExpectedDelivery>)],
+    found: &[(Outcome, Delivery)],
+) -> Vec<String> {
+    let of = |(outcome, expected): &(Outcome, Vec<ExpectedDelivery>)| {
+        let found: Vec<Delivery> = found.iter().filter(|it| it.0 == *outcome).map(|it| it.1.clone()).collect();
+        let differs = deliveries(program, expected, &found);
+        let line = |line: String| format!("{} {}: {}", &line[..1], outcome.name(), &line[2..]);
+        differs.into_iter().map(line).collect::<Vec<_>>()
+    };
+    expected.iter().flat_map(of).collect()
 }
 
 fn fits(expected: &ExpectedDelivery, delivery: &Delivery) -> bool {

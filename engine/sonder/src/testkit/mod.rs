@@ -7,10 +7,12 @@ mod because;
 mod compare;
 pub mod coverage;
 mod play;
+mod post;
 pub mod report;
 pub mod snapshot;
+pub mod written;
 
-pub use play::{Mismatch, Played};
+pub use play::{End, Mismatch, Played};
 pub use snapshot::Mode;
 
 use crate::project::Scan;
@@ -83,6 +85,12 @@ pub fn run(scan: &Scan, root: &Path, program: &Program, scenarios: &[&Scenario],
     }
     outcomes.sort_unstable_by_key(|(index, _)| *index);
     Results { outcomes: outcomes.into_iter().map(|(_, outcome)| outcome).collect(), coverage }
+}
+
+/// What a scenario comes to, whatever it expects.
+#[must_use]
+pub fn end_of(root: &Path, program: &Program, scenario: &Scenario) -> End {
+    play::end_of(root, program, &Governor::new(program), scenario)
 }
 
 fn one(

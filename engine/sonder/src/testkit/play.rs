@@ -1,5 +1,6 @@
 //! Playing one scenario.
 
+use super::post::Post;
 use super::{because, compare};
 use serde_json::Value as Json;
 use sonder_core::State;
@@ -15,7 +16,7 @@ use sonder_core::record::{Fact, Identifier, Record, Seq};
 use sonder_core::view::PersonView;
 use sonder_dsl::ir::{IdentifierKindId, Program, SourceId};
 use sonder_dsl::model::SourceKind;
-use sonder_dsl::scenario::{Expectation, Fixture, Scenario, Sent, Step};
+use sonder_dsl::scenario::{Expectation, Fixture, Outcome, Scenario, Sent, Step};
 use sonder_dsl::source::Span;
 use sonder_dsl::time::{Duration, Moment};
 use std::collections::HashMap;
@@ -74,6 +75,9 @@ struct Stage<'p, 'c> {
     /// What was told and kept aside since somebody expected it last.
     told: Vec<Delivery>,
     aside: Vec<Quarantined>,
+    /// What becomes of deliveries, and whether destinations ever answer otherwise than by taking them.
+    post: Post,
+    answers: bool,
     /// Whose message came last.
     speaker: Vec<Identifier>,
     /// Who looks on, and when a condition changes next by itself.
@@ -91,34 +95,73 @@ pub fn play(
     scenario: &Scenario,
     coverage: Option<&mut Coverage>,
 ) -> Played {
-    let explains = |step: &Step| step.expects.iter().any(|it| !it.because.is_empty());
-    let mut stage = Stage {
-        root,
-        logged: scenario.steps.iter().any(explains).then(Vec::new),
-        program,
-        governor,
-        state: State::new(program),
-        chronicle: Chronicle::default(),
-        effects: Effects::default(),
-        received: HashMap::new(),
-        told: Vec::new(),
-        aside: Vec::new(),
-        speaker: Vec::new(),
-        coverage,
-        turn: Moment::MAX,
-        keeps_trace: scenario.snapshot,
-        played: Played::default(),
-    };
+    let mut stage = Stage::new(root, program, governor, scenario, coverage);
     for step in &scenario.steps {
         stage.step(step);
     }
     stage.end(scenario)
 }
 
+/// What a scenario comes to, whatever it expects.
+#[derive(Debug)]
+pub struct End {
+    /// Whoever sent last.
+    pub person: Option<PersonView>,
+    /// All that destinations were told.
+    pub told: Vec<Delivery>,
+    /// All that was kept aside.
+    pub aside: Vec<Quarantined>,
+}
+
+/// Plays a scenario, and says what it comes to.
+pub fn end_of(root: &Path, program: &Program, governor: &Governor, scenario: &Scenario) -> End {
+    let mut stage = Stage::new(root, program, governor, scenario, None);
+    for step in &scenario.steps {
+        stage.step(step);
+    }
+    let person = stage.speaker.iter().find_map(|it| stage.state.resolve(it));
+    let person = person.and_then(|id| stage.state.person(program, id));
+    End { person, told: stage.told, aside: stage.aside }
+}
+
+impl<'p, 'c> Stage<'p, 'c> {
+    fn new(
+        root: &'p Path,
+        program: &'p Program,
+        governor: &'p Governor,
+        scenario: &Scenario,
+        coverage: Option<&'c mut Coverage>,
+    ) -> Self {
+        let explains = |step: &Step| step.expects.iter().any(|it| !it.because.is_empty());
+        Self {
+            root,
+            logged: scenario.steps.iter().any(explains).then(Vec::new),
+            program,
+            governor,
+            state: State::new(program),
+            chronicle: Chronicle::default(),
+            effects: Effects::default(),
+            received: HashMap::new(),
+            told: Vec::new(),
+            aside: Vec::new(),
+            post: Post::default(),
+            answers: scenario.steps.iter().any(|step| !step.answers.is_empty()),
+            speaker: Vec::new(),
+            coverage,
+            turn: Moment::MAX,
+            keeps_trace: scenario.snapshot,
+            played: Played::default(),
+        }
+    }
+}
+
 impl Stage<'_, '_> {
     fn step(&mut self, step: &Step) {
         self.played.end = step.at;
         self.advance(step.at);
+        for (destination, answer) in &step.answers {
+            self.post.answer(*destination, *answer);
+        }
         for sent in &step.sends {
             let json = logged(sent, step.at, self.played.log.len() + 1);
             self.send(step, sent.source, json);
@@ -164,6 +207,7 @@ impl Stage<'_, '_> {
             coverage.follow(&effects);
             self.turn = coverage.look(&self.state, self.state.as_of().1);
         }
+        self.post.take(&effects.deliveries, effects.recalls, self.state.as_of().1);
         self.told.extend(effects.deliveries);
     }
 
@@ -271,6 +315,12 @@ impl Stage<'_, '_> {
                 self.differs(it.place, step, "what destinations were told".to_owned(), details);
             }
         }
+        if !it.outcomes.is_empty() {
+            let details = compare::outcomes(program, &it.outcomes, &self.post.outcomes());
+            if !details.is_empty() {
+                self.differs(it.place, step, "what became of deliveries".to_owned(), details);
+            }
+        }
         if let Some(expected) = &it.quarantined {
             let details = compare::quarantine(expected, &std::mem::take(&mut self.aside));
             if !details.is_empty() {
@@ -335,6 +385,16 @@ impl Stage<'_, '_> {
             if !unexpected.is_empty() {
                 let what = "destinations were told what no step expects".to_owned();
                 self.differs(scenario.place, last, what, unexpected);
+            }
+            // Where destinations answer, what does not arrive is as surprising as what nobody expects.
+            if self.answers {
+                let nothing =
+                    Outcome::ALL.into_iter().filter(|it| *it != Outcome::Delivered).map(|it| (it, Vec::new()));
+                let unexpected = compare::outcomes(self.program, &nothing.collect::<Vec<_>>(), &self.post.outcomes());
+                if !unexpected.is_empty() {
+                    let what = "deliveries did not arrive, and no step expects it".to_owned();
+                    self.differs(scenario.place, last, what, unexpected);
+                }
             }
             let unexpected = compare::quarantine(&[], &aside);
             if !unexpected.is_empty() {

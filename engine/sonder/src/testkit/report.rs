@@ -63,9 +63,9 @@ pub fn json(outcomes: &[Outcome], took: Duration, tried: Option<&Tried>) -> Stri
     format!("{document:#}\n")
 }
 
-/// JUnit's XML, as CI servers read it.
+/// JUnit's XML, as CI servers read it. What scenarios tried stands in the properties of the suite, what none did in its output.
 #[must_use]
-pub fn junit(outcomes: &[Outcome], took: Duration) -> String {
+pub fn junit(outcomes: &[Outcome], took: Duration, tried: Option<&Tried>) -> String {
     let failed = outcomes.iter().filter(|outcome| !outcome.mismatches.is_empty()).count();
     let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     let _ = writeln!(
@@ -74,6 +74,15 @@ pub fn junit(outcomes: &[Outcome], took: Duration) -> String {
         outcomes.len(),
         took.as_secs_f64()
     );
+    if let Some(tried) = tried {
+        let (seen, all) = (tried.seen.to_string(), tried.all.to_string());
+        let values = [("percent", format!("{:.1}", tried.percent())), ("seen", seen), ("all", all)];
+        text.push_str("  <properties>\n");
+        for (name, value) in values {
+            let _ = writeln!(text, "    <property name=\"coverage.{name}\" value=\"{value}\"/>");
+        }
+        text.push_str("  </properties>\n");
+    }
     for outcome in outcomes {
         let (file, line) = outcome.place.rsplit_once(':').unwrap_or((&outcome.place, "1"));
         let _ = write!(
@@ -98,6 +107,9 @@ pub fn junit(outcomes: &[Outcome], took: Duration) -> String {
             );
         }
         text.push_str("  </testcase>\n");
+    }
+    if let Some(tried) = tried {
+        let _ = writeln!(text, "  <system-out>{}</system-out>", escaped(&tried.human()));
     }
     text.push_str("</testsuite>\n");
     text

@@ -45,19 +45,27 @@ pub struct BranchFigures {
     pub converted: u64,
 }
 
-/// What happened on a journey, in order. The name is the statement's only parameter.
+/// What happened on a journey under its names, in order. These are the statement's only parameter, as a JSON list.
 const HAPPENED: &str = "WITH happened AS MATERIALIZED (
     SELECT id, json_extract_string(value, '$.passage') AS passage, json_extract_string(value, '$.what') AS what,
         json_extract_string(value, '$.node') AS node, json_extract_string(value, '$.branch') AS branch,
         json_extract_string(value, '$.outcome') AS outcome
-    FROM changes WHERE kind = 'journey' AND name = ?)";
+    FROM changes WHERE kind = 'journey' AND name IN (SELECT unnest(from_json(?, '[\"VARCHAR\"]'))))";
+
+/// The deliveries that a journey sent; the parameter is that of [`HAPPENED`].
+const SENT: &str = "WITH sent AS (
+    SELECT json_extract_string(value, '$.delivery')::UUID AS id
+    FROM changes WHERE kind = 'journey' AND name IN (SELECT unnest(from_json(?, '[\"VARCHAR\"]')))
+        AND json_extract_string(value, '$.what') = 'sent')";
 
 impl Reader {
-    /// How many people came how far on the journey of that name.
+    /// How many people came how far on the journey that has, or had, these names.
     ///
     /// # Errors
     /// Whatever the database may say.
-    pub fn journey(&self, name: &str) -> Result<JourneyFigures, StoreError> {
+    pub fn journey(&self, names: &[&str]) -> Result<JourneyFigures, StoreError> {
+        let names = serde_json::to_string(names).unwrap_or_default();
+        let name = names.as_str();
         self.read(|connection| {
             let mut figures = JourneyFigures { ways: ways(connection, name)?, ..JourneyFigures::default() };
             figures.branches = branches(connection, name)?;
@@ -88,6 +96,21 @@ impl Reader {
             }
             Ok(figures)
         })
+    }
+}
+
+impl Reader {
+    /// How many messages wait that the journey of these names sent.
+    ///
+    /// # Errors
+    /// Whatever the database may say.
+    pub fn waiting_messages(&self, names: &[&str]) -> Result<u64, StoreError> {
+        let names = serde_json::to_string(names).unwrap_or_default();
+        let sql = format!(
+            "{SENT} SELECT count(DISTINCT id) FROM deliveries SEMI JOIN sent USING (id)
+             ANTI JOIN (SELECT delivery AS id FROM delivery_outcomes WHERE state <> 'retry') USING (id)"
+        );
+        self.read(|connection| Ok(connection.query_row(&sql, [names], |row| row.get(0))?))
     }
 }
 

@@ -326,7 +326,7 @@ impl World {
             step(&mut next, &self.program, record, &mut unheard, &self.disk.log);
         }
         next.advance(&self.program, now, &mut unheard).unwrap();
-        next.take_over(&self.program, self.state.travelling(), &mut self.effects);
+        next.take_over(&self.program, None, self.state.travelling(), &mut self.effects);
         self.state = next;
         for (place, lane) in (0..).zip(&mut self.lanes) {
             lane.reconfigure(DestinationId(place), &self.program.destinations[place as usize], self.now);

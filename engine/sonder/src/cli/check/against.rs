@@ -51,10 +51,10 @@ fn lines(change: &EventChange) -> Vec<String> {
     let head = match change.change {
         Kind::Added => format!("+ {} {}", change.name, version(&change.after)),
         Kind::Removed => format!("- {} {}", change.name, version(&change.before)),
-        Kind::Changed if change.before == change.after => {
+        Kind::Changed | Kind::Renamed if change.before == change.after => {
             format!("~ {} {}{reach}", change.name, version(&change.after))
         }
-        Kind::Changed => {
+        Kind::Changed | Kind::Renamed => {
             format!("~ {} {}, was {}{reach}", change.name, version(&change.after), version(&change.before))
         }
     };

@@ -44,6 +44,9 @@ pub(super) fn page(plan: &Json) -> String {
         let become_of = if it["stays"] == true { "stay" } else { "**leave the journey**" };
         format!("{} at `{}` of `{}` {become_of}", it["people"], words(&it["step"]), words(&it["journey"]))
     });
+    list_of(&mut page, "Called back", list(&plan["recalls"]), |it| {
+        format!("{} messages of `{}` that wait", it["messages"], words(&it["journey"]))
+    });
     list_of(&mut page, "Events", list(&changes["events"]), |event| {
         let parts: Vec<&str> = list(&event["parts"]).iter().map(|part| words(&part["words"])).collect();
         let parts = if parts.is_empty() { String::new() } else { format!(": {}", parts.join("; ")) };

@@ -76,6 +76,9 @@ fn standing(page: &mut String, plan: &Json, item: &Json, name: &str) {
         let become_of = if it["stays"] == true { "stay" } else { "leave the journey" };
         *page += &format!("    {} at `{}` {become_of}\n", it["people"], words(&it["step"]));
     }
+    for it in list(&plan["recalls"]).iter().filter(|it| it["journey"] == name) {
+        *page += &format!("    {} messages that wait are called back\n", it["messages"]);
+    }
 }
 
 fn section(page: &mut String, title: &str, items: &[Json], lines: impl Fn(&Json) -> Vec<String>) {

@@ -1,0 +1,25 @@
+//! Binds destinations to their plugins: with the secrets of the environment, or with stand-ins where nothing leaves the machine.
+
+use sonder_activate::host::{Host, PluginProblem, Plugins};
+use sonder_dsl::ir::Program;
+use std::path::Path;
+
+/// What stands in for a secret that the environment does not have.
+const STAND_IN: &str = "stand-in";
+
+/// What binds them.
+#[derive(Clone)]
+pub(super) struct Loader {
+    pub host: Host,
+    /// Whether a secret that is not there is no error.
+    pub stands_in: bool,
+}
+
+impl Loader {
+    /// The destinations of a program, ready to deliver.
+    pub fn plugins(&self, program: &Program, root: &Path) -> Result<Plugins, Vec<PluginProblem>> {
+        let stand_in = || self.stands_in.then(|| STAND_IN.to_owned());
+        let environment = |name: &str| std::env::var(name).ok().or_else(stand_in);
+        Plugins::load(&self.host, &program.destinations, root, &environment)
+    }
+}

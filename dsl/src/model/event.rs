@@ -157,7 +157,7 @@ pub const KEYS: &[Key] = &[
         "other names that it is sent under; other spellings of its own name are known by themselves",
     ),
     Key::optional("purposes", Shape::NAMES, "for which purposes its data may be used; default any"),
-    Key::optional("retention", Shape::DURATION, "how long events of this type are kept").later(),
+    Key::optional("retention", Shape::DURATION, "how long events of this type are kept; default as `sonder.yaml` says"),
     Key::optional("properties", Shape::Map(Format::Any, &Shape::Schema), "its properties: JSON Schema 2020-12"),
     Key::optional("required", Shape::List(&Shape::TEXT, Filled::MayBeEmpty), "properties that must be there"),
     Key::optional("additionalProperties", Shape::Bool, "whether other properties may come along; default true"),

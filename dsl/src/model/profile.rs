@@ -3,8 +3,9 @@
 use super::{PiiClass, Purposes, schema};
 use crate::diagnostic::{Diagnostic, Report, codes};
 use crate::ir::{SourceId, Type};
-use crate::shape::{Filled, Format, Key, Shape, Word};
+use crate::shape::{Filled, Format, Key, Shape, Word, scalar};
 use crate::source::Span;
+use crate::time::Duration;
 use crate::yaml::{Entry, Node, Value};
 
 /// One trait of the golden record.
@@ -25,6 +26,8 @@ pub struct ProfileTrait {
     pub from: Vec<Vec<String>>,
     /// Which observation wins.
     pub merge: MergePolicy,
+    /// How long observations are kept; `None` for ever.
+    pub retention: Option<Duration>,
     /// The JSON Schema (2020-12) of its values.
     pub json_schema: serde_json::Value,
 }
@@ -61,6 +64,7 @@ pub const TRAIT: &[Key] = &[
         "paths in a message that it is read from, the first that is there; default traits.<name>",
     ),
     Key::optional("merge", MERGE, "which observation wins; default most_recent"),
+    Key::optional("retention", Shape::DURATION, "how long observations are kept; default for ever"),
 ];
 
 const MERGE: Shape = Shape::Either(&[
@@ -132,6 +136,14 @@ fn one(
     }
     let kind = kind.unwrap_or(Type::String { one_of: None });
     fits(entry, &kind, &merge, report);
+    let retention = node.get("retention").filter(|retention| retention.text().is_some());
+    if let (Some(retention), true) = (retention, from.iter().any(|path| !is_own(path))) {
+        let message = format!("`{}` is read from what is kept for other reasons, too", entry.key);
+        report.push(
+            Diagnostic::error(codes::BAD_SCHEMA, message, retention.span, "a retention of its own")
+                .help("keep the events for as long, or read the trait from `traits` and `context` only"),
+        );
+    }
     let mut json_schema = schema::to_json(node);
     if let Some(object) = json_schema.as_object_mut() {
         object.retain(|key, _| !TRAIT.iter().any(|own| own.name == key));
@@ -150,8 +162,14 @@ fn one(
             .collect(),
         from,
         merge,
+        retention: retention.and_then(Node::text).and_then(scalar::duration),
         json_schema,
     }
+}
+
+/// Whether what is there says nothing but traits, so that it can be taken out of a message.
+fn is_own(path: &[String]) -> bool {
+    path.len() > 1 && matches!(path.first().map(String::as_str), Some("traits" | "context"))
 }
 
 fn policy(

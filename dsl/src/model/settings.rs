@@ -27,6 +27,8 @@ pub struct Settings {
     pub future_tolerance: Duration,
     /// How long events are kept; `None` for ever.
     pub retain_events: Option<Duration>,
+    /// How long changes of people and deliveries are kept; `None` for ever.
+    pub retain_decisions: Option<Duration>,
     /// How long quarantined messages are kept. Default 30 days.
     pub retain_quarantine: Duration,
     /// The address the engine listens on, unless the command line says otherwise.
@@ -91,6 +93,7 @@ impl Default for Settings {
             undeclared_events: UndeclaredEvents::Quarantine,
             future_tolerance: minute.times(5),
             retain_events: None,
+            retain_decisions: None,
             retain_quarantine: minute.times(30 * 24 * 60),
             listen: None,
             store: None,
@@ -133,7 +136,7 @@ pub const KEYS: &[Key] = &[
         Shape::Map(Format::Name, &Shape::Text(Format::Cap)),
         "how many messages of a channel (the destination of that name) journeys may send to one person",
     ),
-    Key::optional("retention", Shape::Object(RETENTION), "how long data is kept").later(),
+    Key::optional("retention", Shape::Object(RETENTION), "how long data is kept; checked once a day"),
     Key::optional("limits", Shape::Object(LIMITS), "how much the engine may use"),
 ];
 
@@ -148,7 +151,12 @@ const QUIET_HOURS: &[Key] = &[
 ];
 
 const RETENTION: &[Key] = &[
-    Key::optional("events", Shape::DURATION, "how long events are kept; default for ever"),
+    Key::optional("events", Shape::DURATION, "how long events are kept that say nothing else; default for ever"),
+    Key::optional(
+        "decisions",
+        Shape::DURATION,
+        "how long it is kept what changed about people, and what was sent; default for ever",
+    ),
     Key::optional("quarantine", Shape::DURATION, "how long quarantined messages are kept; default 30 days"),
 ];
 
@@ -181,6 +189,7 @@ pub fn decode(root: &Node, report: &mut Report) -> Settings {
         },
         future_tolerance: fields.duration("future_tolerance").unwrap_or(default.future_tolerance),
         retain_events: retention.and_then(|retention| retention.duration("events")),
+        retain_decisions: retention.and_then(|retention| retention.duration("decisions")),
         retain_quarantine: retention
             .and_then(|retention| retention.duration("quarantine"))
             .unwrap_or(default.retain_quarantine),

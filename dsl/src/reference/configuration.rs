@@ -144,7 +144,7 @@ mod tests {
             "| `identifiers.NAME.unique` |",
             "| `steps[].at` *required* |",
             "| `pii` | `contact`: e-mail, phone, postal address<br>",
-            "| `retention` | a map of the keys below | how long data is kept (checked, without effect in this version) |",
+            "| `retention` | a map of the keys below | how long data is kept; checked once a day |",
         ] {
             assert!(page.contains(row), "{row} is not in\n{page}");
         }

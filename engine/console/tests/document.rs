@@ -47,6 +47,8 @@ async fn every_answer_fits_its_schema() {
         ("/api/v1/people/{who}/graph", "/api/v1/people/user_id:carl/graph"),
         ("/api/v1/privacy/requests/{id}", "/api/v1/privacy/requests/0e4f6a9e-6a5c-4d0e-9a53-0d1f6f6f2c11"),
         ("/api/v1/privacy/requests/{id}", "/api/v1/privacy/requests/other"),
+        ("/api/v1/privacy/retention", "/api/v1/privacy/retention"),
+        ("/api/v1/privacy/retention", "/api/v1/privacy/retention?all=true"),
         ("/api/v1/privacy/requests", "/api/v1/privacy/requests"),
         ("/api/v1/privacy/requests", "/api/v1/privacy/requests?all=true"),
         ("/api/v1/privacy/requests", "/api/v1/privacy/requests?all=x"),
@@ -106,6 +108,10 @@ async fn every_answer_fits_its_schema() {
     ] {
         let answer = fixture.post("/api/v1/privacy/requests", &body).await;
         assert_fits(&document, "/api/v1/privacy/requests", "post", answer.status.as_u16(), &answer.json());
+    }
+    for body in [json!({}), json!({"dry_run": true}), json!({"dry": true})] {
+        let answer = fixture.post("/api/v1/privacy/retention", &body).await;
+        assert_fits(&document, "/api/v1/privacy/retention", "post", answer.status.as_u16(), &answer.json());
     }
     for body in [json!({"action": "complete", "by": "ann"}), json!({"action": "forget"})] {
         let path = "/api/v1/privacy/requests/0e4f6a9e-6a5c-4d0e-9a53-0d1f6f6f2c11/steps";

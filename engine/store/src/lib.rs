@@ -46,6 +46,7 @@ mod privacy;
 mod pseudonym;
 mod reader;
 mod recovery;
+mod retention;
 mod schema;
 mod sql;
 mod store;
@@ -71,5 +72,6 @@ pub use reader::{
     TimelineEntry, TimelinePlace, Whose,
 };
 pub use recovery::Recovered;
+pub use retention::{Expired, Expiring, Left, RetentionRun};
 pub use sql::{Answer, Column, Query};
 pub use store::Store;

@@ -13,6 +13,7 @@ mod preview;
 mod privacy;
 mod quarantine;
 mod query;
+mod retention;
 mod segments;
 
 use crate::endpoint::Endpoint;
@@ -24,6 +25,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         identity::endpoints(),
         consent::endpoints(),
         privacy::endpoints(),
+        retention::endpoints(),
         segments::endpoints(),
         journeys::endpoints(),
         explain::endpoints(),

@@ -20,6 +20,7 @@ mod preview;
 mod privacy;
 mod quarantine;
 mod query;
+mod retention;
 mod segment;
 mod status;
 mod text;
@@ -44,6 +45,7 @@ pub use quarantine::{
     Quarantined, ReasonCount, ReplayOutcome, ReplaySample,
 };
 pub use query::{Column, Query, Rows};
+pub use retention::{Expired, Kept, Retention, RetentionRun};
 pub use segment::{Member, Members, SegmentSize, SegmentSizes};
 pub use status::{
     DestinationStatus, Lag, LogStatus, Memory, Recovery, RejectionStatus, Reload, ReloadOutcome, RolloutStatus, Stage,
@@ -133,6 +135,18 @@ pub trait Engine: Send + Sync + 'static {
     /// # Errors
     /// When the store cannot be read.
     fn requests(&self, only_open: bool) -> Result<Vec<PrivacyRequest>, Trouble>;
+
+    /// Slow. What is kept how long, and what went lately.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn retention(&self) -> Result<Retention, Trouble>;
+
+    /// Slow. Lets what is kept no longer go now, or tells what would.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    fn expire(&self, is_dry: bool) -> Result<Expired, Trouble>;
 
     /// Slow. Does something about a request.
     ///

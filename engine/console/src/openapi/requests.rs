@@ -42,6 +42,32 @@ pub(super) fn schemas() -> Named {
                 &["action"],
             ),
         ),
+        ("RetentionAsked", closed(&[("dry_run", flag())], &[])),
+        (
+            "Retention",
+            object(&[
+                ("keeps", list_of(&object(&[("what", text()), ("kept", text())]))),
+                (
+                    "runs",
+                    list_of(&object(&[
+                        ("id", text()),
+                        ("at", moment()),
+                        ("done_at", or_null(&moment())),
+                        ("expired", of("Expired")),
+                    ])),
+                ),
+            ]),
+        ),
+        (
+            "Expired",
+            object(&[
+                ("events", json!({ "type": "object", "additionalProperties": whole() })),
+                ("traits", whole()),
+                ("people", whole()),
+                ("quarantined", whole()),
+                ("decisions", whole()),
+            ]),
+        ),
         ("PrivacyRequests", object(&[("requests", list_of(&of("PrivacyRequest")))])),
         (
             "PrivacyRequest",

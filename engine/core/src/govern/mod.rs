@@ -9,10 +9,12 @@ mod example;
 mod identify;
 mod naming;
 mod path;
+mod remains;
 mod schema;
 mod value;
 
 pub use example::{SchemaProblem, schema_problems};
+pub use remains::{Cutoffs, Remains};
 
 use crate::consent::collection::{Collected, Collection, is_change};
 use crate::consent::signal::Signals;
@@ -160,7 +162,14 @@ impl Governor {
             Call::Track => message.name.as_deref()?,
             Call::Page => "page_viewed",
             Call::Screen => "screen_viewed",
-            Call::Identify | Call::Group | Call::Alias | Call::Link | Call::Unlink | Call::Restrict | Call::Release => {
+            Call::Identify
+            | Call::Group
+            | Call::Alias
+            | Call::Link
+            | Call::Unlink
+            | Call::Restrict
+            | Call::Release
+            | Call::Seen => {
                 return None;
             }
         };

@@ -51,9 +51,61 @@ impl MessagePath {
         Self { root: Root::Traits, keys: vec![name.to_owned()] }
     }
 
+    /// A key of `context`.
+    pub(super) fn of_context(key: &str) -> Self {
+        Self { root: Root::Context, keys: vec![key.to_owned()] }
+    }
+
     /// The first key below `properties`, for a path that leads there.
     pub(super) fn property(&self) -> Option<&str> {
         if self.root == Root::Properties { self.keys.first().map(String::as_str) } else { None }
+    }
+
+    /// Puts a value there, into a message without it.
+    pub(super) fn put(&self, message: &mut Map<String, Json>, value: Json) {
+        let root = match &self.root {
+            Root::Traits => "traits",
+            Root::Context => "context",
+            Root::Properties => "properties",
+            Root::UserId => "userId",
+            Root::AnonymousId => "anonymousId",
+            Root::PreviousId => "previousId",
+            Root::GroupId => "groupId",
+            // What happened is not said of whom it happened to.
+            Root::Name => return,
+            Root::Rest(key) => key,
+        };
+        let mut place = message.entry(root).or_insert(Json::Null);
+        for key in &self.keys {
+            if !place.is_object() {
+                *place = Json::Object(Map::new());
+            }
+            let Json::Object(object) = place else { return };
+            place = object.entry(key.as_str()).or_insert(Json::Null);
+        }
+        *place = value;
+    }
+
+    /// Takes what is there out of a message of that call, wherever a trait or a context may stand. Whether there was something.
+    pub(super) fn take(&self, call: Call, message: &mut Map<String, Json>) -> bool {
+        let roots: &[&[&str]] = match self.root {
+            Root::Traits if call == Call::Group => &[&["context", "traits"]],
+            Root::Traits => &[&["traits"], &["context", "traits"]],
+            Root::Context => &[&["context"]],
+            _ => &[],
+        };
+        let mut taken = false;
+        for root in roots {
+            let keys: Vec<&str> = root.iter().copied().chain(self.keys.iter().map(String::as_str)).collect();
+            let Some((last, above)) = keys.split_last() else { continue };
+            let Some((first, above)) = above.split_first() else { continue };
+            let mut place = message.get_mut(*first);
+            for key in above {
+                place = place.and_then(|it| it.get_mut(*key));
+            }
+            taken |= place.and_then(Json::as_object_mut).is_some_and(|object| object.shift_remove(*last).is_some());
+        }
+        taken
     }
 
     /// What the message has there; `null` is nothing.

@@ -45,6 +45,8 @@ pub enum Call {
     Restrict,
     /// That ends.
     Release,
+    /// What is left of an event that is kept no longer: whose it was, and what it said of them.
+    Seen,
 }
 
 impl Call {
@@ -60,10 +62,10 @@ impl Call {
         matches!(self, Self::Restrict | Self::Release)
     }
 
-    /// Whether only the engine's own API makes it.
+    /// Whether only the engine itself makes it.
     #[must_use]
     pub const fn is_ours(self) -> bool {
-        self.is_decision() || self.is_restriction()
+        self.is_decision() || self.is_restriction() || matches!(self, Self::Seen)
     }
 
     /// What the message's `type` says: `track`, in lower case; `None` for a type that there is not.
@@ -80,6 +82,7 @@ impl Call {
             "unlink" => Self::Unlink,
             "restrict" => Self::Restrict,
             "release" => Self::Release,
+            "seen" => Self::Seen,
             _ => return None,
         })
     }
@@ -98,6 +101,7 @@ impl Call {
             Self::Unlink => "unlink",
             Self::Restrict => "restrict",
             Self::Release => "release",
+            Self::Seen => "seen",
         }
     }
 }

@@ -488,7 +488,14 @@ fn take_name(json: &mut Map<String, Json>, call: Call, properties: &mut Map<Stri
             }
             name
         }
-        Call::Identify | Call::Group | Call::Alias | Call::Link | Call::Unlink | Call::Restrict | Call::Release => None,
+        Call::Identify
+        | Call::Group
+        | Call::Alias
+        | Call::Link
+        | Call::Unlink
+        | Call::Restrict
+        | Call::Release
+        | Call::Seen => None,
     }
 }
 

@@ -70,6 +70,22 @@ enum Action {
         #[command(flatten)]
         common: Common,
     },
+    /// What is kept how long, and what went as that was over; or let it go now, which happens once a day by itself
+    #[command(after_help = "Examples:\n  sonder privacy retention\n  sonder privacy retention --dry-run\n  \
+        sonder privacy retention --now")]
+    Retention {
+        /// Let what is kept no longer go now
+        #[arg(long)]
+        now: bool,
+        /// Tell what would go now
+        #[arg(long, conflicts_with = "now")]
+        dry_run: bool,
+        /// As the API answers it
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        place: Place,
+    },
     /// Print that a request was dealt with: what was erased, and who was told
     #[command(
         after_help = "Example:\n  sonder privacy certificate 0e4f6a9e-6a5c-4d0e-9a53-0d1f6f6f2c11 > certificate.json"
@@ -98,6 +114,7 @@ struct Common {
 }
 
 const REQUESTS: &str = "/api/v1/privacy/requests";
+const RETENTION: &str = "/api/v1/privacy/retention";
 
 pub(super) fn run(args: &Args, output: &mut Output<'_>) -> Result<(), Failure> {
     match &args.action {
@@ -140,6 +157,19 @@ pub(super) fn run(args: &Args, output: &mut Output<'_>) -> Result<(), Failure> {
             let path = format!("{REQUESTS}/{id}/steps");
             let answer = reach(&common.place, async |client| client.post(&path, &body).await)?;
             common.show(&answer, output)
+        }
+        Action::Retention { now, dry_run, json, place } => {
+            let answer = if *now || *dry_run {
+                let body = json!({"dry_run": dry_run});
+                reach(place, async |client| client.post(RETENTION, &body).await)?
+            } else {
+                reach(place, async |client| client.get(RETENTION).await)?
+            };
+            match (*json, *now || *dry_run) {
+                (true, _) => output.line(answer),
+                (false, true) => output.line(expired(&answer)),
+                (false, false) => retention(&answer, output),
+            }
         }
         Action::Certificate { id, place } => {
             let path = format!("{REQUESTS}/{id}/certificate");
@@ -191,6 +221,34 @@ pub(super) fn destinations(erasure: &Json, output: &mut Output<'_>) -> Result<()
         output.line(format!("  destination `{}`: {}{detail}", text("destination"), text("state")))?;
     }
     Ok(())
+}
+
+/// What is kept how long, and what went.
+fn retention(answer: &Json, output: &mut Output<'_>) -> Result<(), Failure> {
+    let list = |key: &str| answer[key].as_array().map(Vec::as_slice).unwrap_or_default();
+    let text = |value: &Json| value.as_str().unwrap_or_default().to_owned();
+    for kept in list("keeps") {
+        output.line(format!("{:<30} kept for {}", text(&kept["what"]), text(&kept["kept"])))?;
+    }
+    for run in list("runs") {
+        output.line(format!("{}  {}", text(&run["at"]), expired(&run["expired"])))?;
+    }
+    Ok(())
+}
+
+/// `3 of order, 1 of page_viewed, 2 people`
+fn expired(gone: &Json) -> String {
+    let events = gone["events"].as_object().into_iter().flatten();
+    let mut parts: Vec<String> = events.map(|(name, count)| format!("{count} of `{name}`")).collect();
+    let others = [
+        ("traits", "traits of messages"),
+        ("people", "people"),
+        ("quarantined", "messages that were kept aside"),
+        ("decisions", "changes and deliveries"),
+    ];
+    let others = others.iter().filter(|(key, _)| gone[*key].as_u64().unwrap_or(0) > 0);
+    parts.extend(others.map(|(key, what)| format!("{} {what}", gone[*key])));
+    if parts.is_empty() { "nothing is over".to_owned() } else { parts.join(", ") }
 }
 
 fn line(request: &Json) -> String {

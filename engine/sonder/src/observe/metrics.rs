@@ -44,7 +44,7 @@ const fn figure(name: &'static str, kind: FigureKind, labels: &'static [&'static
 }
 
 /// All metrics, in the order of a message's way.
-pub const FIGURES: [Figure; 50] = [
+pub const FIGURES: [Figure; 51] = [
     figure("sonder_collect_received_total", Counter, &[], "messages that requests brought"),
     figure("sonder_collect_rejected_total", Counter, &["reason"], "requests that were refused"),
     figure("sonder_collect_quarantined_total", Counter, &[], "messages of requests that were kept aside"),
@@ -67,6 +67,7 @@ pub const FIGURES: [Figure; 50] = [
     figure("sonder_quarantine_resolved_total", Counter, &[], "messages that were kept aside and are no longer"),
     figure("sonder_duplicates_total", Counter, &[], "messages seen before and left out"),
     figure("sonder_suppressed_total", Counter, &[], "messages of people from before their erasure, left out"),
+    figure("sonder_retention_events_total", Counter, &[], "events that went as their time was over"),
     figure("sonder_commit_seconds", Seconds, &[], "time of one log transaction"),
     figure("sonder_write_failures_total", Counter, &[], "transactions that failed and were refused or repeated"),
     figure("sonder_log_seq", Gauge, &[], "last durable place in the log"),

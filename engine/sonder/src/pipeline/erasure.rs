@@ -144,10 +144,11 @@ impl Eraser {
         let begin = Instant::now();
         let succession = shared.succession.lock();
         let done: Vec<String> = struck.iter().map(|it| it.id.clone()).collect();
+        let is_asked = struck.iter().any(|it| !it.is_retention);
         let targets: Vec<Target> = struck.into_iter().filter_map(|it| it.target).collect();
         let erased: Vec<PersonId> = targets.iter().flat_map(|it| it.people.iter().copied()).collect();
         let program = Arc::clone(&shared.live.read().program);
-        let successor = Successor { program, transports: None, erased, silent: false };
+        let successor = Successor { program, transports: None, erased, forgets: true, silent: false };
         reload::take_over(&shared, &store, &self.work, successor).map_err(EraseError::State)?;
         let as_of = shared.live.read().state.as_of().0;
         drop(succession);
@@ -164,6 +165,11 @@ impl Eraser {
         while self.delivering.is_some() && !are_told(&store.struck()?) && Instant::now() < patience {
             check_running(&shared)?;
             std::thread::sleep(LOOK);
+        }
+        if !is_asked {
+            store.settle_expired(&done, clock::wall())?;
+            tracing::info!(took = ?begin.elapsed(), "the state is made of what is kept");
+            return Ok(());
         }
         let mut values = store.settle_told()?;
         values.extend(targets.iter().flat_map(|it| it.identifiers.iter().map(|(_, value)| value.clone())));
@@ -226,7 +232,7 @@ impl Eraser {
         }
     }
 
-    fn engine(&self) -> Result<(Arc<Shared>, Arc<Store>), EraseError> {
+    pub(super) fn engine(&self) -> Result<(Arc<Shared>, Arc<Store>), EraseError> {
         let shared = self.shared.upgrade().ok_or(EraseError::Stopping)?;
         let store = self.store.upgrade().ok_or(EraseError::Stopping)?;
         check_running(&shared)?;
@@ -234,7 +240,7 @@ impl Eraser {
     }
 }
 
-fn check_running(shared: &Shared) -> Result<(), EraseError> {
+pub(super) fn check_running(shared: &Shared) -> Result<(), EraseError> {
     if shared.gauges.health() == Health::Stopping { Err(EraseError::Stopping) } else { Ok(()) }
 }
 
@@ -244,7 +250,7 @@ fn are_told(erasures: &[Erasure]) -> bool {
 }
 
 /// Waits until everything is folded that is logged now: it may link further identifiers to somebody.
-fn catch_up(shared: &Shared, store: &Store) -> Result<(), EraseError> {
+pub(super) fn catch_up(shared: &Shared, store: &Store) -> Result<(), EraseError> {
     let (last, patience) = (store.last_seq().0, Instant::now() + limits::DRAIN);
     while shared.gauges.folded_seq.load(Ordering::Acquire) < last {
         check_running(shared)?;

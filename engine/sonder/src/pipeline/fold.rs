@@ -373,7 +373,7 @@ impl Fold {
     /// Catches up with the log, and changes state and program together.
     fn adopt(&mut self, generation: Generation) {
         self.hand_over();
-        let Generation { program, state, transports, erased, silent, done } = generation;
+        let Generation { program, state, transports, erased, forgets, silent, done } = generation;
         let mut live = Live { program, state };
         let outcome = self.catch_up(&mut live);
         if let Err(error) = &outcome {
@@ -391,7 +391,7 @@ impl Fold {
             outbox.reconfigure(&program.destinations, transports);
         }
         self.replace(live);
-        if !erased.is_empty() {
+        if forgets {
             self.store.forget_people();
         }
         let takeover = Takeover { as_of, now, fingerprint: program.fingerprint };

@@ -66,3 +66,8 @@ pub const TRAVELLERS: usize = 1_000;
 pub const TELLING: Duration = Duration::from_secs(5);
 /// The longest pause between two looks at whether destinations that did not answer have been told of an erasure.
 pub const FOLLOW_LONGEST: Duration = Duration::from_secs(10);
+
+/// Messages of which something may be over, gone through at a time: appends wait while that is written.
+pub const RETENTION_MESSAGES: usize = 20_000;
+/// How often it is looked whether it is time for what is kept no longer to go.
+pub const RETENTION_LOOK: Duration = Duration::from_millis(200);

@@ -33,6 +33,7 @@ mod probe;
 mod recall;
 mod refold;
 mod reload;
+mod retention;
 mod shared;
 mod tap;
 mod then;
@@ -190,7 +191,7 @@ impl Pipeline {
     /// Why it does not; the old one runs on then.
     pub fn take_over(&self, program: Arc<Program>, transports: Transports, silent: bool) -> Result<(), String> {
         let _succession = self.shared.succession.lock();
-        let successor = Successor { program, transports: Some(transports), erased: Vec::new(), silent };
+        let successor = Successor { program, transports: Some(transports), erased: Vec::new(), forgets: false, silent };
         reload::take_over(&self.shared, &self.store, &self.work, successor)
     }
 

@@ -8,7 +8,7 @@ use super::shared::Live;
 use super::{limits, recall};
 use sonder_core::effect::Effects;
 use sonder_core::govern::Governor;
-use sonder_core::message::from_log;
+use sonder_core::message::{Message, from_log};
 use sonder_core::record::{Event, Fact, Record, Seq, UNKNOWN_SOURCE};
 use sonder_dsl::ir::{Program, SourceId};
 use sonder_store::{LoggedMessage, Reader, StoreError};
@@ -116,9 +116,13 @@ pub fn record(program: &Program, governor: &Governor, logged: &LoggedMessage) ->
         let event = Event { source: UNKNOWN_SOURCE, occurred_at: logged.received_at, ..Event::nothing() };
         return Some(Record { seq: logged.seq, received_at: logged.received_at, fact: Fact::Event(event) });
     }
+    let event = governor.govern(&message(program, logged)?).ok()?;
+    Some(Record { seq: logged.seq, received_at: logged.received_at, fact: Fact::Event(event) })
+}
+
+/// The message that was logged; `None` where an erased one was.
+pub(super) fn message(program: &Program, logged: &LoggedMessage) -> Option<Message> {
     let source = program.sources.iter().position(|source| *source.name == *logged.source);
     let source = source.and_then(|place| u32::try_from(place).ok()).map_or(UNKNOWN_SOURCE, SourceId);
-    let message = from_log(&logged.payload, source, logged.occurred_at, logged.received_at, logged.historical).ok()?;
-    let event = governor.govern(&message).ok()?;
-    Some(Record { seq: logged.seq, received_at: logged.received_at, fact: Fact::Event(event) })
+    from_log(&logged.payload, source, logged.occurred_at, logged.received_at, logged.historical).ok()
 }

@@ -29,6 +29,8 @@ pub struct Generation {
     pub transports: Option<Transports>,
     /// Who was erased, and does not go on with what the running state knows of them.
     pub erased: Vec<PersonId>,
+    /// Whether the log has lost something that the running state is made of.
+    pub forgets: bool,
     /// Whether destinations are told nothing of what it makes different.
     pub silent: bool,
     /// Told when it runs, or why it does not.
@@ -43,6 +45,8 @@ pub(super) struct Successor {
     pub transports: Option<Transports>,
     /// Who was erased.
     pub erased: Vec<PersonId>,
+    /// Whether the log has lost something that the state before is made of.
+    pub forgets: bool,
     /// Whether destinations are told nothing of what it makes different.
     pub silent: bool,
 }
@@ -54,7 +58,7 @@ pub(super) fn take_over(
     writer: &Sender<Work>,
     successor: Successor,
 ) -> Result<(), String> {
-    let Successor { program, transports, erased, silent } = successor;
+    let Successor { program, transports, erased, forgets, silent } = successor;
     store.evolve(&program).map_err(|error| error.to_string())?;
     let reader = store.reader();
     let mut live = Live { state: State::new(&program), program };
@@ -74,7 +78,7 @@ pub(super) fn take_over(
     }
     let (done, told) = oneshot::channel();
     let Live { program, state } = live;
-    let generation = Box::new(Generation { program, state, transports, erased, silent, done });
+    let generation = Box::new(Generation { program, state, transports, erased, forgets, silent, done });
     writer.send(Work::Adopt(generation)).map_err(|_| "the engine is stopping".to_owned())?;
     told.blocking_recv().unwrap_or_else(|_| Err("the engine is stopping".to_owned()))
 }

@@ -10,12 +10,12 @@ use parking_lot::{Mutex, RwLock};
 use sonder_activate::outbox::Outbox;
 use sonder_collect::{Collector, RejectionCount};
 use sonder_console::engine::{
-    Applied, ApplyRequest, ConsentChange, DeliveryFilter, DeliveryPage, DestinationStatus, Engine, Entry,
+    Applied, ApplyRequest, ConsentChange, DeliveryFilter, DeliveryPage, DestinationStatus, Engine, Entry, Expired,
     ExplainRequest, IdentityDecision, Journey, JourneySummary, Lag, LogStatus, Member, Members, Memory, PastRequest,
     Person, Plan, PlanRequest, Preview, PreviewRequest, PrivacyRequest, QuarantineFilter, QuarantinePage,
     QuarantineReplay, QuarantineReplayed, Query, Recovery, RejectionStatus, Reload, ReloadOutcome, Replay, Replayed,
-    RequestAction, RequestAsked, RequestNote, RolloutStatus, Rows, SegmentSize, SegmentSizes, Sought, Stage, Status,
-    TimelineCursor, Trouble, instant, person_id,
+    RequestAction, RequestAsked, RequestNote, Retention, RolloutStatus, Rows, SegmentSize, SegmentSizes, Sought, Stage,
+    Status, TimelineCursor, Trouble, instant, person_id,
 };
 use sonder_core::effect::PersonId;
 use sonder_core::explain::Explanation;
@@ -295,6 +295,14 @@ impl Engine for Answers {
 
     fn requests(&self, only_open: bool) -> Result<Vec<PrivacyRequest>, Trouble> {
         self.list_requests(only_open)
+    }
+
+    fn retention(&self) -> Result<Retention, Trouble> {
+        self.retention_report()
+    }
+
+    fn expire(&self, is_dry: bool) -> Result<Expired, Trouble> {
+        self.let_expire(is_dry)
     }
 
     fn step_request(

@@ -24,6 +24,7 @@ mod privacy;
 mod quarantine;
 mod reload;
 mod replay;
+mod retention;
 mod rollout;
 mod speech;
 
@@ -131,6 +132,7 @@ impl Server {
             drop(opened.shared.tracer.set(Tracer::start(&endpoint, share, http)));
         }
         let pipeline = Arc::new(Pipeline::start(opened, Some(plugins.transports()), Some(host.clone()))?);
+        pipeline.eraser().retain()?;
         let shared = Arc::clone(pipeline.shared());
         *shared.files.write() = Arc::new(Files { root: scan.root.clone(), sources: scan.sources.clone() });
         let collecting = CollectorConfig::new(shared.program.subscribe(), Arc::new(pipeline.entrance()));

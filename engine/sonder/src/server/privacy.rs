@@ -9,7 +9,7 @@
 //! is completed when the bytes are gone and destinations have been told.
 
 use super::answers::{Answers, trouble};
-use super::speech::refused;
+use super::speech::{refused, unavailable};
 use crate::pipeline::{EraseError, clock};
 use serde_json::{Map, Value as Json, json};
 use sonder_console::engine::{
@@ -74,13 +74,7 @@ impl Answers {
         let right = right(&request.kind);
         if right == Some(Right::Erasure) {
             let Some(eraser) = &self.eraser else { return Err(unavailable("the engine does not run")) };
-            return eraser.erase(view.id, &request.id).map(drop).map_err(|error| match error {
-                EraseError::Nobody => refused("nobody is known by that id".to_owned(), "they may be erased".to_owned()),
-                EraseError::Behind => unavailable("the engine is too far behind the log"),
-                EraseError::Stopping => unavailable("the engine is stopping"),
-                EraseError::Store(error) => trouble(error),
-                EraseError::Io(_) | EraseError::State(_) => Trouble::Internal(error.to_string()),
-            });
+            return eraser.erase(view.id, &request.id).map(drop).map_err(erase_trouble);
         }
         if right.is_some_and(Right::binds) {
             self.bind(view, Call::Restrict, &request.purposes, request)?;
@@ -237,6 +231,16 @@ impl Answers {
     }
 }
 
+pub(super) fn erase_trouble(error: EraseError) -> Trouble {
+    match error {
+        EraseError::Nobody => refused("nobody is known by that id".to_owned(), "they may be erased".to_owned()),
+        EraseError::Behind => unavailable("the engine is too far behind the log"),
+        EraseError::Stopping => unavailable("the engine is stopping"),
+        EraseError::Store(error) => trouble(error),
+        EraseError::Io(_) | EraseError::State(_) => Trouble::Internal(error.to_string()),
+    }
+}
+
 fn step(name: &str, at: Moment, note: &RequestNote) -> sonder_store::RequestStep {
     let RequestNote { by, note } = note.clone();
     sonder_store::RequestStep { at, step: name.to_owned(), by, note }
@@ -324,8 +328,4 @@ impl Answers {
         let Some(view) = self.view(id)? else { return Ok(None) };
         super::bundle::of(self, &view).map(Some)
     }
-}
-
-fn unavailable(reason: &str) -> Trouble {
-    Trouble::Unavailable { reason: reason.to_owned(), retry_after_s: 1 }
 }

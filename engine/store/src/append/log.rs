@@ -181,7 +181,14 @@ fn event_name<'a>(program: &'a Program, row: &'a LogRow, event: &Event) -> Optio
         Call::Track => row.message.name.as_deref().map(|name| Cow::Owned(fold_event_name(name))),
         Call::Page => Some(Cow::Borrowed("page_viewed")),
         Call::Screen => Some(Cow::Borrowed("screen_viewed")),
-        Call::Identify | Call::Group | Call::Alias | Call::Link | Call::Unlink | Call::Restrict | Call::Release => None,
+        Call::Identify
+        | Call::Group
+        | Call::Alias
+        | Call::Link
+        | Call::Unlink
+        | Call::Restrict
+        | Call::Release
+        | Call::Seen => None,
     }
 }
 

@@ -38,7 +38,11 @@ CREATE TABLE IF NOT EXISTS erasures(
     id VARCHAR, requested_at TIMESTAMP, state VARCHAR, erased_at TIMESTAMP, messages UBIGINT, redacted UBIGINT,
     target VARCHAR);
 ALTER TABLE erasures ADD COLUMN IF NOT EXISTS completed_at TIMESTAMP;
-COMMENT ON TABLE erasures IS 'requests to erase somebody, and what came of them: struck, erased, completed';
+ALTER TABLE erasures ADD COLUMN IF NOT EXISTS cause VARCHAR;
+ALTER TABLE erasures ADD COLUMN IF NOT EXISTS counts VARCHAR;
+COMMENT ON TABLE erasures IS 'what went before its person did, or with them, and how far that is: struck, erased';
+COMMENT ON COLUMN erasures.cause IS 'retention where the time of data was over; empty where somebody asked';
+COMMENT ON COLUMN erasures.counts IS 'what went as its time was over, as JSON';
 COMMENT ON COLUMN erasures.target IS 'whom, as long as it is not done; empty then';
 
 CREATE TABLE IF NOT EXISTS erasure_deliveries(
@@ -87,6 +91,8 @@ pub struct Erasure {
     pub told: Vec<ToldErasure>,
     /// Whom, as long as it is not done.
     pub target: Option<Target>,
+    /// Whether nobody asked, but the time of data was over.
+    pub is_retention: bool,
 }
 
 impl Store {
@@ -112,6 +118,7 @@ impl Store {
             redacted: 0,
             told: Vec::new(),
             target: Some(target.clone()),
+            is_retention: false,
         };
         let mut deliveries = Vec::new();
         let note = serde_json::to_string(target)
@@ -257,7 +264,8 @@ impl Reader {
 
 fn erasures(connection: &Connection, which: &str) -> Result<Vec<Erasure>, StoreError> {
     let sql = format!(
-        "SELECT id, epoch_us(requested_at), epoch_us(erased_at), messages, redacted, target, epoch_us(completed_at)
+        "SELECT id, epoch_us(requested_at), epoch_us(erased_at), messages, redacted, target, epoch_us(completed_at),
+             coalesce(cause = 'retention', false)
          FROM erasures
          WHERE {which} ORDER BY requested_at, {}",
         identifier("id")
@@ -277,6 +285,7 @@ fn erasures(connection: &Connection, which: &str) -> Result<Vec<Erasure>, StoreE
             redacted: row.get(4)?,
             told: Vec::new(),
             target: target.map_err(|error| StoreError::Damaged(format!("an erasure cannot be read: {error}")))?,
+            is_retention: row.get(7)?,
         });
     }
     for erasure in &mut erasures {

@@ -27,6 +27,8 @@ demo: build ## The shop example on real input, live: events become people, segme
 test: lint ## Everything: lint, unit, property, differential, end to end with real SDKs
 	@tests/sdk/setup.sh
 	@tests/editor/setup.sh
+	@engine/sonder/docs/build.sh --install
+	@plugins/check-template.sh --componentize-js >/dev/null
 	@echo "make: running all tests"
 	cargo test --workspace --no-fail-fast
 	@$(MAKE) examples
@@ -62,6 +64,10 @@ examples: build ## Checks every example project, who enters and leaves its segme
 .PHONY: plugins
 plugins: ## Builds the bundled plugins into plugins/dist (installs a wasm toolchain where there is none)
 	@plugins/build.sh
+
+.PHONY: docs
+docs: build ## The manual as a site: tutorial, how-to guides, references made of the code (says where it is)
+	@engine/sonder/docs/build.sh "$(CACHE)/manual"
 
 .PHONY: vscode
 vscode: ## Builds the extension for Visual Studio Code, and says where the .vsix is

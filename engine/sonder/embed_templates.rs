@@ -1,4 +1,5 @@
-//! Links DuckDB, and lists the example projects' files, so that `sonder init` carries them in the binary.
+//! Links DuckDB, and lists the example projects' files and the pages of the manual, so that `sonder init` and `sonder docs site`
+//! carry them in the binary.
 
 #![expect(clippy::print_stdout, reason = "cargo reads a build script's standard output")]
 
@@ -14,9 +15,25 @@ const LARGEST: u64 = 64 << 10;
 const LEFT_OUT: [&str; 4] = ["data", "demo", "node_modules", ".sonder"];
 const TEMPLATES: [&str; 5] = ["shop", "media", "saas", "game", "travel"];
 
+/// Pages that stand beside what they are about, and the folders that the manual has them in.
+const PAGES: [(&str, &str); 6] = [
+    ("engine/sonder/docs", ""),
+    ("engine/sonder/deploy/runbooks", "src/how-to/alerts"),
+    ("tests/language", "src/reference/by-example"),
+    ("plugins/README.md", "src/reference/plugins.md"),
+    ("dsl/grammar/README.md", "src/explanation/meaning.md"),
+    ("ARCHITECTURE.md", "src/explanation/architecture.md"),
+];
+
 fn main() -> io::Result<()> {
     duckdb_rpath::main();
-    let examples = Path::new(&env::var("CARGO_MANIFEST_DIR").unwrap_or_default()).join("../../examples");
+    let repository = Path::new(&env::var("CARGO_MANIFEST_DIR").unwrap_or_default()).join("../..");
+    let out = PathBuf::from(env::var("OUT_DIR").unwrap_or_default());
+    fs::write(out.join("templates.rs"), templates(&repository.join("examples"))?)?;
+    fs::write(out.join("manual.rs"), manual(&repository)?)
+}
+
+fn templates(examples: &Path) -> io::Result<String> {
     let mut code = String::from("&[\n");
     for template in TEMPLATES {
         let root = examples.join(template);
@@ -32,7 +49,33 @@ fn main() -> io::Result<()> {
         code.push_str("    ] },\n");
     }
     code.push_str("]\n");
-    fs::write(PathBuf::from(env::var("OUT_DIR").unwrap_or_default()).join("templates.rs"), code)
+    Ok(code)
+}
+
+fn manual(repository: &Path) -> io::Result<String> {
+    let mut code = String::from("&[\n");
+    for (from, to) in PAGES {
+        let root = repository.join(from);
+        println!("cargo:rerun-if-changed={}", root.display());
+        let mut files = Vec::new();
+        if root.is_dir() {
+            collect(&root, &mut files)?;
+        } else {
+            files.push(root.clone());
+        }
+        files.sort();
+        for file in files.iter().filter(|file| has_ending(file, &["md", "toml", "css", "js"])) {
+            let inside = file.strip_prefix(&root).unwrap_or(file).to_string_lossy().replace('\\', "/");
+            let path = [to, &inside].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/");
+            let _ = writeln!(code, "    ({path:?}, include_str!({:?})),", file.display().to_string());
+        }
+    }
+    code.push_str("]\n");
+    Ok(code)
+}
+
+fn has_ending(file: &Path, endings: &[&str]) -> bool {
+    file.extension().is_some_and(|own| endings.iter().any(|ending| own == *ending))
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {

@@ -9,7 +9,7 @@
 //! - [`dev`] is what `sonder dev` has around the engine: made-up people, a local receiver, news;
 //! - [`testkit`] plays scenarios through the same code, with no server;
 //! - [`codegen`] makes clients of a project's schemas, [`proposal`] makes schemas of samples and of other products', [`migration`] projects of their exports, [`backup`] keeps and checks its data,
-//!   [`tracking_plan`] is a site of what a project collects and who reads it;
+//!   [`tracking_plan`] is a site of what a project collects and who reads it, [`manual`] the book about all of this;
 //! - [`observe`] shows what goes on: logs, metrics, status;
 //! - [`cli`] is the thin front: one file a command.
 //!
@@ -20,6 +20,7 @@ pub mod cli;
 pub mod codegen;
 pub mod dev;
 pub mod import;
+pub mod manual;
 pub mod migration;
 pub mod observe;
 pub mod pipeline;

@@ -71,6 +71,7 @@ fn the_help_of_every_command() {
         &["migrate", "rudderstack"],
         &["docs"],
         &["docs", "plan"],
+        &["docs", "site"],
         &["plugin"],
         &["plugin", "new"],
         &["plugin", "build"],

@@ -2,17 +2,20 @@
 
 use super::output::{Failure, Output};
 use super::project::load;
+use crate::manual;
 use crate::observe::metrics_reference;
 use crate::tracking_plan::{self, Page};
 use sonder_dsl::reference;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// Print a reference, or make a site of a project's tracking plan
+/// Print a reference, or make a site: of a project's tracking plan, of the whole manual
 ///
 /// References are made of the grammar, the type checker, the functions and the counters of this very version.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  sonder docs language > language.md\n  sonder docs plan shop --out plan")]
+#[command(
+    after_help = "Examples:\n  sonder docs language > language.md\n  sonder docs plan shop --out plan\n  sonder docs site --out manual && mdbook build manual"
+)]
 pub struct Args {
     #[command(subcommand)]
     topic: Topic,
@@ -32,6 +35,13 @@ enum Topic {
     /// same project gives the same bytes. Keys, secrets and configurations of destinations are not in it.
     #[command(after_help = "Examples:\n  sonder docs plan shop --out plan\n  sonder docs plan --out public")]
     Plan(Plan),
+    /// Make the sources of the manual, for mdBook: tutorial, how-to guides, explanation, and references made of the code
+    #[command(after_help = "Example:\n  sonder docs site --out manual && mdbook build manual")]
+    Site {
+        /// The folder to write it to
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
 }
 
 #[derive(Debug, clap::Args)]
@@ -44,12 +54,13 @@ struct Plan {
     out: PathBuf,
 }
 
-pub(super) fn run(args: &Args, output: &mut Output<'_>) -> Result<(), Failure> {
+pub(super) fn run(args: &Args, program: &clap::Command, output: &mut Output<'_>) -> Result<(), Failure> {
     match &args.topic {
         Topic::Language => output.text(&reference::language()),
         Topic::Metrics => output.text(&metrics_reference()),
         Topic::Configuration => output.text(&reference::configuration()),
         Topic::Plan(asked) => plan(asked, output),
+        Topic::Site { out } => site(out, program, output),
     }
 }
 
@@ -62,6 +73,15 @@ fn plan(asked: &Plan, output: &mut Output<'_>) -> Result<(), Failure> {
     remove_others(&asked.out, &pages)?;
     let index = asked.out.join("index.html");
     output.note(format!("made {} pages; open `{}`", pages.len(), index.display()))
+}
+
+fn site(out: &Path, program: &clap::Command, output: &mut Output<'_>) -> Result<(), Failure> {
+    super::install_crypto();
+    let book = manual::book(program).map_err(|error| Failure::engine(error.to_string()))?;
+    for (path, text) in &book {
+        write(&out.join(path), text.as_bytes())?;
+    }
+    output.note(format!("made {} files; next: mdbook build {}", book.len(), out.display()))
 }
 
 /// Pages of events that are no more. A file that was not made here stays.

@@ -171,7 +171,7 @@ fn dispatch(command: Command, output: &mut Output<'_>) -> Result<(), Failure> {
         Command::Schema(args) => schema::run(&args, output),
         Command::Codegen(args) => codegen::run(&args, output),
         Command::Migrate(args) => migrate::run(&args, output),
-        Command::Docs(args) => docs::run(&args, output),
+        Command::Docs(args) => docs::run(&args, &Cli::command(), output),
         Command::Sql(args) => sql::run(&args, output),
         Command::Graph(args) => graph::run(&args, output),
         Command::Plugin(args) => plugin::run(&args, output),

@@ -5,8 +5,8 @@
 use sonder_dsl::diagnostic::render::human::{self, Colour};
 use sonder_dsl::ir::{Program, Type};
 use sonder_dsl::model::{
-    BlockedValue, Comparison, MergePolicy, Normalizer, OnViolation, PiiClass, QuietHours, Rate, Secret, SourceKind,
-    Trust, UndeclaredEvents, WriteKey,
+    BlockedValue, Comparison, Derivation, DerivedBy, MergePolicy, Normalizer, OnViolation, PiiClass, QuietHours, Rate,
+    Secret, SourceKind, Trust, UndeclaredEvents, WriteKey,
 };
 use sonder_dsl::source::{SourceFile, SourceSet};
 use sonder_dsl::time::Duration;
@@ -54,11 +54,14 @@ fn every_key_arrives() {
             ("seen_at", Some(Type::Time)),
             ("tags", Some(Type::List(Box::new(text)))),
             ("ship_to", None),
+            ("email_domain", Some(Type::String { one_of: None })),
         ]
     );
     let email = &event.properties[3];
     assert_eq!((email.pii, email.identifier.as_deref()), (Some(PiiClass::Contact), Some("email")));
-    assert_eq!(email.derive, [("email_domain".to_owned(), "domain(email)".to_owned())]);
+    let made = event.properties.iter().find(|it| it.name == "email_domain").unwrap();
+    let domain = Derivation { from: "email".to_owned(), function: DerivedBy::Domain };
+    assert_eq!((made.pii, made.derivation.as_ref()), (None, Some(&domain)));
     assert_eq!(event.properties[0].title.as_deref(), Some("Product"));
     assert_eq!(event.properties[0].examples, ["SKU-1"]);
     assert_eq!(event.properties[2].description.as_deref(), Some("With taxes"));
@@ -123,7 +126,7 @@ fn every_key_arrives() {
 }
 
 #[test]
-fn what_is_kept_for_later_says_so() {
+fn a_cap_without_its_destination_is_doubtful() {
     let compilation = compile(read("tests/projects/everything"));
     insta::assert_snapshot!(human::render(&compilation.sources, &compilation.diagnostics, Colour::Never));
 }

@@ -92,6 +92,11 @@ fn what_schemas_may_say_is_told_from_what_they_may_not() {
         ("{typ: string}", Some("W0901")),
         ("{type: string, pii: contct}", Some("E0404")),
         ("{type: string, derive: {d: domain}}", Some("E0405")),
+        ("{type: string, derive: {d: dommain(p)}}", Some("E0405")),
+        ("{type: string, derive: {d: domain(other)}}", Some("E0405")),
+        ("{type: integer, derive: {d: year(p)}}", Some("E0405")),
+        ("{type: string, derive: {p: domain(p)}}", Some("E0423")),
+        ("{type: string, derive: {d: domain(p)}}", None),
         ("{type: object, properties: {street: {type: string, pii: contact}}}", Some("W0902")),
         ("5", Some("E0402")),
     ] {

@@ -160,6 +160,6 @@ codes! {
     "W0603" NOT_ASKED "a plugin that did not say what it takes";
     "W0604" IDLE_CAP "a cap for a destination that is not declared";
     "W0901" UNKNOWN_SCHEMA_KEYWORD "a schema keyword that is not known";
-    "W0902" NO_EFFECT "something that has no effect in this version";
+    "W0902" NO_EFFECT "a key that has no effect where it stands";
     "W0903" STRAY_FILE "a file that is not part of the project";
 }

@@ -1,4 +1,4 @@
-//! Collecting: one list for the whole project, a cap for each file, one warning for each key without effect.
+//! Collecting: one list for the whole project, a cap for each file.
 
 use super::{Diagnostic, Severity, codes, suggest};
 use crate::limits;
@@ -12,8 +12,6 @@ pub struct Report {
     errors: usize,
     // Of the file at hand.
     in_file: usize,
-    // By what has no effect: `purposes` of an event. All places, in the order of the files.
-    without_effect: BTreeMap<String, Vec<Span>>,
 }
 
 impl Report {
@@ -52,9 +50,6 @@ impl Report {
         self.diagnostics.extend(other.diagnostics.iter().cloned());
         self.errors += other.errors;
         self.in_file += other.in_file;
-        for (what, places) in &other.without_effect {
-            self.without_effect.entry(what.clone()).or_default().extend(places);
-        }
     }
 
     /// How many errors there are so far; a part of a file is sound when its check adds none.
@@ -63,25 +58,10 @@ impl Report {
         self.errors
     }
 
-    /// Notes that something is read and kept, but does nothing yet. The same thing in many files is one warning.
-    pub fn without_effect(&mut self, what: impl Into<String>, place: Span) {
-        self.without_effect.entry(what.into()).or_default().push(place);
-    }
-
     /// All of it, by file and place, errors before warnings of the same place. Of one file, no more than
     /// [`limits::DIAGNOSTICS_PER_FILE`], and one that says how many more there are.
     #[must_use]
     pub fn finish(mut self) -> Vec<Diagnostic> {
-        for (what, places) in std::mem::take(&mut self.without_effect) {
-            let Some((&first, rest)) = places.split_first() else { continue };
-            let message = format!("{what} has no effect in this version");
-            let warning = Diagnostic::warning(codes::NO_EFFECT, message, first, "not used yet");
-            self.diagnostics.push(match rest.len() {
-                0 => warning,
-                1 => warning.note("and in 1 more place"),
-                more => warning.note(format!("and in {more} more places")),
-            });
-        }
         self.diagnostics.sort_by_key(order);
         self.diagnostics.dedup();
         cap(self.diagnostics)

@@ -1,7 +1,8 @@
 //! `events/*.yaml`: event schemas.
 
+use super::derive::{Derivation, DerivedBy};
 use super::{Purposes, schema};
-use crate::diagnostic::{Diagnostic, Report, codes};
+use crate::diagnostic::{Diagnostic, Report, codes, suggest};
 use crate::ir::Type;
 use crate::shape::{Fields, Filled, Format, Key, Shape, Word};
 use crate::source::Span;
@@ -62,9 +63,8 @@ pub struct Property {
     pub title: Option<String>,
     /// Values that it may have, to show.
     pub examples: Vec<serde_json::Value>,
-    /// Properties made of this one that are no personal data, with their functions. Checked and kept; used from
-    /// consent on.
-    pub derive: Vec<(String, String)>,
+    /// How it is made of another, where it is not sent.
+    pub derivation: Option<Derivation>,
 }
 
 /// `pii:`
@@ -213,6 +213,7 @@ pub(crate) fn decode(root: &Node, report: &mut Report) -> Option<DecodedEvent> {
         .iter()
         .filter_map(|alias| Some((alias.text()?.to_owned(), alias.span)))
         .unzip();
+    let (made, made_spans): (Vec<Property>, Vec<Span>) = derived(entries, report).into_iter().unzip();
     let schema = EventSchema {
         name: name_text.to_owned(),
         title: fields.string("title"),
@@ -221,7 +222,7 @@ pub(crate) fn decode(root: &Node, report: &mut Report) -> Option<DecodedEvent> {
         version: fields.string("version").unwrap_or_else(|| "1-0-0".to_owned()),
         aliases,
         purposes: fields.strings("purposes"),
-        properties: entries.iter().map(property).collect(),
+        properties: entries.iter().map(property).chain(made).collect(),
         json_schema: whole_schema(&fields, entries, &required),
         required,
         on_violation: match fields.text("on_violation") {
@@ -237,15 +238,17 @@ pub(crate) fn decode(root: &Node, report: &mut Report) -> Option<DecodedEvent> {
         schema,
         name_span: name.span,
         alias_spans,
-        property_spans: entries.iter().map(|entry| entry.key_span).collect(),
-        identifier_spans: entries.iter().map(|entry| Some(entry.value.get("identifier")?.span)).collect(),
+        identifier_spans: {
+            let own = entries.iter().map(|entry| Some(entry.value.get("identifier")?.span));
+            own.chain(made_spans.iter().map(|_| None)).collect()
+        },
+        property_spans: entries.iter().map(|entry| entry.key_span).chain(made_spans).collect(),
         purposes: Purposes::decode(fields.get("purposes")),
     })
 }
 
 fn property(entry: &Entry) -> Property {
     let text = |key: &str| entry.value.get(key).and_then(Node::text);
-    let derived = entry.value.get("derive").map_or(&[][..], Node::entries).iter();
     Property {
         name: entry.key.clone(),
         kind: schema::kind_of(&entry.value),
@@ -254,8 +257,78 @@ fn property(entry: &Entry) -> Property {
         description: text("description").map(str::to_owned),
         title: text("title").map(str::to_owned),
         examples: entry.value.get("examples").map_or(&[][..], Node::items).iter().map(Node::to_json).collect(),
-        derive: derived.filter_map(|derived| Some((derived.key.clone(), derived.value.text()?.to_owned()))).collect(),
+        derivation: None,
     }
+}
+
+/// The properties that are made of others, and where they are declared.
+fn derived(entries: &[Entry], report: &mut Report) -> Vec<(Property, Span)> {
+    let mut found: Vec<(Property, Span)> = Vec::new();
+    for (entry, made) in entries.iter().flat_map(|it| derivations(it).map(move |made| (it, made))) {
+        let Some(function) = function(&entry.key, made, report) else { continue };
+        let is_same = |name: &str| name.eq_ignore_ascii_case(&made.key);
+        let sent = entries.iter().find(|it| is_same(&it.key)).map(|it| it.key_span);
+        let before = found.iter().find(|(it, _)| is_same(&it.name)).map(|(_, span)| *span);
+        if let Some(before) = sent.or(before) {
+            let message = format!("there are two properties `{}`", made.key);
+            report.push(
+                Diagnostic::error(codes::DUPLICATE_COLUMN, message, made.key_span, "made of another property")
+                    .label(before, "the first one"),
+            );
+            continue;
+        }
+        if !matches!(schema::kind_of(&entry.value), Some(Type::String { .. } | Type::Time)) {
+            let message = format!("`{}` is made of what is no text", made.key);
+            report.push(
+                Diagnostic::error(codes::BAD_VALUE, message, made.value.span, "takes a text")
+                    .help(format!("declare `{}` as `type: string`", entry.key)),
+            );
+        }
+        let property = Property {
+            name: made.key.clone(),
+            kind: Some(function.kind()),
+            pii: None,
+            identifier: None,
+            description: Some(format!("the {} of `{}`", function.name(), entry.key)),
+            title: None,
+            examples: Vec::new(),
+            derivation: Some(Derivation { from: entry.key.clone(), function }),
+        };
+        found.push((property, made.key_span));
+    }
+    found
+}
+
+/// The function that is written: `domain(email)` at `email`.
+fn function(of: &str, made: &Entry, report: &mut Report) -> Option<DerivedBy> {
+    let text = made.value.text()?;
+    let call = text.trim().strip_suffix(')').and_then(|text| text.split_once('('));
+    let name = call.map(|(name, _)| name.trim());
+    let function = name.and_then(DerivedBy::named);
+    let mut error = |message: String, help: String| {
+        let label = "a function of a property belongs here";
+        report.push(Diagnostic::error(codes::BAD_VALUE, message, made.value.span, label).help(help));
+    };
+    let names = DerivedBy::ALL.map(DerivedBy::name);
+    match (function, call) {
+        (Some(function), Some((_, argument))) if argument.trim() != of => {
+            let message = format!("`{}` is made of the property that it stands at, not of another", made.key);
+            error(message, format!("write `{}({of})`", function.name()));
+        }
+        (Some(_), _) => {}
+        (None, _) => {
+            let help = match name.and_then(|name| suggest::nearest(name, names)) {
+                Some(name) => format!("did you mean `{name}({of})`?"),
+                None => format!("there are `{}`, for example `domain({of})`", names.join("`, `")),
+            };
+            error(format!("`{}` is not a function of a property: `{text}`", made.key), help);
+        }
+    }
+    function
+}
+
+fn derivations(property: &Entry) -> impl Iterator<Item = &Entry> {
+    property.value.get("derive").map_or(&[][..], Node::entries).iter()
 }
 
 fn required(fields: &Fields<'_>, properties: &[Entry], report: &mut Report) -> Vec<String> {

@@ -7,6 +7,7 @@ use crate::source::Span;
 
 pub mod consent;
 pub mod declarations;
+pub mod derive;
 pub mod destination;
 pub mod event;
 pub mod identity;
@@ -20,6 +21,7 @@ pub mod source;
 
 pub use consent::{Consent, Purpose, Terms, Unconsented};
 pub use declarations::{Declarations, DeclaredDestination, Faulty, Places, Reference};
+pub use derive::{Derivation, DerivedBy};
 pub use destination::{Destination, Secret};
 pub use event::{ContextField, EventSchema, OnViolation, PiiClass, Property, SlotPath, fold_event_name};
 pub use identity::{BlockedValue, Comparison, IdentifierKind, Identity, LinkLimit, Normalizer, Probabilistic, Trust};

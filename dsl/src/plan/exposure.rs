@@ -85,7 +85,7 @@ pub(super) fn received(program: &Program, destination: &Destination) -> Received
     }
     for event in destination.events.iter().filter_map(|id| program.events.get(id.index())) {
         got.insert(format!("event {}", event.name), (None, event.purposes.clone()));
-        for property in &event.properties {
+        for property in event.properties.iter().filter(|it| it.derivation.is_none()) {
             got.insert(format!("{}.{}", event.name, property.name), (property.pii, event.purposes.clone()));
         }
     }

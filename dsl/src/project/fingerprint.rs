@@ -58,7 +58,7 @@ impl Digest {
             write!(
                 self,
                 "{:?}",
-                (&property.name, &property.kind, property.pii, &property.identifier, &property.derive)
+                (&property.name, &property.kind, property.pii, &property.identifier, &property.derivation)
             )?;
         }
         Ok(())

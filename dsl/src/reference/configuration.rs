@@ -2,7 +2,7 @@
 
 use crate::model::schema;
 use crate::project::KINDS;
-use crate::shape::{Effect, Filled, Key, Shape};
+use crate::shape::{Filled, Key, Shape};
 use std::fmt::Write;
 
 /// Maps within maps that are written out; none of the tables is deeper.
@@ -63,10 +63,7 @@ impl Rows {
     fn object(&mut self, above: &str, keys: &[Key], depth: usize) {
         for key in keys {
             let path = if above.is_empty() { key.name.to_owned() } else { format!("{above}.{}", key.name) };
-            let mut meaning = cell(key.doc);
-            if key.effect == Effect::Later {
-                meaning += " (checked, without effect in this version)";
-            }
+            let meaning = cell(key.doc);
             let required = if key.required { " *required*" } else { "" };
             let _ = writeln!(self.text, "| `{path}`{required} | {} | {meaning} |", takes(&key.shape));
             self.inside(&path, &key.shape, depth);

@@ -84,7 +84,9 @@ pub fn decode(node: &Node, clock: &Clock, program: &Program, report: &mut Report
     for entry in rest {
         let declares = |name: &str| {
             let schema = event.and_then(|event| program.events.get(event.index()));
-            schema.is_some_and(|schema| schema.properties.iter().any(|property| property.name == name))
+            schema.is_some_and(|schema| {
+                schema.properties.iter().any(|property| property.name == name && property.derivation.is_none())
+            })
         };
         let is_identifier =
             program.identity.identifiers.iter().any(|kind| kind.name == entry.key && kind.from.is_none());

@@ -1,6 +1,6 @@
 //! Comparing a tree with its table: everything that does not fit is reported, with what would.
 
-use super::{Effect, Filled, Format, Key, Shape, Word};
+use super::{Filled, Format, Key, Shape, Word};
 use crate::diagnostic::{Diagnostic, Report, codes, suggest};
 use crate::model::schema;
 use crate::yaml::{Entry, Node, Value};
@@ -110,9 +110,6 @@ impl Checker<'_> {
     }
 
     fn known(&mut self, entry: &Entry, key: &'static Key) {
-        if key.effect == Effect::Later {
-            self.report.without_effect(format!("`{}` of {}", key.name, self.what), entry.key_span);
-        }
         self.node(&entry.value, &key.shape, &Place::Key(key.name));
     }
 

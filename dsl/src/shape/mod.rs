@@ -74,37 +74,19 @@ pub struct Key {
     pub required: bool,
     /// What it means, for editors.
     pub doc: &'static str,
-    /// Whether the engine acts on it in this version.
-    pub effect: Effect,
-}
-
-/// Whether a key does something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Effect {
-    /// It does.
-    Now,
-    /// It is checked and kept, and says so with a warning.
-    Later,
 }
 
 impl Key {
     /// A key that may be left out.
     #[must_use]
     pub const fn optional(name: &'static str, shape: Shape, doc: &'static str) -> Self {
-        Self { name, shape, required: false, doc, effect: Effect::Now }
+        Self { name, shape, required: false, doc }
     }
 
     /// A key that must be there.
     #[must_use]
     pub const fn required(name: &'static str, shape: Shape, doc: &'static str) -> Self {
-        Self { name, shape, required: true, doc, effect: Effect::Now }
-    }
-
-    /// The same key, without effect in this version.
-    #[must_use]
-    pub const fn later(mut self) -> Self {
-        self.effect = Effect::Later;
-        self
+        Self { name, shape, required: true, doc }
     }
 }
 

@@ -63,24 +63,6 @@ impl Checker<'_> {
             return;
         }
         crate::shape::check_value(entry, own, self.what, self.report);
-        if own.name == "derive" {
-            for derived in entry.value.entries() {
-                self.derived(derived);
-            }
-        }
-    }
-
-    fn derived(&mut self, entry: &Entry) {
-        let Some(text) = entry.value.text() else { return };
-        let call = text.strip_suffix(')').and_then(|text| text.split_once('('));
-        let word = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-        if !call.is_some_and(|(function, argument)| word(function) && word(argument.trim())) {
-            let message = format!("`{}` is not a function of a property: `{text}`", entry.key);
-            self.report.push(
-                Diagnostic::error(codes::BAD_VALUE, message, entry.value.span, "a function of a property belongs here")
-                    .help("for example `domain(email)`"),
-            );
-        }
     }
 
     fn unknown(&mut self, entry: &Entry, top: bool) {

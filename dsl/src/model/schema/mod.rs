@@ -29,9 +29,9 @@ const PROPERTY: &[Key] = &[
     Key::optional(
         "derive",
         Shape::Map(Format::Name, &Shape::TEXT),
-        "properties made of this one that are no personal data, such as `email_domain: domain(email)`",
-    )
-    .later(),
+        "properties made of this one that are no personal data, such as `email_domain: domain(email)`; with domain, year, \
+         month or length",
+    ),
 ];
 
 /// Classes of personal data.

@@ -11,7 +11,7 @@ use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::{Draft, PatternOptions, ValidationError, Validator};
 use serde_json::{Map, Value as Json};
 use sonder_dsl::ir::{DestinationId, IdentifierKindId, Value};
-use sonder_dsl::model::{EventSchema, Identity, OnViolation, SlotPath};
+use sonder_dsl::model::{Derivation, EventSchema, Identity, OnViolation, SlotPath};
 
 /// Bytes that a compiled pattern may take. The language's check of a pattern has a smaller bound, and JSON Schema's narrower
 /// classes make it smaller still: what compiles there fits here.
@@ -25,11 +25,17 @@ pub(super) struct EventRules {
     shape: Shape,
     on_violation: OnViolation,
     required: Vec<String>,
-    slots: Vec<SlotPath>,
+    slots: Vec<(SlotPath, Option<Derivation>)>,
     /// The properties that are identifiers.
     pub(super) identifiers: Vec<IdentifierProperty>,
     /// The destinations that receive events of this type, and their names.
     pub(super) receivers: Vec<(DestinationId, String)>,
+}
+
+/// How a slot is made, where its property is not sent.
+fn made(schema: &EventSchema, slot: &SlotPath) -> Option<Derivation> {
+    let declared = schema.properties.iter().find(|it| [it.name.as_str()] == *slot.path)?;
+    declared.derivation.clone()
 }
 
 /// Whether properties are what the schema says.
@@ -72,7 +78,7 @@ impl EventRules {
             shape: Shape::compile(schema).unwrap_or_else(Shape::Broken),
             on_violation: schema.on_violation,
             required: schema.required.clone(),
-            slots: schema.slots.clone(),
+            slots: schema.slots.iter().map(|slot| (slot.clone(), made(schema, slot))).collect(),
             identifiers: identifiers.collect(),
             receivers,
         }
@@ -102,9 +108,17 @@ impl EventRules {
 
     /// What rules read of the properties.
     pub(super) fn slots(&self, properties: &Map<String, Json>, stripped: &[String]) -> Box<[Option<Value>]> {
-        let is_kept = |slot: &SlotPath| !slot.path.first().is_some_and(|name| stripped.contains(name));
-        let read = |slot: &SlotPath| value::read(path::get(properties, &slot.path)?, &slot.kind);
-        self.slots.iter().map(|slot| if is_kept(slot) { read(slot) } else { None }).collect()
+        let read = |(slot, made): &(SlotPath, Option<Derivation>)| {
+            let sent = made.as_ref().map_or(slot.path.first()?, |made| &made.from);
+            if stripped.contains(sent) {
+                return None;
+            }
+            match made {
+                Some(made) => value::read(&made.value(properties)?, &slot.kind),
+                None => value::read(path::get(properties, &slot.path)?, &slot.kind),
+            }
+        };
+        self.slots.iter().map(read).collect()
     }
 
     /// The receivers that the message's own `integrations` exclude; sorted.

@@ -5,7 +5,7 @@
 //! It works in ranges of `seq`, each a transaction; filling a range twice does no harm, so a crash may come at any time.
 
 use super::rows::Header;
-use super::{ColumnBuilder, TypedRows, TypedTable};
+use super::{ColumnBuilder, TypedRows, TypedTable, Wanted};
 use crate::database::{identifier, quoted};
 use crate::{StoreError, limits};
 use arrow::array::UInt64Builder;
@@ -16,16 +16,23 @@ use serde_json::{Map, Value as Json};
 use sonder_core::govern::Governor;
 use sonder_core::message;
 use sonder_dsl::ir::SourceId;
+use sonder_dsl::model::EventSchema;
 use sonder_dsl::time::Moment;
 use std::sync::Arc;
 
 /// Fills the columns of `table` that are not.
-pub(crate) fn columns(connection: &Connection, table: &TypedTable, governor: &Governor) -> Result<(), StoreError> {
+pub(crate) fn columns(
+    connection: &Connection,
+    table: &TypedTable,
+    schema: Option<&EventSchema>,
+    governor: &Governor,
+) -> Result<(), StoreError> {
     let open: Vec<_> = table.columns.iter().filter(|column| !column.filled).collect();
+    let wanted: Vec<_> = open.iter().map(|column| Wanted::in_column(column, schema)).collect();
     let column_list: Vec<_> = open.iter().map(|c| format!("{} {}", identifier(&c.name), c.kind.sql())).collect();
     let set: Vec<_> = open.iter().map(|c| format!("{0} = f.{0}", identifier(&c.name))).collect();
     let fields = open.iter().map(|c| Field::new(&c.name, c.kind.arrow(), true));
-    let schema = Arc::new(Schema::new(
+    let fill = Arc::new(Schema::new(
         std::iter::once(Field::new("seq", DataType::UInt64, false)).chain(fields).collect::<Vec<_>>(),
     ));
     ranges(connection, &table.event, |first, last| {
@@ -33,15 +40,15 @@ pub(crate) fn columns(connection: &Connection, table: &TypedTable, governor: &Go
         let mut builders: Vec<_> = open.iter().map(|c| ColumnBuilder::new(&c.kind)).collect();
         each_row(connection, &table.event, governor, first, last, |row| {
             seqs.append_value(row.seq);
-            for (builder, column) in builders.iter_mut().zip(&open) {
-                builder.push(row.properties.get(&column.property));
+            for (builder, wanted) in builders.iter_mut().zip(&wanted) {
+                builder.push(wanted.of(&row.properties, &[]).as_deref());
             }
         })?;
         let mut arrays: Vec<arrow::array::ArrayRef> = vec![Arc::new(seqs.finish())];
         for builder in builders {
             arrays.push(builder.finish()?);
         }
-        let batch = RecordBatch::try_new(Arc::clone(&schema), arrays)?;
+        let batch = RecordBatch::try_new(Arc::clone(&fill), arrays)?;
         connection.execute_batch(&format!(
             "CREATE OR REPLACE TEMP TABLE sonder_fill(seq UBIGINT, {});",
             column_list.join(", ")
@@ -60,8 +67,13 @@ pub(crate) fn columns(connection: &Connection, table: &TypedTable, governor: &Go
 }
 
 /// Fills a new table with the rows of its event that are in the log already and not in the table.
-pub(crate) fn rows(connection: &Connection, table: &TypedTable, governor: &Governor) -> Result<(), StoreError> {
-    let wanted: Vec<_> = table.columns.iter().map(|column| Some(column.property.clone())).collect();
+pub(crate) fn rows(
+    connection: &Connection,
+    table: &TypedTable,
+    schema: Option<&EventSchema>,
+    governor: &Governor,
+) -> Result<(), StoreError> {
+    let wanted: Vec<_> = table.columns.iter().map(|column| Some(Wanted::in_column(column, schema))).collect();
     ranges(connection, &table.event, |first, last| {
         let mut rows = TypedRows::new(table);
         each_row(connection, &table.event, governor, first, last, |row| {

@@ -5,9 +5,11 @@ use crate::StoreError;
 use crate::database::{identifier, quoted};
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use duckdb::{Connection, params};
+use serde_json::{Map, Value as Json};
 use sonder_core::govern::Governor;
 use sonder_dsl::ir::{EventId, Program};
-use sonder_dsl::model::EventSchema;
+use sonder_dsl::model::{Derivation, EventSchema, Property};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// The record of what is typed how, which users may read.
@@ -86,7 +88,38 @@ pub(crate) struct EventLayout {
     /// Index of the table in the catalog.
     pub table: usize,
     /// For each column behind the header, the property that this program declares for it.
-    pub properties: Vec<Option<String>>,
+    pub properties: Vec<Option<Wanted>>,
+}
+
+/// A property that goes into a column.
+#[derive(Debug)]
+pub(crate) struct Wanted {
+    name: String,
+    derivation: Option<Derivation>,
+}
+
+impl Wanted {
+    fn new(property: &Property) -> Self {
+        Self { name: property.name.clone(), derivation: property.derivation.clone() }
+    }
+
+    /// What goes into a column of a table that is filled, also where the schema does not have it any more.
+    pub fn in_column(column: &TypedColumn, schema: Option<&EventSchema>) -> Self {
+        let declared = schema.and_then(|schema| schema.properties.iter().find(|it| it.name == column.property));
+        declared.map_or_else(|| Self { name: column.property.clone(), derivation: None }, Self::new)
+    }
+
+    /// Its value, of the properties of a message.
+    pub fn of<'a>(&self, properties: &'a Map<String, Json>, stripped: &[String]) -> Option<Cow<'a, Json>> {
+        let sent = self.derivation.as_ref().map_or(&self.name, |made| &made.from);
+        if stripped.contains(sent) {
+            return None;
+        }
+        match &self.derivation {
+            Some(made) => made.value(properties).map(Cow::Owned),
+            None => properties.get(&self.name).map(Cow::Borrowed),
+        }
+    }
 }
 
 impl Layout {
@@ -118,9 +151,9 @@ impl Catalog {
         let events = program.events.iter().map(|schema| {
             let table = self.tables.iter().position(|table| table.event == schema.name)?;
             let declared = |column: &TypedColumn| {
-                let wanted = column.state == ColumnState::Current
-                    && schema.properties.iter().any(|property| property.name == column.property);
-                wanted.then(|| column.property.clone())
+                let is_current = column.state == ColumnState::Current;
+                let declared = schema.properties.iter().find(|property| property.name == column.property);
+                declared.filter(|_| is_current).map(Wanted::new)
             };
             Some(EventLayout { table, properties: self.tables[table].columns.iter().map(declared).collect() })
         });
@@ -139,7 +172,8 @@ impl Catalog {
         if self.tables.iter().any(|table| !table.is_filled()) {
             let governor = Governor::new(program);
             for table in &mut self.tables {
-                table.fill(connection, &governor)?;
+                let schema = program.events.iter().find(|schema| schema.name == table.event);
+                table.fill(connection, schema, &governor)?;
             }
         }
         Ok(())
@@ -227,9 +261,14 @@ impl TypedTable {
     }
 
     /// Fills what was made after rows were in the log: an event that was accepted before it was declared has some.
-    fn fill(&mut self, connection: &Connection, governor: &Governor) -> Result<(), StoreError> {
+    fn fill(
+        &mut self,
+        connection: &Connection,
+        schema: Option<&EventSchema>,
+        governor: &Governor,
+    ) -> Result<(), StoreError> {
         if !self.filled {
-            backfill::rows(connection, self, governor)?;
+            backfill::rows(connection, self, schema, governor)?;
             let event = quoted(&self.event);
             transaction(connection, &format!("UPDATE typed_tables SET filled = true WHERE event = {event};"))?;
             self.filled = true;
@@ -237,7 +276,7 @@ impl TypedTable {
         if self.columns.iter().all(|column| column.filled) {
             return Ok(());
         }
-        backfill::columns(connection, self, governor)?;
+        backfill::columns(connection, self, schema, governor)?;
         transaction(
             connection,
             &format!("UPDATE typed_columns SET filled = true WHERE event = {} AND NOT filled;", quoted(&self.event)),

@@ -17,7 +17,7 @@ mod catalog;
 mod column;
 mod rows;
 
-pub(crate) use catalog::{Catalog, Layout, TABLES, TypedTable};
+pub(crate) use catalog::{Catalog, Layout, TABLES, TypedTable, Wanted};
 pub(crate) use column::{ColumnBuilder, ColumnKind};
 pub(crate) use rows::{Header, TypedRows};
 

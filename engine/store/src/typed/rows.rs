@@ -1,6 +1,6 @@
 //! Rows on their way into a typed table.
 
-use super::{ColumnBuilder, TypedTable};
+use super::{ColumnBuilder, TypedTable, Wanted};
 use arrow::array::{ArrayRef, StringBuilder, TimestampMicrosecondBuilder, UInt64Builder};
 use arrow::record_batch::RecordBatch;
 use serde_json::{Map, Value as Json};
@@ -51,7 +51,7 @@ impl TypedRows {
     pub fn push(
         &mut self,
         header: &Header<'_>,
-        wanted: &[Option<String>],
+        wanted: &[Option<Wanted>],
         properties: &Map<String, Json>,
         stripped: &[String],
     ) {
@@ -63,8 +63,8 @@ impl TypedRows {
         self.anonymous_id.append_option(header.anonymous_id);
         self.user_id.append_option(header.user_id);
         for (column, property) in self.columns.iter_mut().zip(wanted) {
-            let kept = property.as_ref().filter(|property| !stripped.contains(property));
-            column.push(kept.and_then(|property| properties.get(property)));
+            let value = property.as_ref().and_then(|property| property.of(properties, stripped));
+            column.push(value.as_deref());
         }
     }
 

@@ -8,6 +8,7 @@ pub mod ide;
 pub mod ir;
 pub mod limits;
 pub mod model;
+pub mod phone;
 pub mod plan;
 pub mod project;
 pub mod reference;

@@ -32,6 +32,15 @@ pub const EXCERPT_CHARACTERS: usize = 200;
 /// Bytes that a compiled pattern may take; the regex crate's measure.
 pub const PATTERN_BYTES: usize = 1 << 20;
 
+/// Bytes of what takes the place of what a pattern matches.
+pub const REPLACEMENT_BYTES: usize = 256;
+
+/// Bytes of an identifier's value; a longer one identifies nobody.
+pub const IDENTIFIER_BYTES: usize = 1024;
+
+/// Identifiers in one group of `apart`, and such groups.
+pub const APART: usize = 1_000;
+
 /// Bytes in one `.sonder` file.
 pub const RULE_FILE_BYTES: usize = 1 << 20;
 

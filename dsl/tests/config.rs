@@ -5,9 +5,10 @@
 use sonder_dsl::diagnostic::render::human::{self, Colour};
 use sonder_dsl::ir::{Program, Type};
 use sonder_dsl::model::{
-    BlockedValue, Comparison, Derivation, DerivedBy, MergePolicy, Normalizer, OnViolation, PiiClass, QuietHours, Rate,
-    Secret, SourceKind, Trust, UndeclaredEvents, WriteKey,
+    BlockedValue, Comparison, Derivation, DerivedBy, DialledIn, LinkLimit, MergePolicy, Normalizer, OnViolation,
+    PiiClass, Preset, QuietHours, Rate, Secret, SourceKind, Strategy, Trust, UndeclaredEvents, Unique, WriteKey,
 };
+use sonder_dsl::phone::Country;
 use sonder_dsl::source::{SourceFile, SourceSet};
 use sonder_dsl::time::Duration;
 use sonder_dsl::{Compilation, compile};
@@ -77,12 +78,33 @@ fn every_key_arrives() {
 
     let identity = &program.identity;
     let names: Vec<_> = identity.identifiers.iter().map(|kind| kind.name.as_str()).collect();
-    assert_eq!(names, ["user_id", "email", "phone", "device_id", "anonymous_id"]);
-    let [user, email, phone, device, anonymous] = identity.identifiers.as_slice() else { panic!("five kinds") };
-    assert!(user.unique && !email.unique);
-    assert_eq!(email.normalize, [Normalizer::Trim, Normalizer::Lowercase]);
-    assert_eq!(phone.normalize, [Normalizer::E164]);
-    assert_eq!(email.limit.map(|limit| limit.count), Some(5));
+    assert_eq!(names, ["user_id", "email", "phone", "card", "household", "device_id", "anonymous_id"]);
+    let [user, email, phone, card, household, device, anonymous] = identity.identifiers.as_slice() else {
+        panic!("seven kinds")
+    };
+    assert_eq!((user.unique, email.unique, card.unique), (Unique::Yes, Unique::No, Unique::Always));
+    assert_eq!(email.normalize[..2], [Normalizer::Trim, Normalizer::Lowercase]);
+    let Normalizer::Replace { pattern, with } = &email.normalize[2] else { panic!("a replacement") };
+    assert_eq!((pattern.as_str(), with.as_str()), ("\\+[^@]*@", "@"));
+    let places = ["traits", "address", "country"].map(str::to_owned).to_vec();
+    let netherlands = Country::of_code("NL").unwrap();
+    let places = vec![DialledIn::Path(places), DialledIn::Country(netherlands)];
+    assert_eq!(phone.normalize, [Normalizer::E164(places)]);
+    assert_eq!(email.limit, Some(LinkLimit { count: 5, per: None }));
+    assert_eq!(phone.limit, Some(LinkLimit { count: 3, per: Some(seconds(30 * DAY)) }));
+    assert_eq!(email.at_most, [(identity.kind_named("user_id").unwrap(), 1)]);
+    assert_eq!(email.presets, [Preset::Missing, Preset::Zeros, Preset::Anonymous, Preset::Test, Preset::Roles]);
+    assert_eq!((user.presets.as_slice(), card.presets.as_slice()), (Preset::USUAL.as_slice(), [].as_slice()));
+    assert_eq!((user.joins, household.joins), (true, false));
+    let of_devices: Vec<bool> = identity.identifiers.iter().map(|kind| kind.anonymous).collect();
+    assert_eq!(of_devices, [false, false, false, false, true, true, true]);
+    assert_eq!(identity.strategy, Strategy::Conversion);
+    let [apart] = identity.apart.as_slice() else { panic!("a group") };
+    let named = |name: &str, value: &str| (identity.kind_named(name).unwrap(), value.to_owned());
+    assert_eq!(
+        apart.identifiers,
+        [named("user_id", "u1"), named("email", "ann@shop.nl"), named("phone", "+31612345678")]
+    );
     assert_eq!(email.block[0], BlockedValue::Exact("test@example.com".to_owned()));
     assert!(matches!(&email.block[1], BlockedValue::Pattern(pattern) if pattern.is_match("noreply@x")));
     let paths = [
@@ -141,7 +163,7 @@ fn defaults() {
     assert_eq!((settings.retain_events, settings.retain_quarantine), (None, seconds(30 * DAY)));
     assert_eq!(settings.undeclared_events, UndeclaredEvents::Quarantine);
     let names: Vec<_> = program.identity.identifiers.iter().map(|kind| (kind.name.as_str(), kind.unique)).collect();
-    assert_eq!(names, [("user_id", true), ("anonymous_id", false)]);
+    assert_eq!(names, [("user_id", Unique::Yes), ("anonymous_id", Unique::No)]);
     assert!(program.profile.is_empty() && program.destinations.is_empty() && program.sources[0].enabled);
 }
 
@@ -177,6 +199,38 @@ fn errors_of_all_files_come_in_one_run() {
     ]));
     assert!(compilation.program.is_none());
     insta::assert_snapshot!(human::render(&compilation.sources, &compilation.diagnostics, Colour::Never));
+}
+
+#[test]
+fn what_identity_yaml_says_wrong_is_said_with_what_to_type() {
+    let identity = "identifiers:
+  user_id: {unique: alway, at_most: {user_id: 1, mail: 2}}
+  email:
+    normalize: [trim, {replace: '/(a/', with: x}, {replace: \"a\", with: x}, {replace: '/a(b)/', with: '$2'}, {replace: '/(a)/', with: '$1b'}]
+    limit: {count: 5}
+    block_presets: [nothing, tests]
+  phone: {normalize: [{e164: UK}, {e164: [XX, country]}, {with: x}, {e164: NL, replace: '/ /'}, {e146: NL}], limit: {count: 1, per: 0d}}
+  household: {joins: false, limit: 3, unique: true}
+strategy: conversions
+apart: [[user_id:u1], [user_id:u1, user_id:u1], [mail:x, \"email:null\"], [u1, u2]]
+";
+    let compilation = compile(set(&[("sonder.yaml", "name: shop"), ("identity.yaml", identity)]));
+    assert!(compilation.program.is_none());
+    insta::assert_snapshot!(human::render(&compilation.sources, &compilation.diagnostics, Colour::Never));
+    let known = "identifiers: {user_id: {}, email: {}}\nstrategy: isolation\n";
+    let compilation = compile(set(&[("sonder.yaml", "name: shop"), ("identity.yaml", known)]));
+    insta::assert_snapshot!(human::render(&compilation.sources, &compilation.diagnostics, Colour::Never));
+}
+
+#[test]
+fn groups_of_what_is_apart_up_to_the_limit() {
+    use sonder_dsl::limits::APART;
+    let found = |count: usize| {
+        let all: Vec<String> = (1..=count).map(|number| format!("user_id:u{number}")).collect();
+        let text = format!("identifiers: {{user_id: {{}}}}\napart: [[{}]]\n", all.join(", "));
+        compile(set(&[("sonder.yaml", "name: a"), ("identity.yaml", &text)])).program.is_some()
+    };
+    assert!(found(APART) && !found(APART + 1));
 }
 
 #[test]

@@ -171,10 +171,14 @@ impl Engine {
     /// When that takes longer than `patience`.
     pub fn settle(&self, patience: Duration) -> io::Result<Json> {
         let end = Instant::now() + patience;
+        // A client is answered a moment before its messages are counted as logged.
+        let mut quiet = 0;
         loop {
             let status = self.get("/api/v1/status")?;
             let lag = &status["lag"];
-            if ["queued", "unfolded", "undelivered"].iter().all(|stage| lag[stage] == 0) {
+            let is_quiet = ["queued", "unfolded", "undelivered"].iter().all(|stage| lag[stage] == 0);
+            quiet = if is_quiet { quiet + 1 } else { 0 };
+            if quiet == 3 {
                 return Ok(status);
             }
             if Instant::now() > end {

@@ -1,80 +1,40 @@
 //! `identity.yaml`: identifiers and how they join.
 
+mod apart;
+mod blocked;
+mod normalizer;
+mod probabilistic;
+mod strategy;
+
+pub use apart::Apart;
+pub use blocked::{BlockedValue, Preset};
+pub use normalizer::{DialledIn, Normalizer};
+pub use probabilistic::{Comparison, Probabilistic};
+pub use strategy::Strategy;
+
 use super::SourceKind;
 use crate::diagnostic::{Diagnostic, Report, codes};
 use crate::ir::IdentifierKindId;
-use crate::shape::{Fields, Filled, Format, Key, Shape, Word, blocked_pattern, compile_pattern};
+use crate::shape::{Fields, Filled, Format, Key, Shape, Word};
 use crate::source::Span;
 use crate::time::Duration;
 use crate::yaml::{Entry, Node};
-use std::collections::HashSet;
 
 /// How messages become people.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Identity {
     /// In order of priority, the highest first.
     pub identifiers: Vec<IdentifierKind>,
+    /// What becomes of somebody unknown who turns out to be known.
+    pub strategy: Strategy,
     /// Which kinds a source of a kind may link; a kind of source that is not listed may link all.
     pub trust: Vec<(SourceKind, Trust)>,
     /// A value shared by more people than this identifies nobody.
     pub generic_after: Option<u32>,
+    /// Values that are never one person's.
+    pub apart: Vec<Apart>,
     /// Matching of records that share no identifier, by `sonder match`.
     pub probabilistic: Option<Probabilistic>,
-}
-
-/// `probabilistic:`
-#[derive(Clone, Debug, PartialEq)]
-pub struct Probabilistic {
-    /// Fields that are compared, and how.
-    pub compare: Vec<(String, Comparison)>,
-    /// Records are only compared when all fields of one of these are equal; where it is empty, the data proposes rules.
-    pub block: Vec<Vec<String>>,
-    /// From this probability on, two records are linked.
-    pub link_at: f64,
-    /// From this probability on, a person is asked.
-    pub review_at: f64,
-}
-
-/// How two values of a field are compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Comparison {
-    /// Equal or not.
-    Exact,
-    /// Spelling and sound of a person's name.
-    Name,
-    /// Equal, or the same part before the `@`.
-    Email,
-    /// Equal, or near.
-    Date,
-    /// The same line, however it is written; or a digit off.
-    Phone,
-    /// Equal, the same area, or a character off.
-    Postcode,
-    /// The same words, or most of them.
-    Address,
-    /// Spelling of any text.
-    Text,
-    /// Equal, or near.
-    Number,
-}
-
-impl Comparison {
-    /// The comparison of that name in `compare`.
-    #[must_use]
-    pub fn named(word: &str) -> Option<Self> {
-        Some(match word {
-            "exact" => Self::Exact,
-            "name" => Self::Name,
-            "email" => Self::Email,
-            "date" => Self::Date,
-            "phone" => Self::Phone,
-            "postcode" => Self::Postcode,
-            "address" => Self::Address,
-            "text" => Self::Text,
-            "number" => Self::Number,
-            _ => return None,
-        })
-    }
 }
 
 /// A kind of identifier.
@@ -82,55 +42,47 @@ impl Comparison {
 pub struct IdentifierKind {
     /// `user_id`, `email` …
     pub name: String,
-    /// Two people with different values of it are never one.
-    pub unique: bool,
+    /// Whether two people with different values of it are never one.
+    pub unique: Unique,
     /// How values are made comparable, in order.
     pub normalize: Vec<Normalizer>,
     /// How many values one person may have.
     pub limit: Option<LinkLimit>,
+    /// With how many values of other kinds one value of this is linked, those first that were seen first.
+    pub at_most: Vec<(IdentifierKindId, u32)>,
     /// Values that identify nobody.
     pub block: Vec<BlockedValue>,
+    /// Shipped lists of such values.
+    pub presets: Vec<Preset>,
+    /// Whether it says that two identifiers are one person's.
+    pub joins: bool,
+    /// Whether it is of a device, of whoever uses it, rather than of somebody known.
+    pub anonymous: bool,
     /// A value not seen for so long no longer links new messages.
     pub expires: Option<Duration>,
     /// Paths in a message that it is read from, instead of the usual places.
     pub from: Option<Vec<Vec<String>>>,
 }
 
-/// `limit: 5`
+/// `unique:`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unique {
+    /// A person may have many values.
+    #[default]
+    No,
+    /// A person has one, unless an `alias` says of two that they are one person's.
+    Yes,
+    /// A person has one, unless somebody decides otherwise.
+    Always,
+}
+
+/// `limit: 5`, `limit: {count: 5, per: 30 days}`
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LinkLimit {
     /// How many different values.
     pub count: u32,
-}
-
-/// One step of making values comparable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Normalizer {
-    /// Without white space at the ends.
-    Trim,
-    /// In lower case.
-    Lowercase,
-    /// Digits with a leading `+`; a value that cannot be one is refused.
-    E164,
-}
-
-/// A value that identifies nobody.
-#[derive(Clone, Debug)]
-pub enum BlockedValue {
-    /// Exactly this, after normalisation.
-    Exact(String),
-    /// `/…/`: whatever matches.
-    Pattern(regex::Regex),
-}
-
-impl PartialEq for BlockedValue {
-    fn eq(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Exact(a), Self::Exact(b)) => a == b,
-            (Self::Pattern(a), Self::Pattern(b)) => a.as_str() == b.as_str(),
-            _ => false,
-        }
-    }
+    /// That were seen first within so long of each other; without it, ever.
+    pub per: Option<Duration>,
 }
 
 /// What a source may link.
@@ -145,11 +97,13 @@ pub enum Trust {
 impl Default for Identity {
     /// What holds without an `identity.yaml`: users, and browsers before they are users.
     fn default() -> Self {
-        let kind = |name: &str, unique| IdentifierKind { unique, ..IdentifierKind::named(name) };
+        let user = IdentifierKind { unique: Unique::Yes, ..IdentifierKind::named("user_id") };
         Self {
-            identifiers: vec![kind("user_id", true), kind("anonymous_id", false)],
+            identifiers: vec![user, IdentifierKind::named("anonymous_id")],
+            strategy: Strategy::default(),
             trust: Vec::new(),
             generic_after: None,
+            apart: Vec::new(),
             probabilistic: None,
         }
     }
@@ -159,10 +113,14 @@ impl IdentifierKind {
     fn named(name: &str) -> Self {
         Self {
             name: name.to_owned(),
-            unique: false,
+            unique: Unique::No,
             normalize: Vec::new(),
             limit: None,
+            at_most: Vec::new(),
             block: Vec::new(),
+            presets: Preset::USUAL.to_vec(),
+            joins: true,
+            anonymous: matches!(name, "anonymous_id" | "device_id"),
             expires: None,
             from: None,
         }
@@ -176,6 +134,17 @@ impl Identity {
         let index = self.identifiers.iter().position(|kind| kind.name == name)?;
         u16::try_from(index).ok().map(IdentifierKindId)
     }
+
+    /// Whether a kind of source may say with a kind of identifier who is who.
+    #[must_use]
+    pub fn may_link(&self, source: SourceKind, kind: IdentifierKindId) -> bool {
+        let trust = self.trust.iter().find(|(it, _)| *it == source).map(|(_, trust)| trust);
+        self.identifiers.get(kind.index()).is_some_and(|it| it.joins)
+            && match trust {
+                None | Some(Trust::All) => true,
+                Some(Trust::Kinds(kinds)) => kinds.contains(&kind),
+            }
+    }
 }
 
 /// What `identity.yaml` may hold.
@@ -184,6 +153,11 @@ pub const KEYS: &[Key] = &[
         "identifiers",
         Shape::Map(Format::Name, &Shape::Object(IDENTIFIER)),
         "kinds of identifiers, in order of priority; without it, `user_id` and `anonymous_id`",
+    ),
+    Key::optional(
+        "strategy",
+        Shape::Word(strategy::STRATEGIES),
+        "what becomes of somebody unknown who turns out to be known; without it, `link`",
     ),
     Key::optional(
         "trust",
@@ -196,24 +170,60 @@ pub const KEYS: &[Key] = &[
         "a value shared by more people than this identifies nobody",
     ),
     Key::optional(
+        "apart",
+        apart::APART,
+        "groups of identifiers no two of which are one person's, whoever says so: `[user_id:u1, user_id:u2]`",
+    ),
+    Key::optional(
         "probabilistic",
-        Shape::Object(PROBABILISTIC),
+        Shape::Object(probabilistic::PROBABILISTIC),
         "matching of records that share no identifier, by `sonder match`",
     ),
 ];
 
 const IDENTIFIER: &[Key] = &[
-    Key::optional("unique", Shape::Bool, "two people with different values of it are never one"),
+    Key::optional(
+        "unique",
+        Shape::Either(&[
+            Shape::Bool,
+            Shape::Word(&[Word { word: "always", doc: "not even where an `alias` says that they are" }]),
+        ]),
+        "two people with different values of it are never one, unless an `alias` says so; `always`: not even then",
+    ),
     Key::optional(
         "normalize",
-        Shape::List(&Shape::Word(NORMALIZE), Filled::MayBeEmpty),
+        Shape::List(&normalizer::NORMALIZE, Filled::MayBeEmpty),
         "how values are made comparable, in order",
     ),
-    Key::optional("limit", Shape::Integer(1, 1_000_000), "how many different values one person may have"),
+    Key::optional(
+        "limit",
+        Shape::Either(&[COUNT, Shape::Object(LIMIT)]),
+        "how many different values one person may have; with `per`, how many that were new within such a time",
+    ),
+    Key::optional(
+        "at_most",
+        Shape::Map(Format::Name, &COUNT),
+        "with how many values of other kinds one value is linked: `{user_id: 1}`; the first that it was seen with",
+    ),
     Key::optional(
         "block",
         Shape::List(&Shape::Text(Format::Blocked), Filled::MayBeEmpty),
         "values that identify nobody, or patterns between slashes",
+    ),
+    Key::optional(
+        "block_presets",
+        Shape::List(&Shape::Word(blocked::PRESETS), Filled::MayBeEmpty),
+        "shipped lists of values that identify nobody; without it, `missing`, `zeros` and `anonymous`",
+    ),
+    Key::optional(
+        "joins",
+        Shape::Bool,
+        "whether two people who share a value are one; where not, messages may carry it and it joins nobody",
+    ),
+    Key::optional(
+        "anonymous",
+        Shape::Bool,
+        "whether it is of a device, of whoever uses it; without it, `anonymous_id` and `device_id` are",
     ),
     Key::optional("expires", Shape::DURATION, "a value not seen for so long no longer links"),
     Key::optional(
@@ -223,10 +233,11 @@ const IDENTIFIER: &[Key] = &[
     ),
 ];
 
-const NORMALIZE: &[Word] = &[
-    Word { word: "trim", doc: "without white space at the ends" },
-    Word { word: "lowercase", doc: "in lower case" },
-    Word { word: "e164", doc: "a phone number as digits with a leading +" },
+const COUNT: Shape = Shape::Integer(1, 1_000_000);
+
+const LIMIT: &[Key] = &[
+    Key::required("count", COUNT, "how many different values"),
+    Key::required("per", Shape::DURATION, "that are new within so long of each other"),
 ];
 
 const TRUSTED: Shape = Shape::Either(&[Shape::Word(&[Word { word: "all", doc: "every kind" }]), Shape::NAMES]);
@@ -240,42 +251,19 @@ const TRUST: &[Key] = &[
     Key::optional("database", TRUSTED, "what imported tables may link"),
 ];
 
-const PROBABILISTIC: &[Key] = &[
-    Key::required("compare", Shape::Map(Format::Name, &Shape::Word(COMPARISONS)), "fields that are compared, and how"),
-    Key::optional(
-        "block",
-        Shape::List(&Shape::List(&Shape::NAME, Filled::AtLeastOne), Filled::AtLeastOne),
-        "records are only compared when all fields of one of these are equal; without it, rules are proposed by the data",
-    ),
-    Key::required("link_at", Shape::Probability, "from this probability on, two records are linked"),
-    Key::required("review_at", Shape::Probability, "from this probability on, a person is asked"),
-];
-
-const COMPARISONS: &[Word] = &[
-    Word { word: "exact", doc: "equal or not" },
-    Word { word: "name", doc: "spelling and sound of a person's name" },
-    Word { word: "email", doc: "equal, or the same part before the @" },
-    Word { word: "date", doc: "equal, or near" },
-    Word { word: "phone", doc: "the same line, however it is written, or a digit off" },
-    Word { word: "postcode", doc: "equal, the same area, or a character off" },
-    Word { word: "address", doc: "the same words, or most of them" },
-    Word { word: "text", doc: "spelling of any text" },
-    Word { word: "number", doc: "equal, or near" },
-];
-
 /// Reads a checked `identity.yaml`, and where each kind is declared.
 pub(crate) fn decode(root: &Node, report: &mut Report) -> (Identity, Vec<Span>) {
     let fields = Fields::new(root, KEYS);
     let entries = fields.get("identifiers").map_or(&[][..], Node::entries);
     let identifiers = match fields.get("identifiers") {
-        Some(_) => entries.iter().map(identifier).collect(),
+        Some(_) => entries.iter().map(|entry| identifier(entry, report)).collect(),
         None => Identity::default().identifiers,
     };
     let mut identity = Identity {
         identifiers,
-        trust: Vec::new(),
         generic_after: fields.integer("generic_after"),
-        probabilistic: fields.get("probabilistic").and_then(|node| probabilistic(node, report)),
+        probabilistic: fields.get("probabilistic").and_then(|node| probabilistic::decode(node, report)),
+        ..Identity::default()
     };
     if let Some(node) = fields.get("identifiers")
         && entries.is_empty()
@@ -287,36 +275,88 @@ pub(crate) fn decode(root: &Node, report: &mut Report) -> (Identity, Vec<Span>) 
                 .help("for example `anonymous_id: {}`"),
         );
     }
+    for (entry, index) in entries.iter().zip(0..) {
+        let at_most = cardinality(entry, IdentifierKindId(index), &identity, report);
+        if let Some(kind) = identity.identifiers.get_mut(usize::from(index)) {
+            kind.at_most = at_most;
+        }
+    }
     let trust = fields.get("trust").map_or(&[][..], Node::entries);
     identity.trust = trust.iter().filter_map(|entry| trusted(entry, &identity, report)).collect();
+    identity.strategy = strategy::decode(fields.get("strategy"), &identity, report);
+    identity.apart = apart::decode(fields.get("apart"), &identity, report);
     (identity, entries.iter().map(|entry| entry.key_span).collect())
 }
 
-fn identifier(entry: &Entry) -> IdentifierKind {
+fn identifier(entry: &Entry, report: &mut Report) -> IdentifierKind {
     let fields = Fields::new(&entry.value, IDENTIFIER);
-    let normalizer = |word: &String| match word.as_str() {
-        "trim" => Some(Normalizer::Trim),
-        "lowercase" => Some(Normalizer::Lowercase),
-        "e164" => Some(Normalizer::E164),
-        _ => None,
-    };
     let paths = fields.strings("from");
-    IdentifierKind {
-        unique: fields.bool("unique").unwrap_or(false),
-        normalize: fields.strings("normalize").iter().filter_map(normalizer).collect(),
-        limit: fields.integer("limit").map(|count| LinkLimit { count }),
-        block: fields.strings("block").iter().filter_map(|text| blocked(text)).collect(),
+    let named = IdentifierKind::named(&entry.key);
+    let (block, presets) = normalizer::blocked(&fields);
+    let kind = IdentifierKind {
+        unique: match (fields.bool("unique"), fields.text("unique")) {
+            (Some(true), _) => Unique::Yes,
+            (_, Some("always")) => Unique::Always,
+            _ => Unique::No,
+        },
+        normalize: normalizer::steps(fields.get("normalize"), report),
+        limit: fields.get("limit").and_then(|node| limit(node, &fields, report)),
+        block,
+        presets,
+        joins: fields.bool("joins").unwrap_or(true),
+        anonymous: fields.bool("anonymous").unwrap_or(named.anonymous),
         expires: fields.duration("expires"),
         from: (!paths.is_empty()).then(|| paths.iter().map(|path| super::path(path)).collect()),
-        ..IdentifierKind::named(&entry.key)
+        ..named
+    };
+    if !kind.joins {
+        for key in ["unique", "limit", "at_most"] {
+            let Some(it) = fields.entry(key) else { continue };
+            let message = format!("`{key}` says with whom `{}` is linked, and it joins nobody", entry.key);
+            let error = Diagnostic::error(codes::BAD_VALUE, message, it.key_span, "without effect");
+            report.push(error.help(format!("take out `{key}`, or `joins: false`")));
+        }
     }
+    kind
 }
 
-fn blocked(text: &str) -> Option<BlockedValue> {
-    match blocked_pattern(text) {
-        Some(pattern) => compile_pattern(pattern).ok().map(BlockedValue::Pattern),
-        None => Some(BlockedValue::Exact(text.to_owned())),
+fn limit(node: &Node, fields: &Fields<'_>, report: &mut Report) -> Option<LinkLimit> {
+    if node.number().is_some() {
+        return fields.integer("limit").map(|count| LinkLimit { count, per: None });
     }
+    let inside = Fields::new(node, LIMIT);
+    let (count, per) = (inside.integer("count")?, inside.duration("per")?);
+    if per <= Duration::ZERO {
+        let message = "nothing is new within no time";
+        let error = Diagnostic::error(codes::BAD_VALUE, message, inside.get("per")?.span, "this value");
+        report.push(error.help("write a time such as `30 days`"));
+        return None;
+    }
+    Some(LinkLimit { count, per: Some(per) })
+}
+
+/// `at_most: {user_id: 1}`
+fn cardinality(
+    entry: &Entry,
+    kind: IdentifierKindId,
+    identity: &Identity,
+    report: &mut Report,
+) -> Vec<(IdentifierKindId, u32)> {
+    let others = Fields::new(&entry.value, IDENTIFIER).get("at_most").map_or(&[][..], Node::entries);
+    let mut rules = Vec::with_capacity(others.len());
+    for other in others {
+        let Some(count) = other.value.number().and_then(|it| u32::try_from(it.value.as_i64()?).ok()) else { continue };
+        match identity.kind_named(&other.key) {
+            Some(known) if known == kind => {
+                let message = format!("`{}` is never linked with another value of its own kind by itself", other.key);
+                let error = Diagnostic::error(codes::BAD_VALUE, message, other.key_span, "the same kind");
+                report.push(error.help("`limit` says how many values one person has"));
+            }
+            Some(known) => rules.push((known, count)),
+            None => unknown_kind(&other.key, other.key_span, identity, report),
+        }
+    }
+    rules
 }
 
 fn trusted(entry: &Entry, identity: &Identity, report: &mut Report) -> Option<(SourceKind, Trust)> {
@@ -344,37 +384,4 @@ pub(crate) fn unknown_kind(name: &str, span: Span, identity: &Identity, report: 
         None => error,
     };
     report.push(error.note("kinds of identifiers are declared in identity.yaml"));
-}
-
-fn probabilistic(node: &Node, report: &mut Report) -> Option<Probabilistic> {
-    let fields = Fields::new(node, PROBABILISTIC);
-    let compare: Vec<(String, Comparison)> = fields
-        .get("compare")?
-        .entries()
-        .iter()
-        .filter_map(|entry| Some((entry.key.clone(), Comparison::named(entry.value.text()?)?)))
-        .collect();
-    let groups = fields.get("block").map_or(&[][..], Node::items);
-    let known: HashSet<&str> = fields.get("compare")?.entries().iter().map(|entry| entry.key.as_str()).collect();
-    for name in groups.iter().flat_map(Node::items) {
-        let Some(text) = name.text() else { continue };
-        if !known.contains(text) {
-            let message = format!("`block` names `{text}`, which `compare` does not have");
-            let mut error = Diagnostic::error(codes::BAD_VALUE, message, name.span, "not compared");
-            if let Some(help) = report.suggest(text, compare.iter().map(|(field, _)| field.as_str())) {
-                error = error.help(help);
-            }
-            report.push(error);
-        }
-    }
-    let (link_at, review_at) = (fields.float("link_at")?, fields.float("review_at")?);
-    if review_at > link_at {
-        let message = "`review_at` is above `link_at`, so nobody would be asked";
-        report.push(
-            Diagnostic::error(codes::BAD_VALUE, message, fields.get("review_at")?.span, "above `link_at`")
-                .help(format!("write a number up to {link_at}")),
-        );
-    }
-    let names = |group: &Node| group.items().iter().filter_map(Node::text).map(str::to_owned).collect();
-    Some(Probabilistic { compare, block: groups.iter().map(names).collect(), link_at, review_at })
 }

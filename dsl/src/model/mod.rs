@@ -11,6 +11,7 @@ pub mod derive;
 pub mod destination;
 pub mod event;
 pub mod identity;
+pub mod opendsr;
 pub mod plugin;
 pub mod profile;
 pub mod purposes;
@@ -24,7 +25,11 @@ pub use declarations::{Declarations, DeclaredDestination, Faulty, Places, Refere
 pub use derive::{Derivation, DerivedBy};
 pub use destination::{Destination, Secret};
 pub use event::{ContextField, EventSchema, OnViolation, PiiClass, Property, SlotPath, fold_event_name};
-pub use identity::{BlockedValue, Comparison, IdentifierKind, Identity, LinkLimit, Normalizer, Probabilistic, Trust};
+pub use identity::{
+    Apart, BlockedValue, Comparison, DialledIn, IdentifierKind, Identity, LinkLimit, Normalizer, Preset, Probabilistic,
+    Strategy, Trust, Unique,
+};
+pub use opendsr::OpenDsr;
 pub use plugin::{PluginDescription, Plugins};
 pub use profile::{MergePolicy, ProfileTrait};
 pub use purposes::Purposes;

@@ -1,5 +1,6 @@
 //! `sonder.yaml`: the project itself.
 
+use super::opendsr::{self, OpenDsr};
 use crate::diagnostic::{Diagnostic, Report, codes};
 use crate::shape::{Fields, Format, Key, Shape, Word, scalar};
 use crate::source::Span;
@@ -41,6 +42,8 @@ pub struct Settings {
     pub quiet_hours: Option<QuietHours>,
     /// How many messages of a channel, which is the destination of that name, journeys may send to one person.
     pub caps: Vec<(String, Rate)>,
+    /// Requests about somebody's data that come by OpenDSR; `None` where none do.
+    pub opendsr: Option<OpenDsr>,
 }
 
 /// `quiet_hours`: from one time of day to another, which may be on the next day.
@@ -100,6 +103,7 @@ impl Default for Settings {
             state_memory: None,
             quiet_hours: None,
             caps: Vec::new(),
+            opendsr: None,
         }
     }
 }
@@ -138,6 +142,11 @@ pub const KEYS: &[Key] = &[
     ),
     Key::optional("retention", Shape::Object(RETENTION), "how long data is kept; checked once a day"),
     Key::optional("limits", Shape::Object(LIMITS), "how much the engine may use"),
+    Key::optional(
+        "opendsr",
+        Shape::Object(opendsr::KEYS),
+        "requests about somebody's data that come by OpenDSR 2.0, at /opendsr/v1",
+    ),
 ];
 
 const SESSION: &[Key] = &[
@@ -203,6 +212,7 @@ pub fn decode(root: &Node, report: &mut Report) -> Settings {
             })
         }),
         caps: caps(&fields),
+        opendsr: fields.get("opendsr").and_then(|node| opendsr::decode(node, report)),
     };
     if let Some(place) = fields.get("session")
         && settings.session_idle > settings.session_max

@@ -3,6 +3,7 @@
 use super::scalar::{self, Scope};
 use crate::diagnostic::codes;
 use crate::limits;
+use crate::phone::Country;
 use crate::syntax::ast::Share;
 
 /// What a text must look like.
@@ -44,6 +45,16 @@ pub enum Format {
     Plugin,
     /// `test@example.com`, `/^noreply@/`
     Blocked,
+    /// `/[ -]/`
+    Pattern,
+    /// `$1`, or nothing
+    Replacement,
+    /// `NL`
+    Country,
+    /// `NL`, `traits.address.country`
+    CountryOrPath,
+    /// `user_id:u1`
+    Identifier,
 }
 
 /// Why a text does not have its format.
@@ -83,6 +94,11 @@ impl Format {
             Self::Variable => "the name of an environment variable",
             Self::Plugin => "a plugin",
             Self::Blocked => "a value, or a pattern between slashes",
+            Self::Pattern => "a pattern between slashes",
+            Self::Replacement => "text, or nothing",
+            Self::Country => "a country",
+            Self::CountryOrPath => "a country, or a path in a message",
+            Self::Identifier => "an identifier",
         }
     }
 
@@ -108,6 +124,11 @@ impl Format {
             Self::Variable => &["MAIL_API_KEY"],
             Self::Plugin => &["sonder/webhook@1", "plugins/ours.wasm"],
             Self::Blocked => &["test@example.com", "/^noreply@/"],
+            Self::Pattern => &["/[ -]/", "/^(\\d+)-.*$/"],
+            Self::Replacement => &["", "$1"],
+            Self::Country => &["NL", "US"],
+            Self::CountryOrPath => &["NL", "traits.address.country"],
+            Self::Identifier => &["user_id:u1", "email:ann@shop.example"],
         }
     }
 
@@ -130,7 +151,11 @@ impl Format {
             Self::Variable => Some("^[A-Za-z_][A-Za-z0-9_]*$"),
             Self::Host => Some("^[^/\\s]+$"),
             Self::Plugin => Some("^([a-z0-9-]+/[a-z0-9-]+@[0-9]+|[^\\s]+\\.wasm)$"),
-            Self::TimeZone | Self::Blocked => None,
+            Self::Pattern => Some("^/.+/$"),
+            Self::Country => Some("^[A-Za-z]{2}$"),
+            Self::CountryOrPath => Some("^([A-Za-z]{2}|[^.\\s]+(\\.[^.\\s]+)+)$"),
+            Self::Identifier => Some("^[a-z][a-z0-9_]*:."),
+            Self::TimeZone | Self::Blocked | Self::Replacement => None,
         }
     }
 
@@ -155,9 +180,7 @@ impl Format {
             }
             Self::TimeZone => return time_zone_misfit(text),
             Self::TimeOfDay => (codes::BAD_VALUE, scalar::time_of_day(text).is_some()),
-            Self::Path => {
-                (codes::BAD_VALUE, text.split('.').all(|key| !key.is_empty() && !key.contains(char::is_whitespace)))
-            }
+            Self::Path => (codes::BAD_VALUE, is_path(text)),
             Self::Host => (codes::BAD_VALUE, host_fits(text)),
             Self::Origin => {
                 let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
@@ -175,6 +198,20 @@ impl Format {
             }
             Self::Plugin => (codes::BAD_VALUE, plugin_fits(text)),
             Self::Blocked => return blocked_misfit(text),
+            Self::Pattern => match blocked_pattern(text).filter(|pattern| !pattern.is_empty()) {
+                Some(pattern) => return pattern_misfit(pattern),
+                None => (codes::BAD_VALUE, false),
+            },
+            Self::Replacement => (codes::BAD_VALUE, text.len() <= limits::REPLACEMENT_BYTES),
+            Self::Country => (codes::BAD_VALUE, Country::of_code(text).is_some()),
+            Self::CountryOrPath => {
+                let is_place = if text.len() == 2 { Country::of_code(text).is_some() } else { is_path(text) };
+                (codes::BAD_VALUE, is_place && (text.len() == 2 || text.contains('.')))
+            }
+            Self::Identifier => {
+                let named = text.split_once(':');
+                (codes::BAD_VALUE, named.is_some_and(|(kind, value)| is_name(kind) && !value.trim().is_empty()))
+            }
         };
         (!fits).then(|| Misfit { code, help: self.example_help() })
     }
@@ -183,6 +220,10 @@ impl Format {
         let quoted: Vec<_> = self.examples().iter().map(|example| format!("`{example}`")).collect();
         if quoted.is_empty() { "write some text".to_owned() } else { format!("for example {}", choices(&quoted)) }
     }
+}
+
+fn is_path(text: &str) -> bool {
+    text.split('.').all(|key| !key.is_empty() && !key.contains(char::is_whitespace))
 }
 
 fn is_name(text: &str) -> bool {
@@ -224,7 +265,10 @@ fn blocked_misfit(text: &str) -> Option<Misfit> {
     if text.trim().is_empty() {
         return Some(Misfit { code: codes::BAD_VALUE, help: Format::Blocked.example_help() });
     }
-    let pattern = blocked_pattern(text)?;
+    pattern_misfit(blocked_pattern(text)?)
+}
+
+fn pattern_misfit(pattern: &str) -> Option<Misfit> {
     let help = compile_pattern(pattern).err()?;
     Some(Misfit { code: codes::BAD_PATTERN, help })
 }
@@ -335,6 +379,11 @@ mod tests {
                 &["webhook", "sonder/webhook", "sonder/@1", "/etc/x.wasm", "../x.wasm", ".wasm"],
             ),
             (Format::Blocked, &["x", "/^x$/"], &["", "/(/"]),
+            (Format::Pattern, &["/^x$/", "/ /"], &["", "x", "//", "/", "/(/"]),
+            (Format::Replacement, &["", " ", "$1"], &[]),
+            (Format::Country, &["NL", "nl"], &["", "XX", "NLD", "n"]),
+            (Format::CountryOrPath, &["NL", "a.b"], &["", "XX", "country", "a..b"]),
+            (Format::Identifier, &["user_id:u1", "a: b"], &["", "u1", ":u1", "user_id:", "user_id: ", "User:u1"]),
         ] {
             for text in fitting {
                 assert!(format.fits(text), "{format:?} {text:?}");
@@ -349,12 +398,31 @@ mod tests {
     #[test]
     fn examples_fit_their_format_and_its_pattern() {
         use Format::{
-            Address, Blocked, Cap, Duration, Host, Name, Origin, Path, Plugin, Rate, Size, SourceRate, TimeOfDay,
-            TimeZone, Variable, Version,
+            Address, Blocked, Cap, Country, CountryOrPath, Duration, Host, Identifier, Name, Origin, Path, Pattern,
+            Plugin, Rate, Replacement, Size, SourceRate, TimeOfDay, TimeZone, Variable, Version,
         };
         for format in [
-            Address, Blocked, Cap, Duration, Host, Name, Origin, Path, Plugin, Rate, Size, SourceRate, TimeOfDay,
-            TimeZone, Variable, Version,
+            Address,
+            Blocked,
+            Cap,
+            Country,
+            CountryOrPath,
+            Duration,
+            Host,
+            Identifier,
+            Name,
+            Origin,
+            Path,
+            Pattern,
+            Plugin,
+            Rate,
+            Replacement,
+            Size,
+            SourceRate,
+            TimeOfDay,
+            TimeZone,
+            Variable,
+            Version,
         ] {
             for example in format.examples() {
                 assert!(format.fits(example), "{format:?} {example}");

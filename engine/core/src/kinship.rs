@@ -130,4 +130,20 @@ impl State {
             apart,
         })
     }
+
+    /// Identifiers that are not whose they would be if everything that was ever said about who is who were decided anew: none,
+    /// or something is wrong. `None` where identifiers expire: who is who then also depends on when that was noticed.
+    ///
+    /// Costs a sort of all links: under half a second for two million identifiers.
+    #[must_use]
+    pub fn misplaced(&self, program: &Program) -> Option<Vec<Name>> {
+        let graph = self.graph();
+        let kind = |kind: IdentifierKindId| {
+            program.identity.identifiers.get(kind.index()).map(|it| it.name.clone()).unwrap_or_default()
+        };
+        let found = self.plan().links.misplaced(graph)?;
+        let named =
+            found.iter().filter_map(|node| graph.node(*node)).map(|(it, _)| (kind(it.kind), it.value.to_owned()));
+        Some(named.collect())
+    }
 }

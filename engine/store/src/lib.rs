@@ -11,6 +11,7 @@
 //! | `changes`, `deliveries` | what the fold decided | with `log`; rewritten when the tail is refolded |
 //! | `delivery_outcomes` | one attempt at a delivery | with `log`, never changed |
 //! | `erasures`, `suppressions` | somebody who was erased: how far it is; their identifiers as HMACs | by [`Store::strike`] |
+//! | `opendsr_requests` | requests that came by OpenDSR, and who is told how far they are | by [`Store::note_opendsr`] |
 //! | `privacy_requests`, `privacy_steps` | what somebody asked about their data, and what was done about it | by [`Store::open_request`] |
 //! | `takeovers` | a place at which another version of the project took over | with `log` |
 //! | `versions` | a version of the project that ran lately, as its files | by [`Store::keep_version`] |
@@ -40,6 +41,7 @@ pub mod files;
 pub mod limits;
 mod lock;
 mod node;
+mod opendsr;
 mod options;
 pub mod preview;
 mod privacy;
@@ -63,6 +65,7 @@ pub use dedup::DedupSet;
 pub use erasure::{ERASED, Erasure, Struck, Suppression, Target, ToldErasure};
 pub use error::StoreError;
 pub use examination::Finding;
+pub use opendsr::{OpenDsrCallback, OpenDsrRequest};
 pub use options::StoreOptions;
 pub use privacy::{Request, RequestChange, RequestState, RequestStep};
 pub use pseudonym::Pseudonyms;

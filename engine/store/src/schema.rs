@@ -2,7 +2,7 @@
 //!
 //! Names of columns are the public face of the store: people write SQL against them.
 
-use crate::{StoreError, erasure, privacy, typed};
+use crate::{StoreError, erasure, opendsr, privacy, typed};
 use duckdb::Connection;
 use std::path::Path;
 
@@ -136,7 +136,10 @@ pub(crate) fn prepare(connection: &Connection, dir: &Path) -> Result<(), StoreEr
         "CREATE VIEW IF NOT EXISTS delivery_states AS {DELIVERY_STATES};
          COMMENT ON VIEW delivery_states IS 'deliveries with their last outcome';"
     );
-    transaction(connection, &[TABLES, &states, typed::TABLES, erasure::TABLES, privacy::TABLES, &format])
+    transaction(
+        connection,
+        &[TABLES, &states, typed::TABLES, erasure::TABLES, privacy::TABLES, opendsr::TABLES, &format],
+    )
 }
 
 fn transaction(connection: &Connection, statements: &[&str]) -> Result<(), StoreError> {

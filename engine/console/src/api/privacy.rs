@@ -188,6 +188,7 @@ async fn create(State(api): State<Api>, request: Request) -> Result<Json<Privacy
         received_at,
         waits: wait,
         note: RequestNote { by, note },
+        origin: "api",
     };
     let opened = in_turn(&api, Work::Read, move |engine| engine.open_request(&asked)).await?;
     opened.map(Json).ok_or_else(|| no_such_person(&person))

@@ -66,6 +66,8 @@ pub struct RequestAsked {
     pub waits: bool,
     /// Who entered it, and what else there is to say.
     pub note: RequestNote,
+    /// Which way it came: `api`, `opendsr`.
+    pub origin: &'static str,
 }
 
 /// What stands beside a step.

@@ -1,12 +1,14 @@
 //! Consent: what people said to the purposes that their data is used for.
 //!
-//! Any message may carry an answer ([`signal`], [`tcf`]); every answer is kept with the person (`history`), and the latest by
+//! Any message may carry an answer ([`signal`], [`tcf`], [`gpp`]); every answer is kept with the person (`history`), and the latest by
 //! (`occurred_at`, `seq`) counts. Like all state it is a function of the log, and merging two people is merging what they
 //! said. Before the log, [`collection`] says what of a message is stored at all; behind it, `bound` keeps what aggregates for a
 //! purpose may see, and the [`ledger`] proves what was said.
 
+mod bits;
 pub(crate) mod bound;
 pub mod collection;
+pub mod gpp;
 mod history;
 pub mod ledger;
 pub mod signal;

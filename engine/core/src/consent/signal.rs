@@ -3,6 +3,7 @@
 //! Signals in one message are joined: where one of them says no, it is no.
 
 use super::Said;
+use super::gpp::{self, Platform};
 use super::tcf::{self, TcfPurposes};
 use crate::message::{Call, Message};
 use serde_json::{Map, Value as Json};
@@ -21,6 +22,8 @@ pub struct Signals {
 struct Named {
     name: String,
     categories: Vec<String>,
+    /// What it is to the law.
+    kind: Option<String>,
     refused_by_signal: bool,
     /// All of these TCF purposes are needed; none where the purpose has nothing to do with TCF.
     tcf: TcfPurposes,
@@ -33,6 +36,7 @@ impl Signals {
         let named = |it: &Purpose| Named {
             name: it.name.clone(),
             categories: it.categories.clone(),
+            kind: it.kind.clone(),
             refused_by_signal: it.refused_by_signal,
             tcf: it.tcf.iter().fold(0, |set, purpose| set | 1_u32.unbounded_shl(u32::from(*purpose).wrapping_sub(1))),
         };
@@ -58,7 +62,10 @@ impl Signals {
         let signal = if refused { self.refused_by_signal() } else { Said::NOTHING };
         let text = |key: &str| consent.and_then(|it| it.get(key)).and_then(Json::as_str);
         let tcf = text("tcf").and_then(tcf::consented).map_or(Said::NOTHING, |purposes| self.by_tcf(purposes));
-        own.and(segment).and(rudder).and(signal).and(tcf)
+        let in_force = consent.and_then(|it| it.get("gppSid")).map(section_ids);
+        let platform = text("gpp").and_then(|it| gpp::read(it, in_force.as_deref()));
+        let platform = platform.map_or(Said::NOTHING, |it| self.by_platform(it));
+        own.and(segment).and(rudder).and(signal).and(tcf).and(platform)
     }
 
     /// What a message of our own binds: a restriction or its end. It names purposes, `anything` for what has none; without a list
@@ -86,6 +93,21 @@ impl Signals {
     fn by_tcf(&self, consented: TcfPurposes) -> Said {
         let concerned = self.numbered().filter(|(_, it)| it.tcf != 0);
         concerned.fold(Said::NOTHING, |said, (id, it)| said.and(Said::answer(id, consented & it.tcf == it.tcf)))
+    }
+
+    /// `context.consent.gpp`: a GPP string. What it says of the United States only refuses: that somebody did not opt out is no
+    /// consent.
+    fn by_platform(&self, said: Platform) -> Said {
+        let refuses = |it: &Named| match it.kind.as_deref() {
+            Some("sale") => said.no_sale,
+            Some("advertising" | "targeting") => said.no_targeting,
+            Some("sensitive") => said.no_sensitive,
+            _ => false,
+        };
+        let refused = self.numbered().filter(|(_, it)| refuses(it));
+        let refused = refused.fold(Said::NOTHING, |all, (id, _)| all.and(Said::answer(id, false)));
+        let signal = if said.signal { self.refused_by_signal() } else { Said::NOTHING };
+        refused.and(signal).and(said.tcf.map_or(Said::NOTHING, |purposes| self.by_tcf(purposes)))
     }
 
     /// `context.gpc`, which the collector sets from the header `Sec-GPC`: Global Privacy Control.
@@ -129,5 +151,15 @@ impl Signals {
             if has(denied, category) { Some(false) } else { has(allowed, category).then_some(true) }
         };
         self.by_category(&answer, all)
+    }
+}
+
+/// `context.consent.gppSid`: the sections that are in force, as a list, or as a text such as `7_8`.
+fn section_ids(value: &Json) -> Vec<u16> {
+    let number = |it: &Json| it.as_u64().and_then(|id| u16::try_from(id).ok());
+    match value {
+        Json::Array(list) => list.iter().filter_map(number).collect(),
+        Json::String(text) => text.split(['_', ',']).filter_map(|id| id.trim().parse().ok()).collect(),
+        other => number(other).into_iter().collect(),
     }
 }

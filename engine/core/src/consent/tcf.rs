@@ -4,6 +4,8 @@
 //! Only the 24 purposes are read, from their fixed place in the core segment. Lists of vendors, whose ranges may stand for
 //! far more than their text has, are not: what counts here is what the site itself may do.
 
+use super::bits::Bits;
+
 /// Sets of TCF purposes: bit 0 is purpose 1.
 pub type TcfPurposes = u32;
 
@@ -13,32 +15,11 @@ const PURPOSES: usize = 152;
 /// The purposes that a TC string consents to; `None` when it is none of version 2.
 #[must_use]
 pub fn consented(text: &str) -> Option<TcfPurposes> {
-    let core = text.trim().split('.').next()?.as_bytes();
-    let bit = |place: usize| -> Option<bool> {
-        let sextet = value(*core.get(place / 6)?)?;
-        Some(sextet >> (5 - place % 6) & 1 == 1)
-    };
-    let version = value(*core.first()?)?;
-    if version != 2 {
+    let core = Bits::new(text.trim().split('.').next()?);
+    if core.number(0, 6)? != 2 {
         return None;
     }
-    let mut purposes = 0;
-    for purpose in 0..24 {
-        purposes |= TcfPurposes::from(bit(PURPOSES + purpose)?) << purpose;
-    }
-    Some(purposes)
-}
-
-/// Of a digit of base64url.
-const fn value(digit: u8) -> Option<u8> {
-    Some(match digit {
-        b'A'..=b'Z' => digit - b'A',
-        b'a'..=b'z' => digit - b'a' + 26,
-        b'0'..=b'9' => digit - b'0' + 52,
-        b'-' | b'+' => 62,
-        b'_' | b'/' => 63,
-        _ => return None,
-    })
+    core.set(PURPOSES, 24)
 }
 
 #[cfg(test)]

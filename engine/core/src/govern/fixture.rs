@@ -14,8 +14,8 @@ const FILES: [(&str, &str); 12] = [
 identifiers:
   user_id: {}
   email: {normalize: [trim, lowercase], block: ['test@example.com', '/^noreply@/']}
-  phone: {normalize: [e164]}
-  card: {from: [context.card.id, loyalty]}
+  phone: {normalize: [{e164: [traits.address.country, context.location.country, BE]}]}
+  card: {from: [context.card.id, loyalty], normalize: [{replace: '/[ -]/'}, {replace: '/^(\\d+)_.*$/', with: 'c$1'}]}
   device_id: {}
   anonymous_id: {}
 ",

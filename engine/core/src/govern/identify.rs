@@ -1,15 +1,12 @@
 //! Whose a message is: its identifiers, in the project's order of priority, made comparable.
 
 use super::path::{MessagePath, person_traits};
-use crate::message::{Call, Label, Message, Reason, code, limits};
+use crate::message::{Call, Label, Message, Reason, code};
 use crate::record::Identifier;
 use serde_json::Value as Json;
 use sonder_dsl::ir::IdentifierKindId;
-use sonder_dsl::model::{BlockedValue, Identity, Normalizer};
+use sonder_dsl::model::{IdentifierKind, Identity};
 use std::borrow::Cow;
-
-/// What broken pages and SDKs send for an id that they do not have; compared in lower case.
-const NOBODY: [&str; 5] = ["null", "undefined", "nan", "[object object]", "00000000-0000-0000-0000-000000000000"];
 
 /// The kinds of identifiers of a project.
 pub(super) struct Identifiers {
@@ -18,12 +15,10 @@ pub(super) struct Identifiers {
 
 struct Kind {
     id: IdentifierKindId,
-    name: String,
     place: Place,
     /// Also takes the `previousId` of an `alias`.
     is_user_id: bool,
-    normalize: Vec<Normalizer>,
-    block: Vec<BlockedValue>,
+    declared: IdentifierKind,
 }
 
 /// Where a kind is read from, besides properties that are marked as one.
@@ -47,7 +42,6 @@ impl Identifiers {
     pub(super) fn new(identity: &Identity) -> Self {
         let kinds = identity.identifiers.iter().zip(0..).map(|(declared, index)| Kind {
             id: IdentifierKindId(index),
-            name: declared.name.clone(),
             place: match (&declared.from, declared.name.as_str()) {
                 (Some(paths), _) => Place::Paths(paths.iter().map(|path| MessagePath::new(path)).collect()),
                 (None, "user_id") => Place::UserId,
@@ -59,15 +53,14 @@ impl Identifiers {
                 (None, name) => Place::Trait(name.to_owned()),
             },
             is_user_id: declared.name == "user_id",
-            normalize: declared.normalize.clone(),
-            block: declared.block.clone(),
+            declared: declared.clone(),
         });
         Self { kinds: kinds.collect() }
     }
 
     /// A value of a kind as messages would carry it; `None` when it identifies nobody.
     pub(super) fn normalize(&self, kind: IdentifierKindId, value: &str) -> Option<Identifier> {
-        let value = self.kinds.get(kind.index())?.normalized(value)?;
+        let value = self.kinds.get(kind.index())?.declared.normalized(value, &|_| None)?;
         Some(Identifier { kind, value: value.as_ref().into() })
     }
 
@@ -77,8 +70,13 @@ impl Identifiers {
         let mut found: Vec<Identifier> = Vec::with_capacity(named.len());
         for (place, it) in named.iter().enumerate() {
             let text = |key: &str| it.get(key).and_then(Json::as_str).unwrap_or_default();
-            let kind = self.kinds.iter().find(|kind| kind.name == text("kind"));
-            match kind.and_then(|kind| self.normalize(kind.id, text("value"))) {
+            let kind = self.kinds.iter().find(|kind| kind.declared.name == text("kind"));
+            let identifier = kind.and_then(|kind| match message.call {
+                // What is left of an event has them as they were made comparable.
+                Call::Seen => Some(Identifier { kind: kind.id, value: text("value").into() }),
+                _ => self.normalize(kind.id, text("value")),
+            });
+            match identifier {
                 Some(identifier) if found.contains(&identifier) => {}
                 Some(identifier) => found.push(identifier),
                 // Of what is left of an event, another version of the project may read less.
@@ -108,8 +106,12 @@ impl Identifiers {
         labels: &mut Vec<Label>,
     ) -> Vec<Identifier> {
         let mut found = Vec::with_capacity(2);
+        let text_at = |path: &[String]| {
+            let value = MessagePath::new(path).find(message)?;
+            text_of(&value).map(Cow::into_owned)
+        };
         for kind in &self.kinds {
-            let mut take = |value: &str| match kind.normalized(value) {
+            let mut take = |value: &str| match kind.declared.normalized(value, &text_at) {
                 Some(value) => {
                     if !found.iter().any(|known: &Identifier| known.kind == kind.id && *known.value == *value) {
                         found.push(Identifier { kind: kind.id, value: value.into() });
@@ -157,54 +159,6 @@ impl Place {
     }
 }
 
-impl Kind {
-    /// The value made comparable; `None` when it identifies nobody.
-    fn normalized<'v>(&self, value: &'v str) -> Option<Cow<'v, str>> {
-        let mut value = Cow::Borrowed(value);
-        for step in &self.normalize {
-            value = normalize(*step, value)?;
-        }
-        let is_blocked = value.trim().is_empty()
-            || value.len() > limits::IDENTIFIER_BYTES
-            || NOBODY.iter().any(|nobody| value.trim().eq_ignore_ascii_case(nobody))
-            || self.block.iter().any(|blocked| match blocked {
-                BlockedValue::Exact(text) => *text == *value,
-                BlockedValue::Pattern(pattern) => pattern.is_match(&value),
-            });
-        (!is_blocked).then_some(value)
-    }
-}
-
-fn normalize(step: Normalizer, value: Cow<'_, str>) -> Option<Cow<'_, str>> {
-    Some(match step {
-        Normalizer::Trim => match value {
-            Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
-            Cow::Owned(text) => Cow::Owned(text.trim().to_owned()),
-        },
-        Normalizer::Lowercase if value.chars().any(char::is_uppercase) => Cow::Owned(value.to_lowercase()),
-        Normalizer::Lowercase => value,
-        Normalizer::E164 => Cow::Owned(e164(&value)?),
-    })
-}
-
-/// `+31 6 1234-5678` and `0031 6 12345678` as `+31612345678`. A number without its country is refused: whose it is
-/// depends on where one stands.
-fn e164(written: &str) -> Option<String> {
-    let written = written.trim();
-    let rest = written.strip_prefix('+').or_else(|| written.strip_prefix("00"))?;
-    let mut number = String::with_capacity(16);
-    number.push('+');
-    for character in rest.chars() {
-        match character {
-            '0'..='9' => number.push(character),
-            ' ' | '-' | '.' | '(' | ')' | '\u{a0}' => {}
-            _ => return None,
-        }
-    }
-    let digits = number.len() - 1;
-    ((8..=15).contains(&digits) && !number.starts_with("+0")).then_some(number)
-}
-
 fn trait_text<'m>(message: &'m Message, name: &str) -> Option<Cow<'m, str>> {
     person_traits(message).filter(|traits| !traits.is_empty())?.get(name).and_then(text_of)
 }
@@ -222,20 +176,5 @@ fn text_of(value: &Json) -> Option<Cow<'_, str>> {
         Json::String(text) if !text.trim().is_empty() => Some(Cow::Borrowed(text)),
         Json::Number(number) => Some(Cow::Owned(number.to_string())),
         _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn phone_numbers_have_one_spelling_or_none() {
-        for written in ["+31612345678", " +31 6 1234-5678", "0031 (6) 12345678", "+31.6.12345678"] {
-            assert_eq!(e164(written).as_deref(), Some("+31612345678"), "{written}");
-        }
-        for refused in ["0612345678", "+31", "+0612345678", "+3161234567890123", "call me", "+31 6 1234 x5678", ""] {
-            assert_eq!(e164(refused), None, "{refused}");
-        }
     }
 }

@@ -196,6 +196,54 @@ fn values_that_identify_nobody_are_left_out() {
 }
 
 #[test]
+fn a_number_is_dialled_where_the_message_says_or_where_the_project_does() {
+    for (traits, context, phone) in [
+        (json!({"phone": "06 12345678", "address": {"country": "NL"}}), json!({}), Some("+31612345678")),
+        (json!({"phone": "06 12345678"}), json!({"location": {"country": "nl"}}), Some("+31612345678")),
+        (json!({"phone": "0470 12 34 56"}), json!({}), Some("+32470123456")),
+        (json!({"phone": "0470 12 34 56", "address": {"country": "Belgium"}}), json!({}), Some("+32470123456")),
+        (json!({"phone": "+31612345678", "address": {"country": "US"}}), json!({}), Some("+31612345678")),
+        (json!({"phone": "06 12345678"}), json!({}), None),
+        (json!({"phone": 31612345678_u64, "address": {"country": "NL"}}), json!({}), Some("+31612345678")),
+    ] {
+        let sent = json!({"type": "identify", "userId": "u", "traits": traits, "context": context});
+        let event = govern(&sent).unwrap();
+        let expected = phone.map(|phone| format!("phone:{phone}"));
+        assert_eq!(identifiers(&event).get(1), expected.as_ref(), "{sent}");
+        assert_eq!(event.labels.contains(&Label::IdentifierRefused), phone.is_none(), "{sent}");
+    }
+    // Somebody is looked up by it as the project dials.
+    let phone = IdentifierKindId(2);
+    let found = Governor::new(&program()).identifier(phone, "0470 12 34 56");
+    assert_eq!(found.map(|it| it.value.to_string()).as_deref(), Some("+32470123456"));
+}
+
+#[test]
+fn a_pattern_makes_values_comparable() {
+    for (written, expected) in [("12-34 56", "card:123456"), ("77_gold", "card:c77"), ("77_", "card:c77")] {
+        let sent = json!({"type": "identify", "loyalty": written});
+        assert_eq!(identifiers(&govern(&sent).unwrap()), [expected]);
+    }
+    let nothing = govern(&json!({"type": "identify", "userId": "u", "loyalty": "- -"})).unwrap();
+    assert_eq!((identifiers(&nothing), nothing.labels), (vec!["user_id:u".to_owned()], vec![Label::IdentifierRefused]));
+}
+
+#[test]
+fn presets_block_what_identifies_nobody_unless_they_are_off() {
+    let who = |block: &str, user: &str| {
+        let mut program = program();
+        let presets = block.split(' ').filter_map(sonder_dsl::model::Preset::named).collect();
+        program.identity.identifiers[0].presets = presets;
+        let sent = json!({"type": "identify", "userId": user, "anonymousId": "a1"});
+        identifiers(&Governor::new(&program).govern(&message(&sent)).unwrap()).len() == 2
+    };
+    for user in ["none", "N/A", "0", "--", "-1", "guest", "Anonymous"] {
+        assert!(!who("missing zeros anonymous", user) && who("", user), "{user}");
+    }
+    assert!(who("missing zeros anonymous", "test") && !who("test", "test"));
+}
+
+#[test]
 fn an_identifier_is_refused_from_the_first_byte_too_many() {
     for (length, refused) in [(limits::IDENTIFIER_BYTES, false), (limits::IDENTIFIER_BYTES + 1, true)] {
         let sent = json!({"type": "identify", "userId": "u", "anonymousId": "a".repeat(length)});

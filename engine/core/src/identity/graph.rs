@@ -156,12 +156,27 @@ pub enum Reason {
     Expired,
     /// Somebody decided that they are not one person's.
     Decided,
+    /// It is linked with as many values of the other's kind as it may be.
+    Cardinality,
+    /// The project declares that they are not one person's.
+    Declared,
+    /// The strategy joins nobody like this.
+    Strategy,
 }
 
 impl Reason {
     /// All of them, in the order of their codes in checkpoints.
-    pub const ALL: [Self; 6] =
-        [Self::Unique, Self::Limit, Self::Untrusted, Self::Generic, Self::Expired, Self::Decided];
+    pub const ALL: [Self; 9] = [
+        Self::Unique,
+        Self::Limit,
+        Self::Untrusted,
+        Self::Generic,
+        Self::Expired,
+        Self::Decided,
+        Self::Cardinality,
+        Self::Declared,
+        Self::Strategy,
+    ];
 
     /// As changes name it.
     pub const fn as_str(self) -> &'static str {
@@ -172,6 +187,9 @@ impl Reason {
             Self::Generic => "generic",
             Self::Expired => "expired",
             Self::Decided => "decided",
+            Self::Cardinality => "cardinality",
+            Self::Declared => "declared",
+            Self::Strategy => "strategy",
         }
     }
 }
@@ -277,6 +295,11 @@ impl Graph {
     /// A node; of another graph's id, none.
     pub fn node(&self, node: NodeId) -> Option<(Named<'_>, &Node)> {
         self.nodes.get(node.0 as usize).map(|entry| self.named(entry))
+    }
+
+    /// The kind of a node's identifier, and what is known of it; does not look at its text.
+    pub fn kind_and_node(&self, node: NodeId) -> Option<(IdentifierKindId, &Node)> {
+        self.nodes.get(node.0 as usize).map(|entry| (entry.kind, &entry.node))
     }
 
     /// A node, to change.
@@ -470,6 +493,13 @@ impl Graph {
         }
     }
 
+    /// A link between two nodes of one person no longer says why they are.
+    pub fn disconnect(&mut self, person: PersonIndex, a: NodeId, b: NodeId) {
+        if let Some(ties) = self.component_mut(person).and_then(|component| component.ties.as_mut()) {
+            ties.edges.retain(|edge| !edge.is_between(a, b));
+        }
+    }
+
     /// Links of a node that do not hold.
     pub fn loose_of(&self, node: NodeId) -> &[Loose] {
         self.loose.get(&node).map_or(&[], Vec::as_slice)
@@ -478,6 +508,17 @@ impl Graph {
     /// The link between two nodes that does not hold.
     pub fn loose_between(&self, a: NodeId, b: NodeId) -> Option<&Loose> {
         self.loose_of(a).iter().find(|it| it.edge.is_between(a, b))
+    }
+
+    /// All links that do not hold; each once, in no order that means anything.
+    pub fn all_loose(&self) -> impl Iterator<Item = &Loose> {
+        let by_end = self.loose.iter().flat_map(|(end, all)| all.iter().map(move |loose| (end, loose)));
+        by_end.filter(|(end, loose)| **end == loose.edge.a).map(|(_, loose)| loose)
+    }
+
+    /// Whether a link that does not hold can be kept.
+    pub fn has_room_between(&self, a: NodeId, b: NodeId) -> bool {
+        [a, b].iter().all(|end| self.loose_of(*end).len() < limits::LOOSE_LINKS)
     }
 
     /// Keeps a link that does not hold, in place of what was known of it. Says whether there was room.
@@ -527,6 +568,11 @@ impl Graph {
     /// The nodes that somebody decided are somebody else's than this one.
     pub fn apart_from(&self, node: NodeId) -> &[NodeId] {
         self.apart.get(&node).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether anybody decided about any two nodes that they are somebody else's.
+    pub fn keeps_any_apart(&self) -> bool {
+        !self.apart.is_empty()
     }
 
     /// Two nodes are not one person's.

@@ -5,8 +5,12 @@
 //! event still counts, and the refusal is reported once.
 //!
 //! - `unique`: two people with different values of the kind are never one, unless an `alias` call says so itself;
-//! - `limit`: a person has no more than so many values of the kind;
+//! - `limit`: a person has no more than so many values of the kind, or so many that were new within a time;
+//! - `at_most`: a value is linked with no more than so many values of another kind, those that it was seen with first;
+//! - `strategy`: which links between somebody unknown and somebody known hold at all;
+//! - `apart`: what the project declares to be two people's is never one person's;
 //! - `trust`: a source links only kinds that it is trusted with; others are ignored, unless the message has nothing else;
+//! - `joins: false`: the kind is trusted from nobody, and nothing is said of it;
 //! - `generic_after`: a value seen with more identifiers of higher priority than this links nobody, and never has: an event
 //!   that carries nothing else is a person's of its own, apart from those who share it;
 //! - `expires`: a value not seen for so long starts anew.
@@ -15,6 +19,7 @@
 //! about time. Where a message takes an identifier from somebody who had it, the people concerned are made anew from the
 //! log: [`Redraw`].
 
+pub mod constraints;
 pub mod graph;
 pub mod partition;
 pub mod record;
@@ -23,11 +28,12 @@ mod texts;
 use crate::effect::PersonId;
 use crate::message::Call;
 use crate::record::{Event, Identifier, Seq};
+use constraints::{Admission, Constraints, Filter};
 use graph::{Component, Edge, Grade, Graph, Loose, Node, NodeId, PersonIndex, Reason, Refusal};
-use partition::{Cluster, Constraints, Meaning, Partition};
+use partition::{Cluster, Meaning, Partition};
 use smallvec::SmallVec;
 use sonder_dsl::ir::{IdentifierKindId, Program};
-use sonder_dsl::model::{Identity, Trust};
+use sonder_dsl::model::Identity;
 use sonder_dsl::time::Moment;
 use xxhash_rust::xxh3::{xxh3_64_with_seed, xxh3_128};
 
@@ -35,7 +41,10 @@ use xxhash_rust::xxh3::{xxh3_64_with_seed, xxh3_128};
 #[derive(Clone, Debug)]
 pub struct LinkRules {
     identity: Identity,
+    filter: Filter,
     constraints: Constraints,
+    /// By kind: whether it matters when a value was seen first.
+    minds_first_seen: Vec<bool>,
     /// By source and kind: whether the source may link the kind.
     trusted: Vec<Vec<bool>>,
     /// Whether any kind expires.
@@ -89,6 +98,8 @@ pub struct Redraw {
     pub partition: Partition,
     /// A value that turns out to be shared by too many.
     pub generic: Option<NodeId>,
+    /// An identifier that was there earlier than was known, and since when.
+    pub first_seen: Option<(NodeId, Moment)>,
     /// Two nodes that were never seen together before.
     pub news: Option<(NodeId, NodeId)>,
 }
@@ -106,18 +117,18 @@ impl LinkRules {
     /// Those of a program.
     pub fn new(program: &Program) -> Self {
         let identity = &program.identity;
-        let trusted = program.sources.iter().map(|source| {
-            let trust = identity.trust.iter().find(|(kind, _)| *kind == source.kind).map(|(_, trust)| trust);
-            let may_link = |index: usize| match trust {
-                None | Some(Trust::All) => true,
-                Some(Trust::Kinds(kinds)) => kinds.iter().any(|kind| kind.index() == index),
-            };
-            (0..identity.identifiers.len()).map(may_link).collect()
-        });
+        let kinds = || (0..identity.identifiers.len()).map(|index| IdentifierKindId(index as u16));
+        let trusted =
+            program.sources.iter().map(|source| kinds().map(|kind| identity.may_link(source.kind, kind)).collect());
+        let (filter, constraints) = (Filter::new(identity), Constraints::new(identity));
         let expiring = identity.identifiers.iter().any(|kind| kind.expires.is_some());
         Self {
             identity: identity.clone(),
-            constraints: Constraints::new(identity),
+            minds_first_seen: kinds()
+                .map(|kind| filter.minds_first_seen(kind) || constraints.minds_first_seen(kind))
+                .collect(),
+            filter,
+            constraints,
             trusted: trusted.collect(),
             expiring,
         }
@@ -144,6 +155,9 @@ impl LinkRules {
         let begin = findings.len();
         for identifier in &event.identifiers {
             self.refresh(graph, identifier, sighting, findings);
+        }
+        for identifier in &event.identifiers {
+            self.predate(graph, identifier, event.occurred_at)?;
         }
         let Some(primary) = self.primary(graph, event) else { return Ok(None) };
         let main = node_of(graph, primary, event);
@@ -189,7 +203,8 @@ impl LinkRules {
             let same = place == 0 || node.person == person;
             let trusted = count == 1 || self.trusts(event, identifier.kind);
             let fresh = !self.expiring || !self.is_expired(identifier, node, event.occurred_at);
-            if !same || !trusted || !fresh || node.generic || node.person == PersonIndex::NOBODY {
+            let earlier = event.occurred_at < node.first_seen && self.minds_first_seen(identifier.kind);
+            if !same || !trusted || !fresh || earlier || node.generic || node.person == PersonIndex::NOBODY {
                 return None;
             }
             person = node.person;
@@ -243,6 +258,44 @@ impl LinkRules {
         }
     }
 
+    fn minds_first_seen(&self, kind: IdentifierKindId) -> bool {
+        self.minds_first_seen.get(kind.index()).copied().unwrap_or(false)
+    }
+
+    /// An identifier was there earlier than was known. Where a rule asks when that was, what is connected with it is decided
+    /// again, as if that had been known all along.
+    fn predate(&self, graph: &mut Graph, identifier: &Identifier, at: Moment) -> Result<(), Box<Redraw>> {
+        if !self.minds_first_seen(identifier.kind) {
+            return Ok(());
+        }
+        let Some(id) = graph.find(identifier) else { return Ok(()) };
+        let Some(node) = graph.node_mut(id).filter(|node| at < node.first_seen) else { return Ok(()) };
+        let (before, person) = (std::mem::replace(&mut node.first_seen, at), node.person);
+        let is_linked = graph.component(person).is_some_and(|component| !component.ties().edges.is_empty());
+        if !is_linked && graph.loose_of(id).is_empty() {
+            return Ok(());
+        }
+        let partition = self.decide(graph, Cluster::around(graph, &[id]));
+        if partition.is_as_things_stand(graph) {
+            return Ok(());
+        }
+        if let Some(node) = graph.node_mut(id) {
+            node.first_seen = before;
+        }
+        let torn = partition.torn(graph, &[]);
+        Err(Box::new(Redraw { torn, partition, generic: None, first_seen: Some((id, at)), news: None }))
+    }
+
+    /// Identifiers that are not whose they would be if everything were decided anew: none, or something is wrong. Where values
+    /// expire, who is who also depends on when that was noticed, so that this cannot be said.
+    pub fn misplaced(&self, graph: &Graph) -> Option<Vec<NodeId>> {
+        (!self.expiring).then(|| partition::misplaced(&self.filter, &self.constraints, graph))
+    }
+
+    fn decide(&self, graph: &Graph, cluster: Cluster) -> Partition {
+        cluster.decide(&self.filter, &self.constraints, graph)
+    }
+
     /// The identifier that decides whose event it is.
     fn primary<'e>(&self, graph: &Graph, event: &'e Event) -> Option<&'e Identifier> {
         let trusted = |identifier: &&Identifier| self.trusts(event, identifier.kind);
@@ -256,7 +309,12 @@ impl LinkRules {
 
     fn trusts(&self, event: &Event, kind: IdentifierKindId) -> bool {
         let of_source = self.trusted.get(event.source.index());
-        of_source.and_then(|kinds| kinds.get(kind.index())).copied().unwrap_or(true)
+        let of_kind = of_source.and_then(|kinds| kinds.get(kind.index())).copied();
+        of_kind.unwrap_or_else(|| self.joins(kind))
+    }
+
+    fn joins(&self, kind: IdentifierKindId) -> bool {
+        self.identity.identifiers.get(kind.index()).is_none_or(|it| it.joins)
     }
 
     /// Takes in every pair of the message's identifiers that its source is trusted with, the deciding one's first.
@@ -305,30 +363,36 @@ impl LinkRules {
         let said =
             Edge { a, b, grade: grade_of(event), source: event.source, seq: sighting.seq, at: event.occurred_at };
         let owner = |node| graph.node(node).map_or(PersonIndex::NOBODY, |(_, it)| it.person);
-        let shared = (owner(a) == owner(b)).then(|| graph.component(owner(a))).flatten();
-        let loose = graph.loose_between(a, b).map(|loose| loose.edge);
-        let known = shared.map_or(loose, |component| component.edge(a, b).copied());
+        let whose = owner(a);
+        let shared = (whose == owner(b)).then(|| graph.component(whose)).flatten();
+        let is_shared = shared.is_some();
+        let held = shared.and_then(|component| component.edge(a, b).copied());
+        let known = held.or_else(|| graph.loose_between(a, b).map(|loose| loose.edge));
         if known.is_none() && self.is_shared_too_often(graph, a, b) {
             return Err(Box::new(self.without_generic(graph, b)));
         }
-        if shared.is_some() {
-            graph.connect(owner(a), said);
-        } else {
-            let mut edge = said;
-            if let Some(before) = known {
-                edge = before;
-                if !edge.hear(said) {
-                    return Ok(());
-                }
+        let mut edge = known.unwrap_or(said);
+        let is_stronger = known.is_none() || edge.hear(said);
+        if !is_stronger && (held.is_some() || !is_shared) {
+            return Ok(());
+        }
+        match self.filter.admit(graph, &edge, known.as_ref()) {
+            Admission::Refused(reason) => _ = graph.keep_loose(Loose { edge, reason }),
+            // One that may have to be kept where there is no room is forgotten.
+            Admission::Displaces if known.is_none() && !graph.has_room_between(a, b) => return Ok(()),
+            Admission::Displaces => return Err(Box::new(self.decide_again(graph, edge, known.is_none()))),
+            Admission::Admitted if is_shared => {
+                graph.drop_loose(a, b);
+                graph.connect(whose, edge);
             }
-            match partition::weigh(&self.constraints, graph, &edge) {
+            Admission::Admitted => match partition::weigh(&self.constraints, graph, &edge) {
                 Meaning::Holds => {
                     graph.drop_loose(a, b);
                     self.unite(graph, edge, sighting, findings);
                 }
                 Meaning::Refused(reason) => _ = graph.keep_loose(Loose { edge, reason }),
                 Meaning::Open => return Err(Box::new(self.decide_again(graph, edge, known.is_none()))),
-            }
+            },
         }
         if known.is_none() {
             note_sharer(graph, a, b);
@@ -338,9 +402,9 @@ impl LinkRules {
 
     /// Decides all that is connected with a link again, because it is stronger than links that hold.
     fn decide_again(&self, graph: &Graph, edge: Edge, is_news: bool) -> Redraw {
-        let partition = Cluster::around(graph, &[edge.a, edge.b]).with(edge).decide(&self.constraints, graph);
+        let partition = self.decide(graph, Cluster::around(graph, &[edge.a, edge.b]).with(edge));
         let torn = partition.torn(graph, &[]);
-        Redraw { torn, partition, generic: None, news: is_news.then_some((edge.a, edge.b)) }
+        Redraw { torn, partition, generic: None, first_seen: None, news: is_news.then_some((edge.a, edge.b)) }
     }
 
     /// Makes those one who are whole people in one class of a partition, and keeps the links that do not hold.
@@ -350,6 +414,9 @@ impl LinkRules {
         }
         redraw.partition.nodes.iter().for_each(|node| graph.forget_loose(*node));
         for loose in &redraw.partition.loose {
+            if let Some(person) = graph.node(loose.edge.a).map(|(_, it)| it.person) {
+                graph.disconnect(person, loose.edge.a, loose.edge.b);
+            }
             graph.keep_loose(*loose);
         }
         if let Some((a, b)) = redraw.news {
@@ -375,8 +442,9 @@ impl LinkRules {
         let owner = |graph: &Graph, node| graph.node(node).map_or(PersonIndex::NOBODY, |(_, it)| it.person);
         let is_theirs = |other: &NodeId| owner(graph, *other) == owner(graph, one);
         if owner(graph, one) != PersonIndex::NOBODY && graph.apart_from(one).iter().any(is_theirs) {
-            let partition = Cluster::around(graph, &[one]).decide(&self.constraints, graph);
-            return Err(Box::new(Redraw { torn: partition.torn(graph, &[]), partition, generic: None, news: None }));
+            let partition = self.decide(graph, Cluster::around(graph, &[one]));
+            let torn = partition.torn(graph, &[]);
+            return Err(Box::new(Redraw { torn, partition, generic: None, first_seen: None, news: None }));
         }
         Ok(())
     }
@@ -384,13 +452,14 @@ impl LinkRules {
     /// What becomes of everybody when a value turns out to be shared by too many: it has never linked anybody.
     fn without_generic(&self, graph: &Graph, node: NodeId) -> Redraw {
         let cluster = Cluster::around(graph, &[node]).without(|edge| edge.a == node || edge.b == node);
-        let partition = cluster.decide(&self.constraints, graph);
+        let partition = self.decide(graph, cluster);
         // Events that it was the deciding identifier of are somebody else's now, who may have had nothing of it.
         let owner = |node| graph.node(node).map(|(_, it)| it.person);
         let weaker = graph.loose_of(node).iter().map(|loose| loose.edge).filter(|edge| edge.a == node);
         let concerned = weaker.filter_map(|edge| owner(edge.b)).chain(owner(node));
         let concerned: Vec<PersonIndex> = concerned.filter(|it| *it != PersonIndex::NOBODY).collect();
-        Redraw { torn: partition.torn(graph, &concerned), partition, generic: Some(node), news: None }
+        let torn = partition.torn(graph, &concerned);
+        Redraw { torn, partition, generic: Some(node), first_seen: None, news: None }
     }
 
     /// Makes the people at both ends of a link one, and keeps it.
@@ -456,6 +525,9 @@ impl LinkRules {
         event: &Event,
         findings: &mut Vec<Finding>,
     ) {
+        if !self.joins(primary.kind) || !self.joins(identifier.kind) {
+            return;
+        }
         let node = graph.find(identifier);
         let reason = if !self.trusts(event, primary.kind) || !self.trusts(event, identifier.kind) {
             let is_theirs = node.and_then(|node| graph.component(person)?.edge(main, node)).is_some();
@@ -464,6 +536,7 @@ impl LinkRules {
             let Some(node) = node else { return };
             match graph.node(node) {
                 Some((_, it)) if it.generic => Some(Reason::Generic),
+                Some((_, it)) if it.person == person => None,
                 _ => graph.loose_between(main, node).map(|loose| loose.reason),
             }
         };

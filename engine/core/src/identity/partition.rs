@@ -11,88 +11,14 @@
 //! was refused where it stands in the order changes nothing. What is left is decided again, for all people who are
 //! connected by links, held or not, and for nobody else.
 
+use super::constraints::{Constraints, Filter, Tallies};
 use super::graph::{Edge, Grade, Graph, Loose, NodeId, PersonIndex, Reason};
-use crate::limits;
+use crate::record::Identifier;
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::{SmallVec, smallvec};
 use sonder_dsl::ir::IdentifierKindId;
-use sonder_dsl::model::Identity;
+use sonder_dsl::time::Moment;
 use std::cmp::Ordering;
-
-/// Rules about how many values of a kind one person has.
-#[derive(Clone, Debug)]
-pub struct Constraints {
-    kinds: Vec<Counted>,
-}
-
-/// A kind that has such a rule.
-#[derive(Clone, Copy, Debug)]
-struct Counted {
-    kind: IdentifierKindId,
-    unique: bool,
-    limit: Option<u32>,
-}
-
-/// What the rules look at of a set of identifiers.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
-    all: u32,
-    /// Of each counted kind.
-    of_kind: SmallVec<[u32; 4]>,
-}
-
-impl Constraints {
-    /// Those of `identity.yaml`.
-    pub fn new(identity: &Identity) -> Self {
-        let counted = identity.identifiers.iter().enumerate().filter_map(|(index, kind)| {
-            let limit = kind.limit.map(|limit| limit.count);
-            (kind.unique || limit.is_some()).then_some(Counted {
-                kind: IdentifierKindId(index as u16),
-                unique: kind.unique,
-                limit,
-            })
-        });
-        Self { kinds: counted.collect() }
-    }
-
-    /// Of some nodes. What an identifier was before it started anew does not count.
-    pub fn tally(&self, graph: &Graph, nodes: impl IntoIterator<Item = NodeId>) -> Tally {
-        let mut tally = Tally { all: 0, of_kind: smallvec![0; self.kinds.len()] };
-        for (named, node) in nodes.into_iter().filter_map(|node| graph.node(node)) {
-            if node.former {
-                continue;
-            }
-            tally.all += 1;
-            for (count, _) in tally.of_kind.iter_mut().zip(&self.kinds).filter(|(_, it)| it.kind == named.kind) {
-                *count += 1;
-            }
-        }
-        tally
-    }
-
-    /// What is against making one of two sets because of a link of this grade.
-    pub fn against(&self, a: &Tally, b: &Tally, grade: Grade) -> Option<Reason> {
-        let pairs = || a.of_kind.iter().zip(&b.of_kind).zip(&self.kinds).filter(|((a, b), _)| **a > 0 && **b > 0);
-        if grade == Grade::Seen && pairs().any(|(_, it)| it.unique) {
-            return Some(Reason::Unique);
-        }
-        let is_over = |((a, b), it): ((&u32, &u32), &Counted)| it.limit.is_some_and(|limit| a + b > limit);
-        let is_limited = grade != Grade::Decided && pairs().any(is_over);
-        (is_limited || (a.all + b.all) as usize > limits::IDENTIFIERS).then_some(Reason::Limit)
-    }
-
-    /// Whether both sets have values of a kind that nobody has two of.
-    fn both_unique(&self, a: &Tally, b: &Tally) -> bool {
-        a.of_kind.iter().zip(&b.of_kind).zip(&self.kinds).any(|((a, b), it)| it.unique && *a > 0 && *b > 0)
-    }
-}
-
-impl Tally {
-    fn add(&mut self, other: &Self) {
-        self.all += other.all;
-        self.of_kind.iter_mut().zip(&other.of_kind).for_each(|(mine, theirs)| *mine += theirs);
-    }
-}
 
 /// What a new link means.
 #[derive(Debug)]
@@ -107,19 +33,20 @@ pub enum Meaning {
 
 /// Weighs a link whose ends are not one person's.
 pub fn weigh(constraints: &Constraints, graph: &Graph, edge: &Edge) -> Meaning {
-    let whole = |end| constraints.tally(graph, nodes_with(graph, end));
-    let (a, b) = (whole(edge.a), whole(edge.b));
-    let is_apart = |a: &[NodeId], b: &[NodeId]| is_kept_apart(graph, a, b).then_some(Reason::Decided);
-    let against = constraints
-        .against(&a, &b, edge.grade)
-        .or_else(|| is_apart(&nodes_with(graph, edge.a), &nodes_with(graph, edge.b)));
-    if against.is_none() && !constraints.both_unique(&a, &b) {
+    let is_apart = |a: &[NodeId], b: &[NodeId]| {
+        let declared = || is_declared_apart(constraints, graph, a, b).then_some(Reason::Declared);
+        is_kept_apart(graph, a, b).then_some(Reason::Decided).or_else(declared)
+    };
+    let (a, b) = (nodes_with(graph, edge.a), nodes_with(graph, edge.b));
+    let tallies = constraints.tallies(graph, [&a, &b].into_iter().map(|nodes| nodes.iter().copied()));
+    let against = constraints.against(&tallies, 0, 1, edge.grade).or_else(|| is_apart(&a, &b));
+    // What rules let pass because it was decided, or said by an `alias`, comes before links that they may be against then.
+    if against.is_none() && constraints.against(&tallies, 0, 1, Grade::Seen).is_none() {
         return Meaning::Holds;
     }
-    let before = |end| held_before(graph, end, edge);
-    let (a, b) = (before(edge.a), before(edge.b));
-    let tally = |nodes: &[NodeId]| constraints.tally(graph, nodes.iter().copied());
-    match constraints.against(&tally(&a), &tally(&b), edge.grade).or_else(|| is_apart(&a, &b)) {
+    let (a, b) = (held_before(graph, edge.a, edge), held_before(graph, edge.b, edge));
+    let tallies = constraints.tallies(graph, [&a, &b].into_iter().map(|nodes| nodes.iter().copied()));
+    match constraints.against(&tallies, 0, 1, edge.grade).or_else(|| is_apart(&a, &b)) {
         Some(reason) => Meaning::Refused(reason),
         None => Meaning::Open,
     }
@@ -135,33 +62,53 @@ fn is_kept_apart(graph: &Graph, a: &[NodeId], b: &[NodeId]) -> bool {
     a.iter().any(|one| graph.apart_from(*one).iter().any(|other| b.contains(other)))
 }
 
+fn is_declared_apart(constraints: &Constraints, graph: &Graph, a: &[NodeId], b: &[NodeId]) -> bool {
+    if !constraints.declares_apart() {
+        return false;
+    }
+    let current = |node: &NodeId| graph.node(*node).filter(|(_, it)| !it.former).map(|(named, _)| named);
+    let has = |other: &Identifier| {
+        b.iter().filter_map(current).any(|named| named.kind == other.kind && *named.value == *other.value)
+    };
+    a.iter().filter_map(current).any(|named| constraints.apart_from(named).iter().any(has))
+}
+
 /// The nodes that hold together with one by links that come before another link.
 fn held_before(graph: &Graph, node: NodeId, limit: &Edge) -> Vec<NodeId> {
     let mut found = vec![node];
     let Some(component) = graph.node(node).and_then(|(_, it)| graph.component(it.person)) else { return found };
-    let edges = &component.ties().edges;
-    let earlier: Vec<&Edge> = edges.iter().filter(|edge| order(graph, edge, limit) == Ordering::Less).collect();
+    let mut beyond: FxHashMap<NodeId, SmallVec<[NodeId; 4]>> = FxHashMap::default();
+    for edge in component.ties().edges.iter().filter(|edge| order(graph, edge, limit) == Ordering::Less) {
+        beyond.entry(edge.a).or_default().push(edge.b);
+        beyond.entry(edge.b).or_default().push(edge.a);
+    }
     let mut next = 0;
     while let Some(at) = found.get(next).copied() {
         next += 1;
-        for edge in earlier.iter().filter(|edge| edge.a == at || edge.b == at) {
-            let other = edge.beyond(at);
-            if !found.contains(&other) {
-                found.push(other);
-            }
-        }
+        // Each node's links are followed once: whoever is found again has none left.
+        found.extend(beyond.remove(&at).unwrap_or_default());
     }
+    found.sort_unstable();
+    found.dedup();
     found
 }
 
 /// Which of two links is the stronger.
-fn order(graph: &Graph, one: &Edge, other: &Edge) -> Ordering {
-    let weaker = |edge: &Edge| [edge.a, edge.b].iter().filter_map(|end| Some(graph.node(*end)?.0.kind)).max();
-    let key = |edge: &Edge| (edge.grade, weaker(edge), edge.at);
-    key(one).cmp(&key(other)).then_with(|| {
-        let end = |node| rank(graph, node);
-        (end(one.a), end(one.b)).cmp(&(end(other.a), end(other.b)))
-    })
+pub fn order(graph: &Graph, one: &Edge, other: &Edge) -> Ordering {
+    strength(graph, one).cmp(&strength(graph, other)).then_with(|| by_ends(graph, one, other))
+}
+
+/// What says how strong a link is, the stronger first; where two are as strong, their ends decide.
+type Strength = (Grade, Option<IdentifierKindId>, Moment);
+
+fn strength(graph: &Graph, edge: &Edge) -> Strength {
+    let kind = |end| graph.kind_and_node(end).map(|(kind, _)| kind);
+    (edge.grade, kind(edge.a).max(kind(edge.b)), edge.at)
+}
+
+fn by_ends(graph: &Graph, one: &Edge, other: &Edge) -> Ordering {
+    let end = |node| rank(graph, node);
+    (end(one.a), end(one.b)).cmp(&(end(other.a), end(other.b)))
 }
 
 /// The place of a node among all nodes that have an identifier: the same after any restart.
@@ -222,40 +169,11 @@ impl Cluster {
     }
 
     /// Decides which of the links hold.
-    pub fn decide(self, constraints: &Constraints, graph: &Graph) -> Partition {
-        let Self { people, nodes, mut edges } = self;
-        edges.sort_by(|one, other| order(graph, one, other));
+    pub fn decide(self, filter: &Filter, constraints: &Constraints, graph: &Graph) -> Partition {
+        let Self { people, nodes, edges } = self;
         let places: FxHashMap<NodeId, usize> = nodes.iter().enumerate().map(|(place, node)| (*node, place)).collect();
-        let mut sets = Sets {
-            parent: (0..nodes.len()).collect(),
-            tallies: nodes.iter().map(|node| constraints.tally(graph, [*node])).collect(),
-        };
-        let kept_apart = nodes.iter().enumerate().flat_map(|(place, node)| {
-            let others = graph.apart_from(*node).iter().filter_map(|other| places.get(other));
-            others.filter(move |other| place < **other).map(move |other| (place, *other))
-        });
-        let kept_apart: Vec<(usize, usize)> = kept_apart.collect();
-        let (mut held, mut loose) = (Vec::new(), Vec::new());
-        for edge in edges {
-            let (Some(a), Some(b)) = (places.get(&edge.a), places.get(&edge.b)) else { continue };
-            let (a, b) = (sets.find(*a), sets.find(*b));
-            if a == b {
-                held.push(edge);
-                continue;
-            }
-            let is_apart = kept_apart.iter().any(|(one, other)| {
-                let ends = (sets.find(*one), sets.find(*other));
-                ends == (a, b) || ends == (b, a)
-            });
-            let decided = is_apart.then_some(Reason::Decided);
-            match decided.or_else(|| constraints.against(&sets.tallies[a], &sets.tallies[b], edge.grade)) {
-                Some(reason) => loose.push(Loose { edge, reason }),
-                None => {
-                    sets.unite(a, b);
-                    held.push(edge);
-                }
-            }
-        }
+        let place = |node: NodeId| places.get(&node).copied();
+        let Decided { mut sets, mut held, loose } = decide(filter, constraints, graph, &nodes, edges, place);
         let mut of_root: FxHashMap<usize, usize> = FxHashMap::default();
         let mut classes: Vec<Class> = Vec::new();
         for (place, node) in nodes.iter().enumerate() {
@@ -274,27 +192,157 @@ impl Cluster {
     }
 }
 
+/// Identifiers that would be somebody else's if all links there are were decided anew, whatever is known of who is who: none,
+/// or something is wrong. Costs a sort of all links.
+pub fn misplaced(filter: &Filter, constraints: &Constraints, graph: &Graph) -> Vec<NodeId> {
+    let nodes: Vec<NodeId> = (0..graph.node_count()).map(|index| NodeId(index as u32)).collect();
+    let mut edges: Vec<Edge> = Vec::with_capacity(nodes.len());
+    edges.extend(graph.people().flat_map(|(_, component)| &component.ties().edges));
+    edges.extend(graph.all_loose().map(|loose| loose.edge));
+    let Decided { mut sets, .. } =
+        decide(filter, constraints, graph, &nodes, edges, |node| Some(node.0 as usize).filter(|it| *it < nodes.len()));
+    // Of each class whose it is, and of each person which class they are.
+    let mut owners = vec![PersonIndex::NOBODY; nodes.len()];
+    let mut classes: Vec<u32> = Vec::new();
+    let mut misplaced = Vec::new();
+    for (place, node) in nodes.iter().enumerate() {
+        let root = sets.find(place);
+        let owner = graph.kind_and_node(*node).map_or(PersonIndex::NOBODY, |(_, it)| it.person);
+        if owner == PersonIndex::NOBODY {
+            if root != place || sets.tallies.size(root) > 1 {
+                misplaced.push(*node);
+            }
+            continue;
+        }
+        if classes.len() <= owner.index() {
+            classes.resize(owner.index() + 1, u32::MAX);
+        }
+        if owners[root] == PersonIndex::NOBODY && classes[owner.index()] == u32::MAX {
+            owners[root] = owner;
+            classes[owner.index()] = root as u32;
+        } else if owners[root] != owner || classes[owner.index()] != root as u32 {
+            misplaced.push(*node);
+        }
+    }
+    misplaced
+}
+
+/// What became of links.
+struct Decided {
+    sets: Sets,
+    held: Vec<Edge>,
+    loose: Vec<Loose>,
+}
+
+/// Takes links from the strongest to the weakest.
+fn decide(
+    filter: &Filter,
+    constraints: &Constraints,
+    graph: &Graph,
+    nodes: &[NodeId],
+    edges: Vec<Edge>,
+    place: impl Fn(NodeId) -> Option<usize>,
+) -> Decided {
+    let mut by_strength: Vec<(Strength, u32)> = edges.iter().map(|edge| strength(graph, edge)).zip(0..).collect();
+    by_strength.sort_unstable_by(|(one, at), (other, place)| {
+        let edge = |index: u32| edges.get(index as usize);
+        let by_ends = || edge(*at).zip(edge(*place)).map_or(Ordering::Equal, |(one, other)| by_ends(graph, one, other));
+        one.cmp(other).then_with(by_ends).then_with(|| at.cmp(place))
+    });
+    let mut sets = Sets {
+        parent: (0..nodes.len() as u32).collect(),
+        tallies: constraints.tallies(graph, nodes.iter().map(|node| [*node])),
+    };
+    let kept_apart = kept_apart(constraints, graph, nodes, &place);
+    let mut counts: FxHashMap<(NodeId, IdentifierKindId), u32> = FxHashMap::default();
+    let mut held = Vec::with_capacity(edges.len());
+    let mut loose = Vec::new();
+    for edge in by_strength.iter().filter_map(|(_, index)| edges.get(*index as usize).copied()) {
+        let (Some(a), Some(b)) = (place(edge.a), place(edge.b)) else { continue };
+        if filter.forbids(graph, &edge) {
+            loose.push(Loose { edge, reason: Reason::Strategy });
+            continue;
+        }
+        let mut is_one_too_many = false;
+        for (node, kind, count) in filter.counts(graph, &edge) {
+            let seen = counts.entry((node, kind)).or_default();
+            *seen += 1;
+            is_one_too_many |= *seen > count;
+        }
+        if is_one_too_many {
+            loose.push(Loose { edge, reason: Reason::Cardinality });
+            continue;
+        }
+        let (a, b) = (sets.find(a), sets.find(b));
+        if a == b {
+            held.push(edge);
+            continue;
+        }
+        let apart = kept_apart.iter().find(|(one, other, _)| {
+            let ends = (sets.find(*one), sets.find(*other));
+            ends == (a, b) || ends == (b, a)
+        });
+        let apart = apart.map(|(_, _, reason)| *reason);
+        match apart.or_else(|| constraints.against(&sets.tallies, a, b, edge.grade)) {
+            Some(reason) => loose.push(Loose { edge, reason }),
+            None => {
+                sets.unite(a, b);
+                held.push(edge);
+            }
+        }
+    }
+    Decided { sets, held, loose }
+}
+
+/// The pairs of nodes that are nobody's together, by their places.
+fn kept_apart(
+    constraints: &Constraints,
+    graph: &Graph,
+    nodes: &[NodeId],
+    place_of: &impl Fn(NodeId) -> Option<usize>,
+) -> Vec<(usize, usize, Reason)> {
+    let mut pairs: Vec<(usize, usize, Reason)> = Vec::new();
+    if graph.keeps_any_apart() {
+        for (place, node) in nodes.iter().enumerate() {
+            let others = graph.apart_from(*node).iter().filter_map(|other| place_of(*other));
+            pairs.extend(others.filter(|other| place < *other).map(|other| (place, other, Reason::Decided)));
+        }
+    }
+    if constraints.declares_apart() {
+        for (place, node) in nodes.iter().enumerate() {
+            let Some((named, _)) = graph.node(*node).filter(|(_, it)| !it.former) else { continue };
+            let others = constraints.apart_from(named).iter().filter_map(|other| place_of(graph.find(other)?));
+            pairs.extend(others.filter(|other| place < *other).map(|other| (place, other, Reason::Declared)));
+        }
+    }
+    pairs
+}
+
 /// Disjoint sets.
 struct Sets {
-    parent: Vec<usize>,
+    parent: Vec<u32>,
     /// By root.
-    tallies: Vec<Tally>,
+    tallies: Tallies,
 }
 
 impl Sets {
-    fn find(&mut self, mut place: usize) -> usize {
-        while self.parent[place] != place {
-            self.parent[place] = self.parent[self.parent[place]];
-            place = self.parent[place];
+    fn find(&mut self, place: usize) -> usize {
+        let mut place = place as u32;
+        loop {
+            let parent = self.parent[place as usize];
+            if parent == place {
+                return place as usize;
+            }
+            let beyond = self.parent[parent as usize];
+            self.parent[place as usize] = beyond;
+            place = beyond;
         }
-        place
     }
 
     fn unite(&mut self, a: usize, b: usize) {
-        let (root, child) = if self.tallies[a].all >= self.tallies[b].all { (a, b) } else { (b, a) };
-        let theirs = std::mem::take(&mut self.tallies[child]);
-        self.tallies[root].add(&theirs);
-        self.parent[child] = root;
+        let (root, child) = if self.tallies.size(a) >= self.tallies.size(b) { (a, b) } else { (b, a) };
+        self.tallies.add(child, root);
+        self.parent[child] = root as u32;
     }
 }
 
@@ -321,6 +369,25 @@ pub struct Partition {
 }
 
 impl Partition {
+    /// Whether nothing is different from how things stand.
+    pub fn is_as_things_stand(&self, graph: &Graph) -> bool {
+        let owner = |node: &NodeId| graph.node(*node).map_or(PersonIndex::NOBODY, |(_, it)| it.person);
+        let is_one_persons = |class: &Class| {
+            let mut owners = class.nodes.iter().map(owner);
+            let first = owners.next().unwrap_or(PersonIndex::NOBODY);
+            class.nodes.len() < 2 || (first != PersonIndex::NOBODY && owners.all(|it| it == first))
+        };
+        let held = |person: &PersonIndex| graph.component(*person).map_or(0, |component| component.ties().edges.len());
+        self.classes.iter().all(is_one_persons)
+            && self.torn(graph, &[]).is_empty()
+            && self.classes.iter().map(|class| class.edges.len()).sum::<usize>()
+                == self.people.iter().map(held).sum::<usize>()
+            && self.loose.iter().all(|loose| {
+                let component = graph.component(owner(&loose.edge.a));
+                component.is_none_or(|component| component.edge(loose.edge.a, loose.edge.b).is_none())
+            })
+    }
+
     /// The people who lose an identifier to somebody else, those of `others`, and all who get something of any of these.
     /// Whoever is not among them is in one class as a whole.
     pub fn torn(&self, graph: &Graph, others: &[PersonIndex]) -> Vec<PersonIndex> {

@@ -25,6 +25,8 @@ pub struct ComponentRecord {
 pub struct StraysRecord {
     nodes: Vec<NodeRecord>,
     apart: Vec<(NodeKey, NodeKey)>,
+    /// Links between two of them that do not hold.
+    loose: Vec<(NodeKey, NodeKey, Said, u8)>,
 }
 
 #[derive(Debug, Serialize, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
@@ -77,6 +79,7 @@ pub struct Unbound {
     loose: Vec<(NodeId, LooseRecord)>,
     apart: Vec<(NodeId, NodeKey)>,
     apart_strays: Vec<(NodeKey, NodeKey)>,
+    loose_strays: Vec<(NodeKey, NodeKey, Said, u8)>,
 }
 
 impl ComponentRecord {
@@ -163,7 +166,15 @@ impl StraysRecord {
             })
             .collect();
         apart.sort_unstable();
-        Self { nodes, apart }
+        let between_strays = graph.all_loose().filter(|it| is_stray(it.edge.a) && is_stray(it.edge.b));
+        let mut loose: Vec<(NodeKey, NodeKey, Said, u8)> = between_strays
+            .filter_map(|it| {
+                let (a, b) = (key_of(graph, it.edge.a, names)?, key_of(graph, it.edge.b, names)?);
+                Some((a, b, Said::new(&it.edge, names), it.reason.code()))
+            })
+            .collect();
+        loose.sort_unstable();
+        Self { nodes, apart, loose }
     }
 
     /// Puts them into a graph.
@@ -174,6 +185,7 @@ impl StraysRecord {
             }
         }
         unbound.apart_strays.extend(self.apart);
+        unbound.loose_strays.extend(self.loose);
     }
 }
 
@@ -187,6 +199,12 @@ impl Unbound {
             let Some(other) = node_of(graph, &record.other, names) else { continue };
             let (a, b) = if record.is_first { (mine, other) } else { (other, mine) };
             if let (Some(edge), Some(reason)) = (record.said.between(a, b, names), Reason::of_code(record.reason)) {
+                graph.keep_loose(Loose { edge, reason });
+            }
+        }
+        for (a, b, said, reason) in self.loose_strays {
+            let (Some(a), Some(b)) = (node_of(graph, &a, names), node_of(graph, &b, names)) else { continue };
+            if let (Some(edge), Some(reason)) = (said.between(a, b, names), Reason::of_code(reason)) {
                 graph.keep_loose(Loose { edge, reason });
             }
         }

@@ -13,7 +13,7 @@ pub const PROPERTIES: usize = 10_000;
 pub const MESSAGE_ID_BYTES: usize = 512;
 
 /// Bytes of an identifier's value; a longer one identifies nobody.
-pub const IDENTIFIER_BYTES: usize = 1024;
+pub const IDENTIFIER_BYTES: usize = sonder_dsl::limits::IDENTIFIER_BYTES;
 
 /// Reasons that are kept of one message.
 pub const REASONS: usize = 50;

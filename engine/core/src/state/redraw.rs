@@ -86,6 +86,11 @@ impl State {
         if let Some(node) = redraw.generic.and_then(|node| self.graph.node_mut(node)) {
             node.generic = true;
         }
+        if let Some((node, at)) = redraw.first_seen
+            && let Some(node) = self.graph.node_mut(node)
+        {
+            node.first_seen = at;
+        }
         let recalled = self.recalled.take();
         let records = recalled.as_ref().map_or(&[][..], |it| &it.records);
         let classes = redraw.partition.classes.iter().zip(&is_torn).filter(|(_, is_torn)| **is_torn);

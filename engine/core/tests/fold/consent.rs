@@ -191,6 +191,42 @@ fn a_tc_string_answers_the_purposes_that_name_its_own() {
 }
 
 #[test]
+fn a_gpp_string_refuses_what_somebody_opted_out_of() {
+    let consent = "purposes: {advertising: {gpc: false}, analytics: {tcf: [1, 8]}, sale: {}}\notherwise: us\n";
+    let mut world = World::new(consent, "");
+    let strings: Vec<Json> = serde_json::from_str(include_str!("data/gpp.json")).unwrap();
+    let mut heard = std::collections::BTreeSet::new();
+    for (number, case) in strings.iter().enumerate() {
+        world.view(number as i64, &format!("a{number}"), json!({"consent": {"gpp": case["text"]}}));
+        let sections: Vec<&Json> = case["sections"].as_object().unwrap().values().collect();
+        let says = |key: &str| sections.iter().any(|it| it[key] == true);
+        let mut listed = sections.iter().filter_map(|it| it["tcf"].as_array());
+        let allowed = listed.all(|list| list.contains(&1.into()) && list.contains(&8.into()));
+        let mut expected = vec![];
+        if !says("targeting") {
+            expected.push("ads");
+        }
+        if !says("targeting") && allowed {
+            expected.push("both");
+        }
+        expected.push("plain");
+        assert_eq!(world.heard(), expected, "{case}");
+        let view = world.person(&format!("a{number}"));
+        let is_sold = view.consent.iter().any(|it| it.purpose == "sale" && it.granted);
+        assert_eq!(is_sold, !says("sale") && !says("signal"), "{case}");
+        heard.insert(expected);
+    }
+    assert_eq!(heard.len(), 3);
+    // Only the section that is in force counts, where that is said.
+    let nation = "DBABLA~CAAQAAAAAABA.QA";
+    for (number, in_force, sold) in [(200, json!([7]), false), (201, json!("7_8"), false), (202, json!([8]), true)] {
+        world.view(number, &format!("a{number}"), json!({"consent": {"gpp": nation, "gppSid": in_force}}));
+        let view = world.person(&format!("a{number}"));
+        assert_eq!(view.consent.iter().any(|it| it.purpose == "sale" && it.granted), sold, "{in_force}");
+    }
+}
+
+#[test]
 fn a_change_of_consent_needs_no_schema_but_something_to_say() {
     let mut world = World::new(CATEGORIES, "");
     let change =

@@ -16,6 +16,13 @@ use std::sync::Arc;
 const IDENTITY: &str = "identifiers:\n  user_id: {unique: true}\n  email: {limit: 2, expires: 20s}\n  \
                         anonymous_id: {limit: 3, expires: 30s}\ngeneric_after: 2\n";
 
+/// Rules that leave links between identifiers that are nobody's.
+const STRICT: &str = "identifiers:\n  user_id: {unique: always}\n  email: {at_most: {user_id: 1, anonymous_id: 1}}\n  \
+                      anonymous_id: {limit: {count: 1, per: 9s}}\nstrategy: best_match\n";
+
+const CONVERTING: &str = "identifiers:\n  user_id: {unique: true}\n  email: {limit: {count: 1, per: 15s}, expires: 30s}\n  \
+                          anonymous_id: {at_most: {user_id: 1}}\nstrategy: conversion\n";
+
 const DESTINATION: &str = "destination: hook\nplugin: sonder/webhook@1\nallow: [hook.example]\n\
                            receives: {segments: [s0, s1, s2, s3], traits: [country, nickname, total, favourite], events: [order]}\n";
 
@@ -49,8 +56,10 @@ journey lookers {
 }
 "#;
 
+/// Which rules come with which identity is all the same.
 fn random_project(rules: &str) -> Arc<Program> {
-    project(&(rules.to_owned() + JOURNEYS), IDENTITY, DESTINATION)
+    let identity = [IDENTITY, STRICT, CONVERTING][rules.len() % 3];
+    project(&(rules.to_owned() + JOURNEYS), identity, DESTINATION)
 }
 
 /// What a store keeps: the latest of each part.
@@ -286,7 +295,7 @@ fn another_format_is_named() {
     let program = random_project(&four_segments("did(view)"));
     let found = State::restore(&program, &[9, 1, 2], Vec::<(PersonId, Vec<u8>)>::new()).unwrap_err();
     assert_eq!(found, RestoreError::Format { found: 9 });
-    assert_eq!(found.to_string(), "the checkpoint has format 9, this engine reads format 7");
+    assert_eq!(found.to_string(), "the checkpoint has format 9, this engine reads format 8");
 }
 
 fn four_segments(first: &str) -> String {

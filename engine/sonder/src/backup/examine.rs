@@ -42,39 +42,55 @@ pub fn examine(dir: &Path, program: Option<&Arc<Program>>) -> Result<Examined, E
     let reader = Reader::open(dir, StoreOptions::default())?;
     let mut findings = reader.examine()?;
     if let Some(program) = program {
-        findings.push(state(&reader, program)?);
+        findings.extend(state(&reader, program)?);
     }
     Ok(Examined { findings })
 }
 
-fn state(reader: &Reader, program: &Arc<Program>) -> Result<Finding, ExamineError> {
+fn state(reader: &Reader, program: &Arc<Program>) -> Result<Vec<Finding>, ExamineError> {
     let check = "the state is what the log gives";
     let fine = |note: &str| Finding { check, wrong: None, note: note.to_owned() };
     let Some(checkpoint) = reader.checkpoint()? else {
-        return Ok(fine("no checkpoint yet: the next start folds the log"));
+        return Ok(vec![fine("no checkpoint yet: the next start folds the log")]);
     };
     if checkpoint.saved.fingerprint != program.fingerprint {
-        return Ok(fine("of another version of the project: the next start folds the log again"));
+        return Ok(vec![fine("of another version of the project: the next start folds the log again")]);
     }
     let mut people = Vec::new();
     reader.each_person(|chunk| people.extend(chunk))?;
     let kept = match State::restore(program, &checkpoint.meta, people) {
         Ok(state) => state,
         Err(error) => {
-            return Ok(fine(&format!("the checkpoint is of no use ({error}): the next start folds the log again")));
+            let note = format!("the checkpoint is of no use ({error}): the next start folds the log again");
+            return Ok(vec![fine(&note)]);
         }
     };
     let mut anew = Live { state: State::new(program), program: Arc::clone(program) };
     let records =
         refold(reader, &mut anew, Some(checkpoint.saved.seq), &mut |effects, _| *effects = Effects::default())?;
     anew.state.advance(program, checkpoint.saved.now, &mut Effects::default()).map_err(|_| RefoldError::Spilled)?;
+    let people = people_of(&kept, program);
     let (kept, anew) = (kept.digest(), anew.state.digest());
-    if kept == anew {
-        return Ok(fine(&format!("{records} records folded again: digest {anew:032x}")));
-    }
-    if reader.has_takeovers()? && !program.journeys.is_empty() {
-        return Ok(fine("differs, as it may: journeys began under other versions of the project"));
-    }
-    let wrong = Some(format!("the digest is {kept:032x}, and {anew:032x} when the log is folded again"));
-    Ok(Finding { check, wrong, note: String::new() })
+    let state = if kept == anew {
+        fine(&format!("{records} records folded again: digest {anew:032x}"))
+    } else if reader.has_takeovers()? && !program.journeys.is_empty() {
+        fine("differs, as it may: journeys began under other versions of the project")
+    } else {
+        let wrong = format!("the digest is {kept:032x}, and {anew:032x} when the log is folded again");
+        Finding { check, wrong: Some(wrong), note: String::new() }
+    };
+    Ok(vec![state, people])
+}
+
+/// Whether people are who all links make them, decided anew.
+fn people_of(state: &State, program: &Program) -> Finding {
+    let check = "people are who all links make them";
+    let (wrong, note) = match state.misplaced(program).as_deref() {
+        None => (None, "not asked: where identifiers expire, it also depends on when that was noticed".to_owned()),
+        Some([]) => (None, format!("{} identifiers of {} people", state.identifier_count(), state.people_count())),
+        Some([(kind, value), more @ ..]) => {
+            (Some(format!("`{kind}:{value}` and {} others would be somebody else's", more.len())), String::new())
+        }
+    };
+    Finding { check, wrong, note }
 }

@@ -18,6 +18,7 @@ mod live_route;
 mod loader;
 mod native;
 mod offline;
+mod opendsr;
 mod plan;
 mod preview;
 mod privacy;
@@ -44,6 +45,7 @@ use import_route::ImportRoute;
 use live_route::LiveRoute;
 use loader::Loader;
 use native::Native;
+use opendsr::OpenDsrRoute;
 use sonder_activate::host::network::Http;
 use sonder_activate::host::{Host, HostConfig, PluginProblem};
 use sonder_collect::{Collector, CollectorConfig, Network, ServeOptions};
@@ -87,6 +89,7 @@ pub struct Server {
     pipeline: Arc<Pipeline>,
     serving: JoinHandle<std::io::Result<()>>,
     reloading: JoinHandle<()>,
+    telling: JoinHandle<()>,
     stop: oneshot::Sender<()>,
     _announced: Announced,
 }
@@ -152,7 +155,14 @@ impl Server {
         let import = ImportRoute::new(&data, Arc::clone(&shared), pipeline.entrance(), api.clone());
         let backup = BackupRoute { store: Arc::clone(pipeline.store()), api: api.clone() };
         let live = LiveRoute { shared: Arc::clone(&shared), api: api.clone() };
-        let beside = import.router().merge(backup.router()).merge(live.router());
+        let opendsr = OpenDsrRoute {
+            shared: Arc::clone(&shared),
+            answers: Arc::clone(&answers),
+            api: api.clone(),
+            news: Arc::default(),
+        };
+        let telling = tokio::spawn(opendsr::follow(opendsr.clone()));
+        let beside = import.router().merge(backup.router()).merge(live.router()).merge(opendsr.router());
         let router = beside.merge(sonder_console::router(api));
         let router = router.fallback_service(sonder_collect::router(collector));
         let (stop, stopped) = oneshot::channel::<()>();
@@ -162,7 +172,7 @@ impl Server {
         let announcement = Announcement { address: Some(address), ..Announcement::of_this_process(&scan.root) };
         let announced = announce(&data, &announcement)?;
         let reloading = tokio::spawn(reload::follow(scan, Arc::downgrade(&pipeline), loader));
-        Ok(Self { address, answers, pipeline, serving, reloading, stop, _announced: announced })
+        Ok(Self { address, answers, pipeline, serving, reloading, telling, stop, _announced: announced })
     }
 
     /// Where it listens.
@@ -187,7 +197,9 @@ impl Server {
     pub async fn stop(self) {
         drop(self.stop);
         self.reloading.abort();
+        self.telling.abort();
         drop(self.reloading.await);
+        drop(self.telling.await);
         match self.serving.await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "the listener failed"),

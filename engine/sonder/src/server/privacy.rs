@@ -59,7 +59,7 @@ impl Answers {
             due_at: due(answer),
             extended: false,
             closed_at: None,
-            origin: "api".to_owned(),
+            origin: asked.origin.to_owned(),
             steps: vec![step("received")],
         };
         self.store.open_request(&request).map_err(trouble)?;

@@ -7,7 +7,7 @@ use super::readers::{self, Kind, Reader};
 use super::schema;
 use sonder_dsl::ir::lineage::Datum;
 use sonder_dsl::ir::{EventId, ProfileTraitId};
-use sonder_dsl::model::{MergePolicy, ProfileTrait};
+use sonder_dsl::model::{MergePolicy, ProfileTrait, Unique};
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
@@ -126,10 +126,20 @@ fn identifiers(html: &mut String, frame: &Frame<'_>) {
     );
     for (index, kind) in program.identity.identifiers.iter().enumerate() {
         let mut said = Vec::new();
-        if kind.unique {
+        if kind.unique != Unique::No {
             said.push("one person has one value".to_owned());
         }
-        said.extend(kind.limit.map(|limit| format!("at most {} values a person", limit.count)));
+        said.extend(kind.limit.map(|limit| {
+            let within = limit.per.map_or_else(String::new, |per| format!(" that are new within {per}"));
+            format!("at most {} values a person{within}", limit.count)
+        }));
+        said.extend(kind.at_most.iter().filter_map(|(other, count)| {
+            let other = &program.identity.identifiers.get(other.index())?.name;
+            Some(format!("with at most {count} of {other}"))
+        }));
+        if !kind.joins {
+            said.push("joins nobody".to_owned());
+        }
         said.extend(kind.expires.map(|expires| format!("links no more after {expires} without being seen")));
         if said.is_empty() {
             said.push("a person may have several".to_owned());

@@ -25,7 +25,10 @@ const SHOP: &[(&str, &str)] = &[
     ),
     ("events/view.yaml", "event: view\nproperties: {product: {type: string}}"),
     ("events/unread.yaml", "event: unread"),
-    ("identity.yaml", "identifiers: {user_id: {unique: true}, email: {limit: 5}, anonymous_id: {}}"),
+    (
+        "identity.yaml",
+        "identifiers: {user_id: {unique: true}, email: {limit: {count: 5, per: 30d}, at_most: {user_id: 1}}, anonymous_id: {}}",
+    ),
     (
         "profile.yaml",
         "traits:\n  country: {type: string, from: [properties.country], purposes: [marketing]}\n  \

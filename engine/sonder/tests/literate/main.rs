@@ -22,8 +22,8 @@ macro_rules! pages {
 }
 
 pages! {
-    aggregates consent decisions errors formatting funnels journeys names_and_types on_the_way purposes sequences sessions time
-    unknown_values
+    aggregates consent decisions errors formatting funnels identity journeys names_and_types on_the_way purposes sequences
+    sessions time unknown_values
 }
 
 #[test]

@@ -10,10 +10,10 @@ use sonder_core::message::from_log;
 use sonder_core::record::Event;
 use sonder_dsl::ir::sql::{Dialect, DuckDb};
 use sonder_dsl::ir::{
-    Aggregate, ContextSlot, EventId, EventSelector, Expression, Function, Pattern, ProfileTraitId, Program,
-    PropertySlot, RuleId, SourceId, Type, Window,
+    Aggregate, ContextSlot, EventId, EventSelector, Expression, Function, IdentifierKindId, Pattern, ProfileTraitId,
+    Program, PropertySlot, RuleId, SourceId, Type, Window,
 };
-use sonder_dsl::model::{EventSchema, Trust};
+use sonder_dsl::model::EventSchema;
 use sonder_dsl::time::Moment;
 use sonder_dsl::types::context::CLIENT_SESSION_IDS;
 use std::collections::BTreeSet;
@@ -141,12 +141,9 @@ fn distrust(program: &Program) -> String {
     let identity = &program.identity;
     let mut cases = String::new();
     for source in &program.sources {
-        let trust = identity.trust.iter().find(|(kind, _)| *kind == source.kind).map(|(_, trust)| trust);
-        let Some(Trust::Kinds(trusted)) = trust else { continue };
-        let others: Vec<String> = (0..identity.identifiers.len())
-            .filter(|place| !trusted.iter().any(|kind| kind.index() == *place))
-            .map(|place| place.to_string())
-            .collect();
+        let kinds = (0..identity.identifiers.len()).map(|index| IdentifierKindId(index as u16));
+        let others: Vec<String> =
+            kinds.filter(|kind| !identity.may_link(source.kind, *kind)).map(|kind| kind.0.to_string()).collect();
         if !others.is_empty() {
             let (name, kinds) = (quoted(&source.name), others.join(", "));
             cases.push_str(&format!("WHEN l.source = {name} AND o.kind IN ({kinds}) THEN 1000000 "));

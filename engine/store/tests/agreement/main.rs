@@ -8,6 +8,8 @@
 #[cfg(test)]
 mod compare;
 #[cfg(test)]
+mod components;
+#[cfg(test)]
 mod history;
 #[cfg(test)]
 mod program;

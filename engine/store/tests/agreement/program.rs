@@ -38,12 +38,16 @@ const FILES: &[(&str, &str)] = &[
     ("sources/server.yaml", "source: server\nkind: server\nwrite_keys: [wk]\n"),
 ];
 
-const IDENTITIES: [&str; 5] = [
+const IDENTITIES: [&str; 8] = [
     "identifiers:\n  user_id: {}\n  email: {}\n  anonymous_id: {}\n",
     "identifiers:\n  user_id: {unique: true}\n  email: {limit: 2}\n  anonymous_id: {}\n",
     "identifiers:\n  user_id: {unique: true}\n  email: {}\n  anonymous_id: {expires: 20s}\n",
     "identifiers:\n  user_id: {unique: true}\n  email: {unique: true}\n  anonymous_id: {limit: 2}\n",
     "identifiers:\n  user_id: {unique: true}\n  email: {}\n  anonymous_id: {}\ngeneric_after: 2\n",
+    "identifiers:\n  user_id: {unique: always}\n  email: {limit: {count: 1, per: 9s}}\n  anonymous_id: {at_most: {user_id: 1}}\n",
+    "identifiers:\n  user_id: {unique: true}\n  email: {joins: false}\n  anonymous_id: {}\nstrategy: conversion\napart: \
+     [[user_id:u0, anonymous_id:a0]]\n",
+    "identifiers:\n  user_id: {unique: true}\n  email: {at_most: {user_id: 1}}\n  anonymous_id: {}\nstrategy: best_match\n",
 ];
 
 /// Compiles the rules. What the compiler refuses, because it can never be true or always is, is left out, and what is

@@ -195,6 +195,28 @@ fn it_is_looked_at_by_itself_and_after_a_crash() {
 }
 
 #[test]
+fn what_was_kept_aside_and_decided_goes_without_a_new_state() {
+    let scene = Scene::new();
+    project::write(&scene.shop, &files("retention: {quarantine: 1s, decisions: 1s}\n", "")).unwrap();
+    project::write(&scene.shop, &[("profile.yaml", "traits:\n  first_name: {type: string}\n")]).unwrap();
+    let engine = scene.start();
+    history(&engine);
+    let batch = json!({ "batch": [{"type": "track", "event": "order", "messageId": "w", "userId": "ann", "properties": {"total": "much"}}]});
+    assert_eq!(engine.connect().post("/v1/batch", "wk", &batch).unwrap().status, 200);
+    std::thread::sleep(Duration::from_millis(1_500));
+    let before = person(&engine, "user_id:ann").unwrap();
+    let gone = expire(&engine, &json!({}));
+    assert_eq!((&gone["quarantined"], &gone["events"], &gone["people"]), (&json!(1), &json!({}), &json!(0)));
+    assert!(gone["decisions"].as_u64().unwrap() > 0, "{gone}");
+    assert_eq!(engine.count("SELECT count(*) FROM quarantine").unwrap(), 0);
+    assert_eq!(engine.count("SELECT count(*) FROM changes").unwrap(), 0);
+    // It is done at once: the log is what it was.
+    let report = engine.get("/api/v1/privacy/retention").unwrap();
+    assert_eq!(report["runs"][0]["done_at"], report["runs"][0]["at"], "{report}");
+    assert_eq!(person(&engine, "user_id:ann").unwrap(), before);
+}
+
+#[test]
 fn the_command_tells_what_is_kept() {
     let scene = Scene::new();
     let engine = scene.start();

@@ -65,7 +65,7 @@ impl Expired {
     /// Whether the log is not what it was.
     #[must_use]
     pub fn changes_log(&self) -> bool {
-        !self.events.is_empty() || self.traits > 0
+        !self.events.is_empty() || self.traits > 0 || self.people > 0
     }
 }
 
@@ -83,6 +83,12 @@ pub struct RetentionRun {
 }
 
 impl Expiring {
+    /// Whether all of it is kept for ever.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.events.is_empty() && self.others.is_none() && self.traits.is_empty()
+    }
+
     fn events(&self) -> String {
         let named =
             self.events.iter().map(|(name, since)| format!("(event = {} AND {})", quoted(name), before(*since)));
@@ -301,10 +307,12 @@ fn note(connection: &Connection, run: &RetentionRun, gone: &[PersonId]) -> Resul
     let counts = serde_json::to_string(&run.expired).map_err(json)?;
     let messages: u64 = run.expired.events.values().sum();
     connection.execute("DELETE FROM erasures WHERE id = ?", params![run.id])?;
+    // Nothing is made anew where only records went that no state is made of.
+    let (state, done) = if run.expired.changes_log() { ("struck", None) } else { ("erased", Some(run.at.0)) };
     connection.execute(
-        "INSERT INTO erasures(id, requested_at, state, messages, redacted, target, cause, counts)
-         VALUES (?, make_timestamp(?), 'struck', ?, ?, ?, 'retention', ?)",
-        params![run.id, run.at.0, messages, run.expired.traits, target, counts],
+        "INSERT INTO erasures(id, requested_at, state, messages, redacted, target, cause, counts, erased_at, completed_at)
+         VALUES (?, make_timestamp(?), ?, ?, ?, ?, 'retention', ?, make_timestamp(?), make_timestamp(?))",
+        params![run.id, run.at.0, state, messages, run.expired.traits, target, counts, done, done],
     )?;
     Ok(())
 }

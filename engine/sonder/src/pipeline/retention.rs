@@ -30,13 +30,17 @@ impl Eraser {
     pub fn retain(self: &Arc<Self>) -> std::io::Result<()> {
         let eraser = Arc::clone(self);
         let run = move || {
-            let mut next = Moment::MIN;
+            let (mut next, mut pause) = (Moment::MIN, limits::RETRY_FIRST);
             loop {
                 if clock::wall() >= next {
                     match eraser.expire() {
-                        Ok(_) => next = clock::wall().plus(EVERY),
+                        Ok(_) => (next, pause) = (clock::wall().plus(EVERY), limits::RETRY_FIRST),
                         Err(EraseError::Stopping) => return,
-                        Err(error) => tracing::error!(%error, "what is kept no longer could not go; trying again"),
+                        Err(error) => {
+                            tracing::error!(%error, "what is kept no longer could not go; trying again");
+                            std::thread::sleep(pause);
+                            pause = (pause * 2).min(limits::RETRY_LONGEST);
+                        }
                     }
                 }
                 std::thread::sleep(limits::RETENTION_LOOK);
@@ -61,14 +65,21 @@ impl Eraser {
         let program = Arc::clone(&shared.live.read().program);
         let now = clock::wall();
         let mut sweep = Sweep::new(&shared, &store, program, now);
-        let run = sweep.run()?;
+        let run = sweep.run();
         drop(succession);
+        if run.is_err() {
+            // What went before the error is gone, and the state is made without it.
+            self.resume()?;
+        }
+        let run = run?;
         if let Some(run) = &run {
             let Expired { events, traits, people, quarantined, decisions } = &run.expired;
             let events: u64 = events.values().sum();
             counter!("sonder_retention_events_total").increment(events);
             tracing::info!(events, traits, people, quarantined, decisions, "what was kept for its time is gone");
-            self.resume()?;
+            if run.expired.changes_log() {
+                self.resume()?;
+            }
         }
         Ok(run)
     }
@@ -121,10 +132,11 @@ impl<'a> Sweep<'a> {
     fn run(&mut self) -> Result<Option<RetentionRun>, EraseError> {
         let id = format!("retention-{}", uuid::Uuid::new_v4());
         let mut run = RetentionRun { id, at: self.now, done_at: None, expired: Expired::default() };
-        let known = self.known()?;
         let mut gone: BTreeSet<PersonId> = BTreeSet::new();
+        // Nobody is looked for while everything is kept for ever.
+        let known = if self.what.is_empty() { HashSet::new() } else { self.known()? };
         let mut seq = Seq(0);
-        loop {
+        while !self.what.is_empty() {
             let (some, last) = self.some(seq)?;
             let Some(last) = last else { break };
             seq = last;

@@ -205,7 +205,9 @@ fn what_was_kept_aside_and_decided_goes_without_a_new_state() {
     assert_eq!(engine.connect().post("/v1/batch", "wk", &batch).unwrap().status, 200);
     std::thread::sleep(Duration::from_millis(1_500));
     let before = person(&engine, "user_id:ann").unwrap();
+    let would = expire(&engine, &json!({"dry_run": true}));
     let gone = expire(&engine, &json!({}));
+    assert_eq!(would, gone);
     assert_eq!((&gone["quarantined"], &gone["events"], &gone["people"]), (&json!(1), &json!({}), &json!(0)));
     assert!(gone["decisions"].as_u64().unwrap() > 0, "{gone}");
     assert_eq!(engine.count("SELECT count(*) FROM quarantine").unwrap(), 0);
@@ -229,10 +231,10 @@ fn the_command_tells_what_is_kept() {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     };
-    assert_eq!(said(&["--dry-run"]), "2 of `view`, 1 traits of messages, 1 people\n");
-    assert_eq!(said(&["--now"]), "2 of `view`, 1 traits of messages, 1 people\n");
+    assert_eq!(said(&["--dry-run"]), "2 of `view`, messages that lose a trait: 1, people: 1\n");
+    assert_eq!(said(&["--now"]), "2 of `view`, messages that lose a trait: 1, people: 1\n");
     let report = said(&[]);
     assert!(report.starts_with("quarantine                     kept for 30d\nevent view "), "{report}");
-    assert!(report.ends_with("  2 of `view`, 1 traits of messages, 1 people\n"), "{report}");
+    assert!(report.ends_with("  2 of `view`, messages that lose a trait: 1, people: 1\n"), "{report}");
     assert_eq!(said(&["--now"]), "nothing is over\n");
 }

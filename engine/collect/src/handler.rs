@@ -278,19 +278,13 @@ impl<'s> Exchange<'s> {
     }
 
     fn envelope(&self, sender: &Sender) -> Envelope<'static> {
-        Envelope {
-            source: sender.source,
-            received_at: self.received_at,
-            timing: Timing::Live,
-            future_tolerance: self.generation.program.settings.future_tolerance,
-            historical: false,
-            call: None,
-            sent_at: None,
-            context: None,
-            integrations: None,
-            observed: None,
-            new_id: &|| uuid::Uuid::new_v4().to_string(),
-        }
+        Envelope::alone(
+            sender.source,
+            self.received_at,
+            Timing::Live,
+            self.generation.program.settings.future_tolerance,
+            &|| uuid::Uuid::new_v4().to_string(),
+        )
     }
 
     /// What is to be stored of a message: nothing, where they who sent it do not consent to that.

@@ -265,19 +265,13 @@ impl<'p> Evaluation<'p> {
         let new_id = || format!("unnamed-{}", self.unnamed.fetch_add(1, Ordering::Relaxed));
         read_text(
             line,
-            &Envelope {
-                source: self.request.source,
-                received_at: self.request.at,
-                timing: Timing::Recorded,
-                future_tolerance: self.program.settings.future_tolerance,
-                historical: false,
-                call: None,
-                sent_at: None,
-                context: None,
-                integrations: None,
-                observed: None,
-                new_id: &new_id,
-            },
+            &Envelope::alone(
+                self.request.source,
+                self.request.at,
+                Timing::Recorded,
+                self.program.settings.future_tolerance,
+                &new_id,
+            ),
         )
     }
 

@@ -158,17 +158,23 @@ impl Reader {
         })
     }
 
-    /// Whether something was kept aside or decided before these moments.
+    /// How many messages were kept aside, and how many changes and deliveries that have ended were decided, before these moments.
     ///
     /// # Errors
     /// Whatever the database may say.
-    pub fn has_old_records(&self, (quarantine, decisions): (Moment, Option<Moment>)) -> Result<bool, StoreError> {
-        let since = decisions.map_or(0, |since| since.0);
-        self.read(|connection| {
-            let old = "SELECT EXISTS (FROM quarantine WHERE received_at < make_timestamp(?))
-                OR EXISTS (FROM changes WHERE changed_at < make_timestamp(?))";
-            Ok(connection.query_row(old, params![quarantine.0, since], |row| row.get(0))?)
-        })
+    pub fn old_records(&self, (quarantine, decisions): (Moment, Option<Moment>)) -> Result<(u64, u64), StoreError> {
+        let decided = decisions.map_or_else(
+            || "0".to_owned(),
+            |since| {
+                format!(
+                    "(SELECT count(*) FROM changes WHERE {}) + (SELECT count(*) FROM ({}))",
+                    old_changes(since),
+                    old_deliveries(since)
+                )
+            },
+        );
+        let sql = format!("SELECT (SELECT count(*) FROM quarantine WHERE {}), {decided}", old_quarantine(quarantine));
+        self.read(|connection| Ok(connection.query_row(&sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?))
     }
 
     /// Runs of retention, the latest first.
@@ -235,8 +241,8 @@ impl Store {
     ) -> Result<(), StoreError> {
         self.with_counters(|connection| {
             connection.execute_batch("BEGIN TRANSACTION")?;
-            let old = connection
-                .execute("DELETE FROM quarantine WHERE received_at < make_timestamp(?)", params![quarantine.0])?;
+            let old =
+                connection.execute(&format!("DELETE FROM quarantine WHERE {}", old_quarantine(quarantine)), [])?;
             run.expired.quarantined = old as u64;
             if let Some(since) = decisions {
                 run.expired.decisions = forget_decisions(connection, since)?;
@@ -280,16 +286,13 @@ fn rows(left: &[Left]) -> Result<RecordBatch, StoreError> {
 }
 
 fn write(connection: &Connection, tables: &[String]) -> Result<(), StoreError> {
-    connection.execute_batch(&format!(
+    connection.execute_batch(
         "UPDATE log SET payload = l.payload, call = CASE WHEN l.is_over THEN 'seen' ELSE log.call END,
              event = CASE WHEN l.is_over THEN NULL ELSE log.event END,
              labels = CASE WHEN l.is_over THEN [] ELSE log.labels END
-         FROM temp.main.sonder_left l WHERE log.seq = l.seq AND l.payload IS NOT NULL;
-         UPDATE log SET call = '{ERASED}', event = NULL, message_id = '', anonymous_id = NULL, user_id = NULL,
-             identifiers = [], labels = [], payload = '', occurred_at = received_at
-         WHERE seq IN (SELECT seq FROM temp.main.sonder_left WHERE payload IS NULL);
-         DELETE FROM log_identifiers WHERE seq IN (SELECT seq FROM temp.main.sonder_left WHERE payload IS NULL);"
-    ))?;
+         FROM temp.main.sonder_left l WHERE log.seq = l.seq AND l.payload IS NOT NULL",
+    )?;
+    crate::erasure::empty(connection, "SELECT seq FROM temp.main.sonder_left WHERE payload IS NULL")?;
     for table in tables {
         connection.execute_batch(&format!(
             "DELETE FROM {} WHERE seq IN (SELECT seq FROM temp.main.sonder_left WHERE is_over OR payload IS NULL)",
@@ -317,12 +320,26 @@ fn note(connection: &Connection, run: &RetentionRun, gone: &[PersonId]) -> Resul
     Ok(())
 }
 
+fn old_quarantine(since: Moment) -> String {
+    format!("received_at < make_timestamp({})", since.0)
+}
+
+fn old_changes(since: Moment) -> String {
+    format!("changed_at < make_timestamp({})", since.0)
+}
+
+/// Deliveries that are not under way any more.
+fn old_deliveries(since: Moment) -> String {
+    format!(
+        "SELECT id FROM deliveries WHERE decided_at < make_timestamp({}) AND kind <> 'erase'
+         AND id IN (SELECT delivery FROM delivery_outcomes WHERE state IN ('delivered', 'dead', 'cancelled'))",
+        since.0
+    )
+}
+
 fn forget_decisions(connection: &Connection, since: Moment) -> Result<u64, StoreError> {
-    let ended = "SELECT delivery FROM delivery_outcomes WHERE state IN ('delivered', 'dead', 'cancelled')";
-    let since = format!("make_timestamp({})", since.0);
-    let old = format!("SELECT id FROM deliveries WHERE decided_at < {since} AND id IN ({ended}) AND kind <> 'erase'");
-    connection.execute_batch(&format!("CREATE OR REPLACE TEMP TABLE sonder_old AS {old}"))?;
-    let changes = connection.execute(&format!("DELETE FROM changes WHERE changed_at < {since}"), [])?;
+    connection.execute_batch(&format!("CREATE OR REPLACE TEMP TABLE sonder_old AS {}", old_deliveries(since)))?;
+    let changes = connection.execute(&format!("DELETE FROM changes WHERE {}", old_changes(since)), [])?;
     let gone = connection.execute("DELETE FROM deliveries WHERE id IN (FROM temp.main.sonder_old)", [])?;
     connection.execute_batch(
         "DELETE FROM delivery_outcomes WHERE delivery IN (FROM temp.main.sonder_old);

@@ -41,8 +41,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
                 group: "Privacy",
                 summary: "Let what is kept no longer go now",
                 description: "It goes by itself once a day. When this answers, no row has it any more; segments, traits and journeys \
-                follow as soon as the state is made of what is left. With `dry_run` nothing goes: the answer is what would, but for \
-                what was kept aside and decided.",
+                follow as soon as the state is made of what is left. With `dry_run` nothing goes: the answer is what would.",
                 parameters: vec![],
                 body: Some("RetentionAsked"),
                 answers: vec![json_of("Expired")],

@@ -13,6 +13,9 @@ use sonder_dsl::model::{Consent, Purpose};
 /// Events that report nothing but a change of consent, folded: no schema has to declare them.
 pub const CHANGES: [&str; 2] = ["segment_consent_preference_updated", "consent_updated"];
 
+/// Keys of a message's `context` that answers stand under.
+pub const CONTEXT: [&str; 3] = ["consent", "consentManagement", "gpc"];
+
 /// How a project reads answers.
 pub struct Signals {
     purposes: Vec<Named>,

@@ -18,7 +18,7 @@ pub use remains::{Cutoffs, Remains};
 
 use crate::consent::collection::{Collected, Collection, is_change};
 use crate::consent::signal::Signals;
-use crate::message::{Call, Label, Message, Quarantined, Reason, code, limits};
+use crate::message::{Label, Message, Quarantined, Reason, code, limits};
 use crate::record::{Event, Identifier};
 use identify::Identifiers;
 use naming::Naming;
@@ -158,21 +158,7 @@ impl Governor {
 
     /// The declared type of the event that a message reports; an undeclared one may be a reason to refuse it.
     fn declared(&self, message: &Message, reasons: &mut Vec<Reason>) -> Option<EventId> {
-        let name = match message.call {
-            Call::Track => message.name.as_deref()?,
-            Call::Page => "page_viewed",
-            Call::Screen => "screen_viewed",
-            Call::Identify
-            | Call::Group
-            | Call::Alias
-            | Call::Link
-            | Call::Unlink
-            | Call::Restrict
-            | Call::Release
-            | Call::Seen => {
-                return None;
-            }
-        };
+        let name = message.event_name()?;
         let declared = self.naming.find(name);
         if declared.is_none() && is_change(message) {
             return self.change_of_consent(message, reasons);

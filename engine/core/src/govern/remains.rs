@@ -7,14 +7,12 @@
 use super::Governor;
 use super::path::MessagePath;
 use crate::consent::collection::is_change;
+use crate::consent::signal::CONTEXT;
 use crate::message::{Call, Message};
 use crate::record::Event;
 use serde_json::{Map, Value as Json, json};
-use sonder_dsl::ir::{ProfileTraitId, Program};
+use sonder_dsl::ir::{EventId, ProfileTraitId, Program};
 use sonder_dsl::time::{Duration, Moment};
-
-/// Keys of `context` that say something about consent.
-const CONSENT: [&str; 3] = ["consent", "consentManagement", "gpc"];
 
 /// Since when things happened that are still kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,28 +38,24 @@ impl Cutoffs {
         }
     }
 
-    /// The latest moment before which some event is over; `None` where all are kept for ever.
+    /// Since when events of a type are kept, or those without a schema; `None` for ever.
     #[must_use]
-    pub fn events(&self) -> Option<Moment> {
-        self.events.iter().copied().chain([self.undeclared]).flatten().max()
+    pub fn of_event(&self, event: Option<EventId>) -> Option<Moment> {
+        event.map_or(self.undeclared, |id| self.events.get(id.index()).copied().flatten())
     }
 
-    /// The same of traits.
+    /// Since when observations of a trait are kept; `None` for ever.
     #[must_use]
-    pub fn traits(&self) -> Option<Moment> {
-        self.traits.iter().copied().flatten().max()
+    pub fn of_trait(&self, id: ProfileTraitId) -> Option<Moment> {
+        self.traits.get(id.index()).copied().flatten()
     }
 
     fn is_over(&self, event: &Event) -> bool {
-        let cutoff = match event.event {
-            Some(id) => self.events.get(id.index()).copied().flatten(),
-            None => self.undeclared,
-        };
-        cutoff.is_some_and(|cutoff| event.occurred_at < cutoff)
+        self.of_event(event.event).is_some_and(|cutoff| event.occurred_at < cutoff)
     }
 
     fn is_trait_over(&self, id: ProfileTraitId, event: &Event) -> bool {
-        self.traits.get(id.index()).copied().flatten().is_some_and(|cutoff| event.occurred_at < cutoff)
+        self.of_trait(id).is_some_and(|cutoff| event.occurred_at < cutoff)
     }
 }
 
@@ -80,7 +74,7 @@ impl Governor {
     /// What is left of a message, and the event that it means, when everything before these moments is kept no longer.
     #[must_use]
     pub fn remains(&self, program: &Program, message: &Message, event: &Event, cutoffs: &Cutoffs) -> Remains {
-        let is_event = matches!(message.call, Call::Track | Call::Page | Call::Screen) && !is_change(message);
+        let is_event = message.call.is_event() && !is_change(message);
         if is_event && cutoffs.is_over(event) {
             return self.reduced(program, message, event, cutoffs);
         }
@@ -114,7 +108,7 @@ impl Governor {
                 says_more = true;
             }
         }
-        for key in CONSENT {
+        for key in CONTEXT {
             let said = message.context.get(key);
             said.into_iter().for_each(|said| MessagePath::of_context(key).put(&mut left, said.clone()));
         }

@@ -2,7 +2,7 @@
 
 use super::fixture::program;
 use super::*;
-use crate::message::{Envelope, Timing, read_text};
+use crate::message::{Call, Envelope, Timing, read_text};
 use proptest::prelude::*;
 use rust_decimal::Decimal;
 use serde_json::json;
@@ -10,19 +10,10 @@ use sonder_dsl::ir::{IdentifierKindId, SourceId};
 use sonder_dsl::time::{Duration, Moment};
 
 fn message(json: &Json) -> Message {
-    let envelope = Envelope {
-        source: SourceId(0),
-        received_at: Moment(1_000_000_000_000_000),
-        timing: Timing::Live,
-        future_tolerance: Duration::from_secs(300),
-        historical: false,
-        call: None,
-        sent_at: None,
-        context: None,
-        integrations: None,
-        observed: None,
-        new_id: &|| "made".to_owned(),
-    };
+    let envelope =
+        Envelope::alone(SourceId(0), Moment(1_000_000_000_000_000), Timing::Live, Duration::from_secs(300), &|| {
+            "made".to_owned()
+        });
     read_text(&json.to_string(), &envelope).unwrap()
 }
 

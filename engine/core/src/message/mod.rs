@@ -87,6 +87,12 @@ impl Call {
         })
     }
 
+    /// Whether something happened, which has a name.
+    #[must_use]
+    pub const fn is_event(self) -> bool {
+        matches!(self, Self::Track | Self::Page | Self::Screen)
+    }
+
     /// The message's `type`.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -189,6 +195,19 @@ pub struct Message {
     pub payload: Box<str>,
     /// Imported history: it changes state, and segment changes are recorded, but nothing is delivered.
     pub historical: bool,
+}
+
+impl Message {
+    /// The name of the event that it reports, as sent; of pages and screens, the one that all of them have.
+    #[must_use]
+    pub fn event_name(&self) -> Option<&str> {
+        match self.call {
+            Call::Track => self.name.as_deref(),
+            Call::Page => Some("page_viewed"),
+            Call::Screen => Some("screen_viewed"),
+            _ => None,
+        }
+    }
 }
 
 /// A message that could not even be read, or that no rule of the project accepts: kept aside, never lost.

@@ -36,6 +36,32 @@ pub struct Envelope<'a> {
     pub new_id: &'a (dyn Fn() -> String + Sync),
 }
 
+impl<'a> Envelope<'a> {
+    /// Of one message on its own, which says everything itself.
+    #[must_use]
+    pub fn alone(
+        source: SourceId,
+        received_at: Moment,
+        timing: Timing,
+        future_tolerance: Duration,
+        new_id: &'a (dyn Fn() -> String + Sync),
+    ) -> Self {
+        Self {
+            source,
+            received_at,
+            timing,
+            future_tolerance,
+            historical: false,
+            call: None,
+            sent_at: None,
+            context: None,
+            integrations: None,
+            observed: None,
+            new_id,
+        }
+    }
+}
+
 /// How the times in a message are to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Timing {
@@ -488,14 +514,7 @@ fn take_name(json: &mut Map<String, Json>, call: Call, properties: &mut Map<Stri
             }
             name
         }
-        Call::Identify
-        | Call::Group
-        | Call::Alias
-        | Call::Link
-        | Call::Unlink
-        | Call::Restrict
-        | Call::Release
-        | Call::Seen => None,
+        _ => None,
     }
 }
 

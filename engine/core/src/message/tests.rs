@@ -8,19 +8,9 @@ use sonder_dsl::time::Duration;
 const RECEIVED: &str = "2026-03-01T12:00:00Z";
 
 fn envelope() -> Envelope<'static> {
-    Envelope {
-        source: SourceId(3),
-        received_at: Moment::parse(RECEIVED).unwrap(),
-        timing: Timing::Live,
-        future_tolerance: Duration::from_secs(300),
-        historical: false,
-        call: None,
-        sent_at: None,
-        context: None,
-        integrations: None,
-        observed: None,
-        new_id: &|| "made".to_owned(),
-    }
+    Envelope::alone(SourceId(3), Moment::parse(RECEIVED).unwrap(), Timing::Live, Duration::from_secs(300), &|| {
+        "made".to_owned()
+    })
 }
 
 fn object(json: Json) -> Map<String, Json> {

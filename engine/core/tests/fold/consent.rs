@@ -59,19 +59,8 @@ impl World {
         if message.get("type").is_none() {
             message["type"] = "track".into();
         }
-        let envelope = Envelope {
-            source: SourceId(0),
-            received_at: Moment(second * SECOND),
-            timing: Timing::Recorded,
-            future_tolerance: Duration(0),
-            historical: false,
-            call: None,
-            sent_at: None,
-            context: None,
-            integrations: None,
-            observed: None,
-            new_id: &|| "m".to_owned(),
-        };
+        let envelope =
+            Envelope::alone(SourceId(0), Moment(second * SECOND), Timing::Recorded, Duration(0), &|| "m".to_owned());
         let event = self.governor.govern(&read_text(&message.to_string(), &envelope)?)?;
         self.seq += 1;
         let record = Record { seq: Seq(self.seq), received_at: Moment(second * SECOND), fact: Fact::Event(event) };

@@ -97,6 +97,24 @@ pub struct Happening {
     pub said: Said,
 }
 
+/// What an anonymous person does with a product, at once.
+pub fn does(who: &str, kind: &'static str, product: &'static str) -> Happening {
+    Happening {
+        kind: Some(kind),
+        who: vec![("anonymous_id", who.to_owned())],
+        gap: 0,
+        late: 0,
+        category: Some("a"),
+        product: Some(product),
+        cents: Some(1250),
+        stars: Some(2),
+        country: None,
+        age: None,
+        session: None,
+        said: Said::NOTHING,
+    }
+}
+
 /// An identify call of somebody, received at a second.
 pub fn identify(program: &Program, seq: u64, second: i64, who: &[(&'static str, &str)]) -> Record {
     let who = who.iter().map(|(kind, value)| (*kind, (*value).to_owned())).collect();

@@ -1,6 +1,6 @@
 //! Journeys, step by step.
 
-use crate::history::{Happening, SECOND, project, record};
+use crate::history::{Happening, SECOND, does, project, record};
 use sonder_core::State;
 use sonder_core::effect::{ChangeKind, Effects, JourneyStep, Unsent};
 use sonder_core::journey::Outcome;
@@ -35,7 +35,7 @@ impl World {
     }
 
     fn event(&mut self, second: i64, who: &str, kind: &'static str, product: &'static str) -> &mut Self {
-        self.happens(second, &happening(who, kind, product))
+        self.happens(second, &does(who, kind, product))
     }
 
     fn wait(&mut self, second: i64) -> &mut Self {
@@ -82,26 +82,9 @@ impl World {
     }
 }
 
-fn happening(who: &str, kind: &'static str, product: &'static str) -> Happening {
-    Happening {
-        kind: Some(kind),
-        who: vec![("anonymous_id", who.to_owned())],
-        gap: 0,
-        late: 0,
-        category: Some("a"),
-        product: Some(product),
-        cents: Some(1250),
-        stars: Some(2),
-        country: None,
-        age: None,
-        session: None,
-        said: sonder_core::consent::Said::NOTHING,
-    }
-}
-
 fn identify(who: &[(&'static str, &str)], country: Option<&'static str>) -> Happening {
     let who = who.iter().map(|(kind, value)| (*kind, (*value).to_owned())).collect();
-    Happening { kind: None, who, country, ..happening("", "view", "p") }
+    Happening { kind: None, who, country, ..does("", "view", "p") }
 }
 
 const REMIND: &str = "journey carts {\n enter on add as cart\n again after 60s\n goal order\n wait 30s\n \
@@ -160,7 +143,7 @@ fn a_goal_converts_and_calls_back_after_the_end_of_the_text_too() {
     assert_eq!(open.status("a"), ["carts: converted"], "whenever it happens");
     let mut earlier = World::new(REMIND);
     earlier.event(1_000, "a", "add", "p1").wait(1_030);
-    earlier.happens(1_040, &Happening { late: 41, ..happening("a", "order", "") });
+    earlier.happens(1_040, &Happening { late: 41, ..does("a", "order", "") });
     assert_eq!(earlier.status("a"), ["carts: finished"], "it was for something before");
 }
 
@@ -253,9 +236,9 @@ fn nobody_is_in_it_twice_and_again_is_counted_from_leaving() {
 fn an_order_that_arrives_before_the_cart_that_it_follows_still_counts() {
     let mut world = World::new(REMIND);
     world.event(1_010, "a", "order", "");
-    world.happens(1_012, &Happening { late: 7, ..happening("a", "add", "p1") }).wait(1_100);
+    world.happens(1_012, &Happening { late: 7, ..does("a", "add", "p1") }).wait(1_100);
     assert_eq!(world.sent(), [""; 0], "ordered five seconds after adding it");
-    world.happens(1_100, &happening("a", "add", "p1")).wait(1_200);
+    world.happens(1_100, &does("a", "add", "p1")).wait(1_200);
     assert_eq!(world.sent().len(), 1, "another one, after the order");
 }
 
@@ -263,7 +246,7 @@ fn an_order_that_arrives_before_the_cart_that_it_follows_still_counts() {
 fn a_late_order_counts_from_when_it_happened() {
     let mut world = World::new(REMIND);
     world.event(1_000, "a", "add", "p1");
-    world.happens(1_010, &Happening { late: 20, ..happening("a", "order", "") }).wait(1_100);
+    world.happens(1_010, &Happening { late: 20, ..does("a", "order", "") }).wait(1_100);
     assert_eq!(world.sent().len(), 1, "it was for something before");
 }
 
@@ -289,7 +272,7 @@ fn an_event_is_waited_for_after_the_person_came_to_wait() {
     let mut world = World::new(rules);
     world.event(1_000, "a", "add", "p1").event(1_005, "a", "view", "p1");
     world.event(1_015, "a", "view", "p2");
-    world.happens(1_016, &Happening { late: 8, ..happening("a", "view", "p1") }).wait(1_029);
+    world.happens(1_016, &Happening { late: 8, ..does("a", "view", "p1") }).wait(1_029);
     assert_eq!(world.sent(), [""; 0], "too early, another product, too early and late");
     world.wait(1_050);
     assert_eq!(world.sent(), ["1030 missed {}"]);
@@ -392,10 +375,10 @@ fn what_was_imported_brings_nobody_in_but_converts() {
         crate::history::event_mut(&mut record).historical = true;
         world.state.step(&world.program, &record, &mut world.effects).unwrap();
     };
-    historical(&mut world, 1_000, &happening("a", "add", "p1"));
+    historical(&mut world, 1_000, &does("a", "add", "p1"));
     assert_eq!(world.status("a"), [""; 0]);
     world.event(1_001, "a", "add", "p1");
-    historical(&mut world, 1_002, &happening("a", "order", ""));
+    historical(&mut world, 1_002, &does("a", "order", ""));
     assert_eq!(world.status("a"), ["carts: converted"]);
 }
 
@@ -459,7 +442,7 @@ fn caps_hours_and_zones() {
     world.event(second("2026-01-13T08:00:00Z"), "a", "add", "p4");
     assert_eq!(world.sent().len(), 1, "the first of the two is seven days old");
     // Where they live it is 17:30.
-    let mut traveller = record(&world.program, 90, second("2026-01-13T22:30:00Z"), &happening("b", "add", "p5"));
+    let mut traveller = record(&world.program, 90, second("2026-01-13T22:30:00Z"), &does("b", "add", "p5"));
     let zone = sonder_dsl::ir::Value::String("America/New_York".into());
     crate::history::event_mut(&mut traveller).traits = vec![(sonder_dsl::ir::ProfileTraitId(0), zone)];
     world.state.step(&world.program, &traveller, &mut world.effects).unwrap();
@@ -528,7 +511,7 @@ fn people_stay_where_they_are_when_the_text_around_them_changes() {
     let mut world = World::new(REMIND);
     world.event(1_000, "a", "add", "p1");
     let travelling: Vec<Travelling> = world.state.travelling();
-    let records = [record(&world.program, 1, 1_000, &happening("a", "add", "p1"))];
+    let records = [record(&world.program, 1, 1_000, &does("a", "add", "p1"))];
     let change = |text: &str, taken: Vec<Travelling>| {
         let program = project(text, IDENTITY, HOOK);
         let mut next = World { state: State::new(&program), program, effects: Effects::default(), seq: 1 };

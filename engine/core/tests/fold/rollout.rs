@@ -1,6 +1,6 @@
 //! New rules for some people first: everybody has one version of all rules, and it is theirs.
 
-use crate::history::{Happening, SECOND, project_with, record};
+use crate::history::{Happening, SECOND, does, project_with, record};
 use sonder_core::State;
 use sonder_core::effect::{ChangeKind, Effects, PersonId};
 use sonder_core::state::Travelling;
@@ -45,31 +45,14 @@ fn is_early(program: &Program, person: PersonId) -> bool {
     program.rollout.is_some_and(|rollout| rollout.is_early(person.0))
 }
 
-fn happening(who: &str, kind: &'static str) -> Happening {
-    Happening {
-        kind: Some(kind),
-        who: vec![("anonymous_id", who.to_owned())],
-        gap: 0,
-        late: 0,
-        category: Some("a"),
-        product: Some("p"),
-        cents: Some(1250),
-        stars: Some(2),
-        country: None,
-        age: None,
-        session: None,
-        said: sonder_core::consent::Said::NOTHING,
-    }
-}
-
 /// Everybody views some times; every third puts something into a cart, every fifth orders.
 fn log() -> Vec<(i64, Happening)> {
     let mut log = Vec::new();
     for number in 0..PEOPLE {
         let who = format!("p{number}");
-        log.extend((0..number % 4).map(|_| (1_000, happening(&who, "view"))));
-        log.extend((number % 3 == 0).then(|| (1_001, happening(&who, "add"))));
-        log.extend((number % 5 == 0).then(|| (1_002, happening(&who, "order"))));
+        log.extend((0..number % 4).map(|_| (1_000, does(&who, "view", "p"))));
+        log.extend((number % 3 == 0).then(|| (1_001, does(&who, "add", "p"))));
+        log.extend((number % 5 == 0).then(|| (1_002, does(&who, "order", "p"))));
     }
     log.sort_by_key(|(second, _)| *second);
     log

@@ -236,18 +236,18 @@ fn retention(answer: &Json, output: &mut Output<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// `3 of order, 1 of page_viewed, 2 people`
+/// ``3 of `order`, 1 of `page_viewed`, people: 2``
 fn expired(gone: &Json) -> String {
     let events = gone["events"].as_object().into_iter().flatten();
     let mut parts: Vec<String> = events.map(|(name, count)| format!("{count} of `{name}`")).collect();
     let others = [
-        ("traits", "traits of messages"),
+        ("traits", "messages that lose a trait"),
         ("people", "people"),
         ("quarantined", "messages that were kept aside"),
         ("decisions", "changes and deliveries"),
     ];
     let others = others.iter().filter(|(key, _)| gone[*key].as_u64().unwrap_or(0) > 0);
-    parts.extend(others.map(|(key, what)| format!("{} {what}", gone[*key])));
+    parts.extend(others.map(|(key, what)| format!("{what}: {}", gone[*key])));
     if parts.is_empty() { "nothing is over".to_owned() } else { parts.join(", ") }
 }
 

@@ -181,19 +181,13 @@ impl Crowd {
             let Some(Json::Object(message)) = self.track(&who, event, Moment(1_772_366_400_000_000)) else {
                 return false;
             };
-            let envelope = Envelope {
-                source: SourceId(0),
-                received_at: Moment(1_772_366_400_000_000),
-                timing: Timing::Recorded,
-                future_tolerance: self.program.settings.future_tolerance,
-                historical: false,
-                call: None,
-                sent_at: None,
-                context: None,
-                integrations: None,
-                observed: None,
-                new_id: &String::new,
-            };
+            let envelope = Envelope::alone(
+                SourceId(0),
+                Moment(1_772_366_400_000_000),
+                Timing::Recorded,
+                self.program.settings.future_tolerance,
+                &String::new,
+            );
             read(message, &envelope).and_then(|message| governor.govern(&message)).is_ok()
         })
     }
@@ -280,19 +274,8 @@ mod tests {
                 assert_eq!(*rows.entry(item).or_insert_with(|| price.clone()), price, "a thing has one price");
             }
             let Json::Object(message) = message else { panic!() };
-            let envelope = Envelope {
-                source: SourceId(0),
-                received_at: at,
-                timing: Timing::Recorded,
-                future_tolerance: program.settings.future_tolerance,
-                historical: false,
-                call: None,
-                sent_at: None,
-                context: None,
-                integrations: None,
-                observed: None,
-                new_id: &String::new,
-            };
+            let envelope =
+                Envelope::alone(SourceId(0), at, Timing::Recorded, program.settings.future_tolerance, &String::new);
             let message = read(message, &envelope).unwrap();
             governor.govern(&message).unwrap_or_else(|why| panic!("{why:?}"));
         }

@@ -13,7 +13,7 @@ use sonder_core::effect::PersonId;
 use sonder_core::govern::{Cutoffs, Governor, Remains};
 use sonder_core::message::Call;
 use sonder_core::record::Seq;
-use sonder_dsl::ir::Program;
+use sonder_dsl::ir::{EventId, ProfileTraitId, Program};
 use sonder_dsl::time::{Duration, Moment};
 use sonder_store::{Expired, Expiring, Left, LoggedMessage, Reader, RetentionRun, Store};
 use std::collections::{BTreeSet, HashSet};
@@ -125,7 +125,7 @@ struct Judged {
 impl<'a> Sweep<'a> {
     fn new(shared: &'a Shared, store: &'a Store, program: Arc<Program>, now: Moment) -> Self {
         let cutoffs = Cutoffs::at(&program, now);
-        let (governor, what) = (Governor::new(&program), expiring(&program, now));
+        let (governor, what) = (Governor::new(&program), expiring(&program, &cutoffs));
         Self { shared, store, reader: store.reader(), governor, program, cutoffs, what, now, is_dry: false }
     }
 
@@ -152,7 +152,10 @@ impl<'a> Sweep<'a> {
             self.now.minus(self.program.settings.retain_quarantine),
             self.program.settings.retain_decisions.map(|kept| self.now.minus(kept)),
         );
-        if self.reader.has_old_records(since)? && !self.is_dry {
+        let (quarantined, decisions) = self.reader.old_records(since)?;
+        if self.is_dry {
+            (run.expired.quarantined, run.expired.decisions) = (quarantined, decisions);
+        } else if quarantined + decisions > 0 {
             let gone: Vec<PersonId> = gone.iter().copied().collect();
             self.store.expire_records(&mut run, &gone, since)?;
         }
@@ -186,7 +189,7 @@ impl<'a> Sweep<'a> {
         let event = self.governor.govern(&message).ok()?;
         let remains = self.governor.remains(&self.program, &message, &event, &self.cutoffs);
         let named = event.event.and_then(|id| self.program.events.get(id.index()));
-        let name = named.map(|it| it.name.clone()).or_else(|| message.name.clone()).unwrap_or_default();
+        let name = named.map_or_else(|| message.event_name().unwrap_or_default(), |it| &it.name).to_owned();
         let person = self.shared.live.read().state.whose(&event, logged.seq);
         let is_seen = message.call == Call::Seen;
         Some(Judged { seq: logged.seq, event: name, person, is_seen, remains })
@@ -218,20 +221,18 @@ fn left(
     Some(Left { seq, payload: Some(payload), is_over: remains.is_over })
 }
 
-fn expiring(program: &Program, now: Moment) -> Expiring {
-    let since = |kept: Duration| now.minus(kept);
-    let project = program.settings.retain_events;
-    let mut what = Expiring { others: project.map(since), ..Expiring::default() };
-    for event in &program.events {
-        if let Some(kept) = event.retention.or(project) {
-            let names = event.aliases.iter().chain([&event.name]);
-            what.events.extend(names.map(|name| (name.clone(), since(kept))));
-        }
+/// What the store is to look through, by the names that it has.
+fn expiring(program: &Program, cutoffs: &Cutoffs) -> Expiring {
+    let mut what = Expiring { others: cutoffs.of_event(None), ..Expiring::default() };
+    for (event, id) in program.events.iter().zip((0..).map(EventId)) {
+        let Some(since) = cutoffs.of_event(Some(id)) else { continue };
+        let names = event.aliases.iter().chain([&event.name]);
+        what.events.extend(names.map(|name| (name.clone(), since)));
     }
-    for declared in &program.profile {
-        let Some(kept) = declared.retention else { continue };
+    for (declared, id) in program.profile.iter().zip((0..).map(ProfileTraitId)) {
+        let Some(since) = cutoffs.of_trait(id) else { continue };
         let keys = declared.from.iter().filter_map(|path| path.last());
-        what.traits.extend(keys.map(|key| (key.clone(), since(kept))));
+        what.traits.extend(keys.map(|key| (key.clone(), since)));
     }
     what
 }

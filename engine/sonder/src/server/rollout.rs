@@ -4,6 +4,7 @@
 //! at a share is early at every larger one, because the seed stays, too.
 
 use super::answers::Answers;
+use super::reload::files as files_of;
 use super::speech::refused;
 use crate::pipeline::Files;
 use sonder_console::engine::{Reach, Trouble};
@@ -13,7 +14,6 @@ use sonder_dsl::model::Rollout;
 use sonder_dsl::project::FileKind;
 use sonder_dsl::syntax::ast::Share;
 use sonder_dsl::yaml;
-use std::collections::BTreeMap;
 
 /// Paths in the project, and what is in them.
 pub(super) type Texts = Vec<(String, String)>;
@@ -38,11 +38,6 @@ fn kind(path: &str) -> FileKind {
     FileKind::of(path)
 }
 
-/// The files of a version of the project, by path.
-fn texts(files: &Files) -> BTreeMap<String, String> {
-    files.sources.iter().map(|(_, file)| (file.path.clone(), file.text.clone())).collect()
-}
-
 fn rolled_out(files: &[(String, String)], share: Share, running: &Files, program: &Program) -> Texts {
     // A copy of the engine's own folder has a roll-out in it, too.
     let is_own = |(path, _): &&(String, String)| !matches!(kind(path), FileKind::Rollout | FileKind::RulesBefore);
@@ -50,7 +45,7 @@ fn rolled_out(files: &[(String, String)], share: Share, running: &Files, program
     if share == Share::ALL {
         return version;
     }
-    let running = texts(running);
+    let running = files_of(&running.sources);
     let (before, prefix) =
         if program.rollout.is_some() { (FileKind::RulesBefore, "") } else { (FileKind::Rules, "rollout/") };
     let before = running.iter().filter(|(path, _)| kind(path) == before);
@@ -74,7 +69,7 @@ fn abandoned(running: &Files, rollout: Option<Rollout>) -> Result<Texts, Trouble
         let help = "`sonder apply PROJECT --percent 10` begins with a tenth of the people".to_owned();
         return Err(refused("nothing is being rolled out".to_owned(), help));
     }
-    let kept = texts(running).into_iter().filter_map(|(path, text)| match kind(&path) {
+    let kept = files_of(&running.sources).into_iter().filter_map(|(path, text)| match kind(&path) {
         FileKind::Rules | FileKind::Rollout => None,
         FileKind::RulesBefore => Some((path.strip_prefix("rollout/").unwrap_or(&path).to_owned(), text)),
         _ => Some((path, text)),

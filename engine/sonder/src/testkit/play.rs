@@ -243,19 +243,7 @@ impl Stage<'_, '_> {
         let number = self.played.log.len() + 1;
         self.played.log.push(serde_json::to_string(&json).unwrap_or_default());
         let new_id = || format!("m{number}");
-        let envelope = Envelope {
-            source,
-            received_at: step.at,
-            timing: Timing::Recorded,
-            future_tolerance: program.settings.future_tolerance,
-            historical: false,
-            call: None,
-            sent_at: None,
-            context: None,
-            integrations: None,
-            observed: None,
-            new_id: &new_id,
-        };
+        let envelope = Envelope::alone(source, step.at, Timing::Recorded, program.settings.future_tolerance, &new_id);
         let message = match read(json, &envelope).map(|message| self.governor.collect(message)) {
             Ok(Collected::Kept(message)) => message,
             Ok(Collected::Refused) => return,

@@ -7,7 +7,6 @@ use crate::typed::{Catalog, Header, Layout, TypedRows};
 use arrow::array::{ArrayRef, BooleanBuilder, ListBuilder, StringBuilder, TimestampMicrosecondBuilder, UInt64Builder};
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use arrow::record_batch::RecordBatch;
-use sonder_core::message::Call;
 use sonder_core::record::{Event, Fact};
 use sonder_dsl::ir::Program;
 use sonder_dsl::model::fold_event_name;
@@ -177,19 +176,7 @@ fn event_name<'a>(program: &'a Program, row: &'a LogRow, event: &Event) -> Optio
     if let Some(schema) = declared {
         return Some(Cow::Borrowed(&schema.name));
     }
-    match event.call {
-        Call::Track => row.message.name.as_deref().map(|name| Cow::Owned(fold_event_name(name))),
-        Call::Page => Some(Cow::Borrowed("page_viewed")),
-        Call::Screen => Some(Cow::Borrowed("screen_viewed")),
-        Call::Identify
-        | Call::Group
-        | Call::Alias
-        | Call::Link
-        | Call::Unlink
-        | Call::Restrict
-        | Call::Release
-        | Call::Seen => None,
-    }
+    row.message.event_name().map(|name| Cow::Owned(fold_event_name(name)))
 }
 
 fn source_name<'a>(program: &'a Program, event: &Event) -> &'a str {

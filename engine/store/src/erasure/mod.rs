@@ -18,6 +18,7 @@ mod strike;
 mod suppression;
 mod tell;
 
+pub(crate) use strike::empty;
 pub use suppression::Suppression;
 pub use tell::ToldErasure;
 

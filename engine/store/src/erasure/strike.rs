@@ -41,11 +41,8 @@ pub(super) fn messages(
     drop(statement);
     let (theirs, others): (Vec<_>, Vec<_>) = found.into_iter().partition(|message| is_theirs(message));
     let own = list(theirs.iter().map(|message| message.seq));
-    connection.execute_batch(&format!(
-        "UPDATE log SET call = '{ERASED}', event = NULL, message_id = '', anonymous_id = NULL, user_id = NULL,
-             identifiers = [], labels = [], payload = '', occurred_at = received_at WHERE seq IN ({own});
-         DELETE FROM log_identifiers WHERE seq IN ({own}) OR node IN ({nodes});"
-    ))?;
+    empty(connection, &own)?;
+    connection.execute_batch(&format!("DELETE FROM log_identifiers WHERE node IN ({nodes})"))?;
     for table in tables {
         connection.execute_batch(&format!("DELETE FROM {} WHERE seq IN ({own})", identifier(table)))?;
     }
@@ -72,6 +69,16 @@ pub(super) fn messages(
         mentions("reasons", values.iter().map(String::as_str)),
     ))?;
     Ok((theirs.len() as u64, others.len() as u64))
+}
+
+/// Empties places of the log: numbers as a list of SQL, or what selects them.
+pub(crate) fn empty(connection: &Connection, seqs: &str) -> Result<(), StoreError> {
+    connection.execute_batch(&format!(
+        "UPDATE log SET call = '{ERASED}', event = NULL, message_id = '', anonymous_id = NULL, user_id = NULL,
+             identifiers = [], labels = [], payload = '', occurred_at = received_at WHERE seq IN ({seqs});
+         DELETE FROM log_identifiers WHERE seq IN ({seqs});"
+    ))?;
+    Ok(())
 }
 
 /// Takes somebody out of what was asked about them.

@@ -97,3 +97,6 @@ python3 "$here/people_api.py"
 
 heading "memory, with 100,000 people and 2 million events (under 400 MB)"
 python3 "$here/people_api.py" --people 100000 --events-each 20 --at-most 381
+
+heading "a plan over a million events and fifty segments (under 10 s; it is meant to hold for ten million: --events 10000000)"
+python3 "$here/plan.py"

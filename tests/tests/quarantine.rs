@@ -103,3 +103,37 @@ fn what_was_kept_aside_is_mended_and_taken_in_once() {
     let [kept, again] = digests(&shop, &data);
     assert_eq!(kept, again, "a replay of the log gives the same");
 }
+
+#[test]
+fn what_is_noise_is_given_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let (shop, data) = (folder.path().join("project"), folder.path().join("data"));
+    let receiver = Receiver::start().unwrap();
+    project::keen(&shop, &receiver.address().to_string()).unwrap();
+    let engine = Engine::start(&shop, &data, &Options::default()).unwrap();
+    for number in 0..1_200 {
+        let event = if number % 2 == 0 { "ping" } else { "pong" };
+        send(&engine, &json!({"type": "track", "event": event, "messageId": format!("n{number}"), "userId": "ann"}));
+    }
+    let data_text = data.to_str().unwrap();
+    let said = |arguments: &[&str]| {
+        let output = sonder(&[&["quarantine"], arguments, &["--data", data_text]].concat()).unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+    };
+    let nothing = said(&["dismiss"]);
+    assert!(nothing.contains("nothing says which messages are given up"), "{nothing}");
+    assert_eq!(said(&["dismiss", "--name", "ping", "--dry-run"]), "600 messages would be given up\n");
+    assert!(said(&[]).starts_with("1200 messages are kept aside"));
+    assert_eq!(said(&["dismiss", "--name", "ping"]), "600 messages given up\n");
+    assert_eq!(said(&["dismiss", "--name", "ping"]), "0 messages given up\n", "once is enough");
+    assert_eq!(said(&["dismiss", "2", "4"]), "2 messages given up\n");
+    assert!(said(&[]).starts_with("598 messages are kept aside"), "{}", said(&[]));
+    assert_eq!(engine.get("/api/v1/status").unwrap()["log"]["quarantined"], 598);
+    assert_eq!(replay(&engine, &json!({"name": "ping"})).1["matched"], 0, "it is not taken in any more");
+    assert_eq!(engine.count("SELECT count(*) FROM quarantine WHERE resolution = 'dismissed'").unwrap(), 602);
+
+    engine.kill().unwrap();
+    let engine = Engine::start(&shop, &data, &Options::default()).unwrap();
+    assert_eq!(engine.get("/api/v1/status").unwrap()["log"]["quarantined"], 598, "it stays so");
+    engine.stop().unwrap();
+}

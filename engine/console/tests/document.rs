@@ -131,6 +131,16 @@ async fn every_answer_fits_its_schema() {
         let answer = fixture.post("/api/v1/quarantine/replay", &body).await;
         assert_fits(&document, "/api/v1/quarantine/replay", "post", answer.status.as_u16(), &answer.json());
     }
+    for body in [
+        json!({"reason": "undeclared_event", "dry_run": true}),
+        json!({"ids": [7, 8]}),
+        json!({}),
+        json!({"dry_run": true, "limit": 3}),
+        json!({"name": "Debug", "patch": {}}),
+    ] {
+        let answer = fixture.post("/api/v1/quarantine/dismiss", &body).await;
+        assert_fits(&document, "/api/v1/quarantine/dismiss", "post", answer.status.as_u16(), &answer.json());
+    }
     for source in ["segment keener { when did(product_viewed) }", "oops", ""] {
         let answer = fixture.post("/api/v1/preview", &json!({ "source": source })).await;
         assert_fits(&document, "/api/v1/preview", "post", answer.status.as_u16(), &answer.json());

@@ -61,6 +61,8 @@ pub enum Resolution {
     Duplicate,
     /// It tells what somebody did before they were erased.
     Erased,
+    /// Somebody gave it up.
+    Dismissed,
 }
 
 impl Resolution {
@@ -71,6 +73,7 @@ impl Resolution {
             Self::Replayed => "replayed",
             Self::Duplicate => "duplicate",
             Self::Erased => "erased",
+            Self::Dismissed => "dismissed",
         }
     }
 }

@@ -28,7 +28,7 @@ CREATE TABLE IF NOT EXISTS quarantine(
     reasons VARCHAR, payload VARCHAR, resolved_at TIMESTAMP, resolution VARCHAR, occurred_at TIMESTAMP,
     historical BOOLEAN);
 COMMENT ON TABLE quarantine IS 'messages that were kept aside, and why';
-COMMENT ON COLUMN quarantine.resolution IS 'what became of it: replayed, duplicate, erased; empty while it is kept aside';
+COMMENT ON COLUMN quarantine.resolution IS 'what became of it: replayed, duplicate, erased, dismissed; empty while it is kept aside';
 
 CREATE TABLE IF NOT EXISTS changes(
     id UBIGINT, as_of_seq UBIGINT, changed_at TIMESTAMP, person UUID, kind VARCHAR, name VARCHAR, value VARCHAR,

@@ -33,12 +33,16 @@ macro_rules! pages {
 pages! {
     introduction "introduction.md";
     tutorial "tutorial.md";
+    laptop "how-to/laptop.md";
     sources "how-to/sources.md";
+    quarantine "how-to/quarantine.md";
     identity "how-to/identity.md";
     consent "how-to/consent.md";
     erasure "how-to/erasure.md";
+    retention "how-to/retention.md";
     scenarios "how-to/scenarios.md";
     plan "how-to/plan.md";
+    roll_out "how-to/roll-out.md";
     tracking_plan "how-to/tracking-plan.md";
     destinations "how-to/destinations.md";
     operating "how-to/operating.md";

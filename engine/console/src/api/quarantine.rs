@@ -1,8 +1,10 @@
-//! Messages that were set aside, and how they are taken in after all.
+//! Messages that were set aside, how they are taken in after all, and how they are given up.
 
 use crate::Api;
 use crate::endpoint::{About, Endpoint, filter_parameter, json_of, limit_parameter, query_parameter};
-use crate::engine::{QuarantineFilter, QuarantinePage, QuarantineReplay, QuarantineReplayed};
+use crate::engine::{
+    QuarantineDismissed, QuarantineFilter, QuarantinePage, QuarantineReplay, QuarantineReplayed, QuarantineSelection,
+};
 use crate::error::ApiError;
 use crate::keys::Scope;
 use crate::limits;
@@ -59,13 +61,30 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
                 refusals: &[400, 413, 415, 422, 503],
             },
         ),
+        Endpoint::post(
+            "/api/v1/quarantine/dismiss",
+            Some(Scope::Admin),
+            dismiss,
+            About {
+                id: "dismissQuarantine",
+                group: "Quarantine",
+                summary: "Give up messages that were set aside",
+                description: "They are no longer listed, counted or replayed; the table `quarantine` has them as `dismissed` for \
+                as long as messages are kept there. At least one of `ids`, `reason`, `source` and `name` says which. `dry_run` \
+                changes nothing and counts.",
+                parameters: vec![],
+                body: Some("QuarantineDismissal"),
+                answers: vec![json_of("QuarantineDismissed")],
+                refusals: &[400, 413, 415, 503],
+            },
+        ),
     ]
 }
 
 /// The body of a replay.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct Asked {
+struct Replay {
     ids: Vec<u64>,
     reason: Option<String>,
     source: Option<String>,
@@ -77,7 +96,7 @@ struct Asked {
     silent: bool,
 }
 
-impl Default for Asked {
+impl Default for Replay {
     fn default() -> Self {
         Self {
             ids: Vec::new(),
@@ -93,14 +112,56 @@ impl Default for Asked {
     }
 }
 
-const EXAMPLE: &str =
+const REPLAY: &str =
     r#"{"reason": "schema_violation", "patch": {"cast": {"/properties/price": "number"}}, "dry_run": true}"#;
 
 async fn replay(State(api): State<Api>, request: Request) -> Result<Json<QuarantineReplayed>, ApiError> {
     Parameters::read(request.uri(), &[])?;
-    let Asked { ids, reason, source, name, after, limit, patch, dry_run, silent } = read_json(request, EXAMPLE).await?;
+    let Replay { ids, reason, source, name, after, limit, patch, dry_run, silent } = read_json(request, REPLAY).await?;
+    let which = checked(QuarantineSelection { ids, reason, source, name, after, limit })?;
+    let replay = QuarantineReplay { which, patch, dry_run, silent };
+    in_turn(&api, Work::Query, move |engine| engine.replay_quarantine(&replay)).await.map(Json)
+}
+
+/// The body of a dismissal.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Dismissal {
+    ids: Vec<u64>,
+    reason: Option<String>,
+    source: Option<String>,
+    name: Option<String>,
+    after: u64,
+    limit: usize,
+    dry_run: bool,
+}
+
+impl Default for Dismissal {
+    fn default() -> Self {
+        let (ids, after, limit) = (Vec::new(), 0, limits::PAGE_MOST);
+        Self { ids, reason: None, source: None, name: None, after, limit, dry_run: false }
+    }
+}
+
+const DISMISSAL: &str = r#"{"reason": "undeclared_event", "name": "Debug", "dry_run": true}"#;
+
+async fn dismiss(State(api): State<Api>, request: Request) -> Result<Json<QuarantineDismissed>, ApiError> {
+    Parameters::read(request.uri(), &[])?;
+    let Dismissal { ids, reason, source, name, after, limit, dry_run } = read_json(request, DISMISSAL).await?;
+    let which = checked(QuarantineSelection { ids, reason, source, name, after, limit })?;
+    if which.ids.is_empty() && [&which.reason, &which.source, &which.name].into_iter().all(Option::is_none) {
+        let help = "say which by `ids`, `reason`, `source` or `name`";
+        return Err(ApiError::bad("bad_body", "nothing says which messages are given up", help));
+    }
+    in_turn(&api, Work::Query, move |engine| engine.dismiss_quarantine(&which, dry_run)).await.map(Json)
+}
+
+/// A selection whose members are in range.
+fn checked(which: QuarantineSelection) -> Result<QuarantineSelection, ApiError> {
+    let QuarantineSelection { ids, reason, source, name, after, limit } = &which;
+    let (after, limit) = (*after, *limit);
     if limit == 0 || limit > limits::REPLAY_MOST {
-        let help = format!("1 to {} messages are replayed at a time", limits::REPLAY_MOST);
+        let help = format!("1 to {} messages are taken at a time", limits::REPLAY_MOST);
         return Err(ApiError::bad("bad_body", "`limit` is out of range", help));
     }
     if after > i64::MAX as u64 {
@@ -113,12 +174,11 @@ async fn replay(State(api): State<Api>, request: Request) -> Result<Json<Quarant
         let help = format!("name {} at most", limits::REPLAY_IDS);
         return Err(ApiError::bad("bad_body", "`ids` are too many", help));
     }
-    if [&reason, &source, &name].into_iter().flatten().any(|it| it.chars().count() > limits::FILTER_CHARS) {
+    if [reason, source, name].into_iter().flatten().any(|it| it.chars().count() > limits::FILTER_CHARS) {
         let help = format!("a filter has {} characters at most", limits::FILTER_CHARS);
         return Err(ApiError::bad("bad_body", "a filter is too long", help));
     }
-    let replay = QuarantineReplay { ids, reason, source, name, after, limit, patch, dry_run, silent };
-    in_turn(&api, Work::Query, move |engine| engine.replay_quarantine(&replay)).await.map(Json)
+    Ok(which)
 }
 
 async fn list(State(api): State<Api>, uri: Uri) -> Result<Json<QuarantinePage>, ApiError> {

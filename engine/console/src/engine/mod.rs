@@ -41,8 +41,8 @@ pub use privacy::{
     ToldDestination,
 };
 pub use quarantine::{
-    QuarantineFilter, QuarantineGroup, QuarantinePage, QuarantineReason, QuarantineReplay, QuarantineReplayed,
-    Quarantined, ReasonCount, ReplayOutcome, ReplaySample,
+    QuarantineDismissed, QuarantineFilter, QuarantineGroup, QuarantinePage, QuarantineReason, QuarantineReplay,
+    QuarantineReplayed, QuarantineSelection, Quarantined, ReasonCount, ReplayOutcome, ReplaySample,
 };
 pub use query::{Column, Query, Rows};
 pub use retention::{Expired, Kept, Retention, RetentionRun};
@@ -217,6 +217,12 @@ pub trait Engine: Send + Sync + 'static {
     /// # Errors
     /// [`Trouble::Refused`] for a patch that is none; when the store cannot be read or the log not written.
     fn replay_quarantine(&self, replay: &QuarantineReplay) -> Result<QuarantineReplayed, Trouble>;
+
+    /// Slow. Gives up messages that were set aside, or counts them.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written.
+    fn dismiss_quarantine(&self, which: &QuarantineSelection, dry_run: bool) -> Result<QuarantineDismissed, Trouble>;
 
     /// Slow. Deliveries, newest first, those still in the outbox included.
     ///

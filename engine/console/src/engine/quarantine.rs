@@ -66,9 +66,9 @@ pub struct QuarantineGroup {
     pub last: u64,
 }
 
-/// Which messages are taken in after all, and how they are mended before.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct QuarantineReplay {
+/// Which messages something is done with, oldest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct QuarantineSelection {
     /// Only these; all that match the rest where there are none.
     pub ids: Vec<u64>,
     /// With this reason code.
@@ -81,6 +81,13 @@ pub struct QuarantineReplay {
     pub after: u64,
     /// No more than this.
     pub limit: usize,
+}
+
+/// Which messages are taken in after all, and how they are mended before.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct QuarantineReplay {
+    /// Which.
+    pub which: QuarantineSelection,
     /// What is changed in each.
     pub patch: Patch,
     /// Nothing is taken in: what would be is told.
@@ -110,6 +117,17 @@ pub struct QuarantineReplayed {
     pub reasons: Vec<ReasonCount>,
     /// Some of those that were refused again, or, in a dry run, of all.
     pub samples: Vec<ReplaySample>,
+    /// What to ask for as `after` to go on; `null` when all were looked at.
+    pub next: Option<u64>,
+}
+
+/// How many messages were given up, or would be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct QuarantineDismissed {
+    /// Whether nothing was changed.
+    pub dry_run: bool,
+    /// How many.
+    pub dismissed: u64,
     /// What to ask for as `after` to go on; `null` when all were looked at.
     pub next: Option<u64>,
 }

@@ -33,6 +33,8 @@ pub(super) fn schemas() -> Named {
             ]),
         ),
         ("QuarantineReplay", replay()),
+        ("QuarantineDismissal", dismissal()),
+        ("QuarantineDismissed", object(&[("dry_run", flag()), ("dismissed", whole()), ("next", or_null(&whole()))])),
         ("Patch", patch()),
         (
             "QuarantineReplayed",
@@ -77,27 +79,31 @@ fn sample(reason: &Json) -> Json {
     ])
 }
 
-fn replay() -> Json {
+/// Which messages, as a body says it.
+fn selection() -> Vec<(&'static str, Json)> {
     let filter = || or_null(&json!({ "type": "string", "maxLength": limits::FILTER_CHARS }));
     let place = json!({ "type": "integer", "minimum": 0, "maximum": i64::MAX });
     let ids = json!({ "type": "array", "items": place, "maxItems": limits::REPLAY_IDS,
         "description": "Only these; all that match the rest where there are none." });
     let limit =
         json!({ "type": "integer", "minimum": 1, "maximum": limits::REPLAY_MOST, "default": limits::PAGE_MOST });
-    closed(
-        &[
-            ("ids", ids),
-            ("reason", filter()),
-            ("source", filter()),
-            ("name", filter()),
-            ("after", place),
-            ("limit", limit),
-            ("patch", of("Patch")),
-            ("dry_run", flag()),
-            ("silent", flag()),
-        ],
-        &[],
-    )
+    vec![
+        ("ids", ids),
+        ("reason", filter()),
+        ("source", filter()),
+        ("name", filter()),
+        ("after", place),
+        ("limit", limit),
+    ]
+}
+
+fn replay() -> Json {
+    let more = [("patch", of("Patch")), ("dry_run", flag()), ("silent", flag())];
+    closed(&[selection(), more.into()].concat(), &[])
+}
+
+fn dismissal() -> Json {
+    closed(&[selection(), vec![("dry_run", flag())]].concat(), &[])
 }
 
 fn patch() -> Json {

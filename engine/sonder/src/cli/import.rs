@@ -129,14 +129,19 @@ pub(super) fn run(args: &Args, output: &mut Output<'_>) -> Result<(), Failure> {
     };
     let took = begin.elapsed().as_secs_f64();
     if sums.known > 0 {
-        output.note(format!("{} rows had been imported before", sums.known))?;
+        output.note(format!("{} had been imported before", rows(sums.known)))?;
     }
     output.line(format!(
-        "imported {} rows in {took:.1} s ({:.0} a second), {} of them kept aside",
-        sums.rows,
+        "imported {} in {took:.1} s ({:.0} a second), {} of them kept aside",
+        rows(sums.rows),
         sums.rows as f64 / took.max(0.001),
         sums.quarantined
     ))
+}
+
+/// So many rows.
+fn rows(count: u64) -> String {
+    if count == 1 { "1 row".to_owned() } else { format!("{count} rows") }
 }
 
 /// Streams the messages to a running engine, in one request a file.

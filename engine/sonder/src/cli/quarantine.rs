@@ -1,15 +1,22 @@
-//! `sonder quarantine`: what was kept aside, by what is wrong with it. `sonder replay quarantine` takes it in after all.
+//! `sonder quarantine`: what was kept aside, by what is wrong with it; and that it is given up. `sonder replay quarantine` takes it
+//! in after all.
 
-use super::client::{block_on, with_query};
+use super::client::{Client, block_on, with_query};
 use super::output::{Failure, Output, plain};
 use super::reach::{Place, Reach};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
+
+/// Messages of one request: each is a few transactions.
+const AT_A_TIME: u64 = 5_000;
 
 /// Show messages that were kept aside, and what is wrong with them
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 #[command(after_help = "Examples:\n  sonder quarantine\n  sonder quarantine --reason undeclared_event --messages\n  \
-    sonder quarantine --json | jq .groups")]
+    sonder quarantine --json | jq .groups\n  sonder quarantine dismiss --name 'Debug Ping' --dry-run")]
 pub struct Args {
+    #[command(subcommand)]
+    action: Option<Action>,
     /// Also the messages themselves, newest first
     #[arg(long)]
     messages: bool,
@@ -21,6 +28,29 @@ pub struct Args {
     /// As the API answers it
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    place: Place,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// Give messages up: they are no longer listed, counted or replayed
+    #[command(after_help = "Examples:\n  sonder quarantine dismiss 17 18\n  \
+        sonder quarantine dismiss --reason undeclared_event --name 'Debug Ping' --dry-run\n\n\
+        At least a number, a reason, a source or a name says which. `sonder query` finds them in the table `quarantine`, as\n\
+        `dismissed`, for as long as the project keeps what was kept aside.")]
+    Dismiss(Dismissal),
+}
+
+#[derive(Debug, clap::Args)]
+struct Dismissal {
+    /// Only these, by the numbers that `sonder quarantine --messages` shows
+    ids: Vec<u64>,
+    #[command(flatten)]
+    filter: Filter,
+    /// Show how many would be, and change nothing
+    #[arg(long)]
+    dry_run: bool,
     #[command(flatten)]
     place: Place,
 }
@@ -45,6 +75,15 @@ impl Filter {
         let parts = [("reason", &self.reason), ("source", &self.source), ("name", &self.name)];
         parts.into_iter().filter_map(|(key, value)| Some((key, value.as_ref()?)))
     }
+
+    /// A request about these of the messages.
+    pub fn request(&self, ids: &[u64]) -> Json {
+        let mut body = json!({ "ids": ids, "limit": AT_A_TIME });
+        for (key, value) in self.parts() {
+            body[key] = value.as_str().into();
+        }
+        body
+    }
 }
 
 /// So many messages.
@@ -52,7 +91,16 @@ pub(super) fn messages(count: u64) -> String {
     if count == 1 { "1 message".to_owned() } else { format!("{count} messages") }
 }
 
+/// The engine that has the messages.
+pub(super) async fn engine(place: &Place) -> Result<Client, Failure> {
+    let running = place.engine().await?;
+    running.ok_or_else(|| Failure::user("no engine runs on this data").help("start it with `sonder run`"))
+}
+
 pub(super) fn run(args: &Args, output: &mut Output<'_>) -> Result<(), Failure> {
+    if let Some(Action::Dismiss(args)) = &args.action {
+        return dismiss(args, output);
+    }
     let answer = block_on(async {
         match args.place.reach().await? {
             Reach::Engine(client) => {
@@ -98,4 +146,23 @@ pub(super) fn run(args: &Args, output: &mut Output<'_>) -> Result<(), Failure> {
     }
     output
         .note("mend the project or the messages, then `sonder replay quarantine --dry-run` shows what would come of it")
+}
+
+fn dismiss(args: &Dismissal, output: &mut Output<'_>) -> Result<(), Failure> {
+    let mut body = args.filter.request(&args.ids);
+    body["dry_run"] = args.dry_run.into();
+    let dismissed = block_on(async {
+        let client = engine(&args.place).await?;
+        let mut dismissed = 0;
+        loop {
+            let answer = client.post("/api/v1/quarantine/dismiss", &body).await?;
+            dismissed += answer["dismissed"].as_u64().unwrap_or(0);
+            match answer["next"].as_u64() {
+                Some(next) => body["after"] = next.into(),
+                None => return Ok::<u64, Failure>(dismissed),
+            }
+        }
+    })?;
+    let would = if args.dry_run { " would be" } else { "" };
+    output.line(format!("{}{would} given up", messages(dismissed)))
 }

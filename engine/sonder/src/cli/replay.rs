@@ -2,14 +2,12 @@
 
 use super::client::{Client, block_on};
 use super::output::{Failure, Output, plain};
-use super::quarantine::{Filter, messages};
+use super::quarantine::{Filter, engine, messages};
 use super::reach::Place;
 use serde_json::{Map, Value as Json, json};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// Messages of one request: each is a few transactions.
-const AT_A_TIME: u64 = 5_000;
 /// Messages that are shown where all are counted.
 const SHOWN: usize = 10;
 
@@ -73,18 +71,11 @@ struct Quarantine {
 
 pub(super) fn run(args: &Args, output: &mut Output<'_>) -> Result<(), Failure> {
     let Action::Quarantine(args) = &args.action;
-    let mut body = json!({ "ids": args.ids, "patch": patch(args)?, "dry_run": args.dry_run, "silent": args.silent,
-        "limit": AT_A_TIME });
-    for (key, value) in args.filter.parts() {
-        body[key] = value.as_str().into();
-    }
-    block_on(async {
-        let Some(client) = args.place.engine().await? else {
-            return Err(Failure::user("no engine runs on this data")
-                .help("start it with `sonder run`: it takes the messages in"));
-        };
-        replay(&client, body, args.json, output).await
-    })
+    let mut body = args.filter.request(&args.ids);
+    body["patch"] = patch(args)?;
+    body["dry_run"] = args.dry_run.into();
+    body["silent"] = args.silent.into();
+    block_on(async { replay(&engine(&args.place).await?, body, args.json, output).await })
 }
 
 async fn replay(client: &Client, mut body: Json, as_json: bool, output: &mut Output<'_>) -> Result<(), Failure> {

@@ -6,6 +6,7 @@ use super::{budget::Permit, limits};
 use crate::observe::Health;
 use sonder_collect::{BoxFuture, Intake, Received, Refused};
 use sonder_dsl::ir::Program;
+use sonder_store::Resolution;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use tokio::sync::oneshot;
@@ -27,8 +28,8 @@ pub(super) struct Submission {
 pub struct Replay {
     /// The id in quarantine of each message.
     pub ids: Vec<u64>,
-    /// Further ids there, of messages that the log has already.
-    pub duplicates: Vec<u64>,
+    /// Further ids there, of messages that do not come into the log, and what becomes of them.
+    pub others: Vec<(u64, Resolution)>,
 }
 
 /// What became of a batch of an import.

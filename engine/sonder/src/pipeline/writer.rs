@@ -389,10 +389,10 @@ impl Writer {
         for submission in submissions {
             answers.push(submission.answer);
             let before = Some(&*submission.program).filter(|program| program.fingerprint != self.program.fingerprint);
-            let Replay { ids, duplicates: known } = submission.replay.unwrap_or_default();
+            let Replay { ids, others } = submission.replay.unwrap_or_default();
             let now = clock::wall();
             let resolve = |resolution| move |id| Resolved { id, at: now, resolution };
-            batch.resolved.extend(known.into_iter().map(resolve(Resolution::Duplicate)));
+            batch.resolved.extend(others.into_iter().map(|(id, resolution)| resolve(resolution)(id)));
             let mut ids = ids.into_iter();
             for received in submission.messages {
                 let Some(at) = stamps.pop_front() else { break };

@@ -12,10 +12,10 @@ use sonder_collect::{Collector, RejectionCount};
 use sonder_console::engine::{
     Applied, ApplyRequest, ConsentChange, DeliveryFilter, DeliveryPage, DestinationStatus, Engine, Entry, Expired,
     ExplainRequest, IdentityDecision, Journey, JourneySummary, Lag, LogStatus, Member, Members, Memory, PastRequest,
-    Person, Plan, PlanRequest, Preview, PreviewRequest, PrivacyRequest, QuarantineFilter, QuarantinePage,
-    QuarantineReplay, QuarantineReplayed, Query, Recovery, RejectionStatus, Reload, ReloadOutcome, Replay, Replayed,
-    RequestAction, RequestAsked, RequestNote, Retention, RolloutStatus, Rows, SegmentSize, SegmentSizes, Sought, Stage,
-    Status, TimelineCursor, Trouble, instant, person_id,
+    Person, Plan, PlanRequest, Preview, PreviewRequest, PrivacyRequest, QuarantineDismissed, QuarantineFilter,
+    QuarantinePage, QuarantineReplay, QuarantineReplayed, QuarantineSelection, Query, Recovery, RejectionStatus,
+    Reload, ReloadOutcome, Replay, Replayed, RequestAction, RequestAsked, RequestNote, Retention, RolloutStatus, Rows,
+    SegmentSize, SegmentSizes, Sought, Stage, Status, TimelineCursor, Trouble, instant, person_id,
 };
 use sonder_core::effect::PersonId;
 use sonder_core::explain::Explanation;
@@ -343,6 +343,10 @@ impl Engine for Answers {
 
     fn replay_quarantine(&self, replay: &QuarantineReplay) -> Result<QuarantineReplayed, Trouble> {
         self.replay_kept_aside(replay)
+    }
+
+    fn dismiss_quarantine(&self, which: &QuarantineSelection, dry_run: bool) -> Result<QuarantineDismissed, Trouble> {
+        self.dismiss_kept_aside(which, dry_run)
     }
 
     fn deliveries(&self, filter: &DeliveryFilter) -> Result<DeliveryPage, Trouble> {

@@ -1,4 +1,4 @@
-//! Taking in messages that were kept aside: mended, governed by the version that runs, and logged with the id, the time and the
+//! What becomes of messages that were kept aside: given up, or taken in after all: mended, governed by the version that runs, and logged with the id, the time and the
 //! consent that they had.
 //!
 //! INVARIANT: a message is in the log once, however often and by how many it is asked for: replays take turns, a message whose id
@@ -11,7 +11,8 @@ use crate::pipeline::Replay;
 use serde_json::{Map, Value as Json};
 use sonder_collect::{Received, Refused};
 use sonder_console::engine::{
-    QuarantineReason, QuarantineReplay, QuarantineReplayed, ReasonCount, ReplayOutcome, ReplaySample, Trouble,
+    QuarantineDismissed, QuarantineReason, QuarantineReplay, QuarantineReplayed, QuarantineSelection, ReasonCount,
+    ReplayOutcome, ReplaySample, Trouble,
 };
 use sonder_core::consent::collection::Collected;
 use sonder_core::govern::Governor;
@@ -19,8 +20,9 @@ use sonder_core::message::patch::Patch;
 use sonder_core::message::{Envelope, Message, Quarantined, Reason, Timing, code, read_again};
 use sonder_core::record::{Event, UNKNOWN_SOURCE};
 use sonder_dsl::ir::{Program, SourceId};
-use sonder_store::{QuarantineFilter, QuarantinedMessage};
+use sonder_store::{QuarantineFilter, QuarantinedMessage, Resolution};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Messages that are read, governed and logged at a time.
 const AT_A_TIME: usize = 500;
@@ -53,29 +55,53 @@ impl Answers {
         let _turn = self.replaying.lock();
         let answer = QuarantineReplayed { dry_run: replay.dry_run, ..QuarantineReplayed::default() };
         let mut tally = Tally { answer, reasons: BTreeMap::new() };
-        let mut after = replay.after;
-        loop {
-            let left = replay.limit - usize::try_from(tally.answer.matched).unwrap_or(usize::MAX).min(replay.limit);
+        let next = self.pages(&replay.which, |page| self.replay_page(replay, page, &mut tally))?;
+        Ok(tally.finish(next))
+    }
+
+    pub(super) fn dismiss_kept_aside(
+        &self,
+        which: &QuarantineSelection,
+        dry_run: bool,
+    ) -> Result<QuarantineDismissed, Trouble> {
+        let _turn = self.replaying.lock();
+        let program = self.shared.program.borrow().clone();
+        let mut dismissed = 0;
+        let next = self.pages(which, |page| {
+            dismissed += page.len() as u64;
+            let others = page.iter().map(|aside| (aside.id, Resolution::Dismissed)).collect();
+            if dry_run { Ok(()) } else { self.enter(&program, Vec::new(), Replay { ids: Vec::new(), others }) }
+        })?;
+        Ok(QuarantineDismissed { dry_run, dismissed, next })
+    }
+
+    /// Goes through what is selected, a page at a time. Says where to go on if more are selected than are wanted at once.
+    fn pages(
+        &self,
+        which: &QuarantineSelection,
+        mut each: impl FnMut(Vec<QuarantinedMessage>) -> Result<(), Trouble>,
+    ) -> Result<Option<u64>, Trouble> {
+        let (mut after, mut left) = (which.after, which.limit);
+        while left > 0 {
             let limit = left.min(AT_A_TIME);
             let filter = QuarantineFilter {
-                reason: replay.reason.clone(),
-                source: replay.source.clone(),
-                name: replay.name.clone(),
-                ids: replay.ids.clone(),
+                reason: which.reason.clone(),
+                source: which.source.clone(),
+                name: which.name.clone(),
+                ids: which.ids.clone(),
                 before: None,
                 limit,
             };
-            let page = if limit == 0 { Vec::new() } else { self.reader.kept_aside(&filter, after).map_err(trouble)? };
+            let page = self.reader.kept_aside(&filter, after).map_err(trouble)?;
+            let count = page.len();
             after = page.last().map_or(after, |last| last.id);
-            let is_last = limit > 0 && page.len() < limit;
-            self.replay_page(replay, page, &mut tally)?;
-            if is_last {
-                return Ok(tally.finish(None));
+            each(page)?;
+            if count < limit {
+                return Ok(None);
             }
-            if limit == 0 {
-                return Ok(tally.finish(Some(after)));
-            }
+            left -= count;
         }
+        Ok(Some(after))
     }
 
     /// One page, in one transaction.
@@ -110,15 +136,20 @@ impl Answers {
                     into.ids.push(aside.id);
                     batch.push(Received::Message(message, event));
                 }
-                (ReplayOutcome::Duplicate, _) => into.duplicates.push(aside.id),
+                (ReplayOutcome::Duplicate, _) => into.others.push((aside.id, Resolution::Duplicate)),
                 _ => {}
             }
         }
-        if replay.dry_run || into == Replay::default() {
+        if replay.dry_run { Ok(()) } else { self.enter(&program, batch, into) }
+    }
+
+    /// Has the writer log messages, and note what became of them where they were kept aside.
+    fn enter(&self, program: &Arc<Program>, batch: Vec<Received>, into: Replay) -> Result<(), Trouble> {
+        if into == Replay::default() {
             return Ok(());
         }
         let Some(entrance) = &self.entrance else { return Err(unavailable("the engine does not run")) };
-        let entered = entrance.replay(&program, batch, into);
+        let entered = entrance.replay(program, batch, into);
         tokio::runtime::Handle::current().block_on(entered).map_err(|refused| match refused {
             Refused::Overloaded { .. } => unavailable("too much is coming in"),
             Refused::Unavailable => unavailable("the log cannot be written"),

@@ -131,7 +131,9 @@ impl Mapping {
     /// # Errors
     /// When it is not one, with the place.
     pub fn read(text: &str) -> Result<Self, MappingError> {
-        serde_saphyr::from_str(text).map_err(|error| MappingError::Malformed(error.to_string()))
+        // As in project files: `n`, `no` and `on` are names, not truth values.
+        let options = serde_saphyr::options! { strict_booleans: true };
+        serde_saphyr::from_str_with_options(text, options).map_err(|error| MappingError::Malformed(error.to_string()))
     }
 }
 
@@ -392,6 +394,15 @@ mod tests {
         let mapper = Mapper::new(None).unwrap();
         let sent = json!({"type": "identify", "userId": "u", "messageId": "m", "traits": {"a": 1}});
         assert_eq!(Json::Object(mapper.message(row(sent.clone()), "f", 0)), sent);
+    }
+
+    #[test]
+    fn columns_may_be_named_like_old_truth_values() {
+        let mapping = Mapping::read("source: s\nevent: on\ntime: y\nproperties: {n: n, no: off}\n").unwrap();
+        let read = format!("{:?} {:?} {:?}", mapping.event, mapping.time, mapping.properties);
+        for said in ["\"on\"", "\"y\"", "\"n\": \"n\"", "\"no\": \"off\""] {
+            assert!(read.contains(said), "{said}: {read}");
+        }
     }
 
     #[test]

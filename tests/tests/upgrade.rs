@@ -39,7 +39,7 @@ fn data_of_format_2_is_opened_and_goes_on() {
     .unwrap();
     let engine = Engine::start(&old, &data, &Options::default()).unwrap();
     assert!(engine.log().contains("older version of sonder"), "{}", engine.log());
-    assert_eq!(engine.count("SELECT max(version) FROM sonder_format").unwrap(), 3);
+    assert_eq!(engine.count("SELECT max(version) FROM sonder_format").unwrap(), 4);
     assert_eq!(engine.count("SELECT count(*) FROM log").unwrap(), 3);
     let ann = engine.get("/api/v1/people/user_id:ann").unwrap();
     assert!(ann["segments"].to_string().contains("keen"), "{ann}");

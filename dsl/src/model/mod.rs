@@ -9,6 +9,7 @@ pub mod consent;
 pub mod declarations;
 pub mod derive;
 pub mod destination;
+pub mod encryption;
 pub mod event;
 pub mod identity;
 pub mod opendsr;
@@ -24,6 +25,7 @@ pub use consent::{Consent, Purpose, Terms, Unconsented};
 pub use declarations::{Declarations, DeclaredDestination, Faulty, Places, Reference};
 pub use derive::{Derivation, DerivedBy};
 pub use destination::{Destination, Secret};
+pub use encryption::{Encryption, KeySource};
 pub use event::{ContextField, EventSchema, OnViolation, PiiClass, Property, SlotPath, fold_event_name};
 pub use identity::{
     Apart, BlockedValue, Comparison, DialledIn, IdentifierKind, Identity, LinkLimit, Normalizer, Preset, Probabilistic,

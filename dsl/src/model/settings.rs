@@ -1,5 +1,6 @@
 //! `sonder.yaml`: the project itself.
 
+use super::encryption::{self, Encryption};
 use super::opendsr::{self, OpenDsr};
 use crate::diagnostic::{Diagnostic, Report, codes};
 use crate::shape::{Fields, Format, Key, Shape, Word, scalar};
@@ -44,6 +45,9 @@ pub struct Settings {
     pub caps: Vec<(String, Rate)>,
     /// Requests about somebody's data that come by OpenDSR; `None` where none do.
     pub opendsr: Option<OpenDsr>,
+    /// What personal data is encrypted with at rest; `None` where it is not. It changes nothing that a rule sees, and takes
+    /// effect when the engine starts.
+    pub encryption: Option<Encryption>,
 }
 
 /// `quiet_hours`: from one time of day to another, which may be on the next day.
@@ -104,6 +108,7 @@ impl Default for Settings {
             quiet_hours: None,
             caps: Vec::new(),
             opendsr: None,
+            encryption: None,
         }
     }
 }
@@ -146,6 +151,11 @@ pub const KEYS: &[Key] = &[
         "opendsr",
         Shape::Object(opendsr::KEYS),
         "requests about somebody's data that come by OpenDSR 2.0, at /opendsr/v1",
+    ),
+    Key::optional(
+        "encryption",
+        Shape::Object(encryption::KEYS),
+        "what is marked `pii` is encrypted in the data directory; takes effect when the engine starts",
     ),
 ];
 
@@ -213,6 +223,7 @@ pub fn decode(root: &Node, report: &mut Report) -> Settings {
         }),
         caps: caps(&fields),
         opendsr: fields.get("opendsr").and_then(|node| opendsr::decode(node, report)),
+        encryption: fields.get("encryption").and_then(|node| encryption::decode(node, report)),
     };
     if let Some(place) = fields.get("session")
         && settings.session_idle > settings.session_max

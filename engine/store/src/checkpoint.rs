@@ -9,12 +9,13 @@
 use crate::append::{append, effects};
 use crate::database::{Role, STATE, says};
 use crate::recovery::uuid;
+use crate::seal::{Keyring, Place, Places, StateKey};
 use crate::{Reader, Store, StoreError, limits};
 use arrow::array::{
     Array, ArrayRef, AsArray, BinaryBuilder, BooleanBuilder, ListBuilder, StringBuilder, StructBuilder,
     TimestampMicrosecondBuilder, UInt64Builder,
 };
-use arrow::datatypes::{DataType, Field, Fields};
+use arrow::datatypes::{DataType, Field, Fields, UInt64Type};
 use duckdb::{Connection, params};
 use parking_lot::MutexGuard;
 use sonder_core::effect::{Delivery, PersonId};
@@ -120,13 +121,16 @@ impl SavedCheckpoint {
 }
 
 impl LoadedCheckpoint {
-    fn last(connection: &Connection) -> Result<Option<Self>, StoreError> {
+    fn last(connection: &Connection, keyring: &Keyring) -> Result<Option<Self>, StoreError> {
         let Some(saved) = SavedCheckpoint::last(connection)? else { return Ok(None) };
-        let (meta, pending): (Vec<u8>, String) = connection.query_row(
-            "SELECT meta, pending FROM state.checkpoints WHERE version = ?",
+        let (mut meta, pending, key): (Vec<u8>, String, Option<u64>) = connection.query_row(
+            &format!("SELECT meta, pending, {} FROM state.checkpoints WHERE version = ?", key_column(keyring)),
             params![saved.version],
-            |row| Ok((row.get(0)?, row.get(1)?)),
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
         )?;
+        if let Some(key) = key {
+            meta = keyring.open_state(connection, (key, saved.version), Place::Meta, &meta)?;
+        }
         let pending = serde_json::from_str(&pending)
             .map_err(|error| StoreError::Damaged(format!("the pending deliveries cannot be read: {error}")))?;
         Ok(Some(Self { saved, meta, pending }))
@@ -139,7 +143,7 @@ impl Reader {
     /// # Errors
     /// [`StoreError::Damaged`] when it cannot be read.
     pub fn checkpoint(&self) -> Result<Option<LoadedCheckpoint>, StoreError> {
-        self.read(LoadedCheckpoint::last)
+        self.read(|connection| LoadedCheckpoint::last(connection, self.keyring()))
     }
 
     /// Hands every person of the last checkpoint to `visit`, with their state, a chunk of some thousand at a time.
@@ -147,7 +151,7 @@ impl Reader {
     /// # Errors
     /// Whatever the database may say.
     pub fn each_person(&self, mut visit: impl FnMut(Vec<(PersonId, Vec<u8>)>)) -> Result<(), StoreError> {
-        self.read(|connection| people(connection, "", &mut visit))
+        self.read(|connection| people(connection, self.keyring(), "", &mut visit))
     }
 
     /// Whether another version of the project ever took over while an engine ran.
@@ -168,6 +172,9 @@ pub struct Saving<'a> {
     generation: u64,
     fingerprint: Fingerprint,
     is_anew: bool,
+    /// What states are sealed with, where they are, and where that hides traits from SQL.
+    key: Option<StateKey>,
+    places: Arc<Places>,
     added: u64,
     open: bool,
 }
@@ -180,7 +187,9 @@ impl Saving<'_> {
     /// [`StoreError::Full`] when there is no room; the checkpoint is lost then.
     pub fn add(&mut self, people: &[(PersonId, Option<Vec<u8>>)], rows: &[PersonRow]) -> Result<(), StoreError> {
         let version = self.keeper.version + 1;
-        let (state, rows) = (state_columns(people, version)?, people_columns(people, rows, version)?);
+        let veil = self.key.is_some().then_some(&*self.places);
+        let state = state_columns(people, version, self.key.as_mut())?;
+        let rows = people_columns(people, rows, version, veil)?;
         self.added += people.len() as u64;
         self.run(|connection| {
             append(connection, STATE, "people", state)?;
@@ -200,20 +209,25 @@ impl Saving<'_> {
         let mut total = if self.is_anew { self.added } else { self.keeper.rows + self.added };
         let surplus = total > checkpoint.people.saturating_mul(2) + limits::STALE_VERSIONS;
         let fingerprint = self.fingerprint;
+        let (meta, key) = match &mut self.key {
+            Some(key) => (key.seal(Place::Meta, checkpoint.meta)?, Some(key.id)),
+            None => (checkpoint.meta.to_vec(), None),
+        };
         let done = self.run(|connection| {
             if surplus {
                 connection.execute_batch(DELETE_SUPERSEDED)?;
             }
             connection.execute(
-                "INSERT INTO state.checkpoints VALUES (?, ?, make_timestamp(?), ?, ?, ?, ?)",
+                "INSERT INTO state.checkpoints VALUES (?, ?, make_timestamp(?), ?, ?, ?, ?, ?)",
                 params![
                     version,
                     checkpoint.seq.0,
                     checkpoint.now.0,
                     fingerprint.0,
                     checkpoint.people,
-                    checkpoint.meta,
-                    pending
+                    meta,
+                    pending,
+                    key
                 ],
             )?;
             connection.execute("DELETE FROM state.checkpoints WHERE version < ?", params![version])?;
@@ -261,6 +275,7 @@ impl Store {
     /// # Errors
     /// Whatever the database may say; the checkpoint before it stands.
     pub fn begin_checkpoint(&self, fingerprint: Fingerprint) -> Result<Saving<'_>, StoreError> {
+        let places = self.places();
         let mut keeper = self.keeper.lock();
         let generation = self.database.generation();
         let is_anew = self.database.run(Role::Keeper, |connection| {
@@ -282,7 +297,11 @@ impl Store {
                 let _ = connection.execute_batch("ROLLBACK");
             })
         })?;
-        Ok(Saving { store: self, keeper, generation, fingerprint, is_anew, added: 0, open: true })
+        let mut saving =
+            Saving { store: self, keeper, generation, fingerprint, is_anew, key: None, places, added: 0, open: true };
+        // Dropped with an error, the checkpoint never was.
+        saving.key = self.state_key(saving.keeper.version + 1)?;
+        Ok(saving)
     }
 
     /// Whether the write-ahead log of people's state should be folded into its file.
@@ -311,7 +330,8 @@ impl Store {
     /// # Errors
     /// [`StoreError::Damaged`] when it cannot be read.
     pub fn load_checkpoint(&self) -> Result<Option<LoadedCheckpoint>, StoreError> {
-        self.database.run(Role::Reader, LoadedCheckpoint::last)
+        let keyring = self.database.keyring();
+        self.database.run(Role::Reader, |connection| LoadedCheckpoint::last(connection, keyring))
     }
 
     /// Hands every person of the last checkpoint to `visit`, with their state, a chunk of some thousand at a time.
@@ -319,7 +339,8 @@ impl Store {
     /// # Errors
     /// Whatever the database may say.
     pub fn each_person(&self, mut visit: impl FnMut(Vec<(PersonId, Vec<u8>)>)) -> Result<(), StoreError> {
-        self.database.run(Role::Reader, |connection| people(connection, "", &mut visit))
+        let keyring = self.database.keyring();
+        self.database.run(Role::Reader, |connection| people(connection, keyring, "", &mut visit))
     }
 
     /// The state of these people as of the last checkpoint. Those who are not in it are left out.
@@ -333,8 +354,10 @@ impl Store {
         }
         let list: Vec<String> = ids.iter().map(|id| format!("'{:032x}'::UUID", id.0)).collect();
         let wanted = format!("WHERE person IN ({})", list.join(", "));
-        self.database
-            .run(Role::Reader, |connection| people(connection, &wanted, &mut |chunk: Vec<_>| found.extend(chunk)))?;
+        let keyring = self.database.keyring();
+        self.database.run(Role::Reader, |connection| {
+            people(connection, keyring, &wanted, &mut |chunk: Vec<_>| found.extend(chunk))
+        })?;
         Ok(found)
     }
 
@@ -407,34 +430,52 @@ const DELETE_SUPERSEDED: &str = "
     DELETE FROM state.people_rows
         WHERE gone OR rowid NOT IN (SELECT arg_max(rowid, version) FROM state.people_rows GROUP BY person);";
 
+/// In a statement over a table of the state: which key seals it.
+fn key_column(keyring: &Keyring) -> &'static str {
+    if keyring.has_columns() { "sealed_by" } else { "NULL::UBIGINT AS sealed_by" }
+}
+
 fn people(
     connection: &Connection,
+    keyring: &Keyring,
     wanted: &str,
     visit: &mut dyn FnMut(Vec<(PersonId, Vec<u8>)>),
 ) -> Result<(), StoreError> {
+    let mut opener = keyring.states(connection)?;
     let mut statement = connection.prepare(&format!(
-        "SELECT person::VARCHAR, bytes FROM state.people
+        "SELECT person::VARCHAR, bytes, {}, version FROM state.people
          SEMI JOIN (SELECT person, max(version) AS version FROM state.people {wanted} GROUP BY person)
              USING (person, version)
-         WHERE NOT gone ORDER BY person"
+         WHERE NOT gone ORDER BY person",
+        key_column(keyring)
     ))?;
+
     drop(statement.stream_arrow([])?);
     while let Some(chunk) = statement.step()? {
         let ids = chunk.column(0).as_string::<i32>();
         let states = chunk.column(1).as_binary::<i32>();
+        let (keys, versions) =
+            (chunk.column(2).as_primitive::<UInt64Type>(), chunk.column(3).as_primitive::<UInt64Type>());
         let mut people = Vec::with_capacity(chunk.len());
         for row in 0..chunk.len() {
-            people.push((PersonId(uuid(ids.value(row))?), states.value(row).to_vec()));
+            let (id, bytes) = (PersonId(uuid(ids.value(row))?), states.value(row));
+            let bytes = match keys.is_valid(row) {
+                false => bytes.to_vec(),
+                true => opener.open((keys.value(row), versions.value(row)), Place::Person(id.0), bytes)?,
+            };
+            people.push((id, bytes));
         }
         visit(people);
     }
     Ok(())
 }
 
-fn state_columns(
+pub(crate) fn state_columns(
     people: &[(PersonId, Option<Vec<u8>>)],
     version: u64,
+    mut key: Option<&mut StateKey>,
 ) -> Result<arrow::record_batch::RecordBatch, StoreError> {
+    let mut sealed_by = UInt64Builder::new();
     let mut person = effects::Uuids::default();
     let mut versions = UInt64Builder::new();
     let mut gone = BooleanBuilder::new();
@@ -443,13 +484,23 @@ fn state_columns(
         person.push(id.0)?;
         versions.append_value(version);
         gone.append_value(bytes.is_none());
-        state.append_option(bytes.as_deref());
+        match (&mut key, bytes) {
+            (Some(key), Some(bytes)) => {
+                state.append_value(key.seal(Place::Person(id.0), bytes)?);
+                sealed_by.append_value(key.id);
+            }
+            (_, bytes) => {
+                state.append_option(bytes.as_deref());
+                sealed_by.append_null();
+            }
+        }
     }
     effects::batch(vec![
         person.finish("person"),
         (Field::new("version", DataType::UInt64, true), Arc::new(versions.finish())),
         (Field::new("gone", DataType::Boolean, true), Arc::new(gone.finish())),
         (Field::new("bytes", DataType::Binary, true), Arc::new(state.finish())),
+        (Field::new("sealed_by", DataType::UInt64, true), Arc::new(sealed_by.finish())),
     ])
 }
 
@@ -457,10 +508,11 @@ pub(crate) fn people_columns(
     people: &[(PersonId, Option<Vec<u8>>)],
     rows: &[PersonRow],
     version: u64,
+    veil: Option<&Places>,
 ) -> Result<arrow::record_batch::RecordBatch, StoreError> {
     let mut columns = PeopleColumns::new();
     for row in rows {
-        columns.push(row, version)?;
+        columns.push(row, version, veil)?;
     }
     for (id, state) in people {
         if state.is_none() {
@@ -496,7 +548,7 @@ impl PeopleColumns {
         }
     }
 
-    fn push(&mut self, row: &PersonRow, version: u64) -> Result<(), StoreError> {
+    fn push(&mut self, row: &PersonRow, version: u64, veil: Option<&Places>) -> Result<(), StoreError> {
         self.person.push(row.person.0)?;
         self.version.append_value(version);
         self.gone.append_value(false);
@@ -518,7 +570,10 @@ impl PeopleColumns {
             pair.append(true);
         }
         self.segments.append(true);
-        self.traits.append_value(&row.traits);
+        match veil {
+            Some(places) => self.traits.append_value(places.veiled(&row.traits)),
+            None => self.traits.append_value(&row.traits),
+        }
         Ok(())
     }
 

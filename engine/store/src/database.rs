@@ -12,6 +12,7 @@
 //! of row groups. Small ones keep checkpoints short: what a checkpoint rewrites is the last row group of each table, and a
 //! commit waits for it.
 
+use crate::seal::Keyring;
 use crate::{StoreError, StoreOptions, limits};
 use duckdb::{Config, Connection, InterruptHandle};
 use parking_lot::{Condvar, Mutex, RwLock};
@@ -51,6 +52,8 @@ pub(crate) struct Database {
     generation: AtomicU64,
     readers: Readers,
     queries: Readers,
+    /// What opens personal data that is sealed.
+    keyring: Keyring,
 }
 
 struct Instance {
@@ -88,6 +91,7 @@ impl Database {
         let instance = Instance::open(dir, &options, access)?;
         let readers = Readers::new(options.readers);
         let queries = Readers::new(options.queries);
+        let keyring = Keyring::new(&options);
         Ok(Self {
             dir: dir.to_owned(),
             options,
@@ -97,6 +101,7 @@ impl Database {
             generation: AtomicU64::new(0),
             readers,
             queries,
+            keyring,
         })
     }
 
@@ -171,6 +176,10 @@ impl Database {
     /// Another number when it was opened again: a transaction that began before is no more.
     pub fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)
+    }
+
+    pub fn keyring(&self) -> &Keyring {
+        &self.keyring
     }
 
     pub fn dir(&self) -> &Path {
@@ -261,6 +270,10 @@ impl Instance {
             quoted(SLOW_COMPRESSION),
             quoted(limits::FREED_MEMORY),
         ))?;
+        if options.keys.is_some() {
+            // What is too large for memory is spilled, opened personal data, too.
+            writer.execute_batch("SET temp_file_encryption = true")?;
+        }
         let mode = match access {
             Access::Write => format!("ROW_GROUP_SIZE {ROW_GROUP}"),
             Access::Read => "READ_ONLY".to_owned(),

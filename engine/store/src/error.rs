@@ -43,6 +43,12 @@ pub enum StoreError {
         /// The directory that was looked in.
         path: PathBuf,
     },
+    /// Personal data is encrypted, and the key that its keys are wrapped with is not among those of the project.
+    #[error("personal data is encrypted under the project key {fingerprint}, which is not at hand")]
+    NoKey {
+        /// Tells the key from others.
+        fingerprint: String,
+    },
     /// A batch that does not continue the log.
     #[error("the batch begins at seq {found}, but the log continues at seq {expected}")]
     OutOfOrder {
@@ -94,6 +100,9 @@ impl StoreError {
             }
             Self::NewerFormat { .. } => "run the version of sonder that wrote it, or a newer one".into(),
             Self::Missing { .. } => "give the directory that `sonder run` writes to with `--data`".into(),
+            Self::NoKey { .. } => "name the key under `encryption` of sonder.yaml, as `key` or among `previous`; \
+                `sonder.project_keys` has the fingerprints of all keys that were used"
+                .into(),
             Self::Refused { help, .. } => help.clone(),
             Self::TimedOut => "ask for less, or for a longer time".into(),
             _ => return None,

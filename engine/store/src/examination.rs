@@ -4,6 +4,7 @@
 use crate::database::{LOG, STATE, identifier};
 use crate::erasure::ERASED;
 use crate::reader::Reader;
+use crate::seal::Keyring;
 use crate::{StoreError, schema};
 use duckdb::Connection;
 
@@ -91,6 +92,10 @@ impl Reader {
                 findings.push(Finding::of(check, known?, words, String::new()));
             }
             findings.push(typed(connection)?);
+            if self.keyring().has_columns() {
+                findings.extend(keys(connection, self.keyring())?);
+                findings.extend(sealed(connection)?);
+            }
             findings.push(checkpoint(connection)?);
             findings.push(write_ahead(self));
             Ok(findings)
@@ -171,6 +176,46 @@ fn checkpoint(connection: &Connection) -> Result<Finding, StoreError> {
         _ => format!("at {place} of {last}"),
     };
     Ok(Finding::of(check, place.saturating_sub(last), "records that it has are not in the log", note))
+}
+
+/// Each key that personal data is sealed with unwraps.
+fn keys(connection: &Connection, keyring: &Keyring) -> Result<Option<Finding>, StoreError> {
+    let check = "keys of personal data unwrap";
+    let mut statement =
+        connection.prepare("SELECT id, version, wrapped FROM subject_keys WHERE wrapped IS NOT NULL ORDER BY id")?;
+    let mut rows = statement.query([])?;
+    let (mut count, mut wrong) = (0_u64, 0_u64);
+    while let Some(row) = rows.next()? {
+        count += 1;
+        if keyring.has_keys() {
+            let wrapped: Vec<u8> = row.get(2)?;
+            wrong += u64::from(!keyring.unwraps(row.get(0)?, row.get(1)?, &wrapped));
+        }
+    }
+    let versions: u64 = connection.query_row(
+        "SELECT count(DISTINCT version) FROM subject_keys WHERE wrapped IS NOT NULL",
+        [],
+        |row| row.get(0),
+    )?;
+    let note = match (count, versions) {
+        (0, _) => return Ok(None),
+        _ if !keyring.has_keys() => format!("{count} keys, not tried: the project key is not at hand"),
+        (_, 1) => format!("{count} keys"),
+        _ => format!("{count} keys, under {versions} project keys: `sonder key rotate` brings them under one"),
+    };
+    Ok(Some(Finding::of(check, wrong, "keys do not unwrap", note)))
+}
+
+/// What is sealed has its key.
+fn sealed(connection: &Connection) -> Result<Option<Finding>, StoreError> {
+    let (wrong, count): (u64, u64) = connection.query_row(
+        "SELECT count(*) FILTER (WHERE sealed_by NOT IN (SELECT id FROM subject_keys WHERE wrapped IS NOT NULL)), count(*)
+         FROM log WHERE sealed_by IS NOT NULL",
+        [],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    let (check, words) = ("what is sealed has its key", "messages are sealed with keys that are no more");
+    Ok((count > 0).then(|| Finding::of(check, wrong, words, format!("{count} messages"))))
 }
 
 /// Large write-ahead logs make the next start slow; they are no damage.

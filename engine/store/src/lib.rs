@@ -14,6 +14,7 @@
 //! | `opendsr_requests` | requests that came by OpenDSR, and who is told how far they are | by [`Store::note_opendsr`] |
 //! | `privacy_requests`, `privacy_steps` | what somebody asked about their data, and what was done about it | by [`Store::open_request`] |
 //! | `takeovers` | a place at which another version of the project took over | with `log` |
+//! | `subject_keys`, `project_keys` | a key that personal data is sealed with, wrapped; what is known of what wrapped it | with `log` |
 //! | `versions` | a version of the project that ran lately, as its files | by [`Store::keep_version`] |
 //! | `state.checkpoints`, `state.people` | the fold's state as of a place in the log | by [`Store::begin_checkpoint`] |
 //! | `state.people_rows` | what SQL may know of a person as of a checkpoint; views `people`, `identifiers`, `memberships` | with it |
@@ -50,6 +51,7 @@ mod reader;
 mod recovery;
 mod retention;
 mod schema;
+mod seal;
 mod sql;
 mod store;
 mod typed;
@@ -76,5 +78,6 @@ pub use reader::{
 };
 pub use recovery::Recovered;
 pub use retention::{Expired, Expiring, Left, RetentionRun};
+pub use seal::{ProjectKey, ProjectKeyError, ProjectKeys};
 pub use sql::{Answer, Column, Query};
 pub use store::Store;

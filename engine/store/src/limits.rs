@@ -57,5 +57,13 @@ pub const MAX_KIN_TIME: Duration = Duration::from_secs(60);
 /// Most frequent values that a preview of a computed trait lists.
 pub const PREVIEW_TOP: usize = 10;
 
+/// Keys of subjects that are kept unwrapped.
+pub const KEYS_REMEMBERED: usize = 100_000;
+/// Keys of subjects that one statement looks up.
+pub const KEYS_LOOKED_UP: usize = 5_000;
+/// Keys of subjects that are wrapped anew in one transaction.
+pub const KEYS_ROTATED: usize = 5_000;
+/// Messages that are gone through at a time for what is to be sealed.
+pub const ROWS_SEALED: usize = 20_000;
 /// Identifiers whose last answers about consent are remembered, so that what SDKs repeat is not recorded again.
 pub const ANSWERS_REMEMBERED: usize = 100_000;

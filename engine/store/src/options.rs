@@ -1,6 +1,7 @@
 //! How a store is opened.
 
-use crate::limits;
+use crate::{ProjectKeys, limits};
+use std::sync::Arc;
 
 /// What may be tuned; the defaults suit a small machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +16,8 @@ pub struct StoreOptions {
     pub queries: usize,
     /// Message ids that are remembered at the most.
     pub dedup_ids: usize,
+    /// What personal data is encrypted with; `None` where it is not.
+    pub keys: Option<Arc<ProjectKeys>>,
 }
 
 impl Default for StoreOptions {
@@ -25,6 +28,7 @@ impl Default for StoreOptions {
             readers: limits::MAX_READERS,
             queries: limits::MAX_QUERIES,
             dedup_ids: limits::MAX_DEDUP_IDS,
+            keys: None,
         }
     }
 }

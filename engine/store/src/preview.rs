@@ -102,7 +102,7 @@ impl Reader {
             in_time(connection, request.timeout, Some(request.cancelled), || {
                 // What an earlier preview left behind when it failed went with its connection.
                 let people = settle(connection, &request, &wanted, next)?;
-                lay_out(connection, &request, &wanted)?;
+                lay_out(connection, self.keyring(), &request, &wanted)?;
                 connection.execute_batch(&format!("CREATE TEMP TABLE sonder_preview AS {query}"))?;
                 let rules = Answers { connection, request: &request }.all()?;
                 connection.execute_batch(&clear(request.program, &wanted))?;

@@ -48,13 +48,21 @@ impl Pseudonyms {
     /// The pseudonym of an identifier.
     #[must_use]
     pub fn hash(&self, kind: &str, value: &str) -> String {
+        hex(&self.bytes(kind, value))
+    }
+
+    /// The pseudonym of an identifier as a number, of half its length.
+    pub(crate) fn number(&self, kind: &str, value: &str) -> u128 {
+        self.bytes(kind, value).iter().take(16).fold(0, |number, byte| number << 8 | u128::from(*byte))
+    }
+
+    fn bytes(&self, kind: &str, value: &str) -> [u8; 32] {
         // HMAC takes keys of any length.
-        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.key) else { return String::new() };
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.key) else { return [0; 32] };
         mac.update(&(kind.len() as u64).to_le_bytes());
         mac.update(kind.as_bytes());
         mac.update(value.as_bytes());
-        let hash: [u8; 32] = mac.finalize().into_bytes().into();
-        hex(&hash)
+        mac.finalize().into_bytes().into()
     }
 }
 

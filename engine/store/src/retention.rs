@@ -6,9 +6,10 @@
 
 use crate::database::{identifier, quoted};
 use crate::erasure::ERASED;
-use crate::reader::log::{COLUMNS, messages};
+use crate::reader::log::messages;
+use crate::seal::{Places, Sealing, destroy_unused};
 use crate::{LoggedMessage, Reader, Store, StoreError, limits};
-use arrow::array::{ArrayRef, BooleanArray, RecordBatch, StringArray, UInt64Array};
+use arrow::array::{ArrayRef, BinaryArray, BooleanArray, RecordBatch, StringArray, UInt64Array};
 use arrow::datatypes::{DataType, Field, Schema};
 use duckdb::{Connection, params};
 use serde::{Deserialize, Serialize};
@@ -128,16 +129,9 @@ impl Reader {
     /// Whatever the database may say.
     pub fn expiring(&self, what: &Expiring, seq: Seq, limit: usize) -> Result<Vec<LoggedMessage>, StoreError> {
         let limit = limit.min(limits::MAX_LOG_ROWS);
-        let sql = format!(
-            "SELECT {COLUMNS} FROM log WHERE seq > ? AND ({} OR {}) ORDER BY seq LIMIT {limit}",
-            what.events(),
-            what.traits()
-        );
-        self.read(|connection| {
-            let mut statement = connection.prepare(&sql)?;
-            drop(statement.stream_arrow(params![seq.0])?);
-            messages(&mut statement)
-        })
+        let which =
+            format!("WHERE seq > {} AND ({} OR {}) ORDER BY seq LIMIT {limit}", seq.0, what.events(), what.traits());
+        self.read(|connection| messages(connection, self.keyring(), &which))
     }
 
     /// Places of events that may be over, and have an identifier that a message has which is none of them.
@@ -211,19 +205,25 @@ impl Store {
     /// [`StoreError::Full`] when there is no room; [`StoreError::InDoubt`]. Nothing is changed then.
     pub fn expire(&self, run: &RetentionRun, gone: &[PersonId], left: &[Left]) -> Result<(), StoreError> {
         let tables = self.catalog_tables();
-        let batch = rows(left)?;
+        let places = self.places();
+        let keyring = self.database.keyring();
         self.with_counters(|connection| {
             connection.execute_batch(
-                "CREATE OR REPLACE TEMP TABLE sonder_left(seq UBIGINT, payload VARCHAR, is_over BOOLEAN)",
+                "CREATE OR REPLACE TEMP TABLE sonder_left(
+                     seq UBIGINT, payload VARCHAR, is_over BOOLEAN, sealed_by UBIGINT, sealed BLOB)",
             )?;
+            let mut sealing = Sealing::within(keyring, &self.pseudonyms, connection)?;
+            let batch = rows(connection, &mut sealing, &places, left)?;
             let mut appender = connection.appender_to_catalog_and_db("sonder_left", "temp", "main")?;
             appender.append_record_batch(batch)?;
             appender.flush()?;
             drop(appender);
             connection.execute_batch("BEGIN TRANSACTION")?;
             write(connection, &tables)?;
+            destroy_unused(connection, &sealing)?;
             note(connection, run, gone)?;
             connection.execute_batch("COMMIT; DROP TABLE temp.main.sonder_left")?;
+            keyring.forget();
             Ok(())
         })
     }
@@ -239,7 +239,9 @@ impl Store {
         gone: &[PersonId],
         (quarantine, decisions): (Moment, Option<Moment>),
     ) -> Result<(), StoreError> {
+        let keyring = self.database.keyring();
         self.with_counters(|connection| {
+            let sealing = Sealing::within(keyring, &self.pseudonyms, connection)?;
             connection.execute_batch("BEGIN TRANSACTION")?;
             let old =
                 connection.execute(&format!("DELETE FROM quarantine WHERE {}", old_quarantine(quarantine)), [])?;
@@ -247,8 +249,10 @@ impl Store {
             if let Some(since) = decisions {
                 run.expired.decisions = forget_decisions(connection, since)?;
             }
+            destroy_unused(connection, &sealing)?;
             note(connection, run, gone)?;
             connection.execute_batch("COMMIT")?;
+            keyring.forget();
             Ok(())
         })
     }
@@ -271,23 +275,39 @@ impl Store {
     }
 }
 
-fn rows(left: &[Left]) -> Result<RecordBatch, StoreError> {
+/// What is left, sealed under the keys that the whole was sealed under.
+fn rows(
+    connection: &Connection,
+    sealing: &mut Sealing<'_>,
+    places: &Places,
+    left: &[Left],
+) -> Result<RecordBatch, StoreError> {
+    let payloads = left.iter().filter_map(|it| Some((it.seq, it.payload.as_deref()?, it.is_over)));
+    let sealed = sealing.again(connection, places, payloads.collect())?;
+    let payload = |it: &Left| match sealed.get(&it.seq) {
+        Some(sealed) => Some(sealed.text.clone()),
+        None => it.payload.clone(),
+    };
     let schema = Schema::new(vec![
         Field::new("seq", DataType::UInt64, true),
         Field::new("payload", DataType::Utf8, true),
         Field::new("is_over", DataType::Boolean, true),
+        Field::new("sealed_by", DataType::UInt64, true),
+        Field::new("sealed", DataType::Binary, true),
     ]);
     let columns: Vec<ArrayRef> = vec![
         Arc::new(left.iter().map(|it| Some(it.seq.0)).collect::<UInt64Array>()),
-        Arc::new(left.iter().map(|it| it.payload.as_deref()).collect::<StringArray>()),
+        Arc::new(left.iter().map(payload).collect::<StringArray>()),
         Arc::new(left.iter().map(|it| Some(it.is_over)).collect::<BooleanArray>()),
+        Arc::new(left.iter().map(|it| Some(sealed.get(&it.seq)?.key)).collect::<UInt64Array>()),
+        Arc::new(left.iter().map(|it| Some(&*sealed.get(&it.seq)?.sealed)).collect::<BinaryArray>()),
     ];
     Ok(RecordBatch::try_new(Arc::new(schema), columns)?)
 }
 
 fn write(connection: &Connection, tables: &[String]) -> Result<(), StoreError> {
     connection.execute_batch(
-        "UPDATE log SET payload = l.payload, call = CASE WHEN l.is_over THEN 'seen' ELSE log.call END,
+        "UPDATE log SET payload = l.payload, sealed_by = l.sealed_by, sealed = l.sealed, call = CASE WHEN l.is_over THEN 'seen' ELSE log.call END,
              event = CASE WHEN l.is_over THEN NULL ELSE log.event END,
              labels = CASE WHEN l.is_over THEN [] ELSE log.labels END
          FROM temp.main.sonder_left l WHERE log.seq = l.seq AND l.payload IS NOT NULL",

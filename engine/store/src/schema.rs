@@ -2,12 +2,12 @@
 //!
 //! Names of columns are the public face of the store: people write SQL against them.
 
-use crate::{StoreError, erasure, opendsr, privacy, typed};
+use crate::{StoreError, erasure, opendsr, privacy, seal, typed};
 use duckdb::Connection;
 use std::path::Path;
 
 /// The format that this version writes. Raised when a table's meaning changes; older ones are then migrated here.
-pub(crate) const FORMAT: u32 = 3;
+pub(crate) const FORMAT: u32 = 4;
 
 const TABLES: &str = "
 CREATE TABLE IF NOT EXISTS sonder_format(version UINTEGER NOT NULL);
@@ -15,10 +15,11 @@ CREATE TABLE IF NOT EXISTS sonder_format(version UINTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS log(
     seq UBIGINT, received_at TIMESTAMP, occurred_at TIMESTAMP, call VARCHAR, event VARCHAR, message_id VARCHAR,
     source VARCHAR, anonymous_id VARCHAR, user_id VARCHAR, identifiers VARCHAR[], historical BOOLEAN,
-    labels VARCHAR[], payload VARCHAR);
+    labels VARCHAR[], payload VARCHAR, sealed_by UBIGINT, sealed BLOB);
 COMMENT ON TABLE log IS 'every accepted message, in order of seq';
 COMMENT ON COLUMN log.identifiers IS 'kind:value, by priority of the kind';
-COMMENT ON COLUMN log.payload IS 'the message as it came, as JSON';
+COMMENT ON COLUMN log.payload IS 'the message as it came, as JSON; with the word sealed in the places of personal data that is encrypted';
+COMMENT ON COLUMN log.sealed IS 'what is sealed of the payload; sealed_by is the number of the key';
 
 CREATE TABLE IF NOT EXISTS log_identifiers(node UBIGINT, seq UBIGINT, occurred_at TIMESTAMP);
 COMMENT ON TABLE log_identifiers IS 'hashes of the identifiers of each message';
@@ -26,13 +27,13 @@ COMMENT ON TABLE log_identifiers IS 'hashes of the identifiers of each message';
 CREATE TABLE IF NOT EXISTS quarantine(
     id UBIGINT, received_at TIMESTAMP, source VARCHAR, message_id VARCHAR, name VARCHAR, codes VARCHAR[],
     reasons VARCHAR, payload VARCHAR, resolved_at TIMESTAMP, resolution VARCHAR, occurred_at TIMESTAMP,
-    historical BOOLEAN);
+    historical BOOLEAN, sealed_by UBIGINT, sealed BLOB);
 COMMENT ON TABLE quarantine IS 'messages that were kept aside, and why';
 COMMENT ON COLUMN quarantine.resolution IS 'what became of it: replayed, duplicate, erased, dismissed; empty while it is kept aside';
 
 CREATE TABLE IF NOT EXISTS changes(
     id UBIGINT, as_of_seq UBIGINT, changed_at TIMESTAMP, person UUID, kind VARCHAR, name VARCHAR, value VARCHAR,
-    cause_seq UBIGINT, cause_time TIMESTAMP);
+    cause_seq UBIGINT, cause_time TIMESTAMP, sealed_by UBIGINT, sealed BLOB);
 COMMENT ON TABLE changes IS 'what came true about people: created, merged, link_refused, entered, left, trait_changed, journey';
 COMMENT ON COLUMN changes.name IS 'the segment, the trait or the journey';
 COMMENT ON COLUMN changes.value IS 'as JSON: a trait''s value, the person that was absorbed, the link that was refused, what happened on the journey';
@@ -40,7 +41,8 @@ COMMENT ON COLUMN changes.cause_time IS 'set where time brought it about, not a 
 
 CREATE TABLE IF NOT EXISTS deliveries(
     number UBIGINT, id UUID, as_of_seq UBIGINT, decided_at TIMESTAMP, destination VARCHAR, person UUID, kind VARCHAR,
-    name VARCHAR, identifiers VARCHAR, payload VARCHAR, cause_seq UBIGINT, cause_time TIMESTAMP);
+    name VARCHAR, identifiers VARCHAR, payload VARCHAR, cause_seq UBIGINT, cause_time TIMESTAMP, sealed_by UBIGINT,
+    sealed BLOB);
 COMMENT ON TABLE deliveries IS 'what destinations are to be told';
 
 CREATE TABLE IF NOT EXISTS delivery_outcomes(
@@ -86,19 +88,22 @@ pub(crate) const DELIVERY_STATES: &str = "SELECT d.*, coalesce(o.state, 'pending
 /// In the file of people's state.
 const STATE_TABLES: &str = "
 CREATE TABLE IF NOT EXISTS state.checkpoints(
-    version UBIGINT, seq UBIGINT, now TIMESTAMP, fingerprint UBIGINT, people UBIGINT, meta BLOB, pending VARCHAR);
-CREATE TABLE IF NOT EXISTS state.people(person UUID, version UBIGINT, gone BOOLEAN, bytes BLOB);
+    version UBIGINT, seq UBIGINT, now TIMESTAMP, fingerprint UBIGINT, people UBIGINT, meta BLOB, pending VARCHAR,
+    sealed_by UBIGINT);
+CREATE TABLE IF NOT EXISTS state.people(person UUID, version UBIGINT, gone BOOLEAN, bytes BLOB, sealed_by UBIGINT);
 CREATE TABLE IF NOT EXISTS state.people_rows(
     person UUID, version UBIGINT, gone BOOLEAN, first_seen TIMESTAMP, last_seen TIMESTAMP,
     identifiers STRUCT(kind VARCHAR, \"value\" VARCHAR)[], segments STRUCT(segment VARCHAR, since TIMESTAMP)[],
     traits VARCHAR);
+ALTER TABLE state.people ADD COLUMN IF NOT EXISTS sealed_by UBIGINT;
+ALTER TABLE state.checkpoints ADD COLUMN IF NOT EXISTS sealed_by UBIGINT;
 ";
 
 /// Format 1 had people's state in the file of the log. A transaction changes one file only: first it is copied, then left.
 const COPY_FROM_1: &str = "
 DELETE FROM state.checkpoints; DELETE FROM state.people; DELETE FROM state.people_rows;
-INSERT INTO state.checkpoints FROM sonder.checkpoints;
-INSERT INTO state.people SELECT person, version, state IS NULL, state FROM sonder.state_people;
+INSERT INTO state.checkpoints BY NAME FROM sonder.checkpoints;
+INSERT INTO state.people(person, version, gone, bytes) SELECT person, version, state IS NULL, state FROM sonder.state_people;
 INSERT INTO state.people_rows FROM sonder.people_rows;
 ";
 const LEAVE_1: &str = "
@@ -115,6 +120,20 @@ ALTER TABLE quarantine ADD COLUMN IF NOT EXISTS historical BOOLEAN;
 UPDATE sonder_format SET version = 3;
 ";
 
+/// Format 3 had all payloads as they came.
+const FROM_3: &str = "
+ALTER TABLE log ADD COLUMN IF NOT EXISTS sealed_by UBIGINT;
+ALTER TABLE log ADD COLUMN IF NOT EXISTS sealed BLOB;
+ALTER TABLE quarantine ADD COLUMN IF NOT EXISTS sealed_by UBIGINT;
+ALTER TABLE quarantine ADD COLUMN IF NOT EXISTS sealed BLOB;
+ALTER TABLE changes ADD COLUMN IF NOT EXISTS sealed_by UBIGINT;
+ALTER TABLE changes ADD COLUMN IF NOT EXISTS sealed BLOB;
+DROP VIEW IF EXISTS delivery_states;
+ALTER TABLE deliveries ADD COLUMN IF NOT EXISTS sealed_by UBIGINT;
+ALTER TABLE deliveries ADD COLUMN IF NOT EXISTS sealed BLOB;
+UPDATE sonder_format SET version = 4;
+";
+
 /// Makes what is missing; refuses what a newer version wrote.
 pub(crate) fn prepare(connection: &Connection, dir: &Path) -> Result<(), StoreError> {
     let found = check_format(connection, dir)?;
@@ -129,7 +148,10 @@ pub(crate) fn prepare(connection: &Connection, dir: &Path) -> Result<(), StoreEr
             transaction(connection, &[COPY_FROM_1])?;
             transaction(connection, &[LEAVE_1])?;
         }
-        transaction(connection, &[FROM_2])?;
+        if found < 3 {
+            transaction(connection, &[FROM_2])?;
+        }
+        transaction(connection, &[FROM_3])?;
     }
     let format = format!("INSERT INTO sonder_format SELECT {FORMAT} WHERE NOT EXISTS (FROM sonder_format)");
     let states = format!(
@@ -138,7 +160,7 @@ pub(crate) fn prepare(connection: &Connection, dir: &Path) -> Result<(), StoreEr
     );
     transaction(
         connection,
-        &[TABLES, &states, typed::TABLES, erasure::TABLES, privacy::TABLES, opendsr::TABLES, &format],
+        &[TABLES, &states, typed::TABLES, erasure::TABLES, privacy::TABLES, opendsr::TABLES, seal::TABLES, &format],
     )
 }
 

@@ -7,6 +7,7 @@ use crate::lock::DirectoryLock;
 use crate::pseudonym::Pseudonyms;
 use crate::reader::Reader;
 use crate::recovery::Recovered;
+use crate::seal::{Places, Sealing};
 use crate::typed::{Catalog, Layout};
 use crate::{StoreError, StoreOptions, limits, schema};
 use duckdb::{Connection, params};
@@ -91,8 +92,9 @@ impl Store {
         let database = Database::open(dir, options, Access::Write)?;
         let (counters, catalog) = database.run(Role::Writer, |connection| {
             schema::prepare(connection, dir)?;
+            database.keyring().unlock_to_write(connection)?;
             let mut catalog = Catalog::load(connection)?;
-            catalog.evolve(connection, program)?;
+            catalog.evolve(connection, program, database.keyring())?;
             Ok((Counters::load(connection)?, catalog))
         })?;
         let layout = catalog.layout(program);
@@ -142,11 +144,15 @@ impl Store {
         self.revive(&mut writer)?;
         let place = self.place_of(&mut writer, program)?;
         let Writer { layouts, catalog, counters, answered, .. } = &mut *writer;
-        let prepared = Prepared::new(program, catalog, &layouts[place].1, *counters, batch, answered)?;
+        let keyring = self.database.keyring();
+        let sealing = Sealing::new(keyring, &self.pseudonyms, counters.key);
+        let mut prepared = Prepared::new(program, catalog, &layouts[place].1, *counters, batch, answered, sealing)?;
         let (before, after) = (writer.counters, prepared.counters);
+        let made = std::mem::take(&mut prepared.made);
         match self.database.run(Role::Writer, |connection| prepared.write(connection)) {
             Ok(()) => {
                 writer.answered.settle(true);
+                made.remember(keyring);
                 writer.counters = after;
                 Ok(())
             }
@@ -272,6 +278,12 @@ impl Store {
         Ok(())
     }
 
+    /// Where personal data stands in messages, as the latest program marks it.
+    pub(crate) fn places(&self) -> Arc<Places> {
+        let writer = self.writer.lock();
+        writer.layouts.last().map_or_else(Arc::default, |(_, layout)| Arc::clone(layout.places()))
+    }
+
     /// The names of the typed tables.
     pub(crate) fn catalog_tables(&self) -> Vec<String> {
         self.writer.lock().catalog.tables().iter().map(|table| table.name.clone()).collect()
@@ -328,7 +340,7 @@ impl Store {
     fn evolve_to(&self, writer: &mut Writer, program: &Arc<Program>) -> Result<(), StoreError> {
         let catalog = &mut writer.catalog;
         self.database.run(Role::Writer, |connection| {
-            let evolved = catalog.evolve(connection, program);
+            let evolved = catalog.evolve(connection, program, self.database.keyring());
             if evolved.is_err() {
                 // Part of it may be done; what is recorded is what counts.
                 *catalog = Catalog::load(connection)?;
@@ -403,8 +415,9 @@ mod tests {
         let place = store.place_of(&mut writer, program).unwrap();
         let prepared = {
             let mut answered = Answered::new(store.pseudonyms.clone());
-            Prepared::new(program, &writer.catalog, &writer.layouts[place].1, writer.counters, batch, &mut answered)
-                .unwrap()
+            let sealing = Sealing::new(store.database.keyring(), &store.pseudonyms, writer.counters.key);
+            let layout = &writer.layouts[place].1;
+            Prepared::new(program, &writer.catalog, layout, writer.counters, batch, &mut answered, sealing).unwrap()
         };
         let (before, after) = (writer.counters, prepared.counters);
         if committed {

@@ -40,6 +40,7 @@ pages! {
     consent "how-to/consent.md";
     erasure "how-to/erasure.md";
     retention "how-to/retention.md";
+    encryption "how-to/encryption.md";
     scenarios "how-to/scenarios.md";
     plan "how-to/plan.md";
     roll_out "how-to/roll-out.md";

@@ -2,6 +2,7 @@
 //! log gives. Only reads.
 
 use crate::pipeline::{Live, RefoldError, refold};
+use crate::project::{KeyError, store_options};
 use sonder_core::effect::Effects;
 use sonder_core::state::State;
 use sonder_dsl::ir::Program;
@@ -29,22 +30,41 @@ pub enum ExamineError {
     /// The store says no.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A key of the project is not where it should be.
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// The log cannot be folded.
     #[error(transparent)]
     Refold(#[from] RefoldError),
 }
 
-/// Looks at the data in `dir`; with a program, the log is folded again, too.
+/// Looks at the data in `dir`, with the keys of a project where there is one; unless it is to be quick, the log is folded again
+/// under it, too.
 ///
 /// # Errors
 /// When an engine runs on it, or it cannot be read at all.
-pub fn examine(dir: &Path, program: Option<&Arc<Program>>) -> Result<Examined, ExamineError> {
-    let reader = Reader::open(dir, StoreOptions::default())?;
+pub fn examine(dir: &Path, program: Option<&Arc<Program>>, is_quick: bool) -> Result<Examined, ExamineError> {
+    let options = program.map_or_else(|| Ok(StoreOptions::default()), |program| store_options(&program.settings))?;
+    let reader = Reader::open(dir, options)?;
     let mut findings = reader.examine()?;
-    if let Some(program) = program {
+    if let Some(program) = program.filter(|_| !is_quick) {
+        findings.extend(unsealed(&reader, program)?);
         findings.extend(state(&reader, program)?);
     }
     Ok(Examined { findings })
+}
+
+/// What is marked `pii` is sealed, where the project has a key for that. What was there before is no damage.
+fn unsealed(reader: &Reader, program: &Program) -> Result<Option<Finding>, ExamineError> {
+    if program.settings.encryption.as_ref().is_none_or(|it| it.key.is_none()) {
+        return Ok(None);
+    }
+    let (open, sealed) = reader.unsealed(program)?;
+    let note = match open {
+        0 => format!("{sealed} messages"),
+        _ => format!("{sealed} messages; {open} rows from before are not: `sonder key seal` seals them"),
+    };
+    Ok(Some(Finding { check: "personal data is sealed", wrong: None, note }))
 }
 
 fn state(reader: &Reader, program: &Arc<Program>) -> Result<Vec<Finding>, ExamineError> {

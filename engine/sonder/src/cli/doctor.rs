@@ -2,7 +2,7 @@
 
 use super::output::{Failure, Output};
 use crate::backup::{ExamineError, Examined, examine};
-use crate::server::{Offline, store_failure};
+use crate::server::{Offline, key_failure, store_failure};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -62,14 +62,16 @@ pub(super) fn check(data: &Path, project: Option<&Path>, quick: bool, output: &m
 fn look(data: &Path, project: Option<&Path>, quick: bool) -> Result<(Examined, Option<String>), Failure> {
     let offline = Offline::open(data)?;
     let (program, skipped) = match offline.program(project) {
-        _ if quick => (None, Some("`--quick`".to_owned())),
+        Ok(program) if quick => (Some(program), Some("`--quick`".to_owned())),
+        Err(_) if quick && project.is_none() => (None, Some("`--quick`".to_owned())),
         Ok(program) => (Some(program), None),
         // A project that was named must be right; that nobody knows which it was is no fault of the data.
         Err(failure) if project.is_some() => return Err(failure),
         Err(_) => (None, Some("the project is not there; name it with `--project`".to_owned())),
     };
-    let examined = examine(data, program.as_ref()).map_err(|error| match error {
+    let examined = examine(data, program.as_ref(), quick).map_err(|error| match error {
         ExamineError::Store(error) => store_failure(&error),
+        ExamineError::Key(error) => key_failure(&error),
         ExamineError::Refold(error) => Failure::engine(error.to_string()),
     })?;
     Ok((examined, skipped))

@@ -13,6 +13,7 @@ use super::decided::Decided;
 use super::limits;
 use super::refold::{RefoldError, refold};
 use super::shared::{Live, RecoveryReport, Shared};
+use crate::project::{KeyError, store_options};
 use sonder_core::effect::{EffectId, Effects, PersonId};
 use sonder_core::record::Seq;
 use sonder_core::state::State;
@@ -55,6 +56,9 @@ pub enum OpenError {
     /// The store says no.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A key of the project is not where it should be.
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// The log cannot be folded again.
     #[error(transparent)]
     Refold(#[from] RefoldError),
@@ -66,7 +70,7 @@ pub enum OpenError {
 /// # Errors
 /// When another engine holds it, or it cannot be read or written.
 pub fn open(dir: &Path, program: &Arc<Program>) -> Result<Opened, OpenError> {
-    let (store, recovered) = Store::open(dir, program)?;
+    let (store, recovered) = Store::open_with(dir, program, store_options(&program.settings)?)?;
     recover(dir, store, recovered, program, None)
 }
 
@@ -81,7 +85,7 @@ pub fn succeed(
     files: &BTreeMap<String, String>,
     compile: &dyn Fn(BTreeMap<String, String>) -> Option<Arc<Program>>,
 ) -> Result<Opened, OpenError> {
-    let (store, recovered) = Store::open(dir, program)?;
+    let (store, recovered) = Store::open_with(dir, program, store_options(&program.settings)?)?;
     let last = recovered.last_version().filter(|last| *last != program.fingerprint);
     let files_of_last = last.map(|last| store.version(last)).transpose()?.flatten();
     let before = files_of_last.and_then(compile).filter(|before| Some(before.fingerprint) == last);

@@ -1,10 +1,12 @@
 //! A project on disk: read whole, compiled, and watched.
 
 mod compile;
+mod project_keys;
 mod scan;
 mod watch;
 
 pub use compile::compile;
 pub(crate) use compile::{asked, schema_errors};
+pub use project_keys::{KeyError, store_options};
 pub use scan::{Scan, ScanError, is_text_of_project, scan};
 pub use watch::{Watch, WatchError, watch};

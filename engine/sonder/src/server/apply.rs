@@ -3,7 +3,7 @@
 
 use super::answers::Answers;
 use super::loader::Loader;
-use super::reload::{Outcome, apply};
+use super::reload::{Outcome, apply, compiled};
 use super::speech::{refused, unavailable};
 use crate::pipeline::Pipeline;
 use crate::project::{Scan, is_text_of_project};
@@ -44,6 +44,14 @@ impl Answers {
         }
         let root = shared.files.read().root.clone();
         let files = self.version_of(&request.files, request.reach)?;
+        // A command for the project key would run on this machine: whoever pushes rules has no say in that.
+        let pushed = compiled(files.iter().cloned().collect(), &root);
+        let present = shared.live.read().program.settings.encryption.clone();
+        if pushed.is_some_and(|program| program.settings.encryption != present) {
+            let help =
+                "change it in the project's folder, where the engine runs, and start the engine again".to_owned();
+            return Err(refused("`encryption` of sonder.yaml is not what the engine started with".to_owned(), help));
+        }
         let draft = Draft::write(&root, &files).map_err(|error| {
             refused(
                 format!("the project's folder on the engine cannot be written: {error}"),

@@ -29,7 +29,7 @@ pub(super) fn query_then(reader: &Reader, program: &Arc<Program>, query: &Query)
         RefoldError::Store(error) => trouble(error),
         RefoldError::Spilled => Trouble::Internal(error.to_string()),
     })?;
-    Ok(rows(reader.query_then(&asked(query), place, at, &people).map_err(trouble)?))
+    Ok(rows(reader.query_then(&asked(query), place, at, (program, &people)).map_err(trouble)?))
 }
 
 fn asked(query: &Query) -> sonder_store::Query {

@@ -27,6 +27,7 @@ mod reload;
 mod replay;
 mod retention;
 mod rollout;
+mod rotation;
 mod speech;
 
 pub use answers::Answers;
@@ -36,7 +37,7 @@ pub use offline::{Asked, Offline};
 use crate::cli::output::Failure;
 use crate::observe::{Metrics, Tracer};
 use crate::pipeline::{Files, OpenError, Pipeline, clock, succeed};
-use crate::project::Scan;
+use crate::project::{KeyError, Scan};
 use announce::{Announced, Announcement, announce};
 use apply::Applier;
 use backup_route::BackupRoute;
@@ -136,6 +137,7 @@ impl Server {
         }
         let pipeline = Arc::new(Pipeline::start(opened, Some(plugins.transports()), Some(host.clone()))?);
         pipeline.eraser().retain()?;
+        rotation::run(Arc::downgrade(pipeline.store()))?;
         let shared = Arc::clone(pipeline.shared());
         *shared.files.write() = Arc::new(Files { root: scan.root.clone(), sources: scan.sources.clone() });
         let collecting = CollectorConfig::new(shared.program.subscribe(), Arc::new(pipeline.entrance()));
@@ -242,8 +244,16 @@ fn problem(problem: &PluginProblem) -> String {
 
 /// A directory in use or from a newer version is the user's to mend; the rest is ours.
 pub(crate) fn open_failure(error: &OpenError) -> Failure {
-    let OpenError::Store(error) = error else { return Failure::engine(error.to_string()) };
-    store_failure(error)
+    match error {
+        OpenError::Store(error) => store_failure(error),
+        OpenError::Key(error) => key_failure(error),
+        OpenError::Refold(_) => Failure::engine(error.to_string()),
+    }
+}
+
+/// A key that is not where the project says is the user's to put there.
+pub(crate) fn key_failure(error: &KeyError) -> Failure {
+    Failure::user(error.to_string()).help(error.help())
 }
 
 /// The same for the store alone.
@@ -252,6 +262,7 @@ pub(crate) fn store_failure(error: &StoreError) -> Failure {
         StoreError::Locked { .. }
         | StoreError::NewerFormat { .. }
         | StoreError::Missing { .. }
+        | StoreError::NoKey { .. }
         | StoreError::Refused { .. } => Failure::user(error.to_string()),
         _ => Failure::engine(error.to_string()),
     };

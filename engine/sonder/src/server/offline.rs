@@ -1,13 +1,13 @@
 //! A data directory that no engine runs on, for commands that look at it.
 
 use super::announce::announced;
-use super::{Answers, history, open_failure, store_failure};
+use super::{Answers, history, key_failure, open_failure, store_failure};
 use crate::cli::output::Failure;
 use crate::cli::quarantine::Filter;
 use crate::cli::table::Rows;
 use crate::observe::set_up_metrics;
 use crate::pipeline::{Files, Opened, open};
-use crate::project::scan;
+use crate::project::{scan, store_options};
 use serde_json::{Value as Json, json};
 use sonder_console::engine::{
     Engine, ExplainRequest, IdentityGraph, PastRequest, PlanRequest, PreviewRequest, QuarantineFilter, Query, Reach,
@@ -49,13 +49,22 @@ impl Offline {
     /// # Errors
     /// When the statement is wrong, or an engine holds the directory.
     pub fn query(&self, sql: &str, limit: u64, then: Option<(Moment, Option<&Path>)>) -> Result<Rows, Failure> {
-        let reader = Reader::open(&self.data, StoreOptions::default()).map_err(|error| store_failure(&error))?;
+        // What is now needs no key: nothing of it is opened.
+        let (program, options) = match then {
+            None => (None, StoreOptions::default()),
+            Some((_, project)) => {
+                let program = self.program(project)?;
+                let options = store_options(&program.settings).map_err(|error| key_failure(&error))?;
+                (Some(program), options)
+            }
+        };
+        let reader = Reader::open(&self.data, options).map_err(|error| store_failure(&error))?;
         let max_rows = usize::try_from(limit).unwrap_or(usize::MAX);
         let at = then.map(|(at, _)| at);
         let query = Query { sql: sql.to_owned(), max_rows, timeout: PATIENCE, at };
-        let rows = match then {
+        let rows = match &program {
             None => history::query(&reader, &query),
-            Some((_, project)) => history::query_then(&reader, &self.program(project)?, &query),
+            Some(program) => history::query_then(&reader, program, &query),
         };
         let rows = rows.map_err(failure)?;
         let columns = rows.columns.into_iter().map(|column| column.name).collect();
@@ -67,7 +76,12 @@ impl Offline {
     /// # Errors
     /// When an engine holds the directory.
     pub fn quarantine(&self, filter: &Filter, limit: u64) -> Result<Json, Failure> {
-        let reader = Reader::open(&self.data, StoreOptions::default()).map_err(|error| store_failure(&error))?;
+        let options = match self.project(None) {
+            Ok((_, program)) => store_options(&program.settings).map_err(|error| key_failure(&error))?,
+            // Where nothing is sealed, no project is needed.
+            Err(_) => StoreOptions::default(),
+        };
+        let reader = Reader::open(&self.data, options).map_err(|error| store_failure(&error))?;
         let filter = QuarantineFilter {
             reason: filter.reason.clone(),
             source: filter.source.clone(),

@@ -4,9 +4,10 @@ use super::journeys;
 use crate::StoreError;
 use crate::batch::{DeliveryOutcome, RecordedChange, RecordedDelivery, RecordedRecall};
 use crate::node::kind_name;
+use crate::seal::{NOBODY, Place, Places, Sealed, Sealing, WORD, of_person};
 use arrow::array::{
-    ArrayRef, BooleanBuilder, FixedSizeBinaryBuilder, ListBuilder, StringBuilder, TimestampMicrosecondBuilder,
-    UInt16Builder, UInt32Builder, UInt64Builder,
+    ArrayRef, BinaryBuilder, BooleanBuilder, FixedSizeBinaryBuilder, ListBuilder, StringBuilder,
+    TimestampMicrosecondBuilder, UInt16Builder, UInt32Builder, UInt64Builder,
 };
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use arrow::record_batch::RecordBatch;
@@ -17,7 +18,13 @@ use sonder_dsl::ir::{Program, RuleId, RuleKind, Type, Value};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-pub(super) fn quarantine(program: &Program, rows: &[Quarantined], id: &mut u64) -> Result<RecordBatch, StoreError> {
+/// What was kept aside. Nobody knows what of it is personal: where anything is sealed, all of it is, and what is said of values.
+pub(super) fn quarantine(
+    program: &Program,
+    rows: &[Quarantined],
+    id: &mut u64,
+    sealing: &mut Sealing<'_>,
+) -> Result<RecordBatch, StoreError> {
     let mut ids = UInt64Builder::new();
     let mut received_at = TimestampMicrosecondBuilder::new();
     let mut source = StringBuilder::new();
@@ -30,6 +37,7 @@ pub(super) fn quarantine(program: &Program, rows: &[Quarantined], id: &mut u64) 
     let mut resolution = StringBuilder::new();
     let mut occurred_at = TimestampMicrosecondBuilder::new();
     let mut historical = BooleanBuilder::new();
+    let mut cells = SealedCells::default();
     for row in rows {
         *id += 1;
         ids.append_value(*id);
@@ -49,13 +57,26 @@ pub(super) fn quarantine(program: &Program, rows: &[Quarantined], id: &mut u64) 
             .iter()
             .map(|reason| json!({"code": reason.code, "path": reason.path, "message": reason.message}))
             .collect();
-        reasons.append_value(list.to_string());
-        payload.append_value(&row.payload);
+        let list = list.to_string();
+        match sealing.whole(Place::Quarantine(*id), NOBODY, &aside(&row.payload, &list))? {
+            None => {
+                reasons.append_value(list);
+                payload.append_value(&row.payload);
+                cells.push(None);
+            }
+            Some(sealed) => {
+                let places = row.reasons.iter().map(|it| json!({"code": it.code, "path": it.path, "message": WORD}));
+                reasons.append_value(places.collect::<Json>().to_string());
+                payload.append_value(&sealed.text);
+                cells.push(Some(&sealed));
+            }
+        }
         resolved_at.append_null();
         resolution.append_null();
         occurred_at.append_option(row.occurred_at.map(|at| at.0));
         historical.append_value(row.historical);
     }
+    let [sealed_by, sealed] = cells.finish();
     batch(vec![
         (Field::new("id", DataType::UInt64, true), Arc::new(ids.finish())),
         (time("received_at"), Arc::new(received_at.finish())),
@@ -69,10 +90,19 @@ pub(super) fn quarantine(program: &Program, rows: &[Quarantined], id: &mut u64) 
         (text("resolution"), Arc::new(resolution.finish())),
         (time("occurred_at"), Arc::new(occurred_at.finish())),
         (Field::new("historical", DataType::Boolean, true), Arc::new(historical.finish())),
+        sealed_by,
+        sealed,
     ])
 }
 
-pub(super) fn changes(program: &Program, rows: &[RecordedChange], id: &mut u64) -> Result<RecordBatch, StoreError> {
+/// What changed. The value of a trait that hands on personal data is sealed.
+pub(super) fn changes(
+    (program, places): (&Program, &Places),
+    rows: &[RecordedChange],
+    id: &mut u64,
+    sealing: &mut Sealing<'_>,
+) -> Result<RecordBatch, StoreError> {
+    let mut cells = SealedCells::default();
     let mut ids = UInt64Builder::new();
     let mut as_of = UInt64Builder::new();
     let mut changed_at = TimestampMicrosecondBuilder::new();
@@ -90,10 +120,22 @@ pub(super) fn changes(program: &Program, rows: &[RecordedChange], id: &mut u64) 
         let (kind_text, rule, detail) = told(program, &row.change.what);
         kind.append_value(kind_text);
         name.append_option(rule);
-        value.append_option(detail.map(|detail| detail.to_string()));
+        let detail = detail.map(|detail| detail.to_string());
+        let is_personal =
+            matches!(&row.change.what, ChangeKind::TraitChanged { rule, .. } if places.is_personal(*rule));
+        let sealed = match &detail {
+            Some(detail) if is_personal => {
+                let (kind, id_of) = of_person(row.change.person);
+                sealing.whole(Place::Change(*id), (kind, &id_of), detail)?
+            }
+            _ => None,
+        };
+        value.append_option(sealed.as_ref().map(|it| &*it.text).or(detail.as_deref()));
+        cells.push(sealed.as_ref());
         cause.push(row.change.cause);
     }
     let [cause_seq, cause_time] = cause.finish();
+    let [sealed_by, sealed] = cells.finish();
     batch(vec![
         (Field::new("id", DataType::UInt64, true), Arc::new(ids.finish())),
         (Field::new("as_of_seq", DataType::UInt64, true), Arc::new(as_of.finish())),
@@ -104,14 +146,19 @@ pub(super) fn changes(program: &Program, rows: &[RecordedChange], id: &mut u64) 
         (text("value"), Arc::new(value.finish())),
         cause_seq,
         cause_time,
+        sealed_by,
+        sealed,
     ])
 }
 
+/// What destinations are to be told. It is for their eyes, so all of it is sealed where anything is.
 pub(super) fn deliveries(
     program: &Program,
     rows: &[RecordedDelivery],
     number: &mut u64,
+    sealing: &mut Sealing<'_>,
 ) -> Result<RecordBatch, StoreError> {
+    let mut cells = SealedCells::default();
     let mut numbers = UInt64Builder::new();
     let mut id = Uuids::default();
     let mut as_of = UInt64Builder::new();
@@ -135,10 +182,14 @@ pub(super) fn deliveries(
         kind.append_value(delivery.kind.name());
         name.append_value(&delivery.name);
         identifiers.append_value(json!(delivery.identifiers).to_string());
-        payload.append_value(&delivery.payload);
+        let (kind, id_of) = of_person(delivery.person);
+        let sealed = sealing.whole(Place::Delivery(*number), (kind, &id_of), &delivery.payload)?;
+        payload.append_value(sealed.as_ref().map_or(&*delivery.payload, |it| &*it.text));
+        cells.push(sealed.as_ref());
         cause.push(delivery.cause);
     }
     let [cause_seq, cause_time] = cause.finish();
+    let [sealed_by, sealed] = cells.finish();
     batch(vec![
         (Field::new("number", DataType::UInt64, true), Arc::new(numbers.finish())),
         id.finish("id"),
@@ -152,6 +203,8 @@ pub(super) fn deliveries(
         (text("payload"), Arc::new(payload.finish())),
         cause_seq,
         cause_time,
+        sealed_by,
+        sealed,
     ])
 }
 
@@ -200,6 +253,37 @@ pub(super) fn outcomes(rows: &[DeliveryOutcome], last_seq: u64) -> Result<Record
         (Field::new("status", DataType::UInt16, true), Arc::new(status.finish())),
         (text("detail"), Arc::new(detail.finish())),
     ])
+}
+
+/// A message that was kept aside and why, as one text: [`not_aside`] takes it apart again.
+pub(crate) fn aside(payload: &str, reasons: &str) -> String {
+    json!([payload, reasons]).to_string()
+}
+
+/// The payload, and the reasons as JSON.
+pub(crate) fn not_aside(text: &str) -> Option<(String, String)> {
+    serde_json::from_str(text).ok()
+}
+
+/// What is sealed of rows.
+#[derive(Debug, Default)]
+struct SealedCells {
+    key: UInt64Builder,
+    sealed: BinaryBuilder,
+}
+
+impl SealedCells {
+    fn push(&mut self, sealed: Option<&Sealed>) {
+        self.key.append_option(sealed.map(|it| it.key));
+        self.sealed.append_option(sealed.map(|it| &*it.sealed));
+    }
+
+    fn finish(mut self) -> [(Field, ArrayRef); 2] {
+        [
+            (Field::new("sealed_by", DataType::UInt64, true), Arc::new(self.key.finish())),
+            (Field::new("sealed", DataType::Binary, true), Arc::new(self.sealed.finish())),
+        ]
+    }
 }
 
 /// A change as its kind, the rule it is about, and what else there is to say.

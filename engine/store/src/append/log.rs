@@ -3,8 +3,11 @@
 use crate::StoreError;
 use crate::batch::LogRow;
 use crate::node::{kind_name, node};
+use crate::seal::{NOBODY, Sealed, Sealing};
 use crate::typed::{Catalog, Header, Layout, TypedRows};
-use arrow::array::{ArrayRef, BooleanBuilder, ListBuilder, StringBuilder, TimestampMicrosecondBuilder, UInt64Builder};
+use arrow::array::{
+    ArrayRef, BinaryBuilder, BooleanBuilder, ListBuilder, StringBuilder, TimestampMicrosecondBuilder, UInt64Builder,
+};
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use arrow::record_batch::RecordBatch;
 use sonder_core::record::{Event, Fact};
@@ -21,6 +24,7 @@ pub(super) fn columns(
     layout: &Layout,
     rows: &[LogRow],
     seq: &mut u64,
+    sealing: &mut Sealing<'_>,
 ) -> Result<Vec<(String, RecordBatch)>, StoreError> {
     if rows.is_empty() {
         return Ok(Vec::new());
@@ -35,7 +39,7 @@ pub(super) fn columns(
         }
         *seq = found;
         let Fact::Event(event) = &row.record.fact;
-        log.push(program, row, event);
+        log.push(program, row, event, sealed(program, layout, row, event, sealing)?);
         nodes.push(program, found, event);
         let Some(place) = event.event.and_then(|id| layout.event(id)) else { continue };
         let table = typed[place.table].get_or_insert_with(|| TypedRows::new(&catalog.tables()[place.table]));
@@ -59,6 +63,23 @@ pub(super) fn columns(
     Ok(tables)
 }
 
+/// What of a message is written sealed.
+fn sealed(
+    program: &Program,
+    layout: &Layout,
+    row: &LogRow,
+    event: &Event,
+    sealing: &mut Sealing<'_>,
+) -> Result<Option<Sealed>, StoreError> {
+    if !sealing.seals() || !layout.places().are_in(event.event, &row.message) {
+        return Ok(None);
+    }
+    let first = event.identifiers.first();
+    let subject = first.map_or(NOBODY, |first| (kind_name(program, first), &*first.value));
+    let name = event.event.and_then(|id| program.events.get(id.index())).map(|schema| schema.name.as_str());
+    sealing.message((layout.places(), name), row.record.seq.0, subject, &row.message.payload)
+}
+
 #[derive(Debug, Default)]
 struct LogColumns {
     seq: UInt64Builder,
@@ -74,10 +95,12 @@ struct LogColumns {
     historical: BooleanBuilder,
     labels: ListBuilder<StringBuilder>,
     payload: StringBuilder,
+    sealed_by: UInt64Builder,
+    sealed: BinaryBuilder,
 }
 
 impl LogColumns {
-    fn push(&mut self, program: &Program, row: &LogRow, event: &Event) {
+    fn push(&mut self, program: &Program, row: &LogRow, event: &Event, sealed: Option<Sealed>) {
         let message = &row.message;
         self.seq.append_value(row.record.seq.0);
         self.received_at.append_value(row.record.received_at.0);
@@ -100,7 +123,9 @@ impl LogColumns {
             self.labels.values().append_value(label.name());
         }
         self.labels.append(true);
-        self.payload.append_value(&message.payload);
+        self.payload.append_value(sealed.as_ref().map_or(&*message.payload, |it| &*it.text));
+        self.sealed_by.append_option(sealed.as_ref().map(|it| it.key));
+        self.sealed.append_option(sealed.as_ref().map(|it| &*it.sealed));
     }
 
     fn finish(mut self) -> Result<RecordBatch, StoreError> {
@@ -121,6 +146,8 @@ impl LogColumns {
             Field::new("historical", DataType::Boolean, true),
             texts("labels"),
             text("payload"),
+            Field::new("sealed_by", DataType::UInt64, true),
+            Field::new("sealed", DataType::Binary, true),
         ]);
         let arrays: Vec<ArrayRef> = vec![
             Arc::new(self.seq.finish()),
@@ -136,6 +163,8 @@ impl LogColumns {
             Arc::new(self.historical.finish()),
             Arc::new(self.labels.finish()),
             Arc::new(self.payload.finish()),
+            Arc::new(self.sealed_by.finish()),
+            Arc::new(self.sealed.finish()),
         ];
         Ok(RecordBatch::try_new(Arc::new(schema), arrays)?)
     }

@@ -11,10 +11,12 @@ mod log;
 use crate::StoreError;
 use crate::batch::{LogBatch, Resolved, Takeover};
 use crate::database::LOG;
+use crate::seal::{self, Made, Places, Sealing};
 use crate::typed::{Catalog, Layout};
 use arrow::record_batch::RecordBatch;
 pub(crate) use consent::Answered;
 use duckdb::{Connection, params};
+pub(crate) use effects::{aside, not_aside};
 use sonder_core::consent::ledger::Hash;
 use sonder_dsl::ir::Program;
 use std::collections::BTreeMap;
@@ -30,6 +32,8 @@ pub(crate) struct Counters {
     pub change: u64,
     /// Last `number` of deliveries.
     pub delivery: u64,
+    /// Last `id` of the keys of subjects.
+    pub key: u64,
     /// Last `number` of the consent ledger, and its hash.
     pub consent: (u64, Hash),
 }
@@ -45,6 +49,7 @@ impl Counters {
             quarantine: last("quarantine", "id")?,
             change: last("changes", "id")?,
             delivery: last("deliveries", "number")?,
+            key: seal::last(connection)?,
             consent: consent::head(connection)?,
         })
     }
@@ -56,6 +61,8 @@ pub(crate) struct Prepared {
     tables: Vec<(String, RecordBatch)>,
     resolved: Vec<Resolved>,
     takeover: Option<Takeover>,
+    /// Keys that are made for it.
+    pub made: Made,
     /// Where the counters will stand.
     pub counters: Counters,
 }
@@ -69,6 +76,7 @@ impl Prepared {
         counters: Counters,
         batch: &LogBatch,
         answered: &mut Answered,
+        mut sealing: Sealing<'_>,
     ) -> Result<Self, StoreError> {
         let mut tables = Vec::new();
         let mut after = counters;
@@ -77,20 +85,26 @@ impl Prepared {
                 tables.push((name.to_owned(), rows));
             }
         };
-        for (name, rows) in log::columns(program, catalog, layout, &batch.rows, &mut after.seq)? {
+        for (name, rows) in log::columns(program, catalog, layout, &batch.rows, &mut after.seq, &mut sealing)? {
             add(&name, rows);
         }
         add("consent_ledger", consent::links(program, &batch.rows, &mut after.consent, answered)?);
-        add("quarantine", effects::quarantine(program, &batch.quarantined, &mut after.quarantine)?);
-        add("changes", effects::changes(program, &batch.changes, &mut after.change)?);
-        add("deliveries", effects::deliveries(program, &batch.deliveries, &mut after.delivery)?);
+        add("quarantine", effects::quarantine(program, &batch.quarantined, &mut after.quarantine, &mut sealing)?);
+        let places = layout.places();
+        add("changes", effects::changes((program, places), &batch.changes, &mut after.change, &mut sealing)?);
+        add("deliveries", effects::deliveries(program, &batch.deliveries, &mut after.delivery, &mut sealing)?);
         if let Some(it) = &batch.succession {
-            add("changes", effects::changes(&it.program, &it.changes, &mut after.change)?);
-            add("deliveries", effects::deliveries(&it.program, &it.deliveries, &mut after.delivery)?);
+            let places = Places::new(&it.program);
+            add("changes", effects::changes((&it.program, &places), &it.changes, &mut after.change, &mut sealing)?);
+            add("deliveries", effects::deliveries(&it.program, &it.deliveries, &mut after.delivery, &mut sealing)?);
         }
         add("recalls", effects::recalls(&batch.recalls)?);
         add("delivery_outcomes", effects::outcomes(&batch.outcomes, after.seq)?);
-        Ok(Self { tables, resolved: batch.resolved.clone(), takeover: batch.takeover(), counters: after })
+        let (keys, last) = sealing.rows()?;
+        after.key = last;
+        add("subject_keys", keys);
+        let made = sealing.made();
+        Ok(Self { made, tables, resolved: batch.resolved.clone(), takeover: batch.takeover(), counters: after })
     }
 
     /// Writes it all, or nothing.

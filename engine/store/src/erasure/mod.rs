@@ -10,6 +10,7 @@
 //!
 //! Between them the pipeline makes the state anew. INVARIANT: `struck` stands in the file, with what is still to be looked for,
 //! until the file without it takes its place: a crash at any moment leaves either the whole of it or a step to do again.
+//! The keys that somebody's personal data was sealed with are destroyed in the first step, see [`seal`](crate::seal).
 //! The log stays dense: an empty place has a `seq` and the time of its receipt, and folds into nothing.
 
 mod redact;
@@ -22,7 +23,10 @@ pub(crate) use strike::empty;
 pub use suppression::Suppression;
 pub use tell::ToldErasure;
 
+use crate::append::append;
+use crate::database::LOG;
 use crate::database::{Role, identifier};
+use crate::seal::{Sealing, destroy, destroy_unused, of_person};
 use crate::{LoggedMessage, Reader, Store, StoreError};
 use duckdb::{Connection, params};
 use serde::{Deserialize, Serialize};
@@ -110,6 +114,7 @@ impl Store {
         is_theirs: &mut dyn FnMut(&LoggedMessage) -> bool,
     ) -> Result<Struck, StoreError> {
         let tables: Vec<String> = self.catalog_tables();
+        let (places, keyring) = (self.places(), self.database.keyring());
         let mut erasure = Erasure {
             id: id.to_owned(),
             requested_at: at,
@@ -125,12 +130,16 @@ impl Store {
         let note = serde_json::to_string(target)
             .map_err(|error| StoreError::Damaged(format!("an erasure cannot be noted: {error}")))?;
         self.with_counters(|connection| {
+            let mut sealing = Sealing::within(keyring, &self.pseudonyms, connection)?;
             connection.execute_batch("BEGIN TRANSACTION")?;
-            let (messages, redacted) = strike::messages(connection, &tables, target, is_theirs)?;
+            let mut doors = strike::Doors { keyring, sealing: &mut sealing, places: &places };
+            let (messages, redacted) = strike::messages(connection, &tables, target, is_theirs, &mut doors)?;
             (erasure.messages, erasure.redacted) = (messages, redacted);
             deliveries = tell::note(connection, (id, at), target)?;
-            strike::decisions(connection, target, None)?;
+            strike::decisions(connection, keyring, target, None)?;
             strike::requests(connection, target)?;
+            append(connection, LOG, "subject_keys", sealing.rows()?.0)?;
+            destroy_keys(connection, &sealing, target)?;
             connection.execute(
                 "INSERT INTO erasures(id, requested_at, state, messages, redacted, target)
                  VALUES (?, make_timestamp(?), 'struck', ?, ?, ?)",
@@ -142,6 +151,7 @@ impl Store {
             }
             erasure.told = tell::told(connection, id)?;
             connection.execute_batch("COMMIT")?;
+            keyring.forget();
             Ok(())
         })?;
         suppression.add(target, at);
@@ -153,10 +163,14 @@ impl Store {
     /// # Errors
     /// [`StoreError::Full`] when there is no room to note it.
     pub fn strike_decisions(&self, target: &Target, up_to: Seq) -> Result<(), StoreError> {
+        let keyring = self.database.keyring();
         self.with_counters(|connection| {
+            let sealing = Sealing::within(keyring, &self.pseudonyms, connection)?;
             connection.execute_batch("BEGIN TRANSACTION")?;
-            strike::decisions(connection, target, Some(up_to))?;
+            strike::decisions(connection, keyring, target, Some(up_to))?;
+            destroy_keys(connection, &sealing, target)?;
             connection.execute_batch("COMMIT")?;
+            keyring.forget();
             Ok(())
         })
     }
@@ -261,6 +275,14 @@ impl Reader {
             Ok(pairs.filter_map(Result::transpose).collect::<Result<_, _>>()?)
         })
     }
+}
+
+/// What somebody's personal data was sealed with goes, and whatever seals nothing any more.
+fn destroy_keys(connection: &Connection, sealing: &Sealing<'_>, target: &Target) -> Result<(), StoreError> {
+    let ids = target.people.iter().map(|id| of_person(*id)).map(|(kind, id)| (kind.to_owned(), id));
+    let subjects: Vec<(String, String)> = target.identifiers.iter().cloned().chain(ids).collect();
+    destroy(connection, sealing, &subjects)?;
+    destroy_unused(connection, sealing)
 }
 
 fn erasures(connection: &Connection, which: &str) -> Result<Vec<Erasure>, StoreError> {

@@ -1,9 +1,10 @@
 //! The events as the lowered rules read them: whose each is, and its columns.
 
 use super::Request;
-use crate::StoreError;
 use crate::database::{identifier, quoted};
 use crate::evaluation::{append, text, typed_column};
+use crate::seal::Keyring;
+use crate::{StoreError, limits};
 use duckdb::{Connection, params};
 use sonder_core::govern::Governor;
 use sonder_core::message::from_log;
@@ -96,13 +97,18 @@ impl Wanted {
 }
 
 /// Makes a view for each event type that is wanted.
-pub(super) fn lay_out(connection: &Connection, request: &Request<'_>, wanted: &Wanted) -> Result<(), StoreError> {
+pub(super) fn lay_out(
+    connection: &Connection,
+    keyring: &Keyring,
+    request: &Request<'_>,
+    wanted: &Wanted,
+) -> Result<(), StoreError> {
     whose(connection, request, wanted)?;
     let governor = Governor::new(request.program);
     for (id, schema) in wanted.events(request.program) {
         let columns = Columns::of(connection, request.program, wanted, id, schema)?;
         if !columns.beside.is_empty() {
-            fill_beside(connection, request, &governor, schema, &columns.beside)?;
+            fill_beside(connection, request, (&governor, keyring), schema, &columns.beside)?;
         }
         connection.execute_batch(&columns.view(request, schema))?;
     }
@@ -234,11 +240,11 @@ impl<'p> Columns<'p> {
     }
 }
 
-/// The properties of an event type that have a column, and its name.
+/// The properties of an event type that have a column with their values, and its name.
 fn typed_columns(connection: &Connection, event: &str) -> Result<Vec<(String, String)>, StoreError> {
     let mut statement = connection.prepare(
         "SELECT property, column_name FROM sonder.main.typed_columns
-         WHERE event = ? AND state = 'current' AND filled AND kind <> 'JSON' ORDER BY position",
+         WHERE event = ? AND state = 'current' AND filled AND kind <> 'JSON' AND NOT starts_with(kind, 'SEALED') ORDER BY position",
     )?;
     let found = statement.query_map(params![event], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(found.collect::<Result<_, _>>()?)
@@ -248,22 +254,30 @@ fn typed_columns(connection: &Connection, event: &str) -> Result<Vec<(String, St
 fn fill_beside(
     connection: &Connection,
     request: &Request<'_>,
-    governor: &Governor,
+    (governor, keyring): (&Governor, &Keyring),
     schema: &EventSchema,
     slots: &[(Slot, &Type)],
 ) -> Result<(), StoreError> {
     let texts: String = (0..slots.len()).map(|place| format!(", c{place} VARCHAR")).collect();
     connection.execute_batch(&format!("CREATE TEMP TABLE sonder_texts(seq BIGINT{texts})"))?;
     let mut rows = connection.appender_to_catalog_and_db("sonder_texts", "temp", "main")?;
-    let mut statement =
-        connection.prepare("SELECT seq, payload FROM sonder.main.log WHERE event = ? AND seq <= ? ORDER BY seq")?;
-    let mut found = statement.query(params![schema.name, request.last.0])?;
     let at = Moment(0);
-    while let Some(row) = found.next()? {
-        let (seq, payload): (u64, String) = (row.get(0)?, row.get(1)?);
-        let Ok(message) = from_log(&payload, SourceId(0), at, at, true) else { continue };
-        let Ok(event) = governor.govern(&message) else { continue };
-        append(&mut rows, &[seq.cast_signed()], slots.iter().map(|(slot, _)| slot.of(&event)))?;
+    for first in (0..=request.last.0).step_by(limits::BACKFILL_ROWS as usize) {
+        let last = request.last.0.min(first + limits::BACKFILL_ROWS - 1);
+        let which = format!("event = {} AND seq BETWEEN {first} AND {last}", quoted(&schema.name));
+        let opener = keyring.opener(connection, &which)?;
+        let mut statement = connection.prepare(&format!(
+            "SELECT seq, payload, {} FROM sonder.main.log WHERE {which} ORDER BY seq",
+            keyring.columns()
+        ))?;
+        let mut found = statement.query([])?;
+        while let Some(row) = found.next()? {
+            let seq: u64 = row.get(0)?;
+            let payload = opener.whole(seq, row.get(1)?, row.get(2)?, row.get(3)?)?;
+            let Ok(message) = from_log(&payload, SourceId(0), at, at, true) else { continue };
+            let Ok(event) = governor.govern(&message) else { continue };
+            append(&mut rows, &[seq.cast_signed()], slots.iter().map(|(slot, _)| slot.of(&event)))?;
+        }
     }
     rows.flush()?;
     drop(rows);

@@ -4,8 +4,9 @@ use super::Reader;
 use super::timeline::people;
 use crate::database::quoted;
 use crate::recovery::uuid;
+use crate::seal::{Keyring, Place, Unsealed};
 use crate::{StoreError, limits};
-use duckdb::Row;
+use duckdb::{Connection, Row, Statement};
 use sonder_core::effect::{Cause, Delivery, EffectId, ItemKind, PersonId};
 use sonder_core::record::Seq;
 use sonder_dsl::ir::DestinationId;
@@ -96,15 +97,20 @@ impl Reader {
                 connection.query_row(&format!("SELECT count(*) FROM {counted} {matching}"), [], |row| row.get(0))?;
             let mut statement = connection.prepare(&format!(
                 "SELECT id::VARCHAR, destination, person::VARCHAR, kind, name, epoch_us(decided_at), state, attempts,
-                    epoch_us(ended_at), status, detail, payload
+                    epoch_us(ended_at), status, detail, payload, number, {}
                  FROM delivery_states {matching}{before} ORDER BY decided_at DESC, id DESC LIMIT {}",
+                self.keyring().columns(),
                 limit + 1
             ))?;
             let mut rows = statement.query([])?;
             let mut deliveries = Vec::new();
+            let mut sealed = SealedPayloads::default();
             while let Some(row) = rows.next()? {
+                sealed.note(row, deliveries.len(), [11, 12, 13, 14])?;
                 deliveries.push(stored(row)?);
             }
+            drop(rows);
+            sealed.open(connection, self.keyring(), |place, whole| deliveries[place].payload = whole)?;
             let more = deliveries.len() > limit;
             deliveries.truncate(limit);
             Ok(DeliveryPage { total, deliveries, more })
@@ -130,18 +136,14 @@ impl Reader {
         self.read(|connection| {
             let mut statement = connection.prepare(&format!(
                 "SELECT id::VARCHAR, person::VARCHAR, epoch_us(decided_at), cause_seq, epoch_us(cause_time), kind, name,
-                    identifiers, payload
+                    identifiers, payload, number, {}
                  FROM deliveries ANTI JOIN (SELECT delivery AS id FROM delivery_outcomes WHERE state <> 'retry') USING (id)
                  WHERE destination = {}{after} ORDER BY number LIMIT {}",
+                self.keyring().columns(),
                 quoted(destination),
                 limit.min(limits::MAX_PAGE)
             ))?;
-            let mut rows = statement.query([])?;
-            let mut deliveries = Vec::new();
-            while let Some(row) = rows.next()? {
-                deliveries.push(pending(row, as_destination)?);
-            }
-            Ok(deliveries)
+            all_pending(connection, self.keyring(), &mut statement, as_destination)
         })
     }
 
@@ -194,23 +196,20 @@ impl Reader {
     pub fn told(&self, destination: &str, since: Moment, limit: usize) -> Result<Vec<Delivery>, StoreError> {
         self.read(|connection| {
             let mut statement = connection.prepare(&format!(
-                "SELECT id, person, decided_at, cause_seq, cause_time, kind, name, identifiers, payload FROM (
-                    SELECT number, id::VARCHAR AS id, person::VARCHAR AS person, epoch_us(decided_at) AS decided_at, cause_seq,
+                "SELECT id, person, decided_at, cause_seq, cause_time, kind, name, identifiers, payload, number, sealed_by, sealed
+                 FROM (
+                    SELECT number, {}, id::VARCHAR AS id, person::VARCHAR AS person, epoch_us(decided_at) AS decided_at, cause_seq,
                         epoch_us(cause_time) AS cause_time, kind, name, identifiers, payload
                     FROM deliveries SEMI JOIN (SELECT delivery AS id FROM delivery_outcomes WHERE state = 'delivered') USING (id)
                     WHERE destination = {}
                     QUALIFY CASE kind WHEN 'message' THEN epoch_us(deliveries.decided_at) > {} ELSE
                         number = max(number) OVER (PARTITION BY person, name, kind IN ('segment_entered', 'segment_left')) END
                     ORDER BY number DESC LIMIT {limit}) ORDER BY number",
+                self.keyring().columns(),
                 quoted(destination),
                 since.0,
             ))?;
-            let mut rows = statement.query([])?;
-            let mut told = Vec::new();
-            while let Some(row) = rows.next()? {
-                told.push(pending(row, DestinationId(0))?);
-            }
-            Ok(told)
+            all_pending(connection, self.keyring(), &mut statement, DestinationId(0))
         })
     }
 }
@@ -241,17 +240,16 @@ impl crate::Store {
             dead += &format!(" AND person IN ({})", people(about));
         }
         let mut reopened = Reopened::default();
+        let keyring = self.database.keyring();
         self.with_counters(|connection| {
             connection.execute_batch("BEGIN TRANSACTION")?;
             let total: u64 = connection.query_row(&format!("SELECT count(*) {dead}"), [], |row| row.get(0))?;
             let mut statement = connection.prepare(&format!(
                 "SELECT id::VARCHAR, person::VARCHAR, epoch_us(decided_at), cause_seq, epoch_us(cause_time), kind, name,
-                    identifiers, payload {dead} ORDER BY number LIMIT {limit}"
+                    identifiers, payload, number, {} {dead} ORDER BY number LIMIT {limit}",
+                keyring.columns()
             ))?;
-            let mut rows = statement.query([])?;
-            while let Some(row) = rows.next()? {
-                reopened.deliveries.push(pending(row, as_destination)?);
-            }
+            reopened.deliveries = all_pending(connection, keyring, &mut statement, as_destination)?;
             let ids: Vec<String> = reopened.deliveries.iter().map(|it| format!("'{:032x}'::UUID", it.id.0)).collect();
             if !ids.is_empty() {
                 connection.execute_batch(&format!(
@@ -265,6 +263,60 @@ impl crate::Store {
         })?;
         Ok(reopened)
     }
+}
+
+/// Payloads that are sealed, and the places of their deliveries in a list.
+#[derive(Default)]
+struct SealedPayloads {
+    places: Vec<usize>,
+    sealed: Vec<Unsealed>,
+}
+
+impl SealedPayloads {
+    /// Notes the payload of a row, if it is sealed: these columns are the payload, the number, the key, and what is sealed.
+    fn note(
+        &mut self,
+        row: &Row<'_>,
+        place: usize,
+        [payload, number, key, sealed]: [usize; 4],
+    ) -> Result<(), StoreError> {
+        if let Some(key) = row.get(key)? {
+            let (of, text) = (Place::Delivery(row.get(number)?), row.get(payload)?);
+            self.sealed.push(Unsealed { place: of, text, key, sealed: row.get(sealed)? });
+            self.places.push(place);
+        }
+        Ok(())
+    }
+
+    fn open(
+        self,
+        connection: &Connection,
+        keyring: &Keyring,
+        mut put: impl FnMut(usize, String),
+    ) -> Result<(), StoreError> {
+        let whole = keyring.open(connection, &self.sealed)?;
+        self.places.into_iter().zip(whole).for_each(|(place, whole)| put(place, whole));
+        Ok(())
+    }
+}
+
+/// The deliveries of a statement.
+fn all_pending(
+    connection: &Connection,
+    keyring: &Keyring,
+    statement: &mut Statement<'_>,
+    destination: DestinationId,
+) -> Result<Vec<Delivery>, StoreError> {
+    let mut rows = statement.query([])?;
+    let mut deliveries: Vec<Delivery> = Vec::new();
+    let mut sealed = SealedPayloads::default();
+    while let Some(row) = rows.next()? {
+        sealed.note(row, deliveries.len(), [8, 9, 10, 11])?;
+        deliveries.push(pending(row, destination)?);
+    }
+    drop(rows);
+    sealed.open(connection, keyring, |place, whole| deliveries[place].payload = whole)?;
+    Ok(deliveries)
 }
 
 fn stored(row: &Row<'_>) -> Result<StoredDelivery, StoreError> {

@@ -5,8 +5,9 @@
 //! strangers, which does no harm: they fold into people of their own.
 
 use super::Reader;
-use super::log::{COLUMNS, LoggedMessage, messages};
+use super::log::{LoggedMessage, messages};
 use crate::node::node;
+use crate::seal::Keyring;
 use crate::sql::in_time;
 use crate::{StoreError, limits};
 use duckdb::{Connection, params};
@@ -21,7 +22,10 @@ impl Reader {
     /// # Errors
     /// [`StoreError::Refused`] when there are too many of them; [`StoreError::TimedOut`].
     pub fn kin(&self, identifiers: &[(String, String)], until: Moment) -> Result<Vec<LoggedMessage>, StoreError> {
-        self.read(|connection| in_time(connection, limits::MAX_KIN_TIME, None, || kin(connection, identifiers, until)))
+        let keyring = self.keyring();
+        self.read(|connection| {
+            in_time(connection, limits::MAX_KIN_TIME, None, || kin(connection, keyring, identifiers, until))
+        })
     }
 
     /// The messages before a place in the log that carry one of these identifiers (kind, value), in the order of the log.
@@ -34,22 +38,29 @@ impl Reader {
         if nodes.is_empty() {
             return Ok(Vec::new());
         }
-        self.read(|connection| carrying(connection, &nodes, before.0))
+        self.read(|connection| carrying(connection, self.keyring(), &nodes, before.0))
     }
 }
 
-fn carrying(connection: &Connection, nodes: &BTreeSet<u64>, before: u64) -> Result<Vec<LoggedMessage>, StoreError> {
+fn carrying(
+    connection: &Connection,
+    keyring: &Keyring,
+    nodes: &BTreeSet<u64>,
+    before: u64,
+) -> Result<Vec<LoggedMessage>, StoreError> {
     let nodes = list(nodes);
-    let sql = format!(
-        "SELECT {COLUMNS} FROM log WHERE seq IN (
-             SELECT DISTINCT seq FROM log_identifiers WHERE node IN ({nodes}) AND seq < {before}) ORDER BY seq"
+    let which = format!(
+        "WHERE seq IN (SELECT DISTINCT seq FROM log_identifiers WHERE node IN ({nodes}) AND seq < {before}) ORDER BY seq"
     );
-    let mut statement = connection.prepare(&sql)?;
-    drop(statement.stream_arrow([])?);
-    messages(&mut statement)
+    messages(connection, keyring, &which)
 }
 
-fn kin(connection: &Connection, own: &[(String, String)], until: Moment) -> Result<Vec<LoggedMessage>, StoreError> {
+fn kin(
+    connection: &Connection,
+    keyring: &Keyring,
+    own: &[(String, String)],
+    until: Moment,
+) -> Result<Vec<LoggedMessage>, StoreError> {
     let last: Option<u64> = connection.query_row(
         "SELECT max(seq) FROM log WHERE received_at <= make_timestamp(?::BIGINT)",
         params![until.0],
@@ -74,10 +85,7 @@ fn kin(connection: &Connection, own: &[(String, String)], until: Moment) -> Resu
     if count > limits::MAX_KIN_MESSAGES as u64 {
         return too_many(&format!("{} messages", limits::MAX_KIN_MESSAGES));
     }
-    let sql = format!("SELECT {COLUMNS} FROM log WHERE seq IN ({carrying}) ORDER BY seq");
-    let mut statement = connection.prepare(&sql)?;
-    drop(statement.stream_arrow([])?);
-    messages(&mut statement)
+    messages(connection, keyring, &format!("WHERE seq IN ({carrying}) ORDER BY seq"))
 }
 
 /// The identifiers of the messages that carry one of these.

@@ -1,10 +1,11 @@
 //! The log, in order: what refolding and replaying read.
 
 use super::Reader;
+use crate::seal::{Keyring, Place, Unsealed};
 use crate::{StoreError, limits};
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::{TimestampMicrosecondType, UInt64Type};
-use duckdb::{Statement, params};
+use duckdb::Connection;
 use sonder_core::record::Seq;
 use sonder_dsl::time::Moment;
 use std::sync::Arc;
@@ -37,20 +38,26 @@ impl Reader {
         let limit = limit.min(limits::MAX_LOG_ROWS);
         self.read(|connection| {
             // The log is dense, so a range of `seq` holds as many rows as it is long, and zone maps find it.
-            let mut statement =
-                connection.prepare(&format!("SELECT {COLUMNS} FROM log WHERE seq > ? AND seq <= ? ORDER BY seq"))?;
-            drop(statement.stream_arrow(params![seq.0, seq.0.saturating_add(limit as u64)])?);
-            messages(&mut statement)
+            let last = seq.0.saturating_add(limit as u64);
+            messages(connection, self.keyring(), &format!("WHERE seq > {} AND seq <= {last} ORDER BY seq", seq.0))
         })
     }
 }
 
-/// The columns that [`messages`] reads.
-pub(crate) const COLUMNS: &str = "seq, received_at, occurred_at, source, message_id, historical, payload";
-
-/// The messages of a statement over [`COLUMNS`] that was started.
-pub(crate) fn messages(statement: &mut Statement<'_>) -> Result<Vec<LoggedMessage>, StoreError> {
+/// Messages of the log as they came, with what is sealed of them opened: the door through which they leave the store. `which` is
+/// what stands behind `FROM log`.
+pub(crate) fn messages(
+    connection: &Connection,
+    keyring: &Keyring,
+    which: &str,
+) -> Result<Vec<LoggedMessage>, StoreError> {
+    let mut statement = connection.prepare(&format!(
+        "SELECT seq, received_at, occurred_at, source, message_id, historical, payload, {} FROM log {which}",
+        keyring.columns()
+    ))?;
+    drop(statement.stream_arrow([])?);
     let mut messages = Vec::new();
+    let (mut sealed, mut places) = (Vec::new(), Vec::new());
     let mut source: Arc<str> = Arc::from("");
     while let Some(chunk) = statement.step()? {
         let seqs = chunk.column(0).as_primitive::<UInt64Type>();
@@ -60,9 +67,16 @@ pub(crate) fn messages(statement: &mut Statement<'_>) -> Result<Vec<LoggedMessag
         let ids = chunk.column(4).as_string::<i32>();
         let historical = chunk.column(5).as_boolean();
         let payloads = chunk.column(6).as_string::<i32>();
+        let (keys, values) = (chunk.column(7).as_primitive::<UInt64Type>(), chunk.column(8).as_binary::<i32>());
         for row in 0..chunk.len() {
             if *source != *sources.value(row) {
                 source = Arc::from(sources.value(row));
+            }
+            if keys.is_valid(row) {
+                let place = Place::Log(seqs.value(row));
+                let (text, sealed_text) = (payloads.value(row).to_owned(), values.value(row).to_vec());
+                sealed.push(Unsealed { text, place, key: keys.value(row), sealed: sealed_text });
+                places.push(messages.len());
             }
             messages.push(LoggedMessage {
                 seq: Seq(seqs.value(row)),
@@ -74,6 +88,10 @@ pub(crate) fn messages(statement: &mut Statement<'_>) -> Result<Vec<LoggedMessag
                 payload: Box::from(payloads.value(row)),
             });
         }
+    }
+    drop(statement);
+    for (place, whole) in places.into_iter().zip(keyring.open(connection, &sealed)?) {
+        messages[place].payload = whole.into();
     }
     Ok(messages)
 }

@@ -21,6 +21,7 @@ pub use timeline::{Happening, TimelineEntry, TimelinePlace, Whose};
 use crate::StoreError;
 use crate::database::{Access, Database, LOG, Role, STATE};
 use crate::lock::DirectoryLock;
+use crate::seal::Keyring;
 use crate::{StoreOptions, schema};
 use duckdb::Connection;
 use std::path::Path;
@@ -50,7 +51,10 @@ impl Reader {
         }
         let lock = DirectoryLock::shared(dir)?;
         let database = Database::open(dir, options, Access::Read)?;
-        database.run(Role::Reader, |connection| schema::check_format(connection, dir))?;
+        database.run(Role::Reader, |connection| {
+            schema::check_format(connection, dir)?;
+            database.keyring().unlock(connection)
+        })?;
         Ok(Self::new(Arc::new(database), Some(Arc::new(lock))))
     }
 
@@ -58,6 +62,11 @@ impl Reader {
     #[must_use]
     pub fn dir(&self) -> &Path {
         self.database.dir()
+    }
+
+    /// What opens personal data that is sealed.
+    pub(crate) fn keyring(&self) -> &Keyring {
+        self.database.keyring()
     }
 
     /// Bytes of both write-ahead logs.

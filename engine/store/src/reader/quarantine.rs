@@ -1,7 +1,9 @@
 //! Messages that were kept aside, and why.
 
 use super::Reader;
+use crate::append::not_aside;
 use crate::database::quoted;
+use crate::seal::{Keyring, Place, Unsealed, WORD};
 use crate::{StoreError, limits};
 use duckdb::Connection;
 use sonder_core::message::Reason;
@@ -123,15 +125,19 @@ impl Reader {
             let before = filter.before.map_or_else(String::new, |id| format!(" AND id < {id}"));
             let mut messages = messages(
                 connection,
+                self.keyring(),
                 &format!(
                     // Not everything is there in a file of an older version that is only read.
-                    "SELECT {COLUMNS}, NULL::BIGINT, false {matching}{before} ORDER BY id DESC LIMIT {}",
+                    "SELECT {COLUMNS}, NULL::BIGINT, false, {} {matching}{before} ORDER BY id DESC LIMIT {}",
+                    self.keyring().columns(),
                     limit + 1
                 ),
             )?;
             let more = messages.len() > limit;
             messages.truncate(limit);
-            Ok(QuarantinePage { total, reasons, groups: groups(connection, &matching)?, messages, more })
+            let mut groups = groups(connection, &matching)?;
+            say(connection, self.keyring(), &mut groups)?;
+            Ok(QuarantinePage { total, reasons, groups, messages, more })
         })
     }
 
@@ -142,10 +148,12 @@ impl Reader {
     pub fn kept_aside(&self, filter: &QuarantineFilter, after: u64) -> Result<Vec<QuarantinedMessage>, StoreError> {
         let limit = filter.limit.min(limits::MAX_PAGE);
         let sql = format!(
-            "SELECT {COLUMNS}, epoch_us(occurred_at), coalesce(historical, false) {} AND id > {after} ORDER BY id LIMIT {limit}",
+            "SELECT {COLUMNS}, epoch_us(occurred_at), coalesce(historical, false), {} {} AND id > {after}
+             ORDER BY id LIMIT {limit}",
+            self.keyring().columns(),
             filter.matching()
         );
-        self.read(|connection| messages(connection, &sql))
+        self.read(|connection| messages(connection, self.keyring(), &sql))
     }
 
     /// Which of these ids messages of the log have.
@@ -168,13 +176,19 @@ impl Reader {
 
 const COLUMNS: &str = "id, epoch_us(received_at), source, message_id, name, reasons, payload";
 
-/// The messages of a statement over [`COLUMNS`], when they happened, and whether they are history.
-fn messages(connection: &Connection, sql: &str) -> Result<Vec<QuarantinedMessage>, StoreError> {
+/// The messages of a statement over [`COLUMNS`], when they happened, whether they are history, and what is sealed of them.
+fn messages(connection: &Connection, keyring: &Keyring, sql: &str) -> Result<Vec<QuarantinedMessage>, StoreError> {
     let mut statement = connection.prepare(sql)?;
     let mut rows = statement.query([])?;
     let mut messages = Vec::new();
+    let (mut sealed, mut places) = (Vec::new(), Vec::new());
     while let Some(row) = rows.next()? {
         let reasons: String = row.get(5)?;
+        if let Some(key) = row.get(9)? {
+            let place = Place::Quarantine(row.get(0)?);
+            sealed.push(Unsealed { place, text: row.get(6)?, key, sealed: row.get(10)? });
+            places.push(messages.len());
+        }
         messages.push(QuarantinedMessage {
             id: row.get(0)?,
             received_at: Moment(row.get(1)?),
@@ -183,12 +197,44 @@ fn messages(connection: &Connection, sql: &str) -> Result<Vec<QuarantinedMessage
             source: row.get(2)?,
             message_id: row.get(3)?,
             name: row.get(4)?,
-            reasons: serde_json::from_str(&reasons)
-                .map_err(|error| StoreError::Damaged(format!("the reasons of a message: {error}")))?,
+            reasons: read_reasons(&reasons)?,
             payload: row.get(6)?,
         });
     }
+    drop(rows);
+    for (place, whole) in places.into_iter().zip(keyring.open(connection, &sealed)?) {
+        let damaged = || StoreError::Damaged("a message that was kept aside cannot be read".to_owned());
+        let (payload, reasons) = not_aside(&whole).ok_or_else(damaged)?;
+        let message: &mut QuarantinedMessage = &mut messages[place];
+        (message.payload, message.reasons) = (payload, read_reasons(&reasons)?);
+    }
     Ok(messages)
+}
+
+fn read_reasons(text: &str) -> Result<Vec<Reason>, StoreError> {
+    serde_json::from_str(text).map_err(|error| StoreError::Damaged(format!("the reasons of a message: {error}")))
+}
+
+/// What is said of the last of each group, where that is sealed.
+fn say(connection: &Connection, keyring: &Keyring, groups: &mut [QuarantineGroup]) -> Result<(), StoreError> {
+    let ids: Vec<String> = groups.iter().filter(|it| it.message == WORD).map(|it| it.last.to_string()).collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let sql = format!(
+        "SELECT {COLUMNS}, NULL::BIGINT, false, {} FROM quarantine WHERE id IN ({})",
+        keyring.columns(),
+        ids.join(", ")
+    );
+    let last = messages(connection, keyring, &sql)?;
+    for group in groups.iter_mut() {
+        let of_group = |reason: &&Reason| reason.code == group.code && reason.path == group.path;
+        let said = last.iter().find(|it| it.id == group.last).and_then(|it| it.reasons.iter().find(of_group));
+        if let Some(said) = said {
+            group.message.clone_from(&said.message);
+        }
+    }
+    Ok(())
 }
 
 fn groups(connection: &Connection, matching: &str) -> Result<Vec<QuarantineGroup>, StoreError> {

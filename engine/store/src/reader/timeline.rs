@@ -7,6 +7,7 @@
 use super::Reader;
 use crate::node::node;
 use crate::recovery::uuid;
+use crate::seal::{Keyring, Place, Unsealed};
 use crate::{StoreError, limits};
 use arrow::array::{Array, AsArray};
 use duckdb::{Connection, Row};
@@ -108,9 +109,9 @@ impl Reader {
     ) -> Result<Vec<TimelineEntry>, StoreError> {
         let limit = limit.min(limits::MAX_PAGE);
         self.read(|connection| {
-            let mut entries = messages(connection, whose, before, limit)?;
+            let mut entries = messages(connection, self.keyring(), whose, before, limit)?;
             if !whose.people.is_empty() {
-                entries.extend(changes(connection, whose, before, limit)?);
+                entries.extend(changes(connection, self.keyring(), whose, before, limit)?);
                 entries.extend(deliveries(connection, whose, before, limit)?);
             }
             entries.sort_unstable_by_key(|entry| std::cmp::Reverse(entry.place));
@@ -122,6 +123,7 @@ impl Reader {
 
 fn messages(
     connection: &Connection,
+    keyring: &Keyring,
     whose: &Whose,
     before: Option<TimelinePlace>,
     limit: usize,
@@ -144,15 +146,28 @@ fn messages(
     }
     let list: Vec<String> = seqs.iter().map(u64::to_string).collect();
     let mut statement = connection.prepare(&format!(
-        "SELECT identifiers, seq, epoch_us(occurred_at), epoch_us(received_at), call, event, source, message_id, payload
-         FROM log WHERE seq IN ({})",
+        "SELECT identifiers, seq, epoch_us(occurred_at), epoch_us(received_at), call, event, source, message_id, payload,
+             {} FROM log WHERE seq IN ({})",
+        keyring.columns(),
         list.join(", ")
     ))?;
     let mut rows = statement.query([])?;
     let mut entries = Vec::with_capacity(seqs.len());
+    let (mut sealed, mut places) = (Vec::new(), Vec::new());
     while let Some(row) = rows.next()? {
-        if shares_one(row, &texts)? {
-            entries.push(message(row)?);
+        if !shares_one(row, &texts)? {
+            continue;
+        }
+        if let Some(key) = row.get(9)? {
+            sealed.push(Unsealed { place: Place::Log(row.get(1)?), text: row.get(8)?, key, sealed: row.get(10)? });
+            places.push(entries.len());
+        }
+        entries.push(message(row)?);
+    }
+    drop(rows);
+    for (place, whole) in places.into_iter().zip(keyring.open(connection, &sealed)?) {
+        if let Happening::Message { payload, .. } = &mut entries[place].what {
+            *payload = whole;
         }
     }
     Ok(entries)
@@ -185,32 +200,49 @@ fn message(row: &Row<'_>) -> Result<TimelineEntry, StoreError> {
 
 fn changes(
     connection: &Connection,
+    keyring: &Keyring,
     whose: &Whose,
     before: Option<TimelinePlace>,
     limit: usize,
 ) -> Result<Vec<TimelineEntry>, StoreError> {
     let mut statement = connection.prepare(&format!(
-        "SELECT epoch_us(changed_at), id, person::VARCHAR, kind, name, value FROM changes
+        "SELECT epoch_us(changed_at), id, person::VARCHAR, kind, name, value, {} FROM changes
          WHERE person IN ({}) AND {} ORDER BY changed_at DESC, id DESC LIMIT {limit}",
+        keyring.columns(),
         people(&whose.people),
         earlier("changed_at", "id", CHANGE, before)
     ))?;
     let mut rows = statement.query([])?;
-    let mut entries = Vec::new();
+    let mut entries: Vec<TimelineEntry> = Vec::new();
+    let (mut sealed, mut places) = (Vec::new(), Vec::new());
     while let Some(row) = rows.next()? {
         let value: Option<String> = row.get(5)?;
-        let value = value.map_or(Ok(Json::Null), |text| serde_json::from_str(&text));
+        if let (Some(key), Some(text)) = (row.get(6)?, &value) {
+            let place = Place::Change(row.get(1)?);
+            sealed.push(Unsealed { place, text: text.clone(), key, sealed: row.get(7)? });
+            places.push(entries.len());
+        }
         entries.push(TimelineEntry {
             place: place(row.get(0)?, CHANGE, row.get(1)?),
             what: Happening::Change {
                 person: PersonId(uuid(&row.get::<_, String>(2)?)?),
                 kind: row.get(3)?,
                 name: row.get(4)?,
-                value: value.map_err(|error| StoreError::Damaged(format!("the value of a change: {error}")))?,
+                value: value.map_or(Ok(Json::Null), |text| json(&text))?,
             },
         });
     }
+    drop(rows);
+    for (place, whole) in places.into_iter().zip(keyring.open(connection, &sealed)?) {
+        if let Happening::Change { value, .. } = &mut entries[place].what {
+            *value = json(&whole)?;
+        }
+    }
     Ok(entries)
+}
+
+fn json(text: &str) -> Result<Json, StoreError> {
+    serde_json::from_str(text).map_err(|error| StoreError::Damaged(format!("the value of a change: {error}")))
 }
 
 fn deliveries(

@@ -8,9 +8,11 @@ use crate::append::append;
 use crate::checkpoint::people_columns;
 use crate::database::identifier;
 use crate::schema::DELIVERY_STATES;
+use crate::seal::Places;
 use crate::{PersonRow, Reader, StoreError, limits};
 use duckdb::{Connection, params};
 use sonder_core::record::Seq;
+use sonder_dsl::ir::Program;
 use sonder_dsl::time::Moment;
 use std::time::Instant;
 
@@ -31,7 +33,8 @@ impl Reader {
         self.read(|connection| Ok(Seq(connection.query_row(sql, params![at.0], |row| row.get(0))?)))
     }
 
-    /// Runs one read-only statement over what was there at a moment, whose last record is at `place`.
+    /// Runs one read-only statement over what was there at a moment, whose last record is at `place`. Where personal data is
+    /// encrypted, traits that are personal are hidden as the program marks them.
     ///
     /// # Errors
     /// As for [`query`](Self::query).
@@ -40,9 +43,10 @@ impl Reader {
         query: &Query,
         place: Seq,
         at: Moment,
-        people: &[PersonRow],
+        (program, people): (&Program, &[PersonRow]),
     ) -> Result<Answer, StoreError> {
         let timeout = query.timeout.min(limits::MAX_QUERY_TIME);
+        let veil = self.keyring().has_keys().then(|| Places::new(program));
         self.read_for_user(Instant::now() + timeout, |connection| {
             let guarded = guard::check(connection, &query.sql)?;
             if !guarded.describable {
@@ -52,7 +56,7 @@ impl Reader {
                 });
             }
             connection.execute_batch(PEOPLE)?;
-            append(connection, "temp", "people_then", people_columns(&[], people, 1)?)?;
+            append(connection, "temp", "people_then", people_columns(&[], people, 1, veil.as_ref())?)?;
             let sql = format!(
                 "{} SELECT * FROM ({}\n) AS asked",
                 shadows(connection, place, at)?,

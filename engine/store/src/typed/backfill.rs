@@ -7,6 +7,7 @@
 use super::rows::Header;
 use super::{ColumnBuilder, TypedRows, TypedTable, Wanted};
 use crate::database::{identifier, quoted};
+use crate::seal::Keyring;
 use crate::{StoreError, limits};
 use arrow::array::UInt64Builder;
 use arrow::datatypes::{DataType, Field, Schema};
@@ -20,12 +21,18 @@ use sonder_dsl::model::EventSchema;
 use sonder_dsl::time::Moment;
 use std::sync::Arc;
 
+/// What payloads are read with.
+pub(crate) struct Source<'a> {
+    pub governor: &'a Governor,
+    pub keyring: &'a Keyring,
+}
+
 /// Fills the columns of `table` that are not.
 pub(crate) fn columns(
     connection: &Connection,
     table: &TypedTable,
     schema: Option<&EventSchema>,
-    governor: &Governor,
+    source: &Source<'_>,
 ) -> Result<(), StoreError> {
     let open: Vec<_> = table.columns.iter().filter(|column| !column.filled).collect();
     let wanted: Vec<_> = open.iter().map(|column| Wanted::in_column(column, schema)).collect();
@@ -38,7 +45,7 @@ pub(crate) fn columns(
     ranges(connection, &table.event, |first, last| {
         let mut seqs = UInt64Builder::new();
         let mut builders: Vec<_> = open.iter().map(|c| ColumnBuilder::new(&c.kind)).collect();
-        each_row(connection, &table.event, governor, first, last, |row| {
+        each_row(connection, &table.event, source, first, last, |row| {
             seqs.append_value(row.seq);
             for (builder, wanted) in builders.iter_mut().zip(&wanted) {
                 builder.push(wanted.of(&row.properties, &[]).as_deref());
@@ -71,12 +78,12 @@ pub(crate) fn rows(
     connection: &Connection,
     table: &TypedTable,
     schema: Option<&EventSchema>,
-    governor: &Governor,
+    source: &Source<'_>,
 ) -> Result<(), StoreError> {
     let wanted: Vec<_> = table.columns.iter().map(|column| Some(Wanted::in_column(column, schema))).collect();
     ranges(connection, &table.event, |first, last| {
         let mut rows = TypedRows::new(table);
-        each_row(connection, &table.event, governor, first, last, |row| {
+        each_row(connection, &table.event, source, first, last, |row| {
             let header = Header {
                 seq: row.seq,
                 occurred_at: row.occurred_at,
@@ -140,18 +147,21 @@ struct LoggedEvent {
 fn each_row(
     connection: &Connection,
     event: &str,
-    governor: &Governor,
+    from: &Source<'_>,
     first: u64,
     last: u64,
     mut visit: impl FnMut(LoggedEvent),
 ) -> Result<(), StoreError> {
-    let mut statement = connection.prepare(
-        "SELECT seq, epoch_us(occurred_at), epoch_us(received_at), source, message_id, anonymous_id, user_id, payload
+    let opener =
+        from.keyring.opener(connection, &format!("event = {} AND seq BETWEEN {first} AND {last}", quoted(event)))?;
+    let mut statement = connection.prepare(&format!(
+        "SELECT seq, epoch_us(occurred_at), epoch_us(received_at), source, message_id, anonymous_id, user_id, payload, {}
          FROM log WHERE event = ? AND seq BETWEEN ? AND ? ORDER BY seq",
-    )?;
+        from.keyring.columns()
+    ))?;
     let mut rows = statement.query(params![event, first, last])?;
     while let Some(row) = rows.next()? {
-        let payload: String = row.get(7)?;
+        let payload = opener.whole(row.get(0)?, row.get(7)?, row.get(8)?, row.get(9)?)?;
         visit(LoggedEvent {
             seq: row.get(0)?,
             occurred_at: Moment(row.get(1)?),
@@ -160,7 +170,7 @@ fn each_row(
             message_id: row.get(4)?,
             anonymous_id: row.get(5)?,
             user_id: row.get(6)?,
-            properties: properties(&payload, governor),
+            properties: properties(&payload, from.governor),
         });
     }
     Ok(())

@@ -1,8 +1,10 @@
 //! Which typed tables and columns there are, and how they follow the project's schemas.
 
-use super::{ColumnKind, HEADER, backfill};
+use super::backfill::{self, Source};
+use super::{ColumnKind, HEADER};
 use crate::StoreError;
 use crate::database::{identifier, quoted};
+use crate::seal::{Keyring, Places, is_personal};
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use duckdb::{Connection, params};
 use serde_json::{Map, Value as Json};
@@ -80,6 +82,7 @@ impl ColumnState {
 #[derive(Debug)]
 pub(crate) struct Layout {
     events: Vec<Option<EventLayout>>,
+    places: Arc<Places>,
 }
 
 /// Where one event type goes.
@@ -126,6 +129,11 @@ impl Layout {
     pub fn event(&self, id: EventId) -> Option<&EventLayout> {
         self.events.get(id.index())?.as_ref()
     }
+
+    /// Where personal data stands in its messages.
+    pub const fn places(&self) -> &Arc<Places> {
+        &self.places
+    }
 }
 
 impl Catalog {
@@ -157,33 +165,36 @@ impl Catalog {
             };
             Some(EventLayout { table, properties: self.tables[table].columns.iter().map(declared).collect() })
         });
-        Layout { events: events.collect() }
+        Layout { events: events.collect(), places: Arc::new(Places::new(program)) }
     }
 
     /// Makes the tables and columns that `program` declares and that are not there, and fills them from the log.
     /// Every step is a transaction of its own, and what a crash left undone is done by the next call.
-    pub fn evolve(&mut self, connection: &Connection, program: &Program) -> Result<(), StoreError> {
+    ///
+    /// Where personal data is sealed, a column of it says only that there is a value: one that says more is dropped.
+    pub fn evolve(&mut self, connection: &Connection, program: &Program, keyring: &Keyring) -> Result<(), StoreError> {
+        let seals = keyring.seals();
         for schema in &program.events {
             match self.tables.iter().position(|table| table.event == schema.name) {
-                None => self.create(connection, schema)?,
-                Some(index) => self.tables[index].follow(connection, schema)?,
+                None => self.create(connection, schema, seals)?,
+                Some(index) => self.tables[index].follow(connection, schema, seals)?,
             }
         }
         if self.tables.iter().any(|table| !table.is_filled()) {
             let governor = Governor::new(program);
             for table in &mut self.tables {
                 let schema = program.events.iter().find(|schema| schema.name == table.event);
-                table.fill(connection, schema, &governor)?;
+                table.fill(connection, schema, &Source { governor: &governor, keyring })?;
             }
         }
         Ok(())
     }
 
-    fn create(&mut self, connection: &Connection, schema: &EventSchema) -> Result<(), StoreError> {
+    fn create(&mut self, connection: &Connection, schema: &EventSchema, seals: bool) -> Result<(), StoreError> {
         let mut columns: Vec<TypedColumn> = Vec::with_capacity(schema.properties.len());
         for property in &schema.properties {
             let name = free_name(&property.name, &columns);
-            let kind = ColumnKind::of(property.kind.as_ref());
+            let kind = kind_of(schema, property, seals);
             let property = property.name.clone();
             columns.push(TypedColumn { property, name, kind, state: ColumnState::Current, filled: true });
         }
@@ -210,7 +221,7 @@ impl TypedTable {
     }
 
     /// Alters the table so that it has a current column for each property of `schema`.
-    fn follow(&mut self, connection: &Connection, schema: &EventSchema) -> Result<(), StoreError> {
+    fn follow(&mut self, connection: &Connection, schema: &EventSchema, seals: bool) -> Result<(), StoreError> {
         let mut columns = self.columns.clone();
         let mut script = String::new();
         let table = identifier(&self.name);
@@ -220,7 +231,17 @@ impl TypedTable {
             }
         }
         for property in &schema.properties {
-            let kind = ColumnKind::of(property.kind.as_ref());
+            let kind = kind_of(schema, property, seals);
+            if kind.is_sealed() {
+                // What says more than that it is known goes, that of earlier types, too.
+                columns.retain(|column| {
+                    let goes = column.property == property.name && !column.kind.is_sealed();
+                    if goes {
+                        script += &format!("ALTER TABLE {table} DROP COLUMN {};", identifier(&column.name));
+                    }
+                    !goes
+                });
+            }
             let present = columns
                 .iter()
                 .position(|column| column.property == property.name && column.state != ColumnState::Retired);
@@ -265,10 +286,10 @@ impl TypedTable {
         &mut self,
         connection: &Connection,
         schema: Option<&EventSchema>,
-        governor: &Governor,
+        source: &Source<'_>,
     ) -> Result<(), StoreError> {
         if !self.filled {
-            backfill::rows(connection, self, schema, governor)?;
+            backfill::rows(connection, self, schema, source)?;
             let event = quoted(&self.event);
             transaction(connection, &format!("UPDATE typed_tables SET filled = true WHERE event = {event};"))?;
             self.filled = true;
@@ -276,7 +297,7 @@ impl TypedTable {
         if self.columns.iter().all(|column| column.filled) {
             return Ok(());
         }
-        backfill::columns(connection, self, schema, governor)?;
+        backfill::columns(connection, self, schema, source)?;
         transaction(
             connection,
             &format!("UPDATE typed_columns SET filled = true WHERE event = {} AND NOT filled;", quoted(&self.event)),
@@ -299,6 +320,12 @@ impl TypedTable {
             column.filled,
         )
     }
+}
+
+/// The column for a property.
+fn kind_of(schema: &EventSchema, property: &Property, seals: bool) -> ColumnKind {
+    let kind = ColumnKind::of(property.kind.as_ref());
+    if seals && is_personal(schema, property) { ColumnKind::Sealed(Box::new(kind)) } else { kind }
 }
 
 fn columns_of(connection: &Connection, event: &str) -> Result<Vec<TypedColumn>, StoreError> {

@@ -5,6 +5,7 @@
 //!
 //! INVARIANT: a column of a type holds what rules read of the property: the same values, and NULL for the same ones.
 
+use crate::seal::WORD;
 use arrow::array::{
     ArrayRef, BooleanBuilder, Decimal128Array, Decimal128Builder, Float64Builder, Int64Builder, ListArray,
     NullBufferBuilder, StringBuilder, TimestampMicrosecondBuilder,
@@ -21,6 +22,8 @@ use std::sync::Arc;
 
 /// Digits of every decimal column: as many as there can be, so that a sum never overflows.
 const DECIMAL_DIGITS: u8 = 38;
+/// What the kind of a sealed column begins with, where it is recorded.
+const SEALED: &str = "SEALED ";
 /// Scales beyond what a decimal of the language has are not kept as decimals.
 const MAX_SCALE: u8 = 28;
 
@@ -38,6 +41,8 @@ pub(crate) enum ColumnKind {
     /// Any value, as JSON text.
     Json,
     List(Box<ColumnKind>),
+    /// Whether there is a value of another kind: what it is stands sealed beside its message.
+    Sealed(Box<ColumnKind>),
 }
 
 impl ColumnKind {
@@ -58,6 +63,11 @@ impl ColumnKind {
         }
     }
 
+    /// Whether it keeps only that there is a value.
+    pub const fn is_sealed(&self) -> bool {
+        matches!(self, Self::Sealed(_))
+    }
+
     /// As in `CREATE TABLE`.
     pub fn sql(&self) -> String {
         match self {
@@ -65,7 +75,7 @@ impl ColumnKind {
             Self::Int => "BIGINT".into(),
             Self::Decimal { scale } => format!("DECIMAL({DECIMAL_DIGITS},{scale})"),
             Self::Float => "DOUBLE".into(),
-            Self::Text | Self::Json => "VARCHAR".into(),
+            Self::Text | Self::Json | Self::Sealed(_) => "VARCHAR".into(),
             Self::Time => "TIMESTAMP".into(),
             Self::List(item) => format!("{}[]", item.sql()),
         }
@@ -75,12 +85,16 @@ impl ColumnKind {
     pub fn name(&self) -> String {
         match self {
             Self::Json => "JSON".into(),
+            Self::Sealed(kind) => format!("{SEALED}{}", kind.name()),
             other => other.sql(),
         }
     }
 
     /// The inverse of [`name`](Self::name).
     pub fn from_name(name: &str) -> Option<Self> {
+        if let Some(kind) = name.strip_prefix(SEALED) {
+            return Some(Self::Sealed(Box::new(Self::from_name(kind)?)));
+        }
         if let Some(item) = name.strip_suffix("[]") {
             return Some(Self::List(Box::new(Self::from_name(item)?)));
         }
@@ -105,7 +119,7 @@ impl ColumnKind {
             Self::Int => DataType::Int64,
             Self::Decimal { scale } => DataType::Decimal128(DECIMAL_DIGITS, scale.cast_signed()),
             Self::Float => DataType::Float64,
-            Self::Text | Self::Json => DataType::Utf8,
+            Self::Text | Self::Json | Self::Sealed(_) => DataType::Utf8,
             Self::Time => DataType::Timestamp(TimeUnit::Microsecond, None),
             Self::List(item) => DataType::List(Arc::new(Field::new("item", item.arrow(), true))),
         }
@@ -122,6 +136,7 @@ pub(crate) enum ColumnBuilder {
     Text(StringBuilder),
     Time(TimestampMicrosecondBuilder),
     Json(StringBuilder),
+    Sealed { like: Box<ColumnBuilder>, words: StringBuilder },
     List { items: Box<ColumnBuilder>, count: i32, ends: Vec<i32>, valid: NullBufferBuilder, item: DataType },
 }
 
@@ -135,6 +150,7 @@ impl ColumnBuilder {
             ColumnKind::Text => Self::Text(StringBuilder::new()),
             ColumnKind::Time => Self::Time(TimestampMicrosecondBuilder::new()),
             ColumnKind::Json => Self::Json(StringBuilder::new()),
+            ColumnKind::Sealed(kind) => Self::Sealed { like: Box::new(Self::new(kind)), words: StringBuilder::new() },
             ColumnKind::List(item) => Self::List {
                 items: Box::new(Self::new(item)),
                 count: 0,
@@ -158,6 +174,10 @@ impl ColumnBuilder {
                 None | Some(Json::Null) => values.append_null(),
                 Some(value) => values.append_value(value.to_string()),
             },
+            Self::Sealed { like, words } => {
+                let is_known = value.is_some_and(|value| !value.is_null() && like.takes(value));
+                words.append_option(is_known.then_some(WORD));
+            }
             Self::List { items, count, ends, valid, .. } => {
                 match value {
                     Some(Json::Array(cells))
@@ -186,6 +206,7 @@ impl ColumnBuilder {
             Self::Text(_) => value.is_string(),
             Self::Time(_) => time(value).is_some(),
             Self::Json(_) => true,
+            Self::Sealed { like, .. } => like.takes(value),
             Self::List { items, .. } => {
                 value.as_array().is_some_and(|cells| cells.iter().all(|cell| items.takes(cell)))
             }
@@ -202,7 +223,9 @@ impl ColumnBuilder {
                 Arc::new(array.with_precision_and_scale(DECIMAL_DIGITS, scale.cast_signed())?)
             }
             Self::Float(mut values) => Arc::new(values.finish()),
-            Self::Text(mut values) | Self::Json(mut values) => Arc::new(values.finish()),
+            Self::Text(mut values) | Self::Json(mut values) | Self::Sealed { words: mut values, .. } => {
+                Arc::new(values.finish())
+            }
             Self::Time(mut values) => Arc::new(values.finish()),
             Self::List { items, ends, mut valid, item, .. } => {
                 let field = Arc::new(Field::new("item", item, true));
@@ -315,6 +338,7 @@ mod tests {
             ColumnKind::Time,
             ColumnKind::Json,
             ColumnKind::List(Box::new(ColumnKind::Decimal { scale: 4 })),
+            ColumnKind::Sealed(Box::new(ColumnKind::List(Box::new(ColumnKind::Int)))),
         ] {
             assert_eq!(ColumnKind::from_name(&kind.name()), Some(kind));
         }

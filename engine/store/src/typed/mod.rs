@@ -9,6 +9,8 @@
 //! - When a property's type changes, its column is renamed to `<column>__v<n>` and keeps what it has; a new column of
 //!   the new type takes its name and is filled from the payloads.
 //! - A property that is no longer declared keeps its column; new rows have NULL there.
+//! - Where personal data is sealed, the column of a property that is marked `pii` is text: `sealed` where there is a value. One
+//!   that had the values is dropped.
 //! - A value that does not fit its column is NULL there; the payload has it. So is one that was stripped because it violates
 //!   the schema. Rules see the same.
 

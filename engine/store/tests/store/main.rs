@@ -21,6 +21,8 @@ mod recovery;
 #[cfg(test)]
 mod sandbox;
 #[cfg(test)]
+mod sealing;
+#[cfg(test)]
 mod stripping;
 #[cfg(test)]
 mod support;

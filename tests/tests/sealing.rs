@@ -1,0 +1,380 @@
+//! Personal data at rest: with a key, no file of the data directory has what is marked `pii`, and everything works as without;
+//! it survives `kill -9`, a rotation, an erasure, and a backup, which is of no use without the key.
+
+#![expect(clippy::unwrap_used, reason = "the tests of a test binary fail by panicking")]
+
+use serde_json::{Value as Json, json};
+use sonder_tests::{Engine, Options, Receiver, project, sonder};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// What nobody may find in a file: of traits, of properties, of what is kept aside, of what is handed on and delivered.
+const SECRETS: [&str; 6] = [
+    "Wendeltreppe 7",
+    "+31 6 1234 5678",
+    "ring the bell twice",
+    "Kanaal 9",
+    "ada.private@analytical.example",
+    "diabetes",
+];
+
+const KEYS: [&str; 3] = [
+    "0101010101010101010101010101010101010101010101010101010101010101",
+    "0202020202020202020202020202020202020202020202020202020202020202",
+    "0303030303030303030303030303030303030303030303030303030303030303",
+];
+
+struct Scene {
+    folder: tempfile::TempDir,
+    shop: PathBuf,
+    data: PathBuf,
+    receiver: Receiver,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (shop, data) = (folder.path().join("project"), folder.path().join("data"));
+        let receiver = Receiver::start().unwrap();
+        let hook = project::hook(
+            &receiver.address().to_string(),
+            "receives:\n  segments: [buyers]\n  traits: [phone, mail, last_note]\n",
+        );
+        project::write(
+            &shop,
+            &[
+                (
+                    "events/order.yaml",
+                    "event: order\nproperties:\n  total: {type: number, multipleOf: 0.01}\n  \
+                     note: {type: string, pii: personal}\n  health: {type: string, pii: sensitive}\nrequired: [total]\n",
+                ),
+                ("sources/server.yaml", "source: server\nkind: server\nwrite_keys: [wk]\n"),
+                ("identity.yaml", "identifiers: {user_id: {unique: true}, anonymous_id: {}}\n"),
+                (
+                    "profile.yaml",
+                    "traits:\n  phone: {type: string, pii: contact}\n  mail: {type: string, format: email, pii: contact}\n  \
+                     street: {type: string, pii: contact}\n  plan: {type: string}\n",
+                ),
+                (
+                    "rules/all.sonder",
+                    "segment buyers { when did(order) }\nsegment reachable { when profile.phone is known }\n\
+                     segment noted { when count(order where note is known) >= 1 }\n\
+                     trait last_note = last(order.note)\ntrait spent = sum(order.total)\n",
+                ),
+                ("destinations/hook.yaml", &hook),
+            ],
+        )
+        .unwrap();
+        let scene = Self { folder, shop, data, receiver };
+        scene.keys(Some(0), &[]);
+        scene
+    }
+
+    /// Says in `sonder.yaml` which keys there are; they are files beside the project.
+    fn keys(&self, key: Option<usize>, previous: &[usize]) {
+        let file = |number: &usize| {
+            let path = self.folder.path().join(format!("key{number}"));
+            fs::write(&path, KEYS[*number]).unwrap();
+            format!("{{file: {}}}", path.display())
+        };
+        let previous: Vec<String> = previous.iter().map(file).collect();
+        let mut text = "name: shop\n".to_owned();
+        if key.is_some() || !previous.is_empty() {
+            text += "encryption:\n";
+        }
+        if let Some(key) = key {
+            text += &format!("  key: {}\n", file(&key));
+        }
+        if !previous.is_empty() {
+            text += &format!("  previous: [{}]\n", previous.join(", "));
+        }
+        fs::write(self.shop.join("sonder.yaml"), text).unwrap();
+    }
+
+    fn start(&self) -> Engine {
+        Engine::start(&self.shop, &self.data, &Options::default()).unwrap()
+    }
+
+    /// Runs a command over the data at rest.
+    fn at_rest(&self, arguments: &[&str]) -> (bool, String) {
+        let place = ["--data", self.data.to_str().unwrap(), "--project", self.shop.to_str().unwrap()];
+        let output = sonder(&[arguments, &place].concat()).unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8_lossy(&text).into_owned())
+    }
+
+    fn secrets_in_files(&self) -> Vec<String> {
+        secrets_in(&self.data)
+    }
+}
+
+/// The files below a folder that have one of the secrets, and which.
+fn secrets_in(folder: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(secrets_in(&path));
+            continue;
+        }
+        let bytes = fs::read(&path).unwrap();
+        let has = |secret: &&str| bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
+        found.extend(SECRETS.iter().filter(has).map(|secret| format!("{}: {secret}", path.display())));
+    }
+    found
+}
+
+fn send(engine: &Engine, messages: &[Json]) {
+    let answer = engine.connect().post("/v1/batch", "wk", &json!({ "batch": messages })).unwrap();
+    assert_eq!(answer.status, 200, "{}", answer.text());
+}
+
+fn ada(engine: &Engine, round: u32) {
+    let id = |name: &str| format!("{name}{round}");
+    send(
+        engine,
+        &[
+            json!({"type": "track", "event": "order", "messageId": id("o"), "anonymousId": "a1", "timestamp": "2026-03-01T10:00:00Z",
+                "properties": {"total": 12.5, "note": SECRETS[2], "health": SECRETS[5]}}),
+            json!({"type": "identify", "messageId": id("i"), "anonymousId": "a1", "userId": "ada",
+                "traits": {"phone": SECRETS[1], "mail": SECRETS[4], "street": SECRETS[0], "plan": "pro"}}),
+            json!({"type": "track", "event": "order", "messageId": id("q"), "userId": "ada",
+                "properties": {"total": "much", "note": SECRETS[3]}}),
+        ],
+    );
+    engine.settle(Duration::from_secs(30)).unwrap();
+}
+
+fn person(engine: &Engine) -> Json {
+    let mut person = engine.get("/api/v1/people/user_id:ada").unwrap();
+    if let Some(object) = person.as_object_mut() {
+        object.remove("as_of");
+    }
+    person
+}
+
+fn knows_all(person: &Json) {
+    let text = person.to_string();
+    for secret in [SECRETS[0], SECRETS[1], SECRETS[2], SECRETS[4]] {
+        assert!(text.contains(secret), "{secret}: {text}");
+    }
+    for segment in ["buyers", "reachable", "noted"] {
+        assert!(text.contains(segment), "{text}");
+    }
+}
+
+fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let patience = Instant::now() + Duration::from_secs(60);
+    while !is_so() {
+        assert!(Instant::now() < patience, "not in time: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn no_file_has_what_is_marked_and_everything_works() {
+    let scene = Scene::new();
+    let engine = scene.start();
+    ada(&engine, 1);
+    let before = person(&engine);
+    knows_all(&before);
+    // Destinations get what they are to get.
+    let delivered = |secret: &str| scene.receiver.calls().iter().any(|call| call.body.to_string().contains(secret));
+    until("delivered", || delivered(SECRETS[1]) && delivered(SECRETS[4]) && delivered(SECRETS[2]));
+    let timeline = engine.get("/api/v1/people/user_id:ada/timeline").unwrap().to_string();
+    assert!(timeline.contains(SECRETS[2]) && timeline.contains(SECRETS[5]), "{timeline}");
+    let aside = engine.get("/api/v1/quarantine").unwrap().to_string();
+    assert!(aside.contains(SECRETS[3]) && !aside.contains("\"message\":\"sealed\""), "{aside}");
+    let sent = engine.get("/api/v1/deliveries").unwrap().to_string();
+    assert!(sent.contains(SECRETS[1]), "{sent}");
+    // SQL never does.
+    for sql in [
+        "SELECT * FROM log",
+        "SELECT * FROM ev_order",
+        "SELECT * FROM quarantine",
+        "SELECT * FROM deliveries",
+        "SELECT * FROM changes",
+        "SELECT * FROM people",
+        "SELECT * FROM delivery_states",
+    ] {
+        let text = json!(engine.query(sql).unwrap()).to_string();
+        assert!(!SECRETS.iter().any(|secret| text.contains(secret)), "{sql}: {text}");
+    }
+    assert_eq!(engine.count("SELECT count(note) FROM ev_order").unwrap(), 1);
+    assert_eq!(scene.secrets_in_files(), Vec::<String>::new(), "while it runs");
+    engine.kill().unwrap();
+    assert_eq!(scene.secrets_in_files(), Vec::<String>::new(), "after kill -9");
+    let engine = scene.start();
+    assert_eq!(person(&engine), before);
+    let why = engine.get("/api/v1/people/user_id:ada/explain/noted").unwrap().to_string();
+    assert!(why.contains("note"), "{why}");
+    engine.stop().unwrap();
+    assert_eq!(scene.secrets_in_files(), Vec::<String>::new(), "at rest");
+    // The state of a checkpoint is read back, and is what the log gives.
+    let (sound, found) = scene.at_rest(&["doctor"]);
+    assert!(
+        sound
+            && found.contains("keys of personal data unwrap")
+            && found.contains("personal data is sealed (2 messages)"),
+        "{found}"
+    );
+    let (_, then) = scene.at_rest(&["query", "SELECT * FROM people", "--at", "2100-01-01T00:00:00Z"]);
+    assert!(then.contains("sealed") && !SECRETS.iter().any(|secret| then.contains(secret)), "{then}");
+    let (done, shown) = scene.at_rest(&["person", "show", "user_id:ada"]);
+    assert!(done && shown.contains(SECRETS[1]), "{shown}");
+    let engine = scene.start();
+    assert_eq!(person(&engine), before);
+    // What was kept aside can be mended: it was there all the time.
+    let body = json!({"patch": {"set": {"/properties/total": 3}}}).to_string();
+    let headers = [("content-type", "application/json")];
+    let answer = engine.connect().send("POST", "/api/v1/quarantine/replay", &headers, body.as_bytes()).unwrap();
+    assert_eq!(answer.json()["replayed"], 1, "{}", answer.text());
+    until("replayed", || person(&engine).to_string().contains(SECRETS[3]));
+    engine.stop().unwrap();
+    assert_eq!(scene.secrets_in_files(), Vec::<String>::new(), "at last");
+}
+
+#[test]
+fn another_version_of_the_project_and_a_preview_see_what_the_first_saw() {
+    let scene = Scene::new();
+    let engine = scene.start();
+    ada(&engine, 1);
+    let preview = |source: &str| {
+        let body = json!({ "source": source }).to_string();
+        let headers = [("content-type", "application/json")];
+        engine.connect().send("POST", "/api/v1/rules/preview", &headers, body.as_bytes()).unwrap()
+    };
+    let answer = preview("segment noted { when count(order where note is known, last 3650d) >= 1 }");
+    assert_eq!(answer.json()["rules"][0]["count"], 1, "{}", answer.text());
+    engine.stop().unwrap();
+    let before = scene.at_rest(&["person", "show", "user_id:ada"]).1;
+    // Folded again under other rules.
+    let rules = scene.shop.join("rules/all.sonder");
+    let text = fs::read_to_string(&rules).unwrap();
+    fs::write(&rules, text.replace("sum(order.total)", "sum(order.total, last 3650d)")).unwrap();
+    let engine = scene.start();
+    knows_all(&person(&engine));
+    engine.stop().unwrap();
+    assert_eq!(scene.at_rest(&["person", "show", "user_id:ada"]).1, before);
+    assert_eq!(scene.secrets_in_files(), Vec::<String>::new());
+}
+
+#[test]
+fn a_wrong_key_is_said_before_anything_else_and_a_rotation_needs_no_other() {
+    let scene = Scene::new();
+    let engine = scene.start();
+    ada(&engine, 1);
+    let before = person(&engine);
+    engine.stop().unwrap();
+    for key in [Some(1), None] {
+        scene.keys(key, &[]);
+        let (started, why) = scene.at_rest(&["person", "show", "user_id:ada"]);
+        assert!(!started && why.contains("personal data is encrypted under the project key"), "{why}");
+        let error = Engine::start(&scene.shop, &scene.data, &Options::default()).unwrap_err().to_string();
+        assert!(error.contains("personal data is encrypted under the project key"), "{error}");
+    }
+    // With both, the engine wraps the keys anew by itself.
+    scene.keys(Some(1), &[0]);
+    let engine = scene.start();
+    assert_eq!(person(&engine), before);
+    let old = "SELECT count(*) FROM subject_keys WHERE version = 1 AND wrapped IS NOT NULL";
+    until("rotated", || engine.count(old).unwrap() == 0);
+    engine.kill().unwrap();
+    scene.keys(Some(1), &[]);
+    let engine = scene.start();
+    assert_eq!(person(&engine), before);
+    engine.stop().unwrap();
+    // At rest, by hand.
+    scene.keys(Some(2), &[1]);
+    let (done, said) = scene.at_rest(&["key", "rotate"]);
+    assert!(done && said.contains("version 3"), "{said}");
+    scene.keys(Some(2), &[]);
+    let engine = scene.start();
+    assert_eq!(person(&engine), before);
+    engine.stop().unwrap();
+    let (sound, found) = scene.at_rest(&["doctor"]);
+    assert!(sound, "{found}");
+}
+
+#[test]
+fn who_is_erased_leaves_no_key_and_a_backup_needs_one() {
+    let scene = Scene::new();
+    let engine = scene.start();
+    ada(&engine, 1);
+    send(
+        &engine,
+        &[json!({"type": "identify", "messageId": "b", "userId": "bob", "traits": {"street": "Nieuwe Gracht 3"}})],
+    );
+    engine.settle(Duration::from_secs(30)).unwrap();
+    let file = scene.folder.path().join("backup.tar");
+    let backed_up =
+        sonder(&["backup", file.to_str().unwrap(), "--url", &format!("http://{}", engine.address())]).unwrap();
+    assert!(backed_up.status.success(), "{}", String::from_utf8_lossy(&backed_up.stderr));
+    let bytes = fs::read(&file).unwrap();
+    assert!(!SECRETS.iter().any(|secret| bytes.windows(secret.len()).any(|window| window == secret.as_bytes())));
+    let body = json!({"kind": "erasure", "person": "user_id:ada"}).to_string();
+    let headers = [("content-type", "application/json")];
+    let answer = engine.connect().send("POST", "/api/v1/privacy/requests", &headers, body.as_bytes()).unwrap();
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let id = answer.json()["id"].as_str().unwrap().to_owned();
+    until("erased", || engine.get(&format!("/api/v1/privacy/requests/{id}")).unwrap()["state"] == "completed");
+    assert!(engine.count("SELECT count(*) FROM subject_keys WHERE destroyed_at IS NOT NULL").unwrap() > 0);
+    let bob = engine.get("/api/v1/people/user_id:bob").unwrap().to_string();
+    assert!(bob.contains("Nieuwe Gracht 3"), "{bob}");
+    engine.stop().unwrap();
+    let (sound, found) = scene.at_rest(&["doctor"]);
+    assert!(sound, "{found}");
+    // Of the backup, without the key nothing is read; with it, whoever was erased since goes again.
+    let restore = |to: &str| {
+        let to = scene.folder.path().join(to);
+        let output = sonder(&[
+            "restore",
+            file.to_str().unwrap(),
+            "--data",
+            to.to_str().unwrap(),
+            "--project",
+            scene.shop.to_str().unwrap(),
+            "--erased-in",
+            scene.data.to_str().unwrap(),
+        ])
+        .unwrap();
+        (output.status.success(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned(), to)
+    };
+    scene.keys(Some(1), &[]);
+    let (done, said, _) = restore("locked");
+    assert!(!done && said.contains("encrypted under the project key"), "{said}");
+    scene.keys(Some(0), &[]);
+    let (done, said, to) = restore("restored");
+    assert!(done && said.contains("1 people who were erased since are struck"), "{said}");
+    let engine = Engine::start(&scene.shop, &to, &Options::default()).unwrap();
+    assert!(engine.get("/api/v1/people/user_id:ada").is_err());
+    assert!(engine.get("/api/v1/people/user_id:bob").unwrap().to_string().contains("Nieuwe Gracht 3"));
+    engine.stop().unwrap();
+}
+
+#[test]
+fn what_came_before_there_was_a_key_is_sealed_by_a_command() {
+    let scene = Scene::new();
+    scene.keys(None, &[]);
+    let engine = scene.start();
+    ada(&engine, 1);
+    let before = person(&engine);
+    engine.stop().unwrap();
+    assert!(!scene.secrets_in_files().is_empty());
+    scene.keys(Some(0), &[]);
+    let (_, found) = scene.at_rest(&["doctor"]);
+    assert!(found.contains("rows from before are not: `sonder key seal` seals them"), "{found}");
+    let (done, said) = scene.at_rest(&["key", "seal"]);
+    assert!(done, "{said}");
+    assert_eq!(scene.secrets_in_files(), Vec::<String>::new());
+    let engine = scene.start();
+    assert_eq!(person(&engine), before);
+    engine.stop().unwrap();
+    // And back: the key is only read with.
+    scene.keys(None, &[0]);
+    let engine = scene.start();
+    assert_eq!(person(&engine), before);
+    assert_eq!(engine.query("SELECT note FROM ev_order").unwrap(), vec![json!([SECRETS[2]])]);
+    engine.stop().unwrap();
+}

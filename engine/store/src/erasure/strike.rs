@@ -221,15 +221,15 @@ pub(super) fn decisions(
     let changes = mentioned_rows(connection, keyring, of_changes, Place::Change, &values)?;
     let of_deliveries = ("deliveries", "number", "payload");
     let told = mentioned_rows(connection, keyring, of_deliveries, Place::Delivery, &values)?;
+    let in_value = format!("{} OR id IN ({changes})", named("\"value\""));
+    let in_payload = format!("{} OR number IN ({told})", named("payload"));
     connection.execute_batch(&format!(
         "DELETE FROM changes WHERE {before} AND (person IN ({people}) OR {in_value});
          DELETE FROM delivery_outcomes WHERE delivery IN (
              SELECT id FROM deliveries WHERE {before} AND kind <> 'erase' AND (person IN ({people}) OR {in_names} OR {in_payload}));
          DELETE FROM deliveries WHERE {before} AND kind <> 'erase' AND (person IN ({people}) OR {in_names} OR {in_payload});
          UPDATE delivery_outcomes SET detail = NULL WHERE {in_detail};",
-        in_value = format!("{} OR id IN ({changes})", named("\"value\"")),
         in_names = named("identifiers"),
-        in_payload = format!("{} OR number IN ({told})", named("payload")),
         in_detail = named("detail"),
     ))?;
     Ok(())

@@ -258,7 +258,7 @@ mod tests {
     const PROFILE: &str = "traits:\n  phone: {type: string, pii: contact}\n  plan: {type: string}\n  \
                            born: {type: string, pii: personal, from: [traits.person.born, context.born]}\n";
 
-    fn places() -> (Places, sonder_dsl::ir::Program) {
+    fn places() -> (Places, Program) {
         let file = |path: &str, text: &str| SourceFile { path: path.to_owned(), text: text.to_owned() };
         let files = vec![
             file("sonder.yaml", "name: shop"),

@@ -90,7 +90,8 @@ impl<'a> Sealing<'a> {
             return Ok(None);
         }
         let (key, secret) = self.key_of(subject)?;
-        let parted = payload::part(text, &[0..text.len()]).ok_or_else(too_long)?;
+        let all = 0..text.len();
+        let parted = payload::part(text, std::slice::from_ref(&all)).ok_or_else(too_long)?;
         let sealed = secret.seal(&mut self.chance, &place.bytes(), &parted.values)?;
         Ok(Some(Sealed { text: parted.text, key, sealed }))
     }

@@ -277,7 +277,8 @@ impl Direct<'_> {
         let mut failure = None;
         let mut settle = |entered: Entered, sums: &mut Sums| -> Result<(), Failure> {
             let submitted = self.runtime.block_on(entered).map_err(|refused| {
-                Failure::engine(refused.to_string()).help("run the import again; it goes on where it was")
+                let why = self.pipeline.trouble().map(|reason| format!(": {reason}")).unwrap_or_default();
+                Failure::engine(format!("{refused}{why}")).help("run the import again; it goes on where it was")
             })?;
             rows += submitted.messages;
             sums.rows += submitted.messages;

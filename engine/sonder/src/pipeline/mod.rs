@@ -178,6 +178,15 @@ impl Pipeline {
         &self.store
     }
 
+    /// What is wrong with the log, if it cannot be written.
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        match self.shared.gauges.health() {
+            Health::Degraded(reason) => Some(reason),
+            Health::Running | Health::Stopping => None,
+        }
+    }
+
     /// The way in.
     #[must_use]
     pub fn entrance(&self) -> Entrance {

@@ -13,6 +13,7 @@
 //! | `erasures`, `suppressions` | somebody who was erased: how far it is; their identifiers as HMACs | by [`Store::strike`] |
 //! | `opendsr_requests` | requests that came by OpenDSR, and who is told how far they are | by [`Store::note_opendsr`] |
 //! | `privacy_requests`, `privacy_steps` | what somebody asked about their data, and what was done about it | by [`Store::open_request`] |
+//! | `match_pairs`, `match_runs` | people whom matching found likely to be one, and when it looked | by [`Store::propose_matches`] |
 //! | `takeovers` | a place at which another version of the project took over | with `log` |
 //! | `versions` | a version of the project that ran lately, as its files | by [`Store::keep_version`] |
 //! | `state.checkpoints`, `state.people` | the fold's state as of a place in the log | by [`Store::begin_checkpoint`] |
@@ -40,6 +41,7 @@ mod examination;
 pub mod files;
 pub mod limits;
 mod lock;
+mod matching;
 mod node;
 mod opendsr;
 mod options;
@@ -65,6 +67,7 @@ pub use dedup::DedupSet;
 pub use erasure::{ERASED, Erasure, Struck, Suppression, Target, ToldErasure};
 pub use error::StoreError;
 pub use examination::Finding;
+pub use matching::{MatchCounts, MatchPair, MatchRun, MatchStep, MatchSteps, PairFilter};
 pub use opendsr::{OpenDsrCallback, OpenDsrRequest};
 pub use options::StoreOptions;
 pub use privacy::{Request, RequestChange, RequestState, RequestStep};

@@ -59,3 +59,8 @@ pub const PREVIEW_TOP: usize = 10;
 
 /// Identifiers whose last answers about consent are remembered, so that what SDKs repeat is not recorded again.
 pub const ANSWERS_REMEMBERED: usize = 100_000;
+
+/// Pairs of matching that are written at a time, while appends wait.
+pub const MATCH_PAIRS: usize = 2_000;
+/// Runs of matching that are told of.
+pub const MATCH_RUNS: usize = 100;

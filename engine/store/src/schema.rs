@@ -2,7 +2,7 @@
 //!
 //! Names of columns are the public face of the store: people write SQL against them.
 
-use crate::{StoreError, erasure, opendsr, privacy, typed};
+use crate::{StoreError, erasure, matching, opendsr, privacy, typed};
 use duckdb::Connection;
 use std::path::Path;
 
@@ -138,7 +138,7 @@ pub(crate) fn prepare(connection: &Connection, dir: &Path) -> Result<(), StoreEr
     );
     transaction(
         connection,
-        &[TABLES, &states, typed::TABLES, erasure::TABLES, privacy::TABLES, opendsr::TABLES, &format],
+        &[TABLES, &states, typed::TABLES, erasure::TABLES, privacy::TABLES, opendsr::TABLES, matching::TABLES, &format],
     )
 }
 

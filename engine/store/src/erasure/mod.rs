@@ -131,6 +131,7 @@ impl Store {
             deliveries = tell::note(connection, (id, at), target)?;
             strike::decisions(connection, target, None)?;
             strike::requests(connection, target)?;
+            crate::matching::strike(connection, target)?;
             connection.execute(
                 "INSERT INTO erasures(id, requested_at, state, messages, redacted, target)
                  VALUES (?, make_timestamp(?), 'struck', ?, ?, ?)",

@@ -11,6 +11,8 @@ mod faults;
 #[cfg(test)]
 mod files;
 #[cfg(test)]
+mod matching;
+#[cfg(test)]
 mod odd_values;
 #[cfg(test)]
 mod previewing;

@@ -108,7 +108,7 @@ impl Answers {
             let live = self.shared.live.read();
             for it in some {
                 let Some(ends) = both(program, &it.ends) else { continue };
-                let is_link = match live.state.relation(&ends[0], &ends[1], it.likelihood) {
+                let is_link = match live.state.relation(&ends[0], &ends[1], Likelihood(i32::MAX)) {
                     Relation::Two => it.is_sure,
                     Relation::Against(_) => false,
                     // They are one already, or not there; or it is decided.

@@ -82,7 +82,8 @@ impl Answers {
 
     fn relation(&self, program: &Program, row: &Row) -> Relation {
         let Some([one, other]) = both(program, &row.ends) else { return Relation::Unknown };
-        self.shared.live.read().state.relation(&one, &other, Likelihood(row.weight))
+        // What would be against it if it were certain: that it is not says its probability.
+        self.shared.live.read().state.relation(&one, &other, Likelihood(i32::MAX))
     }
 
     pub(in crate::server) fn list_pairs(&self, asked: &PairsAsked) -> Result<MatchPairs, Trouble> {

@@ -119,6 +119,7 @@ fn every_key_arrives() {
     let matching = identity.probabilistic.as_ref().unwrap();
     assert_eq!((matching.compare.len(), matching.compare[4].1, matching.block.len()), (6, Comparison::Date, 3));
     assert_eq!((matching.link_at, matching.review_at), (0.99, 0.9));
+    assert_eq!(matching.every, Some(Duration::from_secs(24 * 60 * 60)));
 
     let [email, country, visits, name] = program.profile.as_slice() else { panic!("four traits") };
     let sources = [1, 0].map(|index: usize| sonder_dsl::ir::SourceId(1 - index as u32)).to_vec();
@@ -145,6 +146,7 @@ fn every_key_arrives() {
     assert_eq!((destination.rate, destination.cap_per_person), (Some(rate(50, 1)), Some(rate(2, 7 * DAY))));
     assert_eq!((destination.memory_limit, destination.batch_limit), (128 << 20, 20));
     assert_eq!(destination.time_limit, Duration::from_millis(500));
+    assert!(destination.excludes_probabilistic);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::{DeclaredDestination, Purposes, Rate, Reference, WriteKey, source};
 use crate::diagnostic::{Diagnostic, Report, codes};
 use crate::ir::{EventId, IdentifierKindId, ProfileTraitId, RuleId};
-use crate::shape::{Fields, Filled, Format, Key, Shape, scalar};
+use crate::shape::{Fields, Filled, Format, Key, Shape, Word, scalar};
 use crate::source::Span;
 use crate::time::Duration;
 use crate::yaml::Node;
@@ -36,6 +36,8 @@ pub struct Destination {
     pub events: Vec<EventId>,
     /// Kinds of identifiers that it may see; empty for all.
     pub identifiers: Vec<IdentifierKindId>,
+    /// Whether it is told nothing about people who are one only because that is likely.
+    pub excludes_probabilistic: bool,
     /// How often it may be called.
     pub rate: Option<Rate>,
     /// How many items one person may get in how long.
@@ -84,10 +86,20 @@ pub const KEYS: &[Key] = &[
     ),
     Key::optional("purposes", Shape::NAMES, "for which purposes it uses what it gets; default any that is allowed"),
     Key::optional("receives", Shape::Object(RECEIVES), "what it gets"),
+    Key::optional(
+        "exclude",
+        Shape::List(&Shape::Word(EXCLUDED), Filled::MayBeEmpty),
+        "people whom it is told nothing about",
+    ),
     Key::optional("rate", Shape::Text(Format::Rate), "how often it may be called"),
     Key::optional("cap", Shape::Text(Format::Cap), "how many items one person may get"),
     Key::optional("limits", Shape::Object(LIMITS), "what one run of the plugin may use"),
 ];
+
+const EXCLUDED: &[Word] = &[Word {
+    word: "probabilistic",
+    doc: "people whose identifiers are one person's only because matching found that likely",
+}];
 
 const RECEIVES: &[Key] = &[
     Key::optional("segments", Shape::NAMES, "segments whose entries and exits it gets"),
@@ -143,6 +155,7 @@ pub fn decode(
         computed_traits: Vec::new(),
         events,
         identifiers: identifiers.iter().filter_map(|reference| identifier(reference, report)).collect(),
+        excludes_probabilistic: fields.strings("exclude").iter().any(|word| word == "probabilistic"),
         rate: rate(&fields, "rate"),
         cap_per_person: rate(&fields, "cap"),
         memory_limit: limits.and_then(|limits| scalar::size(limits.text("memory")?)).unwrap_or(MEMORY),

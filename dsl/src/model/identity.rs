@@ -33,7 +33,7 @@ pub struct Identity {
     pub generic_after: Option<u32>,
     /// Values that are never one person's.
     pub apart: Vec<Apart>,
-    /// Matching of records that share no identifier, by `sonder match`.
+    /// Matching of records and of people that share no identifier.
     pub probabilistic: Option<Probabilistic>,
 }
 
@@ -177,7 +177,7 @@ pub const KEYS: &[Key] = &[
     Key::optional(
         "probabilistic",
         Shape::Object(probabilistic::PROBABILISTIC),
-        "matching of records that share no identifier, by `sonder match`",
+        "matching of records and of people that share no identifier, by `sonder match`",
     ),
 ];
 

@@ -62,9 +62,11 @@ pub fn decode(node: &Node, clock: &Clock, program: &Program, report: &mut Report
                     json.insert(entry.key.clone(), other);
                 }
             }
-        } else if let "link" | "unlink" = entry.key.as_str() {
+        } else if let "link" | "unlink" | "match" = entry.key.as_str() {
             json.insert("type".to_owned(), Json::from(entry.key.as_str()));
             json.insert("identifiers".to_owned(), identifiers(&entry.value));
+        } else if entry.key == "weight" && node.get("match").is_some() {
+            json.insert("weight".to_owned(), value());
         } else if entry.key == "consent" && node.get("event").is_none() && !entry.value.entries().is_empty() {
             json.insert("type".to_owned(), Json::from("track"));
             json.insert("event".to_owned(), Json::from("Consent Updated"));

@@ -3,7 +3,7 @@
 mod fixture;
 
 use axum::http::Method;
-use fixture::{ERASURE, Fixture};
+use fixture::{ERASURE, Fixture, PAIR};
 use serde_json::{Value as Json, json};
 use sonder_console::document;
 use sonder_console::engine::Trouble;
@@ -47,6 +47,12 @@ async fn every_answer_fits_its_schema() {
         ("/api/v1/people/{who}/graph", "/api/v1/people/user_id:carl/graph"),
         ("/api/v1/privacy/requests/{id}", "/api/v1/privacy/requests/0e4f6a9e-6a5c-4d0e-9a53-0d1f6f6f2c11"),
         ("/api/v1/privacy/requests/{id}", "/api/v1/privacy/requests/other"),
+        ("/api/v1/matching", "/api/v1/matching"),
+        ("/api/v1/matching/pairs", "/api/v1/matching/pairs"),
+        ("/api/v1/matching/pairs", "/api/v1/matching/pairs?state=linked&after=10&limit=1"),
+        ("/api/v1/matching/pairs", "/api/v1/matching/pairs?state=undecided"),
+        ("/api/v1/matching/pairs/{id}", "/api/v1/matching/pairs/0123456789ab"),
+        ("/api/v1/matching/pairs/{id}", "/api/v1/matching/pairs/none"),
         ("/api/v1/privacy/retention", "/api/v1/privacy/retention"),
         ("/api/v1/privacy/retention", "/api/v1/privacy/retention?all=true"),
         ("/api/v1/privacy/requests", "/api/v1/privacy/requests"),
@@ -112,6 +118,17 @@ async fn every_answer_fits_its_schema() {
     for body in [json!({}), json!({"dry_run": true}), json!({"dry": true})] {
         let answer = fixture.post("/api/v1/privacy/retention", &body).await;
         assert_fits(&document, "/api/v1/privacy/retention", "post", answer.status.as_u16(), &answer.json());
+    }
+    for body in [json!({}), json!({"force": true})] {
+        let answer = fixture.post("/api/v1/matching/runs", &body).await;
+        assert_fits(&document, "/api/v1/matching/runs", "post", answer.status.as_u16(), &answer.json());
+    }
+    for body in [json!({}), json!({"reason": "one street", "by": "ann"}), json!({"reason": ""})] {
+        for (id, word) in [("0123456789ab", "accept"), ("0123456789ab", "reject"), ("none", "accept")] {
+            let answer = fixture.post(&format!("/api/v1/matching/pairs/{id}/{word}"), &body).await;
+            let template = format!("/api/v1/matching/pairs/{{id}}/{word}");
+            assert_fits(&document, &template, "post", answer.status.as_u16(), &answer.json());
+        }
     }
     for body in [json!({"action": "complete", "by": "ann"}), json!({"action": "forget"})] {
         let path = "/api/v1/privacy/requests/0e4f6a9e-6a5c-4d0e-9a53-0d1f6f6f2c11/steps";
@@ -207,7 +224,8 @@ async fn every_documented_path_is_served_and_refuses_other_methods() {
     let document = document();
     for (path, item) in document["paths"].as_object().unwrap() {
         let name = if path.contains("journeys") { "carts" } else { "keen" };
-        let address = path.replace("{who}", "user_id:ann").replace("{name}", name).replace("{id}", ERASURE);
+        let id = if path.contains("matching") { PAIR } else { ERASURE };
+        let address = path.replace("{who}", "user_id:ann").replace("{name}", name).replace("{id}", id);
         for method in [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
             let documented = item.get(method.as_str().to_lowercase()).is_some();
             let answer = fixture.call(method.clone(), &address, &[], "").await;

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, VecDeque};
 pub type Name = (String, String);
 
 /// A person's part of the identity graph.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Kinship {
     /// Who.
     pub person: PersonId,
@@ -37,7 +37,7 @@ pub struct NodeView {
 }
 
 /// A link that does not hold.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RefusedView {
     /// What was said.
     pub link: LinkView,
@@ -96,7 +96,8 @@ impl State {
         let name = |node| graph.node(node).map(|(named, _)| (kind(named.kind), named.value.to_owned()));
         let link = |edge: &Edge| {
             let (a, b) = (name(edge.a)?, name(edge.b)?);
-            Some(LinkView { a, b, source: source(edge.source), seq: edge.seq.0, at: edge.at, by: edge.grade.as_str() })
+            let (by, probability) = (edge.grade.as_str(), edge.probability());
+            Some(LinkView { a, b, source: source(edge.source), seq: edge.seq.0, at: edge.at, by, probability })
         };
         let identifiers = nodes.iter().filter_map(|node| {
             let (named, it) = graph.node(*node)?;

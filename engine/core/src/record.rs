@@ -24,6 +24,44 @@ pub struct Identifier {
     pub value: Arc<str>,
 }
 
+/// How likely it is that two are one person, as the weight of the evidence: log2 of its odds, in thousandths. Whole numbers,
+/// so that every machine has the same order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Likelihood(pub i32);
+
+impl Likelihood {
+    /// Of what is not a question of likelihood.
+    pub const NONE: Self = Self(0);
+
+    /// Of a weight: log2 of the odds.
+    #[must_use]
+    pub fn of_weight(weight: f64) -> Self {
+        Self((weight.clamp(-Self::SUREST, Self::SUREST) * 1_000.0).round() as i32)
+    }
+
+    /// Of a probability.
+    #[must_use]
+    pub fn of_probability(probability: f64) -> Self {
+        Self::of_weight((probability / (1.0 - probability)).log2())
+    }
+
+    /// log2 of the odds.
+    #[must_use]
+    pub fn weight(self) -> f64 {
+        f64::from(self.0) / 1_000.0
+    }
+
+    /// 0 to 1.
+    #[must_use]
+    pub fn probability(self) -> f64 {
+        1.0 / (1.0 + (-self.weight()).exp2())
+    }
+
+    /// No weight is further from nothing than this.
+    const SUREST: f64 = 1_000.0;
+}
+
 /// A record of the log.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Record {
@@ -35,8 +73,7 @@ pub struct Record {
     pub fact: Fact,
 }
 
-/// What a record says. Config changes, reviewed links and erasure get their variants when they are built; what people say about
-/// consent comes with their events.
+/// What a record says. What people say about consent, and what is decided about who is who, comes with events.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Fact {
     /// A client's message, governed.
@@ -62,6 +99,7 @@ impl Event {
             labels: Vec::new(),
             said: Said::NOTHING,
             historical: false,
+            likelihood: Likelihood::NONE,
         }
     }
 }
@@ -99,4 +137,6 @@ pub struct Event {
     pub said: Said,
     /// Imported history: no deliveries follow from it.
     pub historical: bool,
+    /// Of a `match`, how likely its two identifiers are one person's.
+    pub likelihood: Likelihood,
 }

@@ -109,7 +109,7 @@ pub struct IdentifierView {
 }
 
 /// Two identifiers that belong together.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct LinkView {
     /// As (kind, value): the one of higher priority.
     pub a: (String, String),
@@ -121,8 +121,10 @@ pub struct LinkView {
     pub seq: u64,
     /// When.
     pub at: Moment,
-    /// What says so: `message`, `alias` or `decision`.
+    /// What says so: `message`, `alias`, `decision` or `probabilistic`.
     pub by: &'static str,
+    /// How likely it is, where it is probabilistic.
+    pub probability: Option<f64>,
 }
 
 /// A value of the golden record.
@@ -251,6 +253,7 @@ impl Viewed<'_> {
                 seq: edge.seq.0,
                 at: edge.at,
                 by: edge.grade.as_str(),
+                probability: edge.probability(),
             })
         });
         links.collect()

@@ -16,7 +16,7 @@ fn main() {
     for people in [7_000, 67_000] {
         let made = make(people, hardness, 9);
         let begin = Instant::now();
-        let options = Options { block: Vec::new(), one_to_one: false, seed: 1 };
+        let options = Options::new(1);
         let matching = Matching::new(&made.records, &options, 0.5).unwrap();
         let took = begin.elapsed();
         let links: Vec<_> = matching.links().iter().filter(|link| link.score.probability >= 0.95).collect();

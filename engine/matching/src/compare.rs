@@ -41,6 +41,11 @@ pub(crate) const fn highest(comparison: Comparison) -> Level {
 pub(crate) struct Pattern(pub u64);
 
 impl Pattern {
+    /// Of the levels of all fields, in their order; `None` where one is not known.
+    pub fn of(levels: impl Iterator<Item = Option<Level>>) -> Self {
+        levels.enumerate().fold(Self(0), |pattern, (field, level)| pattern.with(field, level.unwrap_or(UNKNOWN)))
+    }
+
     pub const fn level(self, field: usize) -> Level {
         (self.0 >> (4 * field)) as Level & 15
     }

@@ -4,11 +4,13 @@
 //! Records ──▶ block: pairs worth comparing ──▶ compare: levels ──▶ train: m, h, u ──▶ score ──▶ links, clusters
 //! ```
 //!
-//! Nothing is labelled, nothing is random but by a seed: the same records give the same answer on every machine.
+//! Nothing need be labelled, nothing is random but by a seed: the same records give the same answer on every machine. What
+//! people have decided of pairs ([`Label`]) is learnt from, too.
 
 mod block;
 mod cluster;
 mod compare;
+mod label;
 mod limits;
 mod model;
 mod nickname;
@@ -24,7 +26,9 @@ pub use records::Records;
 
 use block::Pair;
 use compare::Pattern;
+use label::Labels;
 use std::fmt;
+use work::Workers;
 
 /// How records are matched.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,6 +39,27 @@ pub struct Options {
     pub one_to_one: bool,
     /// For the random pairs that the model learns from.
     pub seed: u64,
+    /// What is known of pairs: that people decided, or that was linked before.
+    pub labels: Vec<Label>,
+    /// How many processors may be used; `None` for all.
+    pub processors: Option<usize>,
+}
+
+impl Options {
+    /// Rules that the data proposes, nothing decided, all processors.
+    #[must_use]
+    pub const fn new(seed: u64) -> Self {
+        Self { block: Vec::new(), one_to_one: false, seed, labels: Vec::new(), processors: None }
+    }
+}
+
+/// A pair of which is known what it is, and how its fields compared when that was found: no value of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Label {
+    /// Fields, and what their levels are called ([`Explanation::fields`]). What is not compared any more says nothing.
+    pub levels: Vec<(String, String)>,
+    /// Whether both are the same person.
+    pub is_match: bool,
 }
 
 /// Two records, and how likely they are one person.
@@ -106,11 +131,13 @@ impl<'r> Matching<'r> {
             [] => block::by_data(records),
             rules => block::by_rules(records, rules)?,
         };
-        let patterns = work::compared(records, &pairs);
-        let model = train::train(records, &work::count(&patterns), options.seed);
+        let workers = Workers::new(options.processors);
+        let patterns = workers.compared(records, &pairs);
+        let labels = Labels::new(records, &options.labels);
+        let model = train::train(records, &work::count(&patterns), &labels, options.seed, workers);
         let candidates = pairs.len();
         let pairs: Vec<(Pair, Pattern)> = pairs.into_iter().zip(patterns).collect();
-        let links = work::side_by_side(&pairs, |part| {
+        let links = workers.side_by_side(&pairs, |part| {
             let scored = part.iter().map(|((left, right), pattern)| Link {
                 left: *left,
                 right: *right,

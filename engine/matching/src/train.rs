@@ -1,16 +1,20 @@
-//! Learning the model without labels.
+//! Learning the model, without labels or with a few.
 //!
 //! u comes from random pairs, which are strangers but for a few in a million; how often strangers have an equal value
 //! follows from the values' frequencies exactly. m, h and how many matches and households there are come from
 //! expectation-maximisation (Winkler 1988) over all proposed pairs at once, counted by pattern: pairs that no rule
 //! proposes are taken for strangers, so that shares are of all pairs, not of the proposed ones, and no rule bends what is
 //! learnt of its own fields.
+//!
+//! What is known of pairs is certain: those that are one person are one record by now, and count as if they were still two, so
+//! that what is likely does not become less so because others were linked; those that are two people are no match in any round.
 
 use crate::compare::{Level, Pattern, UNKNOWN, highest, levels};
+use crate::label::Labels;
 use crate::limits;
 use crate::model::{Alike, FieldModel, Model};
 use crate::records::Records;
-use crate::work;
+use crate::work::Workers;
 use sonder_dsl::model::Comparison;
 
 /// Pairs that each level is taken to have been seen in before any was, as it was guessed.
@@ -27,6 +31,13 @@ const FEWEST: f64 = 0.01;
 /// Who agrees on a name so much less than matches do, has it by chance.
 const BY_CHANCE: f64 = 0.3;
 
+/// What is learnt from: how many of the proposed pairs have each pattern, and what was decided.
+#[derive(Clone, Copy)]
+struct Seen<'s> {
+    patterns: &'s [(Pattern, u64)],
+    labels: &'s Labels,
+}
+
 /// A kind of pairs who are alike.
 struct Kind {
     /// By field: whether it is each one's own, so that they agree on it by chance only …
@@ -36,21 +47,28 @@ struct Kind {
 }
 
 /// Learns from the patterns of the proposed pairs, with how many have each.
-pub(crate) fn train(records: &Records, patterns: &[(Pattern, u64)], seed: u64) -> Model {
-    let us = strangers(records, seed);
+pub(crate) fn train(
+    records: &Records,
+    patterns: &[(Pattern, u64)],
+    labels: &Labels,
+    seed: u64,
+    workers: Workers,
+) -> Model {
+    let us = strangers(records, seed, workers);
+    let seen = Seen { patterns, labels };
     let comparisons: Vec<Comparison> = records.fields.iter().map(|field| field.comparison).collect();
     let mut kinds = vec![household(&comparisons), namesakes(&comparisons)];
-    let mut model = learn(records, &us, patterns, &kinds);
+    let mut model = learn(records, &us, seen, &kinds);
     if !differ_in_a_name(&model, &comparisons) {
         kinds.remove(0);
-        model = learn(records, &us, patterns, &kinds);
+        model = learn(records, &us, seen, &kinds);
     }
     // Without those that are too few, from the fewest on.
     while let Some((place, fewest)) = fewest(&model)
         && fewest < FEWEST * model.matches
     {
         kinds.remove(place);
-        model = learn(records, &us, patterns, &kinds);
+        model = learn(records, &us, seen, &kinds);
     }
     model
 }
@@ -85,7 +103,7 @@ fn differ_in_a_name(model: &Model, comparisons: &[Comparison]) -> bool {
     !comparisons.contains(&Comparison::Name) || names.any(|((_, field), h)| is_own(field, h))
 }
 
-fn learn(records: &Records, us: &[Vec<f64>], patterns: &[(Pattern, u64)], kinds: &[Kind]) -> Model {
+fn learn(records: &Records, us: &[Vec<f64>], seen: Seen<'_>, kinds: &[Kind]) -> Model {
     let all = records.pairs().max(1.0);
     // As if half of all records were there twice.
     let share = (1.0 / records.len().max(2) as f64).min(0.1);
@@ -93,7 +111,7 @@ fn learn(records: &Records, us: &[Vec<f64>], patterns: &[(Pattern, u64)], kinds:
     let alike = kinds.iter().map(|_| Alike { share, fields: guesses.iter().map(|it| it.m.clone()).collect() });
     let mut model = Model { alike: alike.collect(), fields: guesses.clone(), matches: share };
     for _ in 0..limits::MAX_ROUNDS {
-        let next = Round::of(&model, patterns).follows(&guesses, kinds, all);
+        let next = Round::of(&model, seen).follows(&guesses, kinds, all);
         let moved = distance(&model, &next);
         model = next;
         if moved < limits::CONVERGED {
@@ -111,7 +129,7 @@ struct Round {
 
 impl Round {
     /// How likely each pattern is of each kind.
-    fn of(model: &Model, patterns: &[(Pattern, u64)]) -> Self {
+    fn of(model: &Model, seen: Seen<'_>) -> Self {
         let strangers = model.strangers();
         let matches = model.fields.iter().map(|it| &it.m).collect::<Vec<_>>();
         let kinds = [(model.matches, matches)]
@@ -129,23 +147,35 @@ impl Round {
         let mut round =
             Self { pairs: vec![0.0; kinds.len()], levels: vec![vec![[0.0; 8]; model.fields.len()]; kinds.len()] };
         let mut odds = vec![0.0; kinds.len()];
-        for (pattern, count) in patterns {
-            let levels = || (0..model.fields.len()).map(|field| usize::from(pattern.level(field)));
+        for (pattern, count) in seen.patterns {
             for (odds, (share, ratios)) in odds.iter_mut().zip(&kinds) {
-                *odds = share * levels().zip(ratios).map(|(level, ratios)| ratios[level]).product::<f64>();
+                *odds = share * levels_of(model, *pattern).zip(ratios).map(|(level, it)| it[level]).product::<f64>();
             }
-            let (count, all) = (*count as f64, 1.0 + odds.iter().sum::<f64>());
+            let two = seen.labels.others(*pattern).min(*count);
+            let (open, two) = ((*count - two) as f64, two as f64);
+            // Where it is known to be no match, it is one of the others, or of strangers.
+            let others = 1.0 + odds.iter().skip(1).sum::<f64>();
+            let all = others + odds.first().copied().unwrap_or(0.0);
             for (kind, odds) in odds.iter().enumerate() {
-                let expected = count * odds / all;
+                let expected = open * odds / all + if kind > 0 { two * odds / others } else { 0.0 };
                 round.pairs[kind] += expected;
-                for (field, level) in levels().enumerate() {
-                    if let Some(sum) = round.levels[kind][field].get_mut(level) {
-                        *sum += expected;
-                    }
-                }
+                round.add(model, kind, *pattern, expected);
             }
         }
+        for (pattern, count) in &seen.labels.matches {
+            round.pairs[0] += *count as f64;
+            round.add(model, 0, *pattern, *count as f64);
+        }
         round
+    }
+
+    /// Takes in that so many pairs of a kind have a pattern.
+    fn add(&mut self, model: &Model, kind: usize, pattern: Pattern, pairs: f64) {
+        for (level, sums) in levels_of(model, pattern).zip(&mut self.levels[kind]) {
+            if let Some(sum) = sums.get_mut(level) {
+                *sum += pairs;
+            }
+        }
     }
 
     /// The parameters that follow.
@@ -180,6 +210,10 @@ impl Round {
     }
 }
 
+fn levels_of(model: &Model, pattern: Pattern) -> impl Iterator<Item = usize> {
+    (0..model.fields.len()).map(move |field| usize::from(pattern.level(field)))
+}
+
 fn distance(a: &Model, b: &Model) -> f64 {
     let fields = a.fields.iter().zip(&b.fields).flat_map(|(a, b)| a.m.iter().zip(&b.m));
     fields.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
@@ -193,9 +227,9 @@ fn guess(u: Vec<f64>) -> FieldModel {
 }
 
 /// How often strangers reach each level, by field.
-fn strangers(records: &Records, seed: u64) -> Vec<Vec<f64>> {
+fn strangers(records: &Records, seed: u64, workers: Workers) -> Vec<Vec<f64>> {
     let sampled = sample(records, seed);
-    let patterns = work::patterns(records, &sampled);
+    let patterns = workers.patterns(records, &sampled);
     let fields = records.fields.iter().enumerate();
     fields
         .map(|(number, field)| {

@@ -238,6 +238,8 @@ impl Saving<'_> {
         self.keeper.doubtful = true;
         self.run(|connection| Ok(connection.execute_batch("COMMIT")?))?;
         self.open = false;
+        // People, what SQL knows of them, and the checkpoint.
+        [self.added, self.added, 1].into_iter().for_each(|rows| self.store.database.held().note(rows));
         if surplus {
             total = checkpoint.people;
         }

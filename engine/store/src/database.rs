@@ -12,6 +12,7 @@
 //! of row groups. Small ones keep checkpoints short: what a checkpoint rewrites is the last row group of each table, and a
 //! commit waits for it.
 
+use crate::held::Held;
 use crate::seal::Keyring;
 use crate::{StoreError, StoreOptions, limits};
 use duckdb::{Config, Connection, InterruptHandle};
@@ -50,6 +51,8 @@ pub(crate) struct Database {
     broken: AtomicBool,
     /// Counts the times that it was opened.
     generation: AtomicU64,
+    /// What DuckDB may hold for rows that came in pieces.
+    held: Held,
     readers: Readers,
     queries: Readers,
     /// What opens personal data that is sealed.
@@ -99,6 +102,7 @@ impl Database {
             instance: RwLock::new(Some(instance)),
             broken: AtomicBool::new(false),
             generation: AtomicU64::new(0),
+            held: Held::default(),
             readers,
             queries,
             keyring,
@@ -121,7 +125,13 @@ impl Database {
             Role::Keeper => work(&instance.keeper.lock()),
             Role::Reader | Role::Query(_) => instance.read(work),
         };
-        outcome.map_err(|error| self.classify(error))
+        outcome.map_err(|error| {
+            // Nothing else helps where what is to be written finds no room: see `held`.
+            if matches!(role, Role::Writer | Role::Keeper) && is_out_of_memory(&error) {
+                self.broken.store(true, Ordering::Release);
+            }
+            self.classify(error)
+        })
     }
 
     /// Whether the database has to be opened again before anything works.
@@ -138,13 +148,13 @@ impl Database {
     /// Closes the database and opens it again; reads that run are interrupted.
     pub fn reopen(&self) -> Result<(), StoreError> {
         self.interrupt();
-        let mut guard = self.instance.write();
-        *guard = None;
-        let opened = Instance::open(&self.dir, &self.options, self.access).map_err(|error| self.classify(error))?;
-        *guard = Some(opened);
-        self.generation.fetch_add(1, Ordering::AcqRel);
-        self.broken.store(false, Ordering::Release);
-        Ok(())
+        self.open_anew(&mut self.instance.write(), |_| Ok(()))
+    }
+
+    /// Closes the database and opens it again, unless somebody works on it. Returns whether it was done.
+    pub fn reopen_if_idle(&self) -> Result<bool, StoreError> {
+        let Some(mut guard) = self.instance.try_write() else { return Ok(false) };
+        self.open_anew(&mut guard, |_| Ok(())).map(|()| true)
     }
 
     /// Closes the database, works on its files, and opens it again, also where the work failed. Reads that
@@ -154,12 +164,21 @@ impl Database {
             self.interrupt();
             self.instance.write()
         });
-        *guard = None;
+        self.open_anew(&mut guard, work)
+    }
+
+    fn open_anew(
+        &self,
+        instance: &mut Option<Instance>,
+        work: impl FnOnce(&Path) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        *instance = None;
         let worked = work(&self.dir).map_err(|error| self.classify(error));
         // Where it cannot be opened, the next work on it tries again.
         self.broken.store(true, Ordering::Release);
         let opened = Instance::open(&self.dir, &self.options, self.access).map_err(|error| self.classify(error))?;
-        *guard = Some(opened);
+        *instance = Some(opened);
+        self.held.forget();
         self.generation.fetch_add(1, Ordering::AcqRel);
         self.broken.store(false, Ordering::Release);
         worked
@@ -176,6 +195,10 @@ impl Database {
     /// Another number when it was opened again: a transaction that began before is no more.
     pub fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)
+    }
+
+    pub const fn held(&self) -> &Held {
+        &self.held
     }
 
     pub fn keyring(&self) -> &Keyring {
@@ -219,6 +242,10 @@ impl Database {
 pub(crate) fn says(error: &duckdb::Error, phrases: &[&str]) -> bool {
     let duckdb::Error::DuckDBFailure(_, Some(message)) = error else { return false };
     phrases.iter().any(|phrase| message.contains(phrase))
+}
+
+fn is_out_of_memory(error: &StoreError) -> bool {
+    matches!(error, StoreError::Database(error) if says(error, &["could not allocate block", "failed to pin block"]))
 }
 
 /// Whether DuckDB declared the database invalid. What users raise with `error(…)` begins otherwise.

@@ -28,7 +28,7 @@ impl Finding {
 /// A check: its name, a query that counts what is wrong, and the words for that.
 type Check = (&'static str, &'static str, &'static str);
 
-const CHECKS: [Check; 9] = [
+const CHECKS: [Check; 10] = [
     (
         "received_at never goes back",
         "SELECT count(*) FROM (SELECT received_at, lag(received_at) OVER (ORDER BY seq) AS before FROM log)
@@ -54,6 +54,11 @@ const CHECKS: [Check; 9] = [
         "deliveries have a place in the log",
         "SELECT count(*) FROM deliveries WHERE as_of_seq > (SELECT coalesce(max(seq), 0) FROM log)",
         "deliveries are of a later log",
+    ),
+    (
+        "people are proposed as one once",
+        "SELECT count(*) - count(DISTINCT id) FROM match_pairs",
+        "pairs of matching are there twice",
     ),
     (
         "deliveries are decided once",

@@ -13,6 +13,7 @@
 //! | `erasures`, `suppressions` | somebody who was erased: how far it is; their identifiers as HMACs | by [`Store::strike`] |
 //! | `opendsr_requests` | requests that came by OpenDSR, and who is told how far they are | by [`Store::note_opendsr`] |
 //! | `privacy_requests`, `privacy_steps` | what somebody asked about their data, and what was done about it | by [`Store::open_request`] |
+//! | `match_pairs`, `match_runs` | people whom matching found likely to be one, and when it looked | by [`Store::propose_matches`] |
 //! | `takeovers` | a place at which another version of the project took over | with `log` |
 //! | `subject_keys`, `project_keys` | a key that personal data is sealed with, wrapped; what is known of what wrapped it | with `log` |
 //! | `versions` | a version of the project that ran lately, as its files | by [`Store::keep_version`] |
@@ -39,8 +40,10 @@ mod error;
 pub mod evaluation;
 mod examination;
 pub mod files;
+mod held;
 pub mod limits;
 mod lock;
+mod matching;
 mod node;
 mod opendsr;
 mod options;
@@ -67,6 +70,7 @@ pub use dedup::DedupSet;
 pub use erasure::{ERASED, Erasure, Struck, Suppression, Target, ToldErasure};
 pub use error::StoreError;
 pub use examination::Finding;
+pub use matching::{MatchCounts, MatchPair, MatchRun, MatchStep, MatchSteps, PairFilter};
 pub use opendsr::{OpenDsrCallback, OpenDsrRequest};
 pub use options::StoreOptions;
 pub use privacy::{Request, RequestChange, RequestState, RequestStep};

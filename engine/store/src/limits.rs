@@ -6,6 +6,10 @@ use std::time::Duration;
 pub const DEFAULT_MEMORY_BYTES: u64 = 160 << 20;
 /// How long reads that run may still take when the files are to be replaced; then they are interrupted.
 pub const LAST_READS: Duration = Duration::from_secs(2);
+/// One part in so many of that memory that is held for rows which came in pieces is given back once nobody reads.
+pub const HELD_WHEN_IDLE: u64 = 5;
+/// One part in so many of it is given back at once.
+pub const HELD_AT_MOST: u64 = 2;
 /// Memory that DuckDB has freed and may keep, as it takes it; beyond it the system gets it back.
 pub const FREED_MEMORY: &str = "8MB";
 /// Threads of DuckDB, unless configured.
@@ -67,3 +71,8 @@ pub const KEYS_ROTATED: usize = 5_000;
 pub const ROWS_SEALED: usize = 20_000;
 /// Identifiers whose last answers about consent are remembered, so that what SDKs repeat is not recorded again.
 pub const ANSWERS_REMEMBERED: usize = 100_000;
+
+/// Pairs of matching that are written at a time, while appends wait.
+pub const MATCH_PAIRS: usize = 2_000;
+/// Runs of matching that are told of.
+pub const MATCH_RUNS: usize = 100;

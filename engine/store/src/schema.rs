@@ -2,7 +2,7 @@
 //!
 //! Names of columns are the public face of the store: people write SQL against them.
 
-use crate::{StoreError, erasure, opendsr, privacy, seal, typed};
+use crate::{StoreError, erasure, matching, opendsr, privacy, seal, typed};
 use duckdb::Connection;
 use std::path::Path;
 
@@ -160,7 +160,17 @@ pub(crate) fn prepare(connection: &Connection, dir: &Path) -> Result<(), StoreEr
     );
     transaction(
         connection,
-        &[TABLES, &states, typed::TABLES, erasure::TABLES, privacy::TABLES, opendsr::TABLES, seal::TABLES, &format],
+        &[
+            TABLES,
+            &states,
+            typed::TABLES,
+            erasure::TABLES,
+            privacy::TABLES,
+            opendsr::TABLES,
+            matching::TABLES,
+            seal::TABLES,
+            &format,
+        ],
     )
 }
 

@@ -149,6 +149,7 @@ impl Store {
         let mut prepared = Prepared::new(program, catalog, &layouts[place].1, *counters, batch, answered, sealing)?;
         let (before, after) = (writer.counters, prepared.counters);
         let made = std::mem::take(&mut prepared.made);
+        prepared.pieces().for_each(|rows| self.database.held().note(rows));
         match self.database.run(Role::Writer, |connection| prepared.write(connection)) {
             Ok(()) => {
                 writer.answered.settle(true);

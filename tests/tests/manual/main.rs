@@ -37,6 +37,7 @@ pages! {
     sources "how-to/sources.md";
     quarantine "how-to/quarantine.md";
     identity "how-to/identity.md";
+    matching "how-to/matching.md";
     consent "how-to/consent.md";
     erasure "how-to/erasure.md";
     retention "how-to/retention.md";

@@ -1,7 +1,8 @@
-//! `probabilistic:`: matching of records that share no identifier.
+//! `probabilistic:`: matching of records, and of the people whom the engine knows, that share no identifier.
 
 use crate::diagnostic::{Diagnostic, Report, codes};
 use crate::shape::{Fields, Filled, Format, Key, Shape, Word};
+use crate::time::Duration;
 use crate::yaml::Node;
 use std::collections::HashSet;
 
@@ -16,6 +17,8 @@ pub struct Probabilistic {
     pub link_at: f64,
     /// From this probability on, a person is asked.
     pub review_at: f64,
+    /// How often the engine matches the people whom it knows; `None` where it does when it is asked to.
+    pub every: Option<Duration>,
 }
 
 /// How two values of a field are compared.
@@ -60,6 +63,9 @@ impl Comparison {
     }
 }
 
+/// People are matched no more often.
+const LEAST: Duration = Duration::from_secs(60);
+
 /// What `probabilistic` may hold.
 pub(super) const PROBABILISTIC: &[Key] = &[
     Key::required("compare", Shape::Map(Format::Name, &Shape::Word(COMPARISONS)), "fields that are compared, and how"),
@@ -70,6 +76,11 @@ pub(super) const PROBABILISTIC: &[Key] = &[
     ),
     Key::required("link_at", Shape::Probability, "from this probability on, two records are linked"),
     Key::required("review_at", Shape::Probability, "from this probability on, a person is asked"),
+    Key::optional(
+        "every",
+        Shape::DURATION,
+        "how often the engine matches the people whom it knows, by their traits and identifiers; without it, when it is asked to",
+    ),
 ];
 
 const COMPARISONS: &[Word] = &[
@@ -114,6 +125,13 @@ pub(super) fn decode(node: &Node, report: &mut Report) -> Option<Probabilistic> 
                 .help(format!("write a number up to {link_at}")),
         );
     }
+    let every = fields.duration("every");
+    if every.is_some_and(|every| every < LEAST) {
+        let message = "people are matched at most once a minute";
+        let span = fields.get("every")?.span;
+        report
+            .push(Diagnostic::error(codes::BAD_VALUE, message, span, "too often").help("write a time such as `1 day`"));
+    }
     let names = |group: &Node| group.items().iter().filter_map(Node::text).map(str::to_owned).collect();
-    Some(Probabilistic { compare, block: groups.iter().map(names).collect(), link_at, review_at })
+    Some(Probabilistic { compare, block: groups.iter().map(names).collect(), link_at, review_at, every })
 }

@@ -146,6 +146,7 @@ fn destination(file: &Exchanges) -> Destination {
         events: Vec::new(),
         identifiers: Vec::new(),
         rate: None,
+        excludes_probabilistic: false,
         cap_per_person: None,
         memory_limit: 256 << 20,
         batch_limit: 100,

@@ -166,7 +166,7 @@ async fn decide(api: &Api, decisions: Vec<IdentityDecision>) -> Result<Json<Valu
     Ok(Json(json!({ "message_ids": messages })))
 }
 
-fn check_notes(reason: &Option<String>, by: &Option<String>) -> Result<(), ApiError> {
+pub(super) fn check_notes(reason: &Option<String>, by: &Option<String>) -> Result<(), ApiError> {
     for (name, text) in [("reason", reason), ("by", by)] {
         let length = text.as_ref().map_or(1, |text| text.chars().count());
         if length == 0 || length > limits::FILTER_CHARS {

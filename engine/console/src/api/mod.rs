@@ -7,6 +7,7 @@ mod health;
 mod identity;
 mod journeys;
 mod manual;
+mod matching;
 mod people;
 mod plan;
 mod preview;
@@ -23,6 +24,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
     let groups = [
         people::endpoints(),
         identity::endpoints(),
+        matching::endpoints(),
         consent::endpoints(),
         privacy::endpoints(),
         retention::endpoints(),

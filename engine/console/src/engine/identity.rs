@@ -65,8 +65,10 @@ pub struct GraphEdge {
     pub a: String,
     /// The other.
     pub b: String,
-    /// What says so: `message`, `alias` or `decision`.
+    /// What says so: `message`, `alias`, `decision` or `probabilistic`.
     pub by: &'static str,
+    /// How likely it is, where it is probabilistic.
+    pub probability: Option<f64>,
     /// The source that said so.
     pub source: String,
     /// The record of the log that said so.
@@ -81,7 +83,7 @@ pub struct RefusedEdge {
     /// What was said.
     #[serde(flatten)]
     pub edge: GraphEdge,
-    /// What is against it: `unique`, `limit` or `decided`.
+    /// What is against it: `unique`, `limit`, `decided` …
     pub reason: &'static str,
     /// Whose the other end is; nothing where it is nobody's.
     pub other: Option<String>,
@@ -129,7 +131,8 @@ impl From<kinship::Kinship> for IdentityGraph {
 impl From<LinkView> for GraphEdge {
     fn from(link: LinkView) -> Self {
         let (a, b) = (named(&link.a), named(&link.b));
-        Self { a, b, by: link.by, source: link.source, record: link.seq, at: instant(link.at) }
+        let (by, probability) = (link.by, link.probability);
+        Self { a, b, by, probability, source: link.source, record: link.seq, at: instant(link.at) }
     }
 }
 

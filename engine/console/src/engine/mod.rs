@@ -14,6 +14,7 @@ mod delivery;
 mod explain;
 mod identity;
 mod journey;
+mod matching;
 mod person;
 mod plan;
 mod preview;
@@ -31,6 +32,10 @@ pub use delivery::{Delivery, DeliveryFilter, DeliveryPage, DeliveryState, Replay
 pub use explain::ExplainRequest;
 pub use identity::{GraphEdge, GraphNode, IdentityDecision, IdentityGraph, RefusedEdge};
 pub use journey::{Branch, Ended, Estimate, Journey, JourneyStep, JourneySummary, Split, Way};
+pub use matching::{
+    MatchPair, MatchPairs, MatchRun, Matching, PairDecided, PairDecision, PairState, PairedField, PairedPerson,
+    PairsAsked,
+};
 pub use person::{ComputedTrait, Consent, Identifier, InSegment, OnJourney, PastRequest, Person, Sought, Trait};
 pub use plan::{
     Applied, ApplyRequest, Plan, PlanRequest, PlannedDelivery, PlannedRecall, PlannedSegment, PlannedStep, Reach,
@@ -116,6 +121,36 @@ pub trait Engine: Send + Sync + 'static {
     /// # Errors
     /// [`Trouble::Refused`] for identifiers that there cannot be; when the log cannot be written.
     fn decide_identity(&self, decision: &IdentityDecision) -> Result<String, Trouble>;
+
+    /// Slow. How people are matched, and how that went.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn matching(&self) -> Result<Matching, Trouble>;
+
+    /// Slow. Begins to match people, where that is not under way.
+    ///
+    /// # Errors
+    /// [`Trouble::Refused`] where the project does not say how, or names what it does not have.
+    fn match_people(&self) -> Result<Matching, Trouble>;
+
+    /// Slow. Pairs of people who are likely one, the likeliest first.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn match_pairs(&self, asked: &PairsAsked) -> Result<MatchPairs, Trouble>;
+
+    /// Slow. One of them; `None` where there is none of this id, or its people are not there any more.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn match_pair(&self, id: &str) -> Result<Option<MatchPair>, Trouble>;
+
+    /// Slow. Records what somebody decides of a pair, unless that is so already.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or the log not be written.
+    fn decide_pair(&self, decision: &PairDecision) -> Result<Option<PairDecided>, Trouble>;
 
     /// Slow. Enters a request of somebody and deals with it, unless it waits. When it returns, no row has somebody any more who
     /// asked to be erased, and a crash does not undo it; a restriction is on the disk. `None` for nobody.

@@ -1,6 +1,7 @@
 //! `openapi.json`: made from the list of endpoints that the router is made from.
 
 mod explained;
+mod matched;
 mod page;
 mod planned;
 mod quarantined;

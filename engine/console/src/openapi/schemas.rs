@@ -18,6 +18,7 @@ fn named() -> Named {
         journeys(),
         super::explained::schemas(),
         super::planned::schemas(),
+        super::matched::schemas(),
         super::requests::schemas(),
         sql(),
         deliveries(),
@@ -142,10 +143,7 @@ fn people() -> Named {
         (
             "RefusedEdge",
             object(
-                &graph_edge()
-                    .into_iter()
-                    .chain([("reason", one_of(&["unique", "limit", "decided"])), ("other", or_null(&id()))])
-                    .collect::<Vec<_>>(),
+                &graph_edge().into_iter().chain([("reason", text()), ("other", or_null(&id()))]).collect::<Vec<_>>(),
             ),
         ),
         (
@@ -482,7 +480,8 @@ fn graph_edge() -> Vec<(&'static str, Json)> {
     vec![
         ("a", text()),
         ("b", text()),
-        ("by", one_of(&["message", "alias", "decision"])),
+        ("by", one_of(&["message", "alias", "decision", "probabilistic"])),
+        ("probability", or_null(&json!({ "type": "number", "minimum": 0, "maximum": 1 }))),
         ("source", text()),
         ("record", json!({ "type": "integer", "minimum": 1 })),
         ("at", moment()),

@@ -2,7 +2,7 @@
 
 use super::path::{MessagePath, person_traits};
 use crate::message::{Call, Label, Message, Reason, code};
-use crate::record::Identifier;
+use crate::record::{Identifier, Likelihood};
 use serde_json::Value as Json;
 use sonder_dsl::ir::IdentifierKindId;
 use sonder_dsl::model::{IdentifierKind, Identity};
@@ -140,6 +140,18 @@ impl Identifiers {
         }
         found
     }
+}
+
+/// Of a `match`, how likely it is.
+pub(super) fn likelihood(message: &Message, reasons: &mut Vec<Reason>) -> Likelihood {
+    if message.call != Call::Match {
+        return Likelihood::NONE;
+    }
+    let weight = message.rest.get("weight").and_then(Json::as_f64);
+    if weight.is_none() {
+        reasons.push(Reason::new(code::MALFORMED, "/weight", "nothing says how likely it is"));
+    }
+    weight.map_or(Likelihood::NONE, Likelihood::of_weight)
 }
 
 impl Place {

@@ -132,6 +132,7 @@ impl Governor {
             let message = "nothing says whose it is: no identifier of the project has a usable value";
             reasons.push(Reason::new(code::MISSING_IDENTIFIER, "", message));
         }
+        let likelihood = identify::likelihood(message, &mut reasons);
         if !reasons.is_empty() {
             return Err(quarantined(message, reasons));
         }
@@ -153,6 +154,7 @@ impl Governor {
             labels,
             said: if message.call.is_restriction() { self.signals.bound(message) } else { self.signals.read(message) },
             historical: message.historical,
+            likelihood,
         })
     }
 

@@ -1,7 +1,7 @@
 //! The rules of `identity.yaml`, in two parts.
 //!
-//! Which links count at all is said by [`Filter`]: by the strategy, and by how many values of another kind one value is
-//! linked with. It looks at a link and at the others of its two ends, at nothing else, so that it says the same of the same
+//! Which links count at all is said by [`Filter`]: by the strategy, by how likely a probabilistic one is to be, and by how many
+//! values of another kind one value is linked with. It looks at a link and at the others of its two ends, at nothing else, so that it says the same of the same
 //! links, whatever the order in which they became known.
 //!
 //! Of those that count, [`Constraints`] says which sets of identifiers may be one person's. What it allows for a set it
@@ -10,7 +10,7 @@
 use super::graph::{Edge, Grade, Graph, Named, NodeId, Reason};
 use super::partition::order;
 use crate::limits;
-use crate::record::Identifier;
+use crate::record::{Identifier, Likelihood};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 use sonder_dsl::ir::IdentifierKindId;
@@ -214,6 +214,8 @@ pub struct Filter {
     anonymous: Vec<bool>,
     /// By kind: with how many values of which other kinds one value is linked.
     at_most: Vec<Vec<(IdentifierKindId, u32)>>,
+    /// From which likelihood on a probabilistic link counts; none does where the project says nothing of matching.
+    link_at: Option<Likelihood>,
 }
 
 /// What a filter says of a link.
@@ -235,6 +237,7 @@ impl Filter {
             strategy: identity.strategy,
             anonymous: kinds.iter().map(|kind| kind.anonymous).collect(),
             at_most: kinds.iter().map(|kind| kind.at_most.clone()).collect(),
+            link_at: identity.probabilistic.as_ref().map(|it| Likelihood::of_probability(it.link_at)),
         }
     }
 
@@ -249,8 +252,8 @@ impl Filter {
 
     /// Looks at a link that is not known yet, or was weaker before.
     pub fn admit(&self, graph: &Graph, edge: &Edge, before: Option<&Edge>) -> Admission {
-        if self.forbids(graph, edge) {
-            return Admission::Refused(Reason::Strategy);
+        if let Some(reason) = self.forbids(graph, edge) {
+            return Admission::Refused(reason);
         }
         if edge.grade == Grade::Decided && before.is_some_and(|before| !self.counts(graph, before).is_empty()) {
             // What is decided counts for nothing, so that another takes its place.
@@ -270,13 +273,26 @@ impl Filter {
         admission
     }
 
-    /// Whether the strategy is against a link.
-    pub fn forbids(&self, graph: &Graph, edge: &Edge) -> bool {
-        if self.strategy == Strategy::Link || edge.grade != Grade::Seen {
+    /// What is against a link whatever else there is: the strategy, or that it is not likely enough.
+    pub fn forbids(&self, graph: &Graph, edge: &Edge) -> Option<Reason> {
+        match edge.grade {
+            Grade::Decided | Grade::Alias => None,
+            Grade::Probable if self.link_at.is_none_or(|least| edge.likelihood < least) => Some(Reason::Unlikely),
+            Grade::Seen | Grade::Probable => self.is_against_strategy(graph, edge).then_some(Reason::Strategy),
+        }
+    }
+
+    fn is_against_strategy(&self, graph: &Graph, edge: &Edge) -> bool {
+        if self.strategy == Strategy::Link {
             return false;
         }
         let (Some((a, first)), Some((b, second))) = (graph.node(edge.a), graph.node(edge.b)) else { return false };
         let anonymous = (self.is_anonymous(a.kind), self.is_anonymous(b.kind));
+        if edge.grade == Grade::Probable {
+            // It tells nothing of when somebody became known, so that no other strategy lets it join anybody unknown, and one that
+            // joins no two people does not do so because they are alike.
+            return anonymous.0 != anonymous.1 || self.strategy == Strategy::BestMatch;
+        }
         match self.strategy {
             Strategy::Link => false,
             Strategy::Isolation => anonymous.0 != anonymous.1,
@@ -314,7 +330,7 @@ impl Filter {
             !edge.is_between(but.a, but.b)
                 && edge.grade != Grade::Decided
                 && graph.node(edge.beyond(node)).is_some_and(|(named, _)| named.kind == kind)
-                && !self.forbids(graph, edge)
+                && self.forbids(graph, edge).is_none()
         };
         of_node.chain(loose).filter(is_counted).copied().collect()
     }

@@ -12,13 +12,14 @@
 use super::texts::{TextId, Texts};
 use crate::effect::PersonId;
 use crate::paged::Paged;
-use crate::record::{Identifier, Seq};
+use crate::record::{Identifier, Likelihood, Seq};
 use crate::{footprint, limits};
 use hashbrown::HashTable;
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 use sonder_dsl::ir::{IdentifierKindId, SourceId};
 use sonder_dsl::time::Moment;
+use std::cmp::Reverse;
 use std::hash::{BuildHasher, RandomState};
 use thin_vec::ThinVec;
 
@@ -78,6 +79,8 @@ pub struct Edge {
     pub b: NodeId,
     /// What says so.
     pub grade: Grade,
+    /// How likely it is, where it is probabilistic.
+    pub likelihood: Likelihood,
     /// Who said so, of those who said so when it happened first.
     pub source: SourceId,
     /// In which record.
@@ -92,14 +95,21 @@ impl Edge {
         (self.a, self.b) == (a, b) || (self.a, self.b) == (b, a)
     }
 
+    /// How likely it is, where it is probabilistic.
+    pub fn probability(&self) -> Option<f64> {
+        (self.grade == Grade::Probable).then(|| self.likelihood.probability())
+    }
+
     /// The end that is not this one.
     pub fn beyond(&self, node: NodeId) -> NodeId {
         if self.a == node { self.b } else { self.a }
     }
 
-    /// Takes in that it was said again. What happened first counts, whenever it arrives. Says whether it is stronger now.
+    /// Takes in that it was said again. What is likeliest counts, and of that what happened first, whenever it arrives. Says
+    /// whether it is stronger now.
     pub fn hear(&mut self, again: Self) -> bool {
-        let is_stronger = (again.grade, again.at) < (self.grade, self.at);
+        let strength = |it: &Self| (it.grade, Reverse(it.likelihood), it.at);
+        let is_stronger = strength(&again) < strength(self);
         if is_stronger {
             *self = Self { a: self.a, b: self.b, ..again };
         }
@@ -116,11 +126,13 @@ pub enum Grade {
     Alias,
     /// One message carried both.
     Seen,
+    /// Matching found it likely.
+    Probable,
 }
 
 impl Grade {
     /// All of them, in the order of their codes in checkpoints.
-    pub const ALL: [Self; 3] = [Self::Decided, Self::Alias, Self::Seen];
+    pub const ALL: [Self; 4] = [Self::Decided, Self::Alias, Self::Seen, Self::Probable];
 
     /// As views name it.
     pub const fn as_str(self) -> &'static str {
@@ -128,6 +140,7 @@ impl Grade {
             Self::Decided => "decision",
             Self::Alias => "alias",
             Self::Seen => "message",
+            Self::Probable => "probabilistic",
         }
     }
 }
@@ -162,11 +175,13 @@ pub enum Reason {
     Declared,
     /// The strategy joins nobody like this.
     Strategy,
+    /// It is less likely than the project asks.
+    Unlikely,
 }
 
 impl Reason {
     /// All of them, in the order of their codes in checkpoints.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Unique,
         Self::Limit,
         Self::Untrusted,
@@ -176,6 +191,7 @@ impl Reason {
         Self::Cardinality,
         Self::Declared,
         Self::Strategy,
+        Self::Unlikely,
     ];
 
     /// As changes name it.
@@ -190,6 +206,7 @@ impl Reason {
             Self::Cardinality => "cardinality",
             Self::Declared => "declared",
             Self::Strategy => "strategy",
+            Self::Unlikely => "unlikely",
         }
     }
 }

@@ -8,6 +8,7 @@
 //! - `limit`: a person has no more than so many values of the kind, or so many that were new within a time;
 //! - `at_most`: a value is linked with no more than so many values of another kind, those that it was seen with first;
 //! - `strategy`: which links between somebody unknown and somebody known hold at all;
+//! - `probabilistic`: from which likelihood on what matching found is a link, the weakest of all;
 //! - `apart`: what the project declares to be two people's is never one person's;
 //! - `trust`: a source links only kinds that it is trusted with; others are ignored, unless the message has nothing else;
 //! - `joins: false`: the kind is trusted from nobody, and nothing is said of it;
@@ -27,7 +28,7 @@ mod texts;
 
 use crate::effect::PersonId;
 use crate::message::Call;
-use crate::record::{Event, Identifier, Seq};
+use crate::record::{Event, Identifier, Likelihood, Seq, UNKNOWN_SOURCE};
 use constraints::{Admission, Constraints, Filter};
 use graph::{Component, Edge, Grade, Graph, Loose, Node, NodeId, PersonIndex, Reason, Refusal};
 use partition::{Cluster, Meaning, Partition};
@@ -360,8 +361,15 @@ impl LinkRules {
         let is_in_order = partition::rank(graph, one) <= partition::rank(graph, other);
         let (a, b) = if is_in_order { (one, other) } else { (other, one) };
         let event = sighting.event;
-        let said =
-            Edge { a, b, grade: grade_of(event), source: event.source, seq: sighting.seq, at: event.occurred_at };
+        let said = Edge {
+            a,
+            b,
+            grade: grade_of(event),
+            likelihood: event.likelihood,
+            source: event.source,
+            seq: sighting.seq,
+            at: event.occurred_at,
+        };
         let owner = |node| graph.node(node).map_or(PersonIndex::NOBODY, |(_, it)| it.person);
         let whose = owner(a);
         let shared = (whose == owner(b)).then(|| graph.component(whose)).flatten();
@@ -400,6 +408,26 @@ impl LinkRules {
         Ok(())
     }
 
+    /// What a link between two people would meet, as things stand; `None` where it would make them one.
+    pub fn against(
+        &self,
+        graph: &Graph,
+        (one, other): (NodeId, NodeId),
+        (grade, likelihood): (Grade, Likelihood),
+    ) -> Option<Reason> {
+        let is_in_order = partition::rank(graph, one) <= partition::rank(graph, other);
+        let (a, b) = if is_in_order { (one, other) } else { (other, one) };
+        let source = graph.node(a).map_or(UNKNOWN_SOURCE, |(_, it)| it.source);
+        let edge = Edge { a, b, grade, likelihood, source, seq: Seq(u64::MAX), at: Moment::MAX };
+        match self.filter.admit(graph, &edge, None) {
+            Admission::Refused(reason) => Some(reason),
+            Admission::Admitted | Admission::Displaces => match partition::weigh(&self.constraints, graph, &edge) {
+                Meaning::Refused(reason) => Some(reason),
+                Meaning::Holds | Meaning::Open => None,
+            },
+        }
+    }
+
     /// Decides all that is connected with a link again, because it is stronger than links that hold.
     fn decide_again(&self, graph: &Graph, edge: Edge, is_news: bool) -> Redraw {
         let partition = self.decide(graph, Cluster::around(graph, &[edge.a, edge.b]).with(edge));
@@ -424,20 +452,27 @@ impl LinkRules {
         }
     }
 
-    /// Does what somebody decided: the first identifier belongs with each of the others, or with none of them.
+    /// Does what somebody decided: the first identifier belongs with each of the others, or with none of them. What matching
+    /// found is taken in as any link is, and undoes no decision.
     fn obey(&self, graph: &mut Graph, sighting: Sighting<'_>, findings: &mut Vec<Finding>) -> Result<(), Box<Redraw>> {
         let event = sighting.event;
         let [first, others @ ..] = &event.identifiers[..] else { return Ok(()) };
+        if event.call == Call::Match && event.identifiers.iter().any(|it| graph.find(it).is_none()) {
+            // Of whom it was found nothing is known any more: it says nothing of anybody new.
+            return Ok(());
+        }
         let one = node_of(graph, first, event);
         for other in others {
             let other = node_of(graph, other, event);
-            if event.call == Call::Link {
-                graph.let_together(one, other);
-                self.take_in(graph, (one, other), sighting, findings)?;
-            } else {
+            if event.call == Call::Unlink {
                 graph.keep_apart(one, other);
                 graph.undo_decision(one, other);
+                continue;
             }
+            if event.call == Call::Link {
+                graph.let_together(one, other);
+            }
+            self.take_in(graph, (one, other), sighting, findings)?;
         }
         let owner = |graph: &Graph, node| graph.node(node).map_or(PersonIndex::NOBODY, |(_, it)| it.person);
         let is_theirs = |other: &NodeId| owner(graph, *other) == owner(graph, one);
@@ -593,6 +628,7 @@ fn grade_of(event: &Event) -> Grade {
     match event.call {
         Call::Link => Grade::Decided,
         Call::Alias => Grade::Alias,
+        Call::Match => Grade::Probable,
         _ => Grade::Seen,
     }
 }

@@ -3,7 +3,8 @@
 //! A person is what Kruskal's algorithm makes of everything that was ever said about who is who: links are taken from the
 //! strongest to the weakest, and one that would bring identifiers together that a rule keeps apart is left out. The order
 //! is a property of the links, not of their arrival: what somebody decided, then `alias` calls, then what messages carried
-//! together; of those first the ones whose weaker identifier is of the higher priority, then those that happened first.
+//! together, then what matching found likely, the likeliest first; of those that are as strong first the ones whose weaker
+//! identifier is of the higher priority, then those that happened first.
 //! So the same links make the same people, in whatever order they become known.
 //!
 //! Nearly always a new link needs none of that, because the rules are hereditary: what they allow for a set they allow
@@ -13,12 +14,12 @@
 
 use super::constraints::{Constraints, Filter, Tallies};
 use super::graph::{Edge, Grade, Graph, Loose, NodeId, PersonIndex, Reason};
-use crate::record::Identifier;
+use crate::record::{Identifier, Likelihood};
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::{SmallVec, smallvec};
 use sonder_dsl::ir::IdentifierKindId;
 use sonder_dsl::time::Moment;
-use std::cmp::Ordering;
+use std::cmp::{Ordering, Reverse};
 
 /// What a new link means.
 #[derive(Debug)]
@@ -99,11 +100,11 @@ pub fn order(graph: &Graph, one: &Edge, other: &Edge) -> Ordering {
 }
 
 /// What says how strong a link is, the stronger first; where two are as strong, their ends decide.
-type Strength = (Grade, Option<IdentifierKindId>, Moment);
+type Strength = (Grade, Reverse<Likelihood>, Option<IdentifierKindId>, Moment);
 
 fn strength(graph: &Graph, edge: &Edge) -> Strength {
     let kind = |end| graph.kind_and_node(end).map(|(kind, _)| kind);
-    (edge.grade, kind(edge.a).max(kind(edge.b)), edge.at)
+    (edge.grade, Reverse(edge.likelihood), kind(edge.a).max(kind(edge.b)), edge.at)
 }
 
 fn by_ends(graph: &Graph, one: &Edge, other: &Edge) -> Ordering {
@@ -259,8 +260,8 @@ fn decide(
     let mut loose = Vec::new();
     for edge in by_strength.iter().filter_map(|(_, index)| edges.get(*index as usize).copied()) {
         let (Some(a), Some(b)) = (place(edge.a), place(edge.b)) else { continue };
-        if filter.forbids(graph, &edge) {
-            loose.push(Loose { edge, reason: Reason::Strategy });
+        if let Some(reason) = filter.forbids(graph, &edge) {
+            loose.push(Loose { edge, reason });
             continue;
         }
         let mut is_one_too_many = false;

@@ -3,7 +3,7 @@
 use super::graph::{Component, Edge, Grade, Graph, Loose, Named, Node, NodeId, PersonIndex, Reason, Refusal, Ties};
 use crate::effect::PersonId;
 use crate::names::{NameKey, Names};
-use crate::record::{Identifier, Seq, UNKNOWN_SOURCE};
+use crate::record::{Identifier, Likelihood, Seq, UNKNOWN_SOURCE};
 use serde::{Deserialize, Serialize};
 use sonder_dsl::time::Moment;
 
@@ -67,6 +67,7 @@ struct LooseRecord {
 #[derive(Debug, Serialize, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
 struct Said {
     grade: u8,
+    likelihood: Likelihood,
     source: NameKey,
     seq: Seq,
     at: Moment,
@@ -259,13 +260,13 @@ impl NodeRecord {
 impl Said {
     fn new(edge: &Edge, names: &Names) -> Self {
         let grade = Grade::ALL.iter().position(|grade| *grade == edge.grade).map_or(u8::MAX, |code| code as u8);
-        Self { grade, source: names.source_key(edge.source), seq: edge.seq, at: edge.at }
+        Self { grade, likelihood: edge.likelihood, source: names.source_key(edge.source), seq: edge.seq, at: edge.at }
     }
 
     fn between(&self, a: NodeId, b: NodeId, names: &Names) -> Option<Edge> {
         let grade = *Grade::ALL.get(usize::from(self.grade))?;
         let source = names.source(self.source).unwrap_or(UNKNOWN_SOURCE);
-        Some(Edge { a, b, grade, source, seq: self.seq, at: self.at })
+        Some(Edge { a, b, grade, likelihood: self.likelihood, source, seq: self.seq, at: self.at })
     }
 }
 

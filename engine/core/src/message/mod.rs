@@ -41,6 +41,8 @@ pub enum Call {
     Link,
     /// Somebody decided that it is another person's than any of the others.
     Unlink,
+    /// Matching of records found that its two identifiers are likely one person's, and how likely.
+    Match,
     /// Somebody restricts what their data is used for, or objects to it.
     Restrict,
     /// That ends.
@@ -50,10 +52,10 @@ pub enum Call {
 }
 
 impl Call {
-    /// Whether it is a decision about who is who.
+    /// Whether it is about who is who, and nobody's event: somebody decided it, or matching found it.
     #[must_use]
     pub const fn is_decision(self) -> bool {
-        matches!(self, Self::Link | Self::Unlink)
+        matches!(self, Self::Link | Self::Unlink | Self::Match)
     }
 
     /// Whether it binds what somebody's data is used for.
@@ -80,6 +82,7 @@ impl Call {
             "alias" => Self::Alias,
             "link" => Self::Link,
             "unlink" => Self::Unlink,
+            "match" => Self::Match,
             "restrict" => Self::Restrict,
             "release" => Self::Release,
             "seen" => Self::Seen,
@@ -105,6 +108,7 @@ impl Call {
             Self::Alias => "alias",
             Self::Link => "link",
             Self::Unlink => "unlink",
+            Self::Match => "match",
             Self::Restrict => "restrict",
             Self::Release => "release",
             Self::Seen => "seen",

@@ -1,6 +1,7 @@
 //! Everybody, some at a time: for evaluators that look at all people and must not hold the state for long.
 
 use super::State;
+use crate::consent::ANYTHING;
 use crate::effect::PersonId;
 use crate::identity::graph::PersonIndex;
 use crate::view::{self, AnswerView};
@@ -19,6 +20,8 @@ pub struct Resident {
     pub answers: Option<Vec<AnswerView>>,
     /// The segments that they are in.
     pub segments: Vec<RuleId>,
+    /// Whether they restrict whatever is done with their data. `None` while spilled.
+    pub is_restricted: Option<bool>,
 }
 
 /// An identifier of somebody.
@@ -61,6 +64,7 @@ impl State {
         let slot = self.slots.get(place.index())?;
         let person = slot.body.read(&self.plan);
         let answers = person.as_ref().map(|person| view::answers(&self.plan, person));
+        let is_restricted = person.as_ref().map(|person| person.answers.held_since(ANYTHING).is_some());
         let profile = person.map(|person| {
             let shown = traits.iter().filter_map(|id| {
                 let declared = program.profile.get(id.index())?;
@@ -75,6 +79,7 @@ impl State {
             profile,
             answers,
             segments: self.plan.shown(&slot.segments).map(|(rule, _)| rule).collect(),
+            is_restricted,
         })
     }
 }

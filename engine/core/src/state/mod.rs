@@ -15,6 +15,7 @@ mod memory;
 mod over;
 mod read;
 mod redraw;
+mod relation;
 mod rest;
 mod snapshot;
 mod standing;
@@ -25,6 +26,7 @@ mod travel;
 pub use census::{Resident, ResidentIdentifier};
 pub use checkpoint::{Checkpoint, Differences, RestoreError};
 pub use memory::Missing;
+pub use relation::Relation;
 pub use snapshot::{CheckpointHead, CheckpointSlice};
 pub use takeover::Travelling;
 

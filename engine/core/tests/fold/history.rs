@@ -286,6 +286,7 @@ fn event(program: &Program, it: &Happening, at: Moment) -> Event {
         labels: Vec::new(),
         said: it.said,
         historical: false,
+        likelihood: sonder_core::record::Likelihood::NONE,
     }
 }
 

@@ -6,11 +6,13 @@ use sonder_core::State;
 use sonder_core::chronicle::Chronicle;
 use sonder_core::effect::{ChangeKind, Effects, PersonId};
 use sonder_core::message::Call;
-use sonder_core::record::{Event, Fact, Identifier, Record, Seq};
+use sonder_core::record::{Event, Fact, Identifier, Likelihood, Record, Seq};
+use sonder_core::state::Relation;
 use sonder_core::view::PersonView;
 use sonder_dsl::ir::{IdentifierKindId, Program};
 use sonder_dsl::model::{Strategy as Approach, Unique};
 use sonder_dsl::time::Moment;
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
@@ -25,6 +27,8 @@ const COUNTED: &str = "identifiers:\n  user_id: {unique: true}\n  email: {at_mos
 const APART: &str = "identifiers:\n  user_id: {}\n  email: {}\n  anonymous_id: {}\n\
                      apart: [[user_id:1, email:3, user_id:2], [anonymous_id:1, anonymous_id:2]]\n";
 const OPEN: &str = "identifiers:\n  user_id: {}\n  email: {}\n  anonymous_id: {}\n";
+/// From even odds on, what matching found is a link.
+const MATCHED: &str = "probabilistic: {compare: {name: name}, link_at: 0.5, review_at: 0.1}\n";
 
 /// What can be known of people whatever the order of arrival.
 const RULES: &str = "segment lookers \"\" { when count(view) >= 2 }\nsegment quiet \"\" { when not did(view) }\n\
@@ -63,6 +67,9 @@ impl World {
         let seq = self.state.as_of().0.0 + 1;
         let mut record = identify(&self.program, seq, second, &[]);
         event_mut(&mut record).call = call;
+        if call == Call::Match {
+            event_mut(&mut record).likelihood = Likelihood(7_000);
+        }
         event_mut(&mut record).identifiers = who.iter().map(|(kind, value)| self.identifier(kind, value)).collect();
         self.take(record)
     }
@@ -93,18 +100,40 @@ impl World {
     }
 }
 
-/// A message: whether it is an `alias`, and what it carries.
-type Message = (bool, BTreeMap<&'static str, u8>);
+/// A message: what it is, and what it carries.
+type Message = (Said, BTreeMap<&'static str, u8>);
+
+/// What a message is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Said {
+    Alias,
+    Seen,
+    /// What matching found, where it carries two.
+    Likely(i32),
+}
 
 fn message(kinds: &'static [&'static str]) -> impl Strategy<Value = Message> {
     let who = prop::collection::btree_map(prop::sample::select(kinds), 0..4_u8, 1..=kinds.len());
-    (prop::bool::weighted(0.1), who)
+    let likely = prop::sample::select(vec![-500, 300, 2_000, 9_000]).prop_map(Said::Likely);
+    (prop_oneof![1 => Just(Said::Alias), 7 => Just(Said::Seen), 2 => likely], who)
 }
 
-/// Records of messages that happened one second after another, in an order of arrival.
+/// Records of messages that happened one second after another, in an order of arrival. Everybody was there before: matching
+/// finds nobody new.
 fn arriving(program: &Program, messages: &[Message], order: &[usize]) -> Vec<Record> {
+    let everybody: Vec<Message> = KINDS
+        .iter()
+        .flat_map(|kind| (0..4).map(move |value| (Said::Seen, BTreeMap::from([(*kind, value)]))))
+        .filter(|(_, who)| {
+            messages.iter().any(|(said, of)| {
+                matches!(said, Said::Likely(_)) && who.iter().all(|(kind, value)| of.get(kind) == Some(value))
+            })
+        })
+        .collect();
+    let first: Vec<usize> = (0..everybody.len()).map(|place| messages.len() + place).collect();
+    let messages: Vec<Message> = messages.iter().cloned().chain(everybody).collect();
     let record = |(place, at): (usize, &usize)| {
-        let (is_alias, who) = &messages[*at];
+        let (said, who) = &messages[*at];
         let late = 10_000 + place as i64;
         let mut record = track(program, place as u64 + 1, late, "", ["view", "order"][*at % 2]);
         let event = event_mut(&mut record);
@@ -117,13 +146,18 @@ fn arriving(program: &Program, messages: &[Message], order: &[usize]) -> Vec<Rec
                 Identifier { kind: IdentifierKindId(kind as u16), value: format!("{value}").as_str().into() }
             })
             .collect();
-        if *is_alias {
-            event.call = Call::Alias;
-            event.event = None;
+        match *said {
+            Said::Alias => (event.call, event.event) = (Call::Alias, None),
+            Said::Likely(weight) if event.identifiers.len() > 1 => {
+                (event.call, event.event) = (Call::Match, None);
+                event.identifiers.truncate(2);
+                event.likelihood = Likelihood(weight);
+            }
+            Said::Seen | Said::Likely(_) => {}
         }
         record
     };
-    order.iter().enumerate().map(record).collect()
+    first.iter().chain(order).enumerate().map(record).collect()
 }
 
 /// The definition, in the plainest words: links from the strongest to the weakest, none that breaks a rule. Of people with
@@ -132,15 +166,21 @@ fn defined(program: &Program, events: &[&Event]) -> BTreeSet<Vec<String>> {
     let identity = &program.identity;
     let pairs = |event: &&Event| {
         let ids = event.identifiers.clone();
-        let grade = u8::from(event.call != Call::Alias);
-        let at = event.occurred_at;
+        let grade = match event.call {
+            Call::Alias => 0_u8,
+            Call::Match => 2,
+            _ => 1,
+        };
+        let (at, likelihood) = (event.occurred_at, Reverse(event.likelihood));
         let all =
             ids.iter().enumerate().flat_map(|(place, one)| ids[place + 1..].iter().map(move |other| (one, other)));
-        all.map(|(one, other)| ((grade, one.kind.max(other.kind), at), one.clone(), other.clone())).collect::<Vec<_>>()
+        all.map(|(one, other)| ((grade, likelihood, one.kind.max(other.kind), at), one.clone(), other.clone()))
+            .collect::<Vec<_>>()
     };
     let mut sharers: BTreeMap<Identifier, BTreeSet<Identifier>> = BTreeMap::new();
     let mut first_seen: BTreeMap<Identifier, Moment> = BTreeMap::new();
-    for (event, it) in events.iter().flat_map(|event| event.identifiers.iter().map(move |it| (event, it))) {
+    let sightings = || events.iter().filter(|event| event.call != Call::Match);
+    for (event, it) in sightings().flat_map(|event| event.identifiers.iter().map(move |it| (event, it))) {
         let seen = first_seen.entry(it.clone()).or_insert(event.occurred_at);
         *seen = (*seen).min(event.occurred_at);
     }
@@ -158,9 +198,17 @@ fn defined(program: &Program, events: &[&Event]) -> BTreeSet<Vec<String>> {
     let mut said = BTreeSet::new();
     links.retain(|(_, one, other)| said.insert((one.clone(), other.clone())));
     let is_of_device = |it: &Identifier| identity.identifiers[it.kind.index()].anonymous;
-    links.retain(|((grade, _, at), one, other)| {
+    links.retain(|((grade, Reverse(likelihood), _, at), one, other)| {
         let (a, b) = (first_seen[one], first_seen[other]);
         let crosses = is_of_device(one) != is_of_device(other);
+        if *grade == 2 {
+            let joins = match identity.strategy {
+                Approach::Link => true,
+                Approach::Isolation | Approach::Conversion => !crosses,
+                Approach::BestMatch => false,
+            };
+            return likelihood.0 >= 0 && joins;
+        }
         *grade == 0
             || match identity.strategy {
                 Approach::Link => true,
@@ -221,7 +269,7 @@ fn defined(program: &Program, events: &[&Event]) -> BTreeSet<Vec<String>> {
     }
     let deciding =
         |event: &&Event| event.identifiers.iter().find(|it| !is_generic(it)).or(event.identifiers.first()).cloned();
-    let deciding: BTreeSet<Identifier> = events.iter().filter_map(deciding).collect();
+    let deciding: BTreeSet<Identifier> = sightings().filter_map(deciding).collect();
     sets.retain(|set| set.len() > 1 || set.iter().any(|it| deciding.contains(it)));
     let named = |it: &Identifier| format!("{}:{}", identity.identifiers[it.kind.index()].name, it.value);
     sets.iter()
@@ -273,7 +321,7 @@ proptest! {
         order in Just((0..24_usize).collect::<Vec<_>>()).prop_shuffle(),
     ) {
         let order: Vec<usize> = order.into_iter().filter(|at| *at < messages.len()).collect();
-        in_any_order(BOUNDED, &messages, &order);
+        in_any_order(&format!("{BOUNDED}{MATCHED}"), &messages, &order);
     }
 
     #[test]
@@ -282,7 +330,7 @@ proptest! {
         order in Just((0..24_usize).collect::<Vec<_>>()).prop_shuffle(),
     ) {
         let order: Vec<usize> = order.into_iter().filter(|at| *at < messages.len()).collect();
-        in_any_order(SHARED, &messages, &order);
+        in_any_order(&format!("{SHARED}{MATCHED}"), &messages, &order);
     }
 
     /// (What is generic is asked above, of two kinds: of the middle one of three it is known to go by arrival.)
@@ -294,21 +342,22 @@ proptest! {
         order in Just((0..24_usize).collect::<Vec<_>>()).prop_shuffle(),
     ) {
         let order: Vec<usize> = order.into_iter().filter(|at| *at < messages.len()).collect();
-        in_any_order(&format!("{identity}strategy: {strategy}\n"), &messages, &order);
+        in_any_order(&format!("{identity}strategy: {strategy}\n{MATCHED}"), &messages, &order);
     }
 
-    /// Two people who are joined by a decision and parted by another are as they would be without either, and so is what
-    /// all rules say of them, and where they are in journeys.
+    /// Two people who are joined by a decision, or because that is likely, and parted by another are as they would be without
+    /// either, and so is what all rules say of them, and where they are in journeys.
     #[test]
     fn what_is_undone_never_was(
         rules in rules(),
         happenings in prop::collection::vec(happening(), 2..40),
         begin in 0..20_usize,
         lasting in 1..20_usize,
+        joins in prop::sample::select(vec![Call::Link, Call::Match]),
     ) {
         let journey = "journey carts { enter on add as cart per cart.product again after 9s goal order wait 3s send hook.on {} wait 4s }\n";
         let hook = "destination: hook\nplugin: sonder/webhook@1\nallow: [hook.example]\n";
-        let program = project(&(for_purposes(&rules) + journey), OPEN, hook);
+        let program = project(&(for_purposes(&rules) + journey), &format!("{OPEN}{MATCHED}"), hook);
         // Nothing else may connect them: each message has one identifier, of one of two people or somebody else.
         let mut happenings = happenings;
         for it in &mut happenings {
@@ -329,7 +378,7 @@ proptest! {
         both(&mut with, &mut without, identify(&program, 0, 999, &[other]));
         let mut skipped = 0;
         for (place, record) in records.iter().enumerate() {
-            for (at, call) in [(begin, Call::Link), (begin + lasting, Call::Unlink)] {
+            for (at, call) in [(begin, joins), (begin + lasting, Call::Unlink)] {
                 if at == place {
                     with.decide(call, record.received_at.0 / SECOND, &[ends, other]);
                     skipped += 1;
@@ -388,6 +437,57 @@ fn a_decision_joins_and_another_parts_and_both_are_told() {
     assert_ne!(world.who("user_id", "u"), world.who("anonymous_id", "a"));
     world.decide(Call::Link, 6, &[("anonymous_id", "a"), ("user_id", "u")]);
     assert_eq!(world.who("user_id", "u"), world.who("anonymous_id", "a"));
+}
+
+#[test]
+fn what_is_likely_is_weaker_than_whatever_was_said() {
+    let mut world = World::new(&project(RULES, &format!("{BOUNDED}{MATCHED}"), ""));
+    world.identify(1, &[("user_id", "u")]).identify(2, &[("email", "e")]).identify(3, &[("user_id", "v")]);
+    world.decide(Call::Match, 4, &[("user_id", "u"), ("email", "e")]);
+    assert_eq!(world.who("user_id", "u"), world.who("email", "e"));
+    let link = world.views().into_iter().find_map(|view| view.links.first().cloned()).unwrap();
+    assert_eq!((link.by, link.probability.map(|it| (it * 1e4).round())), ("probabilistic", Some(9_922.0)));
+    let relation = |world: &World, one: (&str, &str), other: (&str, &str)| {
+        world.state.relation(&world.identifier(one.0, one.1), &world.identifier(other.0, other.1), Likelihood(7_000))
+    };
+    assert_eq!(relation(&world, ("email", "e"), ("user_id", "u")), Relation::Linked);
+    // Two accounts are not one because that is likely, but somebody may decide so.
+    assert_eq!(relation(&world, ("user_id", "u"), ("user_id", "v")), Relation::Against("unique"));
+    world.decide(Call::Match, 5, &[("user_id", "u"), ("user_id", "v")]);
+    assert_ne!(world.who("user_id", "u"), world.who("user_id", "v"));
+    // Without that they are two.
+    assert!(world.state.is_likely_only(world.who("email", "e").unwrap()));
+    assert!(!world.state.is_likely_only(world.who("user_id", "v").unwrap()));
+    // A message of the other account takes the mail away.
+    world.identify(6, &[("user_id", "v"), ("email", "e")]);
+    assert_eq!(world.who("user_id", "v"), world.who("email", "e"));
+    assert!(!world.state.is_likely_only(world.who("email", "e").unwrap()));
+    assert_eq!(relation(&world, ("email", "e"), ("user_id", "u")), Relation::Against("unique"));
+    world.decide(Call::Unlink, 7, &[("user_id", "u"), ("user_id", "v")]);
+    assert_eq!(relation(&world, ("user_id", "u"), ("user_id", "v")), Relation::Apart);
+    world.decide(Call::Link, 8, &[("user_id", "u"), ("user_id", "v")]);
+    assert_eq!(relation(&world, ("user_id", "u"), ("user_id", "v")), Relation::Decided);
+    // Of whom nothing is known nothing is found.
+    world.decide(Call::Match, 9, &[("user_id", "u"), ("email", "nobody")]);
+    assert_eq!(world.who("email", "nobody"), None);
+    assert_eq!(relation(&world, ("user_id", "u"), ("email", "nobody")), Relation::Unknown);
+}
+
+#[test]
+fn the_project_says_from_when_on_what_is_likely_is_a_link() {
+    let of = |matching: &str| {
+        let mut world = World::new(&project(RULES, &format!("{OPEN}{matching}"), ""));
+        world.identify(1, &[("user_id", "u")]).identify(2, &[("email", "e")]);
+        world.decide(Call::Match, 4, &[("user_id", "u"), ("email", "e")]);
+        let kinship = world.state.kinship(&world.program, world.who("user_id", "u").unwrap()).unwrap();
+        (world.who("user_id", "u") == world.who("email", "e"), kinship.refused.first().map(|it| it.reason))
+    };
+    assert_eq!(of("probabilistic: {compare: {name: name}, link_at: 0.99, review_at: 0.5}\n"), (true, None));
+    let unlikely = (false, Some("unlikely"));
+    assert_eq!(of("probabilistic: {compare: {name: name}, link_at: 0.999, review_at: 0.5}\n"), unlikely);
+    assert_eq!(of(""), unlikely);
+    let isolated = "strategy: isolation\nprobabilistic: {compare: {name: name}, link_at: 0.9, review_at: 0.5}\n";
+    assert_eq!(of(isolated), (true, None), "both are known");
 }
 
 #[test]

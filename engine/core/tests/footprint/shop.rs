@@ -171,5 +171,6 @@ fn event(program: &Program, step: &Step) -> Event {
         labels: Vec::new(),
         said: sonder_core::consent::Said::NOTHING,
         historical: false,
+        likelihood: sonder_core::record::Likelihood::NONE,
     }
 }

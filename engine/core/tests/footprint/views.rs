@@ -54,6 +54,7 @@ impl Views {
             labels: Vec::new(),
             said: sonder_core::consent::Said::NOTHING,
             historical: false,
+            likelihood: sonder_core::record::Likelihood::NONE,
         };
         let mut views =
             Self { record: Record { seq: Seq(0), received_at: Moment(0), fact: Fact::Event(event) }, people };

@@ -5,7 +5,7 @@
 mod people;
 
 use people::{Hardness, Made, make};
-use sonder_matching::{Matching, Options};
+use sonder_matching::{Label, Link, Matching, Options};
 use std::collections::HashMap;
 
 const EASY: Hardness = Hardness { in_families: 0.0, twins: 0.0, movers: 0.0, missing: 0.05, mistyped: 0.1 };
@@ -20,7 +20,7 @@ struct Quality {
 }
 
 fn options() -> Options {
-    Options { block: Vec::new(), one_to_one: false, seed: 1 }
+    Options::new(1)
 }
 
 fn quality(made: &Made) -> Quality {
@@ -67,6 +67,50 @@ fn most_values_missing() {
     // be right.
     let quality = quality(&make(4_000, Hardness { missing: 0.8, in_families: 0.3, ..EASY }, 5));
     assert!(quality.precision > 0.95 && quality.recall > 0.12 && quality.likely > 0.9, "{quality:?}");
+}
+
+/// How the fields of a link compare.
+fn label(made: &Made, matching: &Matching<'_>, link: &Link, is_match: bool) -> Label {
+    let levels = made.records.fields().zip(matching.explain(link).fields);
+    Label { levels: levels.map(|(field, (level, _))| (field.to_owned(), level.to_owned())).collect(), is_match }
+}
+
+#[test]
+fn what_people_decide_is_learnt() {
+    let made = make(4_000, EASY, 7);
+    let weights = |labels: Vec<Label>| {
+        let options = Options { labels, ..options() };
+        let matching = Matching::new(&made.records, &options, 0.01).unwrap();
+        let weights = matching.links().iter().map(|link| ((link.left, link.right), link.score.weight));
+        weights.collect::<HashMap<_, _>>()
+    };
+    let matching = Matching::new(&made.records, &options(), 0.01).unwrap();
+    // How the fields of those compare that are not sure, the most frequent first.
+    let mut alike: HashMap<Vec<(String, String)>, Vec<&Link>> = HashMap::new();
+    for link in matching.links().iter().filter(|link| link.score.probability < 0.999) {
+        alike.entry(label(&made, &matching, link, true).levels).or_default().push(link);
+    }
+    let (levels, links) = alike.into_iter().max_by_key(|(levels, links)| (links.len(), levels.clone())).unwrap();
+    let before = weights(Vec::new());
+    let decided = |is_match| {
+        let labels = vec![Label { levels: levels.clone(), is_match }; 40];
+        let after = weights(labels);
+        let one = (links[0].left, links[0].right);
+        after.get(&one).copied().unwrap_or(f64::MIN) - before[&one]
+    };
+    let (accepted, rejected) = (decided(true), decided(false));
+    assert!(accepted > 0.1 && rejected < 0.0, "{levels:?}, {} pairs: {accepted} {rejected}", links.len());
+    // What is not compared any more says nothing.
+    let other = Label { levels: vec![("shoe_size".to_owned(), "equal".to_owned())], is_match: true };
+    assert_eq!(weights(vec![other]), before);
+}
+
+#[test]
+fn one_processor_gives_the_same_links_as_all() {
+    let made = make(2_000, EASY, 6);
+    let one = Options { processors: Some(1), ..options() };
+    let one = Matching::new(&made.records, &one, 0.5).unwrap();
+    assert_eq!(one.links(), Matching::new(&made.records, &options(), 0.5).unwrap().links());
 }
 
 #[test]

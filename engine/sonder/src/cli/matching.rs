@@ -63,7 +63,8 @@ pub fn run(arguments: &Args, output: &mut Output<'_>) -> Result<(), Failure> {
     }
     let settings = settings(&arguments.identity, output)?;
     let (records, ids) = read(&arguments.records, &settings)?;
-    let options = Options { block: settings.block.clone(), one_to_one: arguments.one_to_one, seed: arguments.seed };
+    let options =
+        Options { block: settings.block.clone(), one_to_one: arguments.one_to_one, ..Options::new(arguments.seed) };
     let from = arguments.from.unwrap_or(settings.review_at);
     let matching = Matching::new(&records, &options, from.min(settings.link_at)).map_err(|error| refused(&error))?;
     let pairs = matching.links().iter().filter(|link| link.score.probability >= from);

@@ -38,6 +38,7 @@ mod query;
 mod reach;
 mod replay;
 mod restore;
+mod review;
 mod run;
 mod schema;
 mod sql;
@@ -78,6 +79,7 @@ enum Command {
     Eval(eval::Args),
     Explain(explain::Args),
     Match(matching::Args),
+    Review(review::Args),
     Preview(preview::Args),
     Person(person::Args),
     Privacy(privacy::Args),
@@ -153,6 +155,7 @@ fn dispatch(command: Command, output: &mut Output<'_>) -> Result<(), Failure> {
         Command::Eval(args) => eval::run(&args, output),
         Command::Explain(args) => explain::run(&args, output),
         Command::Match(args) => matching::run(&args, output),
+        Command::Review(args) => review::run(&args, output),
         Command::Preview(args) => preview::run(&args, output),
         Command::Person(args) => person::run(&args, output),
         Command::Privacy(args) => privacy::run(&args, output),

@@ -44,7 +44,7 @@ const fn figure(name: &'static str, kind: FigureKind, labels: &'static [&'static
 }
 
 /// All metrics, in the order of a message's way.
-pub const FIGURES: [Figure; 51] = [
+pub const FIGURES: [Figure; 55] = [
     figure("sonder_collect_received_total", Counter, &[], "messages that requests brought"),
     figure("sonder_collect_rejected_total", Counter, &["reason"], "requests that were refused"),
     figure("sonder_collect_quarantined_total", Counter, &[], "messages of requests that were kept aside"),
@@ -126,6 +126,15 @@ pub const FIGURES: [Figure; 51] = [
     figure("sonder_resident_bytes", Gauge, &[], "memory that the process takes"),
     figure("sonder_api_seconds", Seconds, &["path", "status"], "time of requests to the API"),
     figure("sonder_feeds_total", Counter, &[], "pages that asked for what is told about their visitor"),
+    figure("sonder_match_runs_total", Counter, &["outcome"], "times that people were matched, by how it ended"),
+    figure("sonder_match_seconds", Seconds, &[], "time that matching people took"),
+    figure(
+        "sonder_match_pairs_total",
+        Counter,
+        &["outcome"],
+        "pairs that matching found likely to be one person: linked, or queued for a decision",
+    ),
+    figure("sonder_match_queue", Gauge, &[], "pairs of people that wait for a decision"),
     figure("sonder_privacy_requests_open", Gauge, &[], "requests of people that are to be dealt with"),
     figure("sonder_privacy_requests_due_soon", Gauge, &[], "of those, how many are due within a few days"),
     figure("sonder_privacy_requests_overdue", Gauge, &[], "of those, how many should have been done"),

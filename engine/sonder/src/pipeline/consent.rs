@@ -1,4 +1,4 @@
-//! Consent at the door: what people consent to now, asked right before something is sent.
+//! Consent at the door: what people consent to now, and whether it is sure who they are, asked right before something is sent.
 
 use super::shared::Shared;
 use sonder_activate::outbox::Gate;
@@ -36,6 +36,9 @@ impl Gate for ConsentGate {
         }
         let live = shared.live.read();
         let declared = live.program.destinations.iter().find(|it| it.name == destination)?;
+        if declared.excludes_probabilistic && live.state.is_likely_only(delivery.person) {
+            return Some("who they are is only likely".to_owned());
+        }
         let purpose = live.state.withheld(delivery.person, declared)?;
         if purpose == ANYTHING_NAME {
             return Some("they restrict what is done with their data".to_owned());

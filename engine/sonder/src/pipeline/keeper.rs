@@ -66,6 +66,7 @@ impl Keeper {
             }
             self.fold_wal();
             self.fold_state_wal();
+            self.give_back();
         }
         if let Err(error) = self.store.checkpoint_wal().and_then(|_| self.store.checkpoint_state_wal()) {
             tracing::warn!(%error, "the write-ahead log stays; the next start reads it");
@@ -180,6 +181,14 @@ impl Keeper {
             && let Err(error) = self.store.checkpoint_state_wal()
         {
             tracing::warn!(%error, "people's state could not be folded into its file");
+        }
+    }
+
+    fn give_back(&self) {
+        match self.store.give_back() {
+            Ok(true) => tracing::debug!("the files were opened again, so that DuckDB gives back what it held"),
+            Ok(false) => {}
+            Err(error) => tracing::warn!(%error, "the files could not be opened again"),
         }
     }
 }

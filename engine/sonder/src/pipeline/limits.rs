@@ -71,3 +71,14 @@ pub const FOLLOW_LONGEST: Duration = Duration::from_secs(10);
 pub const RETENTION_MESSAGES: usize = 20_000;
 /// How often it is looked whether it is time for what is kept no longer to go.
 pub const RETENTION_LOOK: Duration = Duration::from_millis(200);
+
+/// Pairs of matching that wait for a decision, at most: the likeliest.
+pub const MATCH_QUEUE: usize = 10_000;
+/// Links of matching that are submitted at a time, so that what clients send comes between.
+pub const MATCH_MESSAGES: usize = 200;
+/// Rows of earlier pairs that are read at a time …
+pub const MATCH_ROWS: usize = 2_000;
+/// … and where each is shown with both people …
+pub const MATCH_PAGE: usize = 200;
+/// … of which so many are looked at before an answer is given as far as it is.
+pub const MATCH_LOOK: usize = 5_000;

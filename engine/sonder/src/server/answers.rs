@@ -3,6 +3,7 @@
 //! Quick answers take the read lock for as long as it takes to copy one answer; slow ones read the store.
 
 use super::apply::Applier;
+use super::matching::Progress;
 use super::{history, journeys, rollout};
 use crate::observe::{Gauges, Health, Metrics, ReloadReport, resident_bytes};
 use crate::pipeline::{Entrance, Eraser, Live, Shared, clock};
@@ -11,11 +12,12 @@ use sonder_activate::outbox::Outbox;
 use sonder_collect::{Collector, RejectionCount};
 use sonder_console::engine::{
     Applied, ApplyRequest, ConsentChange, DeliveryFilter, DeliveryPage, DestinationStatus, Engine, Entry, Expired,
-    ExplainRequest, IdentityDecision, Journey, JourneySummary, Lag, LogStatus, Member, Members, Memory, PastRequest,
-    Person, Plan, PlanRequest, Preview, PreviewRequest, PrivacyRequest, QuarantineDismissed, QuarantineFilter,
-    QuarantinePage, QuarantineReplay, QuarantineReplayed, QuarantineSelection, Query, Recovery, RejectionStatus,
-    Reload, ReloadOutcome, Replay, Replayed, RequestAction, RequestAsked, RequestNote, Retention, RolloutStatus, Rows,
-    SegmentSize, SegmentSizes, Sought, Stage, Status, TimelineCursor, Trouble, instant, person_id,
+    ExplainRequest, IdentityDecision, Journey, JourneySummary, Lag, LogStatus, MatchPair, MatchPairs, Matching, Member,
+    Members, Memory, PairDecided, PairDecision, PairsAsked, PastRequest, Person, Plan, PlanRequest, Preview,
+    PreviewRequest, PrivacyRequest, QuarantineDismissed, QuarantineFilter, QuarantinePage, QuarantineReplay,
+    QuarantineReplayed, QuarantineSelection, Query, Recovery, RejectionStatus, Reload, ReloadOutcome, Replay, Replayed,
+    RequestAction, RequestAsked, RequestNote, Retention, RolloutStatus, Rows, SegmentSize, SegmentSizes, Sought, Stage,
+    Status, TimelineCursor, Trouble, instant, person_id,
 };
 use sonder_core::effect::PersonId;
 use sonder_core::explain::Explanation;
@@ -43,6 +45,8 @@ pub struct Answers {
     pub(super) eraser: Option<Arc<Eraser>>,
     /// There while it runs.
     pub(super) applier: Option<Applier>,
+    /// How far matching of people is.
+    pub(super) matching: Mutex<Progress>,
     /// Held by whoever takes in what was kept aside.
     pub(super) replaying: Mutex<()>,
     metrics: Metrics,
@@ -74,6 +78,7 @@ impl Answers {
             collector,
             eraser: None,
             applier: None,
+            matching: Mutex::default(),
             replaying: Mutex::default(),
             metrics,
             started_at: clock::wall(),
@@ -283,6 +288,26 @@ impl Engine for Answers {
 
     fn decide_identity(&self, decision: &IdentityDecision) -> Result<String, Trouble> {
         self.record_decision(decision)
+    }
+
+    fn matching(&self) -> Result<Matching, Trouble> {
+        self.matching_report()
+    }
+
+    fn match_people(&self) -> Result<Matching, Trouble> {
+        self.ask_to_match()
+    }
+
+    fn match_pairs(&self, asked: &PairsAsked) -> Result<MatchPairs, Trouble> {
+        self.list_pairs(asked)
+    }
+
+    fn match_pair(&self, id: &str) -> Result<Option<MatchPair>, Trouble> {
+        self.find_pair(id)
+    }
+
+    fn decide_pair(&self, decision: &PairDecision) -> Result<Option<PairDecided>, Trouble> {
+        self.decide_of_pair(decision)
     }
 
     fn open_request(&self, asked: &RequestAsked) -> Result<Option<PrivacyRequest>, Trouble> {

@@ -16,6 +16,7 @@ mod import_route;
 mod journeys;
 mod live_route;
 mod loader;
+mod matching;
 mod native;
 mod offline;
 mod opendsr;
@@ -153,6 +154,7 @@ impl Server {
         let applier = Applier { pipeline: Arc::downgrade(&pipeline), loader: loader.clone() };
         let answers = answers.taking_in(pipeline.entrance()).erasing(Arc::clone(pipeline.eraser()));
         let answers = Arc::new(answers.applying(applier));
+        matching::watch(&answers)?;
         let api = Api::new(Arc::clone(&answers) as Arc<_>, Arc::clone(&keys), is_local);
         let import = ImportRoute::new(&data, Arc::clone(&shared), pipeline.entrance(), api.clone());
         let backup = BackupRoute { store: Arc::clone(pipeline.store()), api: api.clone() };

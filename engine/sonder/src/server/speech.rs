@@ -58,16 +58,21 @@ impl Answers {
 
     /// Returns when it is on the disk, with the id of the message.
     pub(super) fn submit(&self, program: &Arc<Program>, spoken: Spoken) -> Result<String, Trouble> {
+        let id = spoken.message.message_id.clone();
+        self.submit_all(program, vec![spoken]).map(|()| id)
+    }
+
+    /// The same for several.
+    pub(super) fn submit_all(&self, program: &Arc<Program>, spoken: Vec<Spoken>) -> Result<(), Trouble> {
         let Some(entrance) = &self.entrance else { return Err(unavailable("the engine does not run")) };
-        let Spoken { message, event } = spoken;
-        let id = message.message_id.clone();
-        let submitted = entrance.submit(program, vec![Received::Message(message, event)]);
-        tokio::runtime::Handle::current().block_on(submitted).map_err(|refused: Refused| match refused {
+        let received = spoken.into_iter().map(|Spoken { message, event }| Received::Message(message, event));
+        let submitted = entrance.submit(program, received.collect());
+        let accepted = tokio::runtime::Handle::current().block_on(submitted);
+        accepted.map(drop).map_err(|refused: Refused| match refused {
             Refused::Overloaded { .. } => unavailable("too much is coming in"),
             Refused::Unavailable => unavailable("the log cannot be written"),
             Refused::ShuttingDown => unavailable("the engine is stopping"),
-        })?;
-        Ok(id)
+        })
     }
 }
 

@@ -70,12 +70,13 @@ impl Names<'_> {
             }
         }
         match text("type") {
-            Some(kind @ ("link" | "unlink")) => {
+            Some(kind @ ("link" | "unlink" | "match")) => {
                 let named = message.get("identifiers")?.as_array()?.iter().filter_map(|it| {
                     let (kind, value) = (it["kind"].as_str()?, it["value"].as_str()?);
                     Some(json!({ kind: self.of(kind, value) }))
                 });
                 sent.insert(kind.to_owned(), Json::Array(named.collect()));
+                sent.extend(message.get("weight").map(|weight| ("weight".to_owned(), weight.clone())));
                 return Some(Json::Object(sent));
             }
             Some("track") | None => {}

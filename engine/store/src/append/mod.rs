@@ -107,6 +107,11 @@ impl Prepared {
         Ok(Self { made, tables, resolved: batch.resolved.clone(), takeover: batch.takeover(), counters: after })
     }
 
+    /// How many rows each table gets.
+    pub fn pieces(&self) -> impl Iterator<Item = u64> {
+        self.tables.iter().map(|(_, rows)| rows.num_rows() as u64)
+    }
+
     /// Writes it all, or nothing.
     pub fn write(self, connection: &Connection) -> Result<(), StoreError> {
         connection.execute_batch("BEGIN TRANSACTION")?;

@@ -138,6 +138,7 @@ impl Store {
             deliveries = tell::note(connection, (id, at), target)?;
             strike::decisions(connection, keyring, target, None)?;
             strike::requests(connection, target)?;
+            crate::matching::strike(connection, target)?;
             append(connection, LOG, "subject_keys", sealing.rows()?.0)?;
             destroy_keys(connection, &sealing, target)?;
             connection.execute(

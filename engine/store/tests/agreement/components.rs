@@ -8,7 +8,7 @@ use sonder_core::chronicle::Chronicle;
 use sonder_core::effect::Effects;
 use sonder_core::kinship::{Kinship, Name};
 use sonder_core::message::Call;
-use sonder_core::record::{Event, Fact, Identifier, Record, Seq};
+use sonder_core::record::{Event, Fact, Identifier, Likelihood, Record, Seq};
 use sonder_dsl::ir::{IdentifierKindId, Program};
 use sonder_dsl::source::{SourceFile, SourceSet};
 use sonder_dsl::time::Moment;
@@ -16,9 +16,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 const KINDS: [&str; 3] = ["user_id", "email", "anonymous_id"];
-const OPEN: &str = "identifiers: {user_id: {}, email: {}, anonymous_id: {}}\n";
-const BOUNDED: &str =
-    "identifiers: {user_id: {unique: true}, email: {limit: 2, at_most: {user_id: 1}}, anonymous_id: {}}\n";
+const OPEN: &str = "identifiers: {user_id: {}, email: {}, anonymous_id: {}}\nprobabilistic: {compare: {name: name}, link_at: 0.5, review_at: 0.1}\n";
+const BOUNDED: &str = "identifiers: {user_id: {unique: true}, email: {limit: 2, at_most: {user_id: 1}}, anonymous_id: {}}\nprobabilistic: {compare: {name: name}, link_at: 0.5, review_at: 0.1}\n";
 
 /// What arrives: a message, or a decision that joins or parts.
 #[derive(Clone, Debug)]
@@ -26,15 +25,22 @@ struct Arrival {
     call: Call,
     /// By kind and value; more than one of a kind only in decisions.
     who: Vec<(usize, u8)>,
+    /// Of a match.
+    weight: i32,
 }
 
 fn arrivals(decisions: u32) -> impl Strategy<Value = Vec<Arrival>> {
-    let message = prop::collection::btree_map(0..3_usize, 0..12_u8, 1..=3)
-        .prop_map(|who| Arrival { call: Call::Identify, who: who.into_iter().collect() });
-    let pair = prop::collection::btree_set((0..3_usize, 0..12_u8), 2..=2);
-    let decision = (prop::bool::ANY, pair).prop_map(|(joins, who)| Arrival {
-        call: if joins { Call::Link } else { Call::Unlink },
+    let message = prop::collection::btree_map(0..3_usize, 0..12_u8, 1..=3).prop_map(|who| Arrival {
+        call: Call::Identify,
         who: who.into_iter().collect(),
+        weight: 0,
+    });
+    let pair = prop::collection::btree_set((0..3_usize, 0..12_u8), 2..=2);
+    let call = prop::sample::select(vec![Call::Link, Call::Unlink, Call::Match]);
+    let decision = (call, pair, -1_000..9_000_i32).prop_map(|(call, who, weight)| Arrival {
+        call,
+        who: who.into_iter().collect(),
+        weight: if call == Call::Match { weight } else { 0 },
     });
     let one = (message, decision, 0..10 + decisions).prop_map(
         |(message, decision, chance)| {
@@ -66,6 +72,7 @@ fn state_of(program: &Program, arrivals: &[Arrival]) -> State {
             call: arrival.call,
             occurred_at: at,
             identifiers: arrival.who.iter().map(named).collect(),
+            likelihood: Likelihood(arrival.weight),
             ..Event::nothing()
         };
         let record = Record { seq: Seq(seq), received_at: at, fact: Fact::Event(event) };

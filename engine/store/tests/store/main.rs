@@ -11,6 +11,10 @@ mod faults;
 #[cfg(test)]
 mod files;
 #[cfg(test)]
+mod held;
+#[cfg(test)]
+mod matching;
+#[cfg(test)]
 mod odd_values;
 #[cfg(test)]
 mod previewing;

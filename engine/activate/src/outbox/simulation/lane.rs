@@ -364,6 +364,7 @@ fn lane(chance: &mut Chance, resume: bool) -> Lane {
         events: Vec::new(),
         identifiers: Vec::new(),
         rate,
+        excludes_probabilistic: false,
         cap_per_person: None,
         memory_limit: 64 << 20,
         batch_limit: 1 + chance.below(20) as u32,

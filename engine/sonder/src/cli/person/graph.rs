@@ -34,15 +34,12 @@ pub(super) fn show(graph: &Json, output: &mut Output<'_>) -> Result<(), Failure>
 }
 
 fn link(edge: &Json) -> String {
-    format!(
-        "{} - {}  (by {} of {}, record {}, {})",
-        text(&edge["a"]),
-        text(&edge["b"]),
-        text(&edge["by"]),
-        text(&edge["source"]),
-        edge["record"],
-        text(&edge["at"])
-    )
+    // What matching found is of no source.
+    let by = match edge["probability"].as_f64() {
+        Some(probability) => format!("probabilistic, {probability:.4}"),
+        None => format!("by {} of {}", text(&edge["by"]), text(&edge["source"])),
+    };
+    format!("{} - {}  ({by}, record {}, {})", text(&edge["a"]), text(&edge["b"]), edge["record"], text(&edge["at"]))
 }
 
 fn text(value: &Json) -> &str {
@@ -86,6 +83,10 @@ mod tests {
              refused     user_id:u2 - anonymous_id:a1  (by message of web, record 7, 2026-01-02): unique, whose is 0b\n\
              apart       anonymous_id:a1 and email:x\n"
         );
+        let mut likely = edge("user_id:u1", "email:x");
+        likely["probability"] = 0.99712.into();
+        graph["path"] = json!([likely]);
+        assert_eq!(lines(&graph), "user_id:u1 - email:x  (probabilistic, 0.9971, record 7, 2026-01-02)\n");
         graph["path"] = json!([edge("user_id:u1", "anonymous_id:a1")]);
         assert_eq!(lines(&graph), "user_id:u1 - anonymous_id:a1  (by message of web, record 7, 2026-01-02)\n");
     }

@@ -99,8 +99,8 @@ pub struct Redraw {
     pub partition: Partition,
     /// A value that turns out to be shared by too many.
     pub generic: Option<NodeId>,
-    /// An identifier that was there earlier than was known, and since when.
-    pub first_seen: Option<(NodeId, Moment)>,
+    /// Identifiers that were there earlier than was known, and since when.
+    pub first_seen: SmallVec<[(NodeId, Moment); 1]>,
     /// Two nodes that were never seen together before.
     pub news: Option<(NodeId, NodeId)>,
 }
@@ -157,9 +157,7 @@ impl LinkRules {
         for identifier in &event.identifiers {
             self.refresh(graph, identifier, sighting, findings);
         }
-        for identifier in &event.identifiers {
-            self.predate(graph, identifier, event.occurred_at)?;
-        }
+        self.predate(graph, sighting)?;
         let Some(primary) = self.primary(graph, event) else { return Ok(None) };
         let main = node_of(graph, primary, event);
         self.link(graph, primary, main, sighting, findings)?;
@@ -263,28 +261,53 @@ impl LinkRules {
         self.minds_first_seen.get(kind.index()).copied().unwrap_or(false)
     }
 
-    /// An identifier was there earlier than was known. Where a rule asks when that was, what is connected with it is decided
-    /// again, as if that had been known all along.
-    fn predate(&self, graph: &mut Graph, identifier: &Identifier, at: Moment) -> Result<(), Box<Redraw>> {
-        if !self.minds_first_seen(identifier.kind) {
+    /// Identifiers were there earlier than was known. Where a rule asks when that was, what is connected with them is decided
+    /// again, as if that had been known all along: together with the links that the message says again, or one message could part
+    /// people and join them again.
+    fn predate(&self, graph: &mut Graph, sighting: Sighting<'_>) -> Result<(), Box<Redraw>> {
+        let (event, at) = (sighting.event, sighting.event.occurred_at);
+        let mut before: SmallVec<[(NodeId, Moment); FAMILIAR]> = SmallVec::new();
+        for identifier in event.identifiers.iter().filter(|it| self.minds_first_seen(it.kind)) {
+            let Some(id) = graph.find(identifier) else { continue };
+            if let Some(node) = graph.node_mut(id).filter(|node| at < node.first_seen) {
+                before.push((id, std::mem::replace(&mut node.first_seen, at)));
+            }
+        }
+        let is_linked = |graph: &Graph, id: NodeId| {
+            let person = graph.node(id).map_or(PersonIndex::NOBODY, |(_, node)| node.person);
+            let is_one_of_many = graph.component(person).is_some_and(|component| !component.ties().edges.is_empty());
+            is_one_of_many || !graph.loose_of(id).is_empty()
+        };
+        let linked: SmallVec<[NodeId; FAMILIAR]> =
+            before.iter().map(|(id, _)| *id).filter(|id| is_linked(graph, *id)).collect();
+        if linked.is_empty() {
             return Ok(());
         }
-        let Some(id) = graph.find(identifier) else { return Ok(()) };
-        let Some(node) = graph.node_mut(id).filter(|node| at < node.first_seen) else { return Ok(()) };
-        let (before, person) = (std::mem::replace(&mut node.first_seen, at), node.person);
-        let is_linked = graph.component(person).is_some_and(|component| !component.ties().edges.is_empty());
-        if !is_linked && graph.loose_of(id).is_empty() {
-            return Ok(());
-        }
-        let partition = self.decide(graph, Cluster::around(graph, &[id]));
+        let cluster = self.said_again(graph, sighting).into_iter().fold(Cluster::around(graph, &linked), Cluster::with);
+        let partition = self.decide(graph, cluster);
         if partition.is_as_things_stand(graph) {
             return Ok(());
         }
-        if let Some(node) = graph.node_mut(id) {
-            node.first_seen = before;
+        for (id, before) in &before {
+            if let Some(node) = graph.node_mut(*id) {
+                node.first_seen = *before;
+            }
         }
         let torn = partition.torn(graph, &[]);
-        Err(Box::new(Redraw { torn, partition, generic: None, first_seen: Some((id, at)), news: None }))
+        let first_seen = before.iter().map(|(id, _)| (*id, at)).collect();
+        Err(Box::new(Redraw { torn, partition, generic: None, first_seen, news: None }))
+    }
+
+    /// The links that are known and that a message says again, as they are with it.
+    fn said_again(&self, graph: &Graph, sighting: Sighting<'_>) -> Vec<Edge> {
+        let trusted = sighting.event.identifiers.iter().filter(|it| self.trusts(sighting.event, it.kind));
+        let nodes: SmallVec<[NodeId; FAMILIAR]> = trusted.filter_map(|it| graph.find(it)).collect();
+        let pairs = nodes.iter().enumerate().flat_map(|(place, one)| nodes[place + 1..].iter().map(|it| (*one, *it)));
+        let again = pairs.filter_map(|(one, other)| {
+            let mut edge = known_between(graph, one, other)?;
+            edge.hear(said(graph, (one, other), sighting)).then_some(edge)
+        });
+        again.collect()
     }
 
     /// Identifiers that are not whose they would be if everything were decided anew: none, or something is wrong. Where values
@@ -358,24 +381,14 @@ impl LinkRules {
         if one == other || is_generic(one) || is_generic(other) {
             return Ok(());
         }
-        let is_in_order = partition::rank(graph, one) <= partition::rank(graph, other);
-        let (a, b) = if is_in_order { (one, other) } else { (other, one) };
-        let event = sighting.event;
-        let said = Edge {
-            a,
-            b,
-            grade: grade_of(event),
-            likelihood: event.likelihood,
-            source: event.source,
-            seq: sighting.seq,
-            at: event.occurred_at,
-        };
+        let said = said(graph, (one, other), sighting);
+        let (a, b) = (said.a, said.b);
         let owner = |node| graph.node(node).map_or(PersonIndex::NOBODY, |(_, it)| it.person);
         let whose = owner(a);
         let shared = (whose == owner(b)).then(|| graph.component(whose)).flatten();
         let is_shared = shared.is_some();
         let held = shared.and_then(|component| component.edge(a, b).copied());
-        let known = held.or_else(|| graph.loose_between(a, b).map(|loose| loose.edge));
+        let known = known_between(graph, a, b);
         if known.is_none() && self.is_shared_too_often(graph, a, b) {
             return Err(Box::new(self.without_generic(graph, b)));
         }
@@ -432,7 +445,13 @@ impl LinkRules {
     fn decide_again(&self, graph: &Graph, edge: Edge, is_news: bool) -> Redraw {
         let partition = self.decide(graph, Cluster::around(graph, &[edge.a, edge.b]).with(edge));
         let torn = partition.torn(graph, &[]);
-        Redraw { torn, partition, generic: None, first_seen: None, news: is_news.then_some((edge.a, edge.b)) }
+        Redraw {
+            torn,
+            partition,
+            generic: None,
+            first_seen: SmallVec::new(),
+            news: is_news.then_some((edge.a, edge.b)),
+        }
     }
 
     /// Makes those one who are whole people in one class of a partition, and keeps the links that do not hold.
@@ -479,7 +498,7 @@ impl LinkRules {
         if owner(graph, one) != PersonIndex::NOBODY && graph.apart_from(one).iter().any(is_theirs) {
             let partition = self.decide(graph, Cluster::around(graph, &[one]));
             let torn = partition.torn(graph, &[]);
-            return Err(Box::new(Redraw { torn, partition, generic: None, first_seen: None, news: None }));
+            return Err(Box::new(Redraw { torn, partition, generic: None, first_seen: SmallVec::new(), news: None }));
         }
         Ok(())
     }
@@ -494,7 +513,7 @@ impl LinkRules {
         let concerned = weaker.filter_map(|edge| owner(edge.b)).chain(owner(node));
         let concerned: Vec<PersonIndex> = concerned.filter(|it| *it != PersonIndex::NOBODY).collect();
         let torn = partition.torn(graph, &concerned);
-        Redraw { torn, partition, generic: Some(node), first_seen: None, news: None }
+        Redraw { torn, partition, generic: Some(node), first_seen: SmallVec::new(), news: None }
     }
 
     /// Makes the people at both ends of a link one, and keeps it.
@@ -608,6 +627,29 @@ fn node_of(graph: &mut Graph, identifier: &Identifier, event: &Event) -> NodeId 
         };
         graph.add_node(identifier, node)
     })
+}
+
+/// The link that a message says there is between two identifiers.
+fn said(graph: &Graph, (one, other): (NodeId, NodeId), Sighting { event, seq }: Sighting<'_>) -> Edge {
+    let is_in_order = partition::rank(graph, one) <= partition::rank(graph, other);
+    let (a, b) = if is_in_order { (one, other) } else { (other, one) };
+    Edge {
+        a,
+        b,
+        grade: grade_of(event),
+        likelihood: event.likelihood,
+        source: event.source,
+        seq,
+        at: event.occurred_at,
+    }
+}
+
+/// The link between two identifiers that is known, whether it holds or not.
+fn known_between(graph: &Graph, one: NodeId, other: NodeId) -> Option<Edge> {
+    let owner = |node| graph.node(node).map_or(PersonIndex::NOBODY, |(_, it)| it.person);
+    let shared = (owner(one) == owner(other)).then(|| graph.component(owner(one))).flatten();
+    let held = shared.and_then(|component| component.edge(one, other).copied());
+    held.or_else(|| graph.loose_between(one, other).map(|loose| loose.edge))
 }
 
 /// A node was seen with one of higher priority for the first time.

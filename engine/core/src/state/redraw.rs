@@ -86,10 +86,10 @@ impl State {
         if let Some(node) = redraw.generic.and_then(|node| self.graph.node_mut(node)) {
             node.generic = true;
         }
-        if let Some((node, at)) = redraw.first_seen
-            && let Some(node) = self.graph.node_mut(node)
-        {
-            node.first_seen = at;
+        for (node, at) in &redraw.first_seen {
+            if let Some(node) = self.graph.node_mut(*node) {
+                node.first_seen = *at;
+            }
         }
         let recalled = self.recalled.take();
         let records = recalled.as_ref().map_or(&[][..], |it| &it.records);

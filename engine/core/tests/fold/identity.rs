@@ -332,3 +332,20 @@ proptest! {
         prop_assert!(owned <= world.state.identifier_count());
     }
 }
+
+/// Found by the agreement of both evaluators: the message moved both identifiers to an earlier second, and for a moment the link
+/// that it says again itself was later than they were.
+#[test]
+fn a_late_message_that_says_a_link_again_parts_nobody() {
+    let mut world = World::new("identifiers:\n  user_id: {}\n  email: {}\n  anonymous_id: {}\nstrategy: best_match\n");
+    world.identify(2, &[("anonymous_id", "a")]);
+    world.identify(2, &[("anonymous_id", "a"), ("email", "e@example.com")]);
+    let person = world.who("anonymous_id", "a");
+    assert_eq!(world.who("email", "e@example.com"), person);
+    let seq = world.state.as_of().0.0 + 1;
+    let mut late = identify(&world.program, seq, 5, &[("anonymous_id", "a"), ("email", "e@example.com")]);
+    event_mut(&mut late).occurred_at = Moment(SECOND);
+    world.take(&late);
+    assert_eq!(world.effects.changes, []);
+    assert_eq!((world.who("anonymous_id", "a"), world.who("email", "e@example.com")), (person, person));
+}

@@ -60,17 +60,14 @@ def project(folder, changed):
 
 
 def write_events(place, count):
-    dice = random.Random(7)
+    dice, end = random.Random(7), int(time.time())
     people = count // EVENTS_EACH
     with open(place, "w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(["event", "timestamp", "user", "product", "n", "total"])
         for number in range(count):
-            # In the order of time, over ninety days.
-            second = number * 90 * 86_400 // count
-            day, rest = divmod(second, 86_400)
-            month, day = divmod(day, 28)
-            at = f"2026-{month + 3:02}-{day + 1:02}T{rest // 3600:02}:{rest // 60 % 60:02}:{rest % 60:02}Z"
+            # In the order of time, over the last ninety days: windows reach into it.
+            at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(end - (count - number) * 90 * 86_400 // count))
             who = f"u{dice.randrange(people)}"
             if number % 10:
                 rows.writerow(["view", at, who, f"p{dice.randrange(2_000)}", dice.randrange(100), ""])

@@ -97,7 +97,7 @@ impl Reader {
         next: &mut dyn FnMut() -> Result<Vec<Resident>, StoreError>,
     ) -> Result<Previewed, StoreError> {
         let query = lower(request.program, request.rules, Clock::At(request.at), &DuckDb);
-        let wanted = Wanted::by(request.program, request.rules);
+        let wanted = Wanted::by(request.program, request.rules, request.at);
         self.read(|connection| {
             in_time(connection, request.timeout, Some(request.cancelled), || {
                 // What an earlier preview left behind when it failed went with its connection.

@@ -17,24 +17,25 @@ use sonder_dsl::ir::{
 use sonder_dsl::model::EventSchema;
 use sonder_dsl::time::Moment;
 use sonder_dsl::types::context::CLIENT_SESSION_IDS;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What some rules read, also through other rules.
 #[derive(Debug, Default)]
 pub(super) struct Wanted {
-    events: BTreeSet<EventId>,
+    /// With the moment from which on its events matter.
+    events: BTreeMap<EventId, Moment>,
     properties: BTreeSet<(EventId, PropertySlot)>,
     context: BTreeSet<ContextSlot>,
     pub traits: BTreeSet<ProfileTraitId>,
 }
 
 impl Wanted {
-    pub fn by(program: &Program, rules: &[RuleId]) -> Self {
+    pub fn by(program: &Program, rules: &[RuleId], at: Moment) -> Self {
         let mut wanted = Self::default();
         for rule in rules.iter().filter_map(|id| program.rules.get(id.index())) {
             wanted.traits.extend(&rule.profile_traits);
             for aggregate in rule.aggregates.iter().filter_map(|id| program.aggregates.get(id.index())) {
-                wanted.aggregate(program, aggregate);
+                wanted.aggregate(program, aggregate, at);
             }
         }
         wanted
@@ -42,10 +43,28 @@ impl Wanted {
 
     /// The event types with their schemas.
     pub fn events<'p>(&self, program: &'p Program) -> impl Iterator<Item = (EventId, &'p EventSchema)> {
-        self.events.iter().filter_map(|id| Some((*id, program.events.get(id.index())?)))
+        self.events.keys().filter_map(|id| Some((*id, program.events.get(id.index())?)))
     }
 
-    fn aggregate(&mut self, program: &Program, aggregate: &Aggregate) {
+    /// The moment from which on events of a type matter.
+    fn from(&self, event: EventId) -> Moment {
+        self.events.get(&event).copied().unwrap_or(Moment::MIN)
+    }
+
+    fn event(&mut self, event: EventId, from: Moment) {
+        let known = self.events.entry(event).or_insert(from);
+        *known = from.min(*known);
+    }
+
+    fn aggregate(&mut self, program: &Program, aggregate: &Aggregate, at: Moment) {
+        // What is in no window says nothing. Steps may lie before the window of their sequence.
+        let from = match (aggregate.window, &aggregate.function) {
+            (_, Function::Sequence(_)) => Moment::MIN,
+            (Window::Last(length), _) => at.minus(length),
+            (Window::Since(start), _) => start,
+            (Window::Always | Window::Session(_) | Window::Next(_), _) => Moment::MIN,
+        };
+        let all = |program: &Program| (0..program.events.len()).map(|id| EventId(id as u32));
         let mut steps = vec![&aggregate.pattern];
         let mut absence = None;
         if let Function::Sequence(sequence) = &aggregate.function {
@@ -54,8 +73,8 @@ impl Wanted {
         }
         for pattern in steps.iter().copied().chain(absence) {
             match pattern.event {
-                EventSelector::One(id) => _ = self.events.insert(id),
-                EventSelector::Any => self.events.extend((0..program.events.len()).map(|id| EventId(id as u32))),
+                EventSelector::One(id) => self.event(id, from),
+                EventSelector::Any => all(program).for_each(|id| self.event(id, from)),
             }
             self.filter(pattern, &steps);
         }
@@ -69,7 +88,7 @@ impl Wanted {
 
     /// Everything that a person does makes their sessions, and what the client says of them.
     fn sessions(&mut self, program: &Program) {
-        self.events.extend((0..program.events.len()).map(|id| EventId(id as u32)));
+        (0..program.events.len()).for_each(|id| self.event(EventId(id as u32), Moment::MIN));
         let numbered = (0..).map(ContextSlot).zip(&program.context_slots);
         let client = numbered.filter(|(_, field)| CLIENT_SESSION_IDS.contains(&field.path.join(".").as_str()));
         self.context.extend(client.map(|(slot, _)| slot));
@@ -120,7 +139,15 @@ fn whose(connection: &Connection, request: &Request<'_>, wanted: &Wanted) -> Res
     let last = request.last.0;
     let seqs: Vec<String> = wanted
         .events(request.program)
-        .map(|(_, schema)| format!("SELECT seq FROM sonder.main.{}", identifier(&format!("ev_{}", schema.name))))
+        .map(|(id, schema)| {
+            let table = identifier(&format!("ev_{}", schema.name));
+            match wanted.from(id) {
+                Moment::MIN => format!("SELECT seq FROM sonder.main.{table}"),
+                Moment(from) => {
+                    format!("SELECT seq FROM sonder.main.{table} WHERE occurred_at >= make_timestamp({from})")
+                }
+            }
+        })
         .collect();
     if seqs.is_empty() {
         connection.execute_batch("CREATE TEMP TABLE sonder_whose(seq UBIGINT, person BIGINT)")?;

@@ -175,7 +175,8 @@ fn people_are_matched_by_themselves_where_the_project_says_how_often() {
     std::fs::write(&identity, format!("{text}  every: 1 day\n")).unwrap();
     let engine = scene.start();
     let patience = Instant::now() + Duration::from_secs(30);
-    while engine.get("/api/v1/matching").unwrap()["runs"] == json!([]) {
+    let status = || engine.get("/api/v1/matching").unwrap_or_else(|error| panic!("{error}: {}", engine.log()));
+    while status()["runs"] == json!([]) {
         assert!(Instant::now() < patience, "nobody was matched: {}", engine.log());
         std::thread::sleep(Duration::from_millis(20));
     }

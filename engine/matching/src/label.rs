@@ -18,8 +18,10 @@ impl Labels {
     pub fn new(records: &Records, labels: &[Label]) -> Self {
         let (mut matches, mut others) = (BTreeMap::new(), BTreeMap::new());
         for label in labels {
+            // Of which nothing is compared any more says nothing.
+            let Some(pattern) = pattern(records, label) else { continue };
             let counts = if label.is_match { &mut matches } else { &mut others };
-            *counts.entry(pattern(records, label)).or_default() += 1;
+            *counts.entry(pattern).or_default() += 1;
         }
         Self { matches: matches.into_iter().collect(), others }
     }
@@ -30,11 +32,12 @@ impl Labels {
     }
 }
 
-fn pattern(records: &Records, label: &Label) -> Pattern {
-    let levels = records.fields.iter().map(|field| {
+fn pattern(records: &Records, label: &Label) -> Option<Pattern> {
+    let known = records.fields.iter().map(|field| {
         let (_, called) = label.levels.iter().find(|(name, _)| *name == field.name)?;
         let place = levels(field.comparison).iter().position(|level| level == called)?;
         Level::try_from(place).ok()
     });
-    Pattern::of(levels)
+    let known: Vec<Option<Level>> = known.collect();
+    known.iter().any(Option::is_some).then(|| Pattern::of(known.into_iter()))
 }

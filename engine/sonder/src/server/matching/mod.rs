@@ -45,7 +45,7 @@ const SEED: u64 = 1;
 pub(super) struct Progress {
     /// Since when a run was asked for, or is under way.
     running_since: Option<Moment>,
-    /// When the last one began; `None` where that is to be looked up.
+    /// When the last one began, [`Moment::MIN`] where there was none; `None` where that is to be looked up.
     last_began: Option<Moment>,
     /// Why the last one failed.
     failure: Option<String>,
@@ -74,7 +74,8 @@ impl Answers {
         let runs = self.reader.match_runs(RUNS).map_err(trouble)?;
         let every = settings.and_then(|it| it.every);
         let progress = self.matching.lock();
-        let last = progress.last_began.or_else(|| runs.first().map(|run| run.began_at));
+        let began = progress.last_began.filter(|last| *last != Moment::MIN);
+        let last = began.or_else(|| runs.first().map(|run| run.began_at));
         let next = every.map(|every| last.map_or_else(clock::wall, |last| last.plus(every)));
         Ok(Report {
             declared: settings.is_some(),

@@ -18,6 +18,7 @@ use arrow::array::{
 use arrow::datatypes::{DataType, Field, Fields, UInt64Type};
 use duckdb::{Connection, params};
 use parking_lot::MutexGuard;
+use rustc_hash::FxHashMap;
 use sonder_core::effect::{Delivery, PersonId};
 use sonder_core::record::Seq;
 use sonder_dsl::ir::Fingerprint;
@@ -443,15 +444,15 @@ fn people(
     wanted: &str,
     visit: &mut dyn FnMut(Vec<(PersonId, Vec<u8>)>),
 ) -> Result<(), StoreError> {
+    // Of one moment: between the two a checkpoint may be saved.
+    connection.execute_batch("BEGIN TRANSACTION")?;
+    let latest = latest(connection, wanted)?;
     let mut opener = keyring.states(connection)?;
+    // A mere scan: joining and sorting what people take would want it all in memory.
     let mut statement = connection.prepare(&format!(
-        "SELECT person::VARCHAR, bytes, {}, version FROM state.people
-         SEMI JOIN (SELECT person, max(version) AS version FROM state.people {wanted} GROUP BY person)
-             USING (person, version)
-         WHERE NOT gone ORDER BY person",
+        "SELECT person::VARCHAR, bytes, {}, version, gone FROM state.people {wanted}",
         key_column(keyring)
     ))?;
-
     drop(statement.stream_arrow([])?);
     while let Some(chunk) = statement.step()? {
         let ids = chunk.column(0).as_string::<i32>();
@@ -459,8 +460,12 @@ fn people(
         let (keys, versions) =
             (chunk.column(2).as_primitive::<UInt64Type>(), chunk.column(3).as_primitive::<UInt64Type>());
         let mut people = Vec::with_capacity(chunk.len());
+        let are_gone = chunk.column(4).as_boolean();
         for row in 0..chunk.len() {
             let (id, bytes) = (PersonId(uuid(ids.value(row))?), states.value(row));
+            if are_gone.value(row) || latest.get(&id) != Some(&versions.value(row)) {
+                continue;
+            }
             let bytes = match keys.is_valid(row) {
                 false => bytes.to_vec(),
                 true => opener.open((keys.value(row), versions.value(row)), Place::Person(id.0), bytes)?,
@@ -469,7 +474,22 @@ fn people(
         }
         visit(people);
     }
+    drop(statement);
+    connection.execute_batch("COMMIT")?;
     Ok(())
+}
+
+/// The last version of each person.
+fn latest(connection: &Connection, wanted: &str) -> Result<FxHashMap<PersonId, u64>, StoreError> {
+    let mut statement = connection
+        .prepare(&format!("SELECT person::VARCHAR, max(version) FROM state.people {wanted} GROUP BY person"))?;
+    let mut rows = statement.query([])?;
+    let mut latest = FxHashMap::default();
+    while let Some(row) = rows.next()? {
+        let person: String = row.get(0)?;
+        latest.insert(PersonId(uuid(&person)?), row.get(1)?);
+    }
+    Ok(latest)
 }
 
 pub(crate) fn state_columns(

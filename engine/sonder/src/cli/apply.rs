@@ -42,10 +42,8 @@ pub struct Args {
 
 pub(super) fn run(args: &Args, output: &mut Output<'_>) -> Result<(), Failure> {
     block_on(async {
-        let Some(client) = args.place.engine().await? else {
-            return Err(Failure::user("no engine runs on this data")
-                .help("a folder that no engine runs needs no pushing: start one with `sonder run`"));
-        };
+        let client =
+            args.place.running("a folder that no engine runs needs no pushing: start one with `sonder run`").await?;
         let Version { files, rollout, plan } = match args.abandon {
             true => taken_back(&client).await?,
             false => planned_version(&args.what, &args.reach, &client).await?,

@@ -116,13 +116,13 @@ enum Action {
 
 /// What stands in the log beside a decision.
 #[derive(Debug, clap::Args)]
-struct Note {
+pub(super) struct Note {
     /// Why, for the record
     #[arg(long)]
-    reason: Option<String>,
+    pub reason: Option<String>,
     /// Who decided it, for the record
     #[arg(long, env = "USER")]
-    by: Option<String>,
+    pub by: Option<String>,
 }
 
 pub(super) fn run(args: &Args, output: &mut Output<'_>) -> Result<(), Failure> {
@@ -182,10 +182,7 @@ pub(super) fn run(args: &Args, output: &mut Output<'_>) -> Result<(), Failure> {
             let format = if *html { "html" } else { "json" };
             let path = format!("/api/v1/people/{}/bundle?format={format}", path_segment(person));
             let text = block_on(async {
-                let Some(client) = place.engine().await? else {
-                    return Err(Failure::user("no engine runs on this data")
-                        .help("only an engine knows all of a person: start it with `sonder run`"));
-                };
+                let client = place.running("only an engine knows all of a person: start it with `sonder run`").await?;
                 client.text(&path).await
             })?;
             match out {
@@ -201,10 +198,7 @@ pub(super) fn run(args: &Args, output: &mut Output<'_>) -> Result<(), Failure> {
 const LOOK: std::time::Duration = std::time::Duration::from_millis(100);
 
 async fn erase(place: &Place, person: &str, waits: bool) -> Result<Json, Failure> {
-    let Some(client) = place.engine().await? else {
-        return Err(Failure::user("no engine runs on this data")
-            .help("only an engine makes the state anew that remains: start it with `sonder run`"));
-    };
+    let client = place.running("only an engine makes the state anew that remains: start it with `sonder run`").await?;
     let body = json!({"kind": "erasure", "person": person});
     let mut answer = client.post("/api/v1/privacy/requests", &body).await?;
     while waits && answer["erasure"]["state"] == "struck" {
@@ -217,10 +211,9 @@ async fn erase(place: &Place, person: &str, waits: bool) -> Result<Json, Failure
 
 fn decide(place: &Place, path: &str, body: &Json) -> Result<Json, Failure> {
     block_on(async {
-        let Some(client) = place.engine().await? else {
-            return Err(Failure::user("no engine runs on this data")
-                .help("a decision is a message of the log, which only an engine writes: start it with `sonder run`"));
-        };
+        let client = place
+            .running("a decision is a message of the log, which only an engine writes: start it with `sonder run`")
+            .await?;
         client.post(&format!("/api/v1/people/{path}"), body).await
     })
 }

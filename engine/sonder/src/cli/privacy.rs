@@ -185,10 +185,7 @@ fn of(text: &Option<String>) -> Option<Json> {
 
 fn reach(place: &Place, ask: impl AsyncFnOnce(Client) -> Result<Json, Failure>) -> Result<Json, Failure> {
     block_on(async {
-        let Some(client) = place.engine().await? else {
-            return Err(Failure::user("no engine runs on this data")
-                .help("what people ask is dealt with by an engine: start it with `sonder run`"));
-        };
+        let client = place.running("what people ask is dealt with by an engine: start it with `sonder run`").await?;
         ask(client).await
     })
 }

@@ -1,7 +1,7 @@
 //! `sonder quarantine`: what was kept aside, by what is wrong with it; and that it is given up. `sonder replay quarantine` takes it
 //! in after all.
 
-use super::client::{Client, block_on, with_query};
+use super::client::{block_on, with_query};
 use super::output::{Failure, Output, plain};
 use super::reach::{Place, Reach};
 use serde_json::{Value as Json, json};
@@ -91,11 +91,8 @@ pub(super) fn messages(count: u64) -> String {
     if count == 1 { "1 message".to_owned() } else { format!("{count} messages") }
 }
 
-/// The engine that has the messages.
-pub(super) async fn engine(place: &Place) -> Result<Client, Failure> {
-    let running = place.engine().await?;
-    running.ok_or_else(|| Failure::user("no engine runs on this data").help("start it with `sonder run`"))
-}
+/// What only an engine does with the messages.
+pub(super) const NEEDED: &str = "start it with `sonder run`: it takes messages in, or gives them up";
 
 pub(super) fn run(args: &Args, output: &mut Output<'_>) -> Result<(), Failure> {
     if let Some(Action::Dismiss(args)) = &args.action {
@@ -152,7 +149,7 @@ fn dismiss(args: &Dismissal, output: &mut Output<'_>) -> Result<(), Failure> {
     let mut body = args.filter.request(&args.ids);
     body["dry_run"] = args.dry_run.into();
     let dismissed = block_on(async {
-        let client = engine(&args.place).await?;
+        let client = args.place.running(NEEDED).await?;
         let mut dismissed = 0;
         loop {
             let answer = client.post("/api/v1/quarantine/dismiss", &body).await?;

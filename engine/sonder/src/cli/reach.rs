@@ -36,6 +36,11 @@ impl Place {
         Ok(Reach::Data(Box::new(Offline::open(&self.data)?)))
     }
 
+    /// The running engine; `help` says why only one will do.
+    pub async fn running(&self, help: &str) -> Result<Client, Failure> {
+        self.engine().await?.ok_or_else(|| Failure::user("no engine runs on this data").help(help))
+    }
+
     /// The running engine, if there is one.
     pub async fn engine(&self) -> Result<Option<Client>, Failure> {
         match &self.url {

@@ -2,7 +2,7 @@
 
 use super::client::{Client, block_on};
 use super::output::{Failure, Output, plain};
-use super::quarantine::{Filter, engine, messages};
+use super::quarantine::{Filter, NEEDED, messages};
 use super::reach::Place;
 use serde_json::{Map, Value as Json, json};
 use std::collections::BTreeMap;
@@ -75,7 +75,7 @@ pub(super) fn run(args: &Args, output: &mut Output<'_>) -> Result<(), Failure> {
     body["patch"] = patch(args)?;
     body["dry_run"] = args.dry_run.into();
     body["silent"] = args.silent.into();
-    block_on(async { replay(&engine(&args.place).await?, body, args.json, output).await })
+    block_on(async { replay(&args.place.running(NEEDED).await?, body, args.json, output).await })
 }
 
 async fn replay(client: &Client, mut body: Json, as_json: bool, output: &mut Output<'_>) -> Result<(), Failure> {

@@ -2,6 +2,7 @@
 
 use super::client::{Client, block_on, with_query};
 use super::output::{Failure, Output};
+use super::person::Note;
 use super::reach::Place;
 use super::table::{Format, Rows, print};
 use serde_json::{Value as Json, json};
@@ -91,17 +92,6 @@ enum Action {
     },
 }
 
-/// What stands in the log beside a decision.
-#[derive(Debug, clap::Args)]
-struct Note {
-    /// Why, for the record
-    #[arg(long)]
-    reason: Option<String>,
-    /// Who decided it, for the record
-    #[arg(long, env = "USER")]
-    by: Option<String>,
-}
-
 /// How often it is asked whether a run is done.
 const LOOK: std::time::Duration = std::time::Duration::from_millis(100);
 
@@ -147,10 +137,7 @@ pub(super) fn run(args: &Args, output: &mut Output<'_>) -> Result<(), Failure> {
 }
 
 async fn engine(place: &Place) -> Result<Client, Failure> {
-    place.engine().await?.ok_or_else(|| {
-        Failure::user("no engine runs on this data")
-            .help("only an engine knows who is who now: start it with `sonder run`")
-    })
+    place.running("only an engine knows who is who now: start it with `sonder run`").await
 }
 
 async fn start(place: &Place, waits: bool) -> Result<Json, Failure> {

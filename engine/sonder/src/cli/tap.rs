@@ -73,9 +73,7 @@ pub(super) fn run(args: &Args, output: &mut Output<'_>) -> Result<(), Failure> {
     ];
     let path = with_query("/api/v1/live", asked.into_iter().filter(|(_, value)| !value.is_empty()));
     block_on(async {
-        let Some(client) = args.place.engine().await? else {
-            return Err(Failure::user("no engine runs on this data").help("start it with `sonder run`"));
-        };
+        let client = args.place.running("start it with `sonder run`").await?;
         let mut left = args.count.unwrap_or(u64::MAX);
         client
             .lines(&path, |line| {

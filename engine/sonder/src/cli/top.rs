@@ -32,9 +32,7 @@ struct Look {
 
 pub(super) fn run(args: &Args, output: &mut Output<'_>) -> Result<(), Failure> {
     block_on(async {
-        let Some(client) = args.place.engine().await? else {
-            return Err(Failure::user("no engine runs on this data").help("start it with `sonder run`"));
-        };
+        let client = args.place.running("start it with `sonder run`").await?;
         let mut before: Option<Look> = None;
         let mut left = args.count.unwrap_or(u64::MAX);
         loop {

@@ -18,10 +18,7 @@ const DRAFT: &str = "tests/from_live_data.yaml";
 pub(super) fn run(project: &Path, person: &str, place: &Place, output: &mut Output<'_>) -> Result<(), Failure> {
     let Project { scan, program, .. } = load(project, output)?;
     let bundle: Json = block_on(async {
-        let Some(client) = place.engine().await? else {
-            return Err(Failure::user("no engine runs on this data")
-                .help("only an engine knows all that a person did: start it with `sonder run`"));
-        };
+        let client = place.running("only an engine knows all that a person did: start it with `sonder run`").await?;
         client.get(&format!("/api/v1/people/{}/bundle?format=json", path_segment(person))).await
     })?;
     let messages = written::pseudonymous(&program, &bundle);

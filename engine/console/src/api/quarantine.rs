@@ -82,7 +82,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 }
 
 /// The body of a replay.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Replay {
     ids: Vec<u64>,
@@ -90,26 +90,10 @@ struct Replay {
     source: Option<String>,
     name: Option<String>,
     after: u64,
-    limit: usize,
+    limit: Option<usize>,
     patch: Patch,
     dry_run: bool,
     silent: bool,
-}
-
-impl Default for Replay {
-    fn default() -> Self {
-        Self {
-            ids: Vec::new(),
-            reason: None,
-            source: None,
-            name: None,
-            after: 0,
-            limit: limits::PAGE_MOST,
-            patch: Patch::default(),
-            dry_run: false,
-            silent: false,
-        }
-    }
 }
 
 const REPLAY: &str =
@@ -118,13 +102,14 @@ const REPLAY: &str =
 async fn replay(State(api): State<Api>, request: Request) -> Result<Json<QuarantineReplayed>, ApiError> {
     Parameters::read(request.uri(), &[])?;
     let Replay { ids, reason, source, name, after, limit, patch, dry_run, silent } = read_json(request, REPLAY).await?;
+    let limit = limit.unwrap_or(limits::PAGE_MOST);
     let which = checked(QuarantineSelection { ids, reason, source, name, after, limit })?;
     let replay = QuarantineReplay { which, patch, dry_run, silent };
     in_turn(&api, Work::Query, move |engine| engine.replay_quarantine(&replay)).await.map(Json)
 }
 
 /// The body of a dismissal.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Dismissal {
     ids: Vec<u64>,
@@ -132,15 +117,8 @@ struct Dismissal {
     source: Option<String>,
     name: Option<String>,
     after: u64,
-    limit: usize,
+    limit: Option<usize>,
     dry_run: bool,
-}
-
-impl Default for Dismissal {
-    fn default() -> Self {
-        let (ids, after, limit) = (Vec::new(), 0, limits::PAGE_MOST);
-        Self { ids, reason: None, source: None, name: None, after, limit, dry_run: false }
-    }
 }
 
 const DISMISSAL: &str = r#"{"reason": "undeclared_event", "name": "Debug", "dry_run": true}"#;
@@ -148,6 +126,7 @@ const DISMISSAL: &str = r#"{"reason": "undeclared_event", "name": "Debug", "dry_
 async fn dismiss(State(api): State<Api>, request: Request) -> Result<Json<QuarantineDismissed>, ApiError> {
     Parameters::read(request.uri(), &[])?;
     let Dismissal { ids, reason, source, name, after, limit, dry_run } = read_json(request, DISMISSAL).await?;
+    let limit = limit.unwrap_or(limits::PAGE_MOST);
     let which = checked(QuarantineSelection { ids, reason, source, name, after, limit })?;
     if which.ids.is_empty() && [&which.reason, &which.source, &which.name].into_iter().all(Option::is_none) {
         let help = "say which by `ids`, `reason`, `source` or `name`";

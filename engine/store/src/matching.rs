@@ -4,11 +4,15 @@
 //! Nothing here says what became of a pair: whether it was linked, accepted or rejected the state says, which is made of the log.
 //! So a row is never behind a decision, and what people decided of earlier pairs is found by holding the rows against the state.
 
-use crate::database::quoted;
+use crate::append::append;
+use crate::append::effects::{batch, text, time};
+use crate::database::{LOG, quoted};
 use crate::erasure::{Suppression, Target};
 use crate::{Reader, Store, StoreError, limits};
-use arrow::array::{ArrayRef, BooleanArray, Int32Array, Int64Array, RecordBatch, StringArray, UInt64Array};
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::array::{
+    ArrayRef, BooleanArray, Int32Array, RecordBatch, StringArray, TimestampMicrosecondArray, UInt64Array,
+};
+use arrow::datatypes::{DataType, Field};
 use duckdb::{Connection, Row, params};
 use serde::{Deserialize, Serialize};
 use sonder_dsl::time::Moment;
@@ -186,23 +190,12 @@ impl Store {
             self.with_counters(|connection| remove(connection, some.iter().map(String::as_str)))?;
         }
         for some in kept.chunks(limits::MATCH_PAIRS) {
-            let batch = rows(some)?;
+            let rows = rows(some)?;
             self.with_counters(|connection| {
-                connection.execute_batch(
-                    "CREATE OR REPLACE TEMP TABLE sonder_pairs AS
-                         SELECT * REPLACE (0::BIGINT AS proposed_at) FROM match_pairs LIMIT 0",
-                )?;
-                let mut appender = connection.appender_to_catalog_and_db("sonder_pairs", "temp", "main")?;
-                appender.append_record_batch(batch)?;
-                appender.flush()?;
-                drop(appender);
-                connection.execute_batch(
-                    "BEGIN TRANSACTION;
-                     DELETE FROM match_pairs WHERE id IN (SELECT id FROM temp.main.sonder_pairs);
-                     INSERT INTO match_pairs SELECT * REPLACE (make_timestamp(proposed_at) AS proposed_at) FROM temp.main.sonder_pairs;
-                     COMMIT;
-                     DROP TABLE temp.main.sonder_pairs",
-                )?;
+                connection.execute_batch("BEGIN TRANSACTION")?;
+                remove(connection, some.iter().map(|pair| pair.id.as_str()))?;
+                append(connection, LOG, "match_pairs", rows)?;
+                connection.execute_batch("COMMIT")?;
                 Ok(())
             })?;
         }
@@ -264,36 +257,30 @@ fn pair(row: &Row<'_>) -> Result<MatchPair, StoreError> {
 }
 
 fn rows(pairs: &[&MatchPair]) -> Result<RecordBatch, StoreError> {
-    let text = |name: &str| Field::new(name, DataType::Utf8, true);
-    let schema = Schema::new(vec![
-        text("id"),
-        Field::new("proposed_at", DataType::Int64, true),
-        text("one_kind"),
-        text("one_value"),
-        text("other_kind"),
-        text("other_value"),
-        Field::new("weight", DataType::Int32, true),
-        Field::new("linked", DataType::Boolean, true),
-        text("steps"),
-        Field::new("fingerprint", DataType::UInt64, true),
-    ]);
     let column = |of: &dyn Fn(&MatchPair) -> String| -> ArrayRef {
         Arc::new(pairs.iter().map(|pair| Some(of(pair))).collect::<StringArray>())
     };
     let steps: Result<Vec<String>, serde_json::Error> =
         pairs.iter().map(|pair| serde_json::to_string(&pair.steps)).collect();
     let steps = steps.map_err(|error| StoreError::Damaged(format!("a pair of matching cannot be written: {error}")))?;
-    let columns: Vec<ArrayRef> = vec![
-        column(&|pair| pair.id.clone()),
-        Arc::new(pairs.iter().map(|pair| Some(pair.proposed_at.0)).collect::<Int64Array>()),
-        column(&|pair| pair.ends[0].0.clone()),
-        column(&|pair| pair.ends[0].1.clone()),
-        column(&|pair| pair.ends[1].0.clone()),
-        column(&|pair| pair.ends[1].1.clone()),
-        Arc::new(pairs.iter().map(|pair| Some(pair.weight)).collect::<Int32Array>()),
-        Arc::new(pairs.iter().map(|pair| Some(pair.is_link)).collect::<BooleanArray>()),
-        Arc::new(steps.iter().map(|it| Some(it.as_str())).collect::<StringArray>()),
-        Arc::new(pairs.iter().map(|pair| Some(pair.fingerprint)).collect::<UInt64Array>()),
-    ];
-    Ok(RecordBatch::try_new(Arc::new(schema), columns)?)
+    let (number, flag) = (|name, kind| Field::new(name, kind, true), Field::new("linked", DataType::Boolean, true));
+    let proposed_at = pairs.iter().map(|pair| Some(pair.proposed_at.0)).collect::<TimestampMicrosecondArray>();
+    batch(vec![
+        (text("id"), column(&|pair| pair.id.clone())),
+        (time("proposed_at"), Arc::new(proposed_at)),
+        (text("one_kind"), column(&|pair| pair.ends[0].0.clone())),
+        (text("one_value"), column(&|pair| pair.ends[0].1.clone())),
+        (text("other_kind"), column(&|pair| pair.ends[1].0.clone())),
+        (text("other_value"), column(&|pair| pair.ends[1].1.clone())),
+        (
+            number("weight", DataType::Int32),
+            Arc::new(pairs.iter().map(|pair| Some(pair.weight)).collect::<Int32Array>()),
+        ),
+        (flag, Arc::new(pairs.iter().map(|pair| Some(pair.is_link)).collect::<BooleanArray>())),
+        (text("steps"), Arc::new(steps.iter().map(|it| Some(it.as_str())).collect::<StringArray>())),
+        (
+            number("fingerprint", DataType::UInt64),
+            Arc::new(pairs.iter().map(|pair| Some(pair.fingerprint)).collect::<UInt64Array>()),
+        ),
+    ])
 }

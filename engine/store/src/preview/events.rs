@@ -56,6 +56,10 @@ impl Wanted {
         *known = from.min(*known);
     }
 
+    fn every_event(&mut self, program: &Program, from: Moment) {
+        (0..program.events.len()).for_each(|id| self.event(EventId(id as u32), from));
+    }
+
     fn aggregate(&mut self, program: &Program, aggregate: &Aggregate, at: Moment) {
         // What is in no window says nothing. Steps may lie before the window of their sequence.
         let from = match (aggregate.window, &aggregate.function) {
@@ -64,7 +68,6 @@ impl Wanted {
             (Window::Since(start), _) => start,
             (Window::Always | Window::Session(_) | Window::Next(_), _) => Moment::MIN,
         };
-        let all = |program: &Program| (0..program.events.len()).map(|id| EventId(id as u32));
         let mut steps = vec![&aggregate.pattern];
         let mut absence = None;
         if let Function::Sequence(sequence) = &aggregate.function {
@@ -74,7 +77,7 @@ impl Wanted {
         for pattern in steps.iter().copied().chain(absence) {
             match pattern.event {
                 EventSelector::One(id) => self.event(id, from),
-                EventSelector::Any => all(program).for_each(|id| self.event(id, from)),
+                EventSelector::Any => self.every_event(program, from),
             }
             self.filter(pattern, &steps);
         }
@@ -88,7 +91,7 @@ impl Wanted {
 
     /// Everything that a person does makes their sessions, and what the client says of them.
     fn sessions(&mut self, program: &Program) {
-        (0..program.events.len()).for_each(|id| self.event(EventId(id as u32), Moment::MIN));
+        self.every_event(program, Moment::MIN);
         let numbered = (0..).map(ContextSlot).zip(&program.context_slots);
         let client = numbered.filter(|(_, field)| CLIENT_SESSION_IDS.contains(&field.path.join(".").as_str()));
         self.context.extend(client.map(|(slot, _)| slot));

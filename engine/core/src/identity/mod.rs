@@ -385,16 +385,15 @@ impl LinkRules {
         let (a, b) = (said.a, said.b);
         let owner = |node| graph.node(node).map_or(PersonIndex::NOBODY, |(_, it)| it.person);
         let whose = owner(a);
-        let shared = (whose == owner(b)).then(|| graph.component(whose)).flatten();
-        let is_shared = shared.is_some();
-        let held = shared.and_then(|component| component.edge(a, b).copied());
+        let is_shared = whose == owner(b) && graph.component(whose).is_some();
         let known = known_between(graph, a, b);
         if known.is_none() && self.is_shared_too_often(graph, a, b) {
             return Err(Box::new(self.without_generic(graph, b)));
         }
         let mut edge = known.unwrap_or(said);
         let is_stronger = known.is_none() || edge.hear(said);
-        if !is_stronger && (held.is_some() || !is_shared) {
+        let is_loose = graph.loose_between(a, b).is_some();
+        if !is_stronger && !(is_shared && is_loose) {
             return Ok(());
         }
         match self.filter.admit(graph, &edge, known.as_ref()) {

@@ -391,8 +391,8 @@ impl Writer {
             let before = Some(&*submission.program).filter(|program| program.fingerprint != self.program.fingerprint);
             let Replay { ids, others } = submission.replay.unwrap_or_default();
             let now = clock::wall();
-            let resolve = |resolution| move |id| Resolved { id, at: now, resolution };
-            batch.resolved.extend(others.into_iter().map(|(id, resolution)| resolve(resolution)(id)));
+            let resolved = |id, resolution| Resolved { id, at: now, resolution };
+            batch.resolved.extend(others.into_iter().map(|(id, resolution)| resolved(id, resolution)));
             let mut ids = ids.into_iter();
             for received in submission.messages {
                 let Some(at) = stamps.pop_front() else { break };
@@ -410,7 +410,7 @@ impl Writer {
                 match self.settle(received, before) {
                     Ok((_, event)) if self.was_erased(&event) => {
                         counter!("sonder_suppressed_total").increment(1);
-                        batch.resolved.extend(aside.map(resolve(Resolution::Erased)));
+                        batch.resolved.extend(aside.map(|id| resolved(id, Resolution::Erased)));
                     }
                     Ok((mut message, event)) => {
                         message.received_at = at;
@@ -419,7 +419,7 @@ impl Writer {
                         let seq = Seq(self.next_seq + batch.rows.len() as u64);
                         let record = Record { seq, received_at: at, fact: Fact::Event(event) };
                         batch.rows.push(LogRow { record, message });
-                        batch.resolved.extend(aside.map(resolve(Resolution::Replayed)));
+                        batch.resolved.extend(aside.map(|id| resolved(id, Resolution::Replayed)));
                     }
                     Err(_) if aside.is_some() => {}
                     Err(quarantined) if self.speaks_of_erased(&quarantined) => {

@@ -392,8 +392,9 @@ impl LinkRules {
         }
         let mut edge = known.unwrap_or(said);
         let is_stronger = known.is_none() || edge.hear(said);
-        let is_loose = graph.loose_between(a, b).is_some();
-        if !is_stronger && !(is_shared && is_loose) {
+        // A link that was refused holds by now if others have made its ends one person's.
+        let holds_by_now = is_shared && graph.loose_between(a, b).is_some();
+        if !is_stronger && !holds_by_now {
             return Ok(());
         }
         match self.filter.admit(graph, &edge, known.as_ref()) {

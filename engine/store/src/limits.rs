@@ -58,6 +58,8 @@ pub const MAX_KIN_IDENTIFIERS: usize = 50_000;
 pub const MAX_KIN_MESSAGES: usize = 500_000;
 /// How long finding them may take.
 pub const MAX_KIN_TIME: Duration = Duration::from_secs(60);
+/// Rules that a preview evaluates in one statement.
+pub const PREVIEW_RULES: usize = 5;
 /// Most frequent values that a preview of a computed trait lists.
 pub const PREVIEW_TOP: usize = 10;
 

@@ -11,16 +11,18 @@
 
 mod answer;
 mod events;
+mod wanted;
+mod whose;
 
 pub use answer::{Moves, Overlap, RulePreview};
 
 use crate::evaluation::{append, json_text, typed_column};
 use crate::node::node;
 use crate::sql::in_time;
-use crate::{Reader, StoreError};
+use crate::{Reader, StoreError, limits};
 use answer::Answers;
 use duckdb::{Connection, ToSql};
-use events::{Wanted, lay_out};
+use events::lay_out;
 use serde_json::{Map, Value as Json};
 use sonder_core::record::Seq;
 use sonder_dsl::ir::sql::{Clock, Dialect, DuckDb, lower};
@@ -28,6 +30,8 @@ use sonder_dsl::ir::{Program, RuleId};
 use sonder_dsl::time::Moment;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
+use wanted::Wanted;
+use whose::Claim;
 
 /// What to evaluate.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +48,8 @@ pub struct Request<'a> {
     pub replaced: &'a [Option<u32>],
     /// People listed for each rule.
     pub sample: usize,
+    /// Rows of the log that are laid out at a time.
+    pub slice: usize,
     /// It is interrupted after this long.
     pub timeout: Duration,
     /// Set when nobody waits for the answer any more.
@@ -96,20 +102,31 @@ impl Reader {
         request: Request<'_>,
         next: &mut dyn FnMut() -> Result<Vec<Resident>, StoreError>,
     ) -> Result<Previewed, StoreError> {
-        let query = lower(request.program, request.rules, Clock::At(request.at), &DuckDb);
         let wanted = Wanted::by(request.program, request.rules, request.at);
         self.read(|connection| {
             in_time(connection, request.timeout, Some(request.cancelled), || {
                 // What an earlier preview left behind when it failed went with its connection.
                 let people = settle(connection, &request, &wanted, next)?;
                 lay_out(connection, self.keyring(), &request, &wanted)?;
-                connection.execute_batch(&format!("CREATE TEMP TABLE sonder_preview AS {query}"))?;
-                let rules = Answers { connection, request: &request }.all()?;
+                let rules = evaluate(connection, &request)?;
                 connection.execute_batch(&clear(request.program, &wanted))?;
                 Ok(Previewed { people, rules })
             })
         })
     }
+}
+
+/// Evaluates the rules on what was laid out, some at a time: each takes memory for its groups.
+fn evaluate(connection: &Connection, request: &Request<'_>) -> Result<Vec<RulePreview>, StoreError> {
+    let mut previews = Vec::with_capacity(request.rules.len());
+    for (place, rules) in request.rules.chunks(limits::PREVIEW_RULES).enumerate() {
+        let replaced = request.replaced.chunks(limits::PREVIEW_RULES).nth(place).unwrap_or_default();
+        let query = lower(request.program, rules, Clock::At(request.at), &DuckDb);
+        connection.execute_batch(&format!("CREATE OR REPLACE TEMP TABLE sonder_preview AS {query}"))?;
+        let some = Request { rules, replaced, ..*request };
+        previews.extend(Answers { connection, request: &some }.all()?);
+    }
+    Ok(previews)
 }
 
 /// Takes in everybody; returns how many.
@@ -122,7 +139,7 @@ fn settle(
     let traits: Vec<_> = wanted.traits.iter().filter_map(|id| request.program.profile.get(id.index())).collect();
     let columns: String = traits.iter().map(|it| format!(", {} VARCHAR", DuckDb.quote(&it.name))).collect();
     connection.execute_batch(&format!(
-        "CREATE TEMP TABLE sonder_owners(node UBIGINT, person BIGINT, kind UINTEGER, generic BOOLEAN);
+        "CREATE TEMP TABLE sonder_owners(node UBIGINT, claim BIGINT);
          CREATE TEMP TABLE sonder_held(person BIGINT, segment UINTEGER);
          CREATE TEMP TABLE sonder_said(person BIGINT, purpose VARCHAR, granted BOOLEAN, micros BIGINT, seq UBIGINT);
          CREATE TEMP TABLE sonder_observed(person BIGINT, sonder_place BIGINT, sonder_early BIGINT{columns});"
@@ -131,7 +148,7 @@ fn settle(
     let (mut owners, mut held, mut said, mut observed) =
         (appender("sonder_owners")?, appender("sonder_held")?, appender("sonder_said")?, appender("sonder_observed")?);
     let kinds = &request.program.identity.identifiers;
-    let mut person: i64 = 0;
+    let mut person: u32 = 0;
     loop {
         let residents = next()?;
         if residents.is_empty() {
@@ -140,7 +157,8 @@ fn settle(
         for resident in &residents {
             for it in &resident.identifiers {
                 let Some(kind) = kinds.iter().position(|kind| kind.name == it.kind) else { continue };
-                let row: [&dyn ToSql; 4] = [&node(&it.kind, &it.value), &person, &(kind as u32), &it.generic];
+                let claim = Claim::of(person, kind as u16, it.generic);
+                let row: [&dyn ToSql; 2] = [&node(&it.kind, &it.value), &claim];
                 owners.append_row(row)?;
             }
             for (purpose, granted, at, seq) in &resident.answers {
@@ -153,7 +171,7 @@ fn settle(
             }
             let values = traits.iter().map(|it| resident.profile.get(&it.name).map(|value| json_text(value, &it.kind)));
             let is_early = request.program.rollout.is_some_and(|rollout| rollout.is_early(resident.id));
-            append(&mut observed, &[person, (resident.id >> 65) as i64, is_early.into()], values)?;
+            append(&mut observed, &[person.into(), (resident.id >> 65) as i64, is_early.into()], values)?;
             person += 1;
         }
     }
@@ -167,20 +185,15 @@ fn settle(
            SELECT person, purpose, granted, make_timestamp(micros) AS occurred_at, seq FROM temp.sonder_said;
          CREATE TEMP VIEW profile AS SELECT person{typed} FROM temp.sonder_observed;"
     ))?;
-    Ok(person.unsigned_abs())
+    Ok(person.into())
 }
 
 /// Drops all that was made.
 fn clear(program: &Program, wanted: &Wanted) -> String {
-    let views = wanted.events(program).map(|(_, schema)| {
-        let name = DuckDb.quote(&format!("ev_{}", schema.name));
-        let beside = DuckDb.quote(&events::beside_name(&schema.name));
-        format!("DROP VIEW IF EXISTS temp.{name}; DROP TABLE IF EXISTS temp.{beside};")
-    });
-    let views: String = views.collect();
     format!(
-        "DROP TABLE temp.sonder_preview; {views} DROP VIEW temp.people; DROP VIEW temp.profile; DROP VIEW temp.consent;
-         DROP TABLE temp.sonder_whose; DROP TABLE temp.sonder_owners; DROP TABLE temp.sonder_held;
-         DROP TABLE temp.sonder_said; DROP TABLE temp.sonder_observed;"
+        "DROP TABLE temp.sonder_preview; {} DROP VIEW temp.people; DROP VIEW temp.profile; DROP VIEW temp.consent;
+         DROP TABLE temp.sonder_owners; DROP TABLE temp.sonder_held; DROP TABLE temp.sonder_said;
+         DROP TABLE temp.sonder_observed;",
+        events::clear(program, wanted)
     )
 }

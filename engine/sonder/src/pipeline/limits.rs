@@ -48,6 +48,8 @@ pub const CHECKPOINT_SLICE: usize = 512;
 pub const SLICE_REST: Duration = Duration::from_millis(50);
 /// People whom a preview looks at under one read lock.
 pub const CENSUS_CHUNK: u32 = 64;
+/// Rows of the log that a preview lays out at a time: what they are joined by is in memory then.
+pub const PREVIEW_SLICE: usize = 1_000_000;
 /// After a failed write, the next attempt waits so long at first …
 pub const RETRY_FIRST: Duration = Duration::from_millis(100);
 /// … and no longer than this.

@@ -2,7 +2,7 @@
 //! mean something else evaluated on the data that is there.
 
 use super::answers::{Answers, trouble};
-use crate::pipeline::{Live, clock};
+use crate::pipeline::{Live, clock, limits};
 use crate::project::compile;
 use sonder_console::engine::{
     AsOf, Plan, PlanRequest, PlannedDelivery, PlannedRecall, PlannedSegment, PlannedStep, PreviewedPerson, Trouble,
@@ -112,6 +112,7 @@ impl Answers {
             last,
             replaced: &replaced,
             sample: SAMPLE,
+            slice: limits::PREVIEW_SLICE,
             timeout,
             cancelled: &request.cancelled,
         };

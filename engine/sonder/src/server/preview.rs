@@ -79,6 +79,7 @@ impl Answers {
             last,
             replaced: &[],
             sample: SAMPLE,
+            slice: limits::PREVIEW_SLICE,
             timeout,
             cancelled: &request.cancelled,
         };

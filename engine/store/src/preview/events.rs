@@ -1,6 +1,8 @@
 //! The events as the lowered rules read them: whose each is, and its columns.
 
 use super::Request;
+use super::wanted::Wanted;
+use super::whose::Whose;
 use crate::database::{identifier, quoted};
 use crate::evaluation::{append, text, typed_column};
 use crate::seal::Keyring;
@@ -10,188 +12,132 @@ use sonder_core::govern::Governor;
 use sonder_core::message::from_log;
 use sonder_core::record::Event;
 use sonder_dsl::ir::sql::{Dialect, DuckDb};
-use sonder_dsl::ir::{
-    Aggregate, ContextSlot, EventId, EventSelector, Expression, Function, IdentifierKindId, Pattern, ProfileTraitId,
-    Program, PropertySlot, RuleId, SourceId, Type, Window,
-};
+use sonder_dsl::ir::{ContextSlot, EventId, Program, PropertySlot, SourceId, Type};
 use sonder_dsl::model::EventSchema;
 use sonder_dsl::time::Moment;
-use sonder_dsl::types::context::CLIENT_SESSION_IDS;
-use std::collections::{BTreeMap, BTreeSet};
 
-/// What some rules read, also through other rules.
-#[derive(Debug, Default)]
-pub(super) struct Wanted {
-    /// With the moment from which on its events matter.
-    events: BTreeMap<EventId, Moment>,
-    properties: BTreeSet<(EventId, PropertySlot)>,
-    context: BTreeSet<ContextSlot>,
-    pub traits: BTreeSet<ProfileTraitId>,
-}
-
-impl Wanted {
-    pub fn by(program: &Program, rules: &[RuleId], at: Moment) -> Self {
-        let mut wanted = Self::default();
-        for rule in rules.iter().filter_map(|id| program.rules.get(id.index())) {
-            wanted.traits.extend(&rule.profile_traits);
-            for aggregate in rule.aggregates.iter().filter_map(|id| program.aggregates.get(id.index())) {
-                wanted.aggregate(program, aggregate, at);
-            }
-        }
-        wanted
-    }
-
-    /// The event types with their schemas.
-    pub fn events<'p>(&self, program: &'p Program) -> impl Iterator<Item = (EventId, &'p EventSchema)> {
-        self.events.keys().filter_map(|id| Some((*id, program.events.get(id.index())?)))
-    }
-
-    /// The moment from which on events of a type matter.
-    fn from(&self, event: EventId) -> Moment {
-        self.events.get(&event).copied().unwrap_or(Moment::MIN)
-    }
-
-    fn event(&mut self, event: EventId, from: Moment) {
-        let known = self.events.entry(event).or_insert(from);
-        *known = from.min(*known);
-    }
-
-    fn every_event(&mut self, program: &Program, from: Moment) {
-        (0..program.events.len()).for_each(|id| self.event(EventId(id as u32), from));
-    }
-
-    fn aggregate(&mut self, program: &Program, aggregate: &Aggregate, at: Moment) {
-        // What is in no window says nothing. Steps may lie before the window of their sequence.
-        let from = match (aggregate.window, &aggregate.function) {
-            (_, Function::Sequence(_)) => Moment::MIN,
-            (Window::Last(length), _) => at.minus(length),
-            (Window::Since(start), _) => start,
-            (Window::Always | Window::Session(_) | Window::Next(_), _) => Moment::MIN,
-        };
-        let mut steps = vec![&aggregate.pattern];
-        let mut absence = None;
-        if let Function::Sequence(sequence) = &aggregate.function {
-            steps.extend(sequence.then.iter().map(|step| &step.pattern));
-            absence = sequence.absence.as_ref().map(|absence| &absence.pattern);
-        }
-        for pattern in steps.iter().copied().chain(absence) {
-            match pattern.event {
-                EventSelector::One(id) => self.event(id, from),
-                EventSelector::Any => self.every_event(program, from),
-            }
-            self.filter(pattern, &steps);
-        }
-        if matches!(aggregate.window, Window::Session(_)) {
-            self.sessions(program);
-        }
-        for slot in [aggregate.value, aggregate.per].into_iter().flatten() {
-            self.property(aggregate.pattern.event, slot);
-        }
-    }
-
-    /// Everything that a person does makes their sessions, and what the client says of them.
-    fn sessions(&mut self, program: &Program) {
-        self.every_event(program, Moment::MIN);
-        let numbered = (0..).map(ContextSlot).zip(&program.context_slots);
-        let client = numbered.filter(|(_, field)| CLIENT_SESSION_IDS.contains(&field.path.join(".").as_str()));
-        self.context.extend(client.map(|(slot, _)| slot));
-    }
-
-    fn filter(&mut self, pattern: &Pattern, steps: &[&Pattern]) {
-        let Some(filter) = &pattern.filter else { return };
-        filter.walk(&mut |leaf| match leaf {
-            Expression::Property(slot) => self.property(pattern.event, *slot),
-            Expression::Context(slot) => _ = self.context.insert(*slot),
-            Expression::Step { step, slot } => {
-                if let Some(of) = steps.get(usize::from(*step)) {
-                    self.property(of.event, *slot);
-                }
-            }
-            _ => {}
-        });
-    }
-
-    fn property(&mut self, event: EventSelector, slot: PropertySlot) {
-        if let EventSelector::One(id) = event {
-            self.properties.insert((id, slot));
-        }
-    }
-}
-
-/// Makes a view for each event type that is wanted.
+/// Makes a view for each event type that is wanted: over a table of its own, some rows of the log at a time, so that
+/// neither whose they are nor what is beside them has to be joined again for each rule, or to be in memory at once.
 pub(super) fn lay_out(
     connection: &Connection,
     keyring: &Keyring,
     request: &Request<'_>,
     wanted: &Wanted,
 ) -> Result<(), StoreError> {
-    whose(connection, request, wanted)?;
     let governor = Governor::new(request.program);
+    let mut tables = Vec::new();
     for (id, schema) in wanted.events(request.program) {
         let columns = Columns::of(connection, request.program, wanted, id, schema)?;
         if !columns.beside.is_empty() {
             fill_beside(connection, request, (&governor, keyring), schema, &columns.beside)?;
         }
-        connection.execute_batch(&columns.view(request, schema))?;
+        let table = Table { schema, from: wanted.from(id), columns };
+        connection.execute_batch(&table.make())?;
+        tables.push(table);
     }
-    Ok(())
-}
-
-/// For each event, the person who has the identifier that decides.
-fn whose(connection: &Connection, request: &Request<'_>, wanted: &Wanted) -> Result<(), StoreError> {
-    let last = request.last.0;
-    let seqs: Vec<String> = wanted
-        .events(request.program)
-        .map(|(id, schema)| {
-            let table = identifier(&format!("ev_{}", schema.name));
-            match wanted.from(id) {
-                Moment::MIN => format!("SELECT seq FROM sonder.main.{table}"),
-                Moment(from) => {
-                    format!("SELECT seq FROM sonder.main.{table} WHERE occurred_at >= make_timestamp({from})")
-                }
-            }
-        })
-        .collect();
-    if seqs.is_empty() {
-        connection.execute_batch("CREATE TEMP TABLE sonder_whose(seq UBIGINT, person BIGINT)")?;
-        return Ok(());
-    }
-    let distrust = distrust(request.program);
-    let (source, penalty) = match distrust.as_str() {
-        "" => ("", String::new()),
-        cases => (" JOIN sonder.main.log AS l USING (seq)", format!(" + CASE {cases} ELSE 0 END")),
-    };
-    // In the order in which the fold asks: trusted and specific, trusted, any; of each the kind of the highest priority.
-    connection.execute_batch(&format!(
-        "CREATE TEMP TABLE sonder_whose AS
-         SELECT seq, arg_min(o.person, o.kind + CASE WHEN o.generic THEN 100000 ELSE 0 END{penalty}) AS person
-         FROM sonder.main.log_identifiers AS i JOIN temp.sonder_owners AS o ON i.node = o.node{source}
-         WHERE seq <= {last} AND seq IN ({}) GROUP BY seq",
-        seqs.join(" UNION ALL ")
-    ))?;
-    Ok(())
-}
-
-/// `WHEN` branches for the kinds that sources are not trusted with; nothing where all are.
-fn distrust(program: &Program) -> String {
-    let identity = &program.identity;
-    let mut cases = String::new();
-    for source in &program.sources {
-        let kinds = (0..identity.identifiers.len()).map(|index| IdentifierKindId(index as u16));
-        let others: Vec<String> =
-            kinds.filter(|kind| !identity.may_link(source.kind, *kind)).map(|kind| kind.0.to_string()).collect();
-        if !others.is_empty() {
-            let (name, kinds) = (quoted(&source.name), others.join(", "));
-            cases.push_str(&format!("WHEN l.source = {name} AND o.kind IN ({kinds}) THEN 1000000 "));
+    let whose = Whose::new(request.program);
+    for first in (0..=request.last.0).step_by(request.slice) {
+        let slice = (first, request.last.0.min(first + request.slice as u64 - 1));
+        let rows: Vec<String> = tables.iter().map(|table| table.rows(slice)).collect();
+        if rows.is_empty() {
+            break;
+        }
+        connection.execute_batch(&whose.table(slice, &rows))?;
+        for table in &tables {
+            connection.execute_batch(&table.fill(slice))?;
         }
     }
-    cases
+    let beside: String = tables.iter().map(Table::drop_beside).collect();
+    connection.execute_batch(&format!("{beside} DROP TABLE IF EXISTS temp.sonder_whose;"))?;
+    Ok(())
+}
+
+/// Drops what was laid out.
+pub(super) fn clear(program: &Program, wanted: &Wanted) -> String {
+    let drop = |(_, schema): (EventId, &EventSchema)| {
+        let (view, table) = (view_name(schema), laid_out_name(schema));
+        format!("DROP VIEW temp.{view}; DROP TABLE temp.{table};")
+    };
+    wanted.events(program).map(drop).collect()
+}
+
+fn view_name(schema: &EventSchema) -> String {
+    DuckDb.quote(&format!("ev_{}", schema.name))
+}
+
+fn laid_out_name(schema: &EventSchema) -> String {
+    DuckDb.quote(&format!("sonder_rows_{}", schema.name))
+}
+
+fn beside_name(schema: &EventSchema) -> String {
+    DuckDb.quote(&format!("sonder_beside_{}", schema.name))
+}
+
+/// The events of a type that rules read.
+struct Table<'p> {
+    schema: &'p EventSchema,
+    /// Those before say nothing.
+    from: Moment,
+    columns: Columns<'p>,
+}
+
+impl Table<'_> {
+    /// Makes the table, empty, and the view over it.
+    fn make(&self) -> String {
+        let (view, table) = (view_name(self.schema), laid_out_name(self.schema));
+        let kept: String = self.columns.kept.iter().map(|it| format!(", {it}")).collect();
+        let shown: String = self.columns.shown.iter().map(|it| format!(", {it}")).collect();
+        format!(
+            "CREATE TEMP TABLE {table} AS SELECT 0::UINTEGER AS person, e.seq, e.occurred_at{kept} FROM {} WHERE false;
+             CREATE TEMP VIEW {view} AS SELECT person::BIGINT AS person, seq, occurred_at{shown} FROM temp.{table};",
+            self.source()
+        )
+    }
+
+    fn stored(&self) -> String {
+        format!("sonder.main.{}", identifier(&format!("ev_{}", self.schema.name)))
+    }
+
+    /// The typed table with what is read from payloads.
+    fn source(&self) -> String {
+        let beside = match self.columns.beside.is_empty() {
+            true => String::new(),
+            false => format!(" LEFT JOIN temp.{} AS b ON b.seq = e.seq", beside_name(self.schema)),
+        };
+        format!("{} AS e{beside}", self.stored())
+    }
+
+    /// The numbers of those within a slice of the log, as SQL.
+    fn rows(&self, (first, last): (u64, u64)) -> String {
+        let since = match self.from {
+            Moment::MIN => String::new(),
+            Moment(from) => format!(" AND occurred_at >= make_timestamp({from})"),
+        };
+        format!("SELECT seq FROM {} WHERE seq BETWEEN {first} AND {last}{since}", self.stored())
+    }
+
+    /// Fills in those of a slice of the log.
+    fn fill(&self, (first, last): (u64, u64)) -> String {
+        let kept: String = self.columns.kept.iter().map(|it| format!(", {it}")).collect();
+        format!(
+            "INSERT INTO temp.{} SELECT w.person, e.seq, e.occurred_at{kept} FROM {}
+             JOIN temp.sonder_whose AS w ON w.seq = e.seq WHERE e.seq BETWEEN {first} AND {last}",
+            laid_out_name(self.schema),
+            self.source()
+        )
+    }
+
+    fn drop_beside(&self) -> String {
+        format!("DROP TABLE IF EXISTS temp.{};", beside_name(self.schema))
+    }
 }
 
 /// Where the columns of an event type come from.
 struct Columns<'p> {
-    /// As SQL over the typed table `e` and what is beside it, `b`.
-    selected: Vec<String>,
+    /// What is laid out, as SQL over the typed table `e` and what is beside it, `b`.
+    kept: Vec<String>,
+    /// All columns, as SQL over that.
+    shown: Vec<String>,
     /// What is read from payloads: the slot, and its type.
     beside: Vec<(Slot, &'p Type)>,
 }
@@ -212,11 +158,6 @@ impl Slot {
     }
 }
 
-/// The table of what is read from payloads.
-pub(super) fn beside_name(event: &str) -> String {
-    format!("sonder_beside_{event}")
-}
-
 impl<'p> Columns<'p> {
     fn of(
         connection: &Connection,
@@ -226,47 +167,40 @@ impl<'p> Columns<'p> {
         schema: &'p EventSchema,
     ) -> Result<Self, StoreError> {
         let typed = typed_columns(connection, &schema.name)?;
-        let mut columns = Self { selected: Vec::new(), beside: Vec::new() };
+        let mut columns = Self { kept: Vec::new(), shown: Vec::new(), beside: Vec::new() };
         for (slot, it) in (0..).map(PropertySlot).zip(&schema.slots) {
             let name = DuckDb.quote(&it.path.join("."));
-            let kind = DuckDb.type_name(&it.kind);
             let column = typed.iter().find(|(property, _)| it.path == [property.as_str()]).map(|(_, column)| column);
-            let selected = match column {
-                _ if !wanted.properties.contains(&(id, slot)) => format!("NULL::{kind} AS {name}"),
-                Some(column) => format!("e.{}::{kind} AS {name}", identifier(column)),
+            match column {
+                _ if !wanted.properties.contains(&(id, slot)) => columns.nothing(&it.kind, &name),
+                Some(column) => columns.typed(&identifier(column), &it.kind, &name),
                 None => columns.beside(Slot::Property(slot), &it.kind, &name),
-            };
-            columns.selected.push(selected);
+            }
         }
         for (slot, it) in (0..).map(ContextSlot).zip(&program.context_slots) {
             let name = DuckDb.quote(&format!("context.{}", it.path.join(".")));
-            let selected = match wanted.context.contains(&slot) {
+            match wanted.context.contains(&slot) {
                 true => columns.beside(Slot::Context(slot), &it.kind, &name),
-                false => format!("NULL::{} AS {name}", DuckDb.type_name(&it.kind)),
-            };
-            columns.selected.push(selected);
+                false => columns.nothing(&it.kind, &name),
+            }
         }
         Ok(columns)
     }
 
-    fn beside(&mut self, slot: Slot, kind: &'p Type, name: &str) -> String {
-        self.beside.push((slot, kind));
-        format!("b.c{} AS {name}", self.beside.len() - 1)
+    /// One that no rule asks for.
+    fn nothing(&mut self, kind: &Type, name: &str) {
+        self.shown.push(format!("NULL::{} AS {name}", DuckDb.type_name(kind)));
     }
 
-    fn view(&self, request: &Request<'_>, schema: &EventSchema) -> String {
-        let table = identifier(&format!("ev_{}", schema.name));
-        let view = DuckDb.quote(&format!("ev_{}", schema.name));
-        let columns: String = self.selected.iter().map(|column| format!(", {column}")).collect();
-        let beside = match self.beside.is_empty() {
-            true => String::new(),
-            false => format!(" LEFT JOIN temp.{} AS b ON b.seq = e.seq", DuckDb.quote(&beside_name(&schema.name))),
-        };
-        format!(
-            "CREATE TEMP VIEW {view} AS SELECT w.person, e.seq, e.occurred_at{columns}
-             FROM sonder.main.{table} AS e JOIN temp.sonder_whose AS w ON w.seq = e.seq{beside} WHERE e.seq <= {};",
-            request.last.0
-        )
+    fn typed(&mut self, column: &str, kind: &Type, name: &str) {
+        self.kept.push(format!("e.{column}::{} AS {name}", DuckDb.type_name(kind)));
+        self.shown.push(name.to_owned());
+    }
+
+    fn beside(&mut self, slot: Slot, kind: &'p Type, name: &str) {
+        self.kept.push(format!("b.c{} AS {name}", self.beside.len()));
+        self.shown.push(name.to_owned());
+        self.beside.push((slot, kind));
     }
 }
 
@@ -316,7 +250,7 @@ fn fill_beside(
         .enumerate()
         .map(|(place, (_, kind))| format!(", {}", typed_column(&format!("c{place}"), kind)))
         .collect();
-    let beside = DuckDb.quote(&beside_name(&schema.name));
+    let beside = beside_name(schema);
     connection.execute_batch(&format!(
         "CREATE TEMP TABLE {beside} AS SELECT seq{typed} FROM temp.sonder_texts; DROP TABLE temp.sonder_texts;"
     ))?;

@@ -160,7 +160,7 @@ proptest! {
         // As if each took the place of the one after it.
         let replaced: Vec<Option<u32>> = (1..=rules.len()).map(|next| Some((next % rules.len()) as u32)).collect();
         let request = Request {
-            program: &program, rules: &rules, at: now, last, replaced: &replaced, sample: 1_000, timeout: Duration::from_secs(60),
+            program: &program, rules: &rules, at: now, last, replaced: &replaced, sample: 1_000, slice: 7, timeout: Duration::from_secs(60),
             cancelled: &AtomicBool::new(false),
         };
         // Twice: nothing of the first is in the way of the second.
@@ -241,6 +241,7 @@ fn who_has_left_is_not_worked_for() {
         last: Seq(0),
         replaced: &[],
         sample: 10,
+        slice: 7,
         timeout: Duration::from_secs(60),
         cancelled: &cancelled,
     };

@@ -2,21 +2,27 @@
 
 use super::expression::visit;
 use super::{Column, Lowering};
-use crate::ir::{AggregateId, EventSelector, Expression, PurposeId, RuleId};
+use crate::ir::{AggregateId, EventSelector, Expression, Program, PurposeId, RuleId};
 use std::collections::BTreeSet;
 
 /// The relation of what everybody consents to, and what holds where they said nothing.
 const CONSENTS: &str = "consents";
 
-impl Lowering<'_> {
-    /// Makes the relations that hold what everybody said, as far as the rules and their aggregates ask.
-    pub(super) fn lower_consent(
-        &mut self,
+/// The purposes that rules ask about.
+pub(super) struct Purposes {
+    /// Those that events have to be consented to for.
+    bound: BTreeSet<PurposeId>,
+    /// These, and those that are asked for themselves.
+    pub asked: BTreeSet<PurposeId>,
+}
+
+impl Purposes {
+    pub fn of(
+        program: &Program,
         rules: &BTreeSet<RuleId>,
         aggregates: &BTreeSet<AggregateId>,
         purpose: Option<PurposeId>,
-    ) {
-        let program = self.program;
+    ) -> Self {
         let aggregates = aggregates.iter().filter_map(|id| program.aggregates.get(id.index())?.purpose);
         let bound: BTreeSet<PurposeId> = aggregates.chain(purpose).collect();
         let mut asked = bound.clone();
@@ -27,6 +33,19 @@ impl Lowering<'_> {
                 }
             });
         }
+        Self { bound, asked }
+    }
+}
+
+impl Lowering<'_> {
+    /// Makes the relations that hold what everybody said, as far as the rules and their aggregates ask.
+    pub(super) fn lower_consent(
+        &mut self,
+        rules: &BTreeSet<RuleId>,
+        aggregates: &BTreeSet<AggregateId>,
+        purpose: Option<PurposeId>,
+    ) {
+        let Purposes { bound, asked } = Purposes::of(self.program, rules, aggregates, purpose);
         if asked.is_empty() {
             return;
         }

@@ -4,8 +4,8 @@
 //! right before it.
 
 use super::expression::{Person, Row, property_column, rules_read, step_column, steps_read};
-use super::{Clock, Dialect, Lowering, Query};
-use crate::ir::{AggregateId, EventSelector, Expression, Funnel, Program, PropertySlot, RuleId};
+use super::{Clock, Dialect, Lowering, Query, aggregates_read, rules_needed};
+use crate::ir::{EventSelector, Expression, Funnel, Program, PropertySlot, RuleId};
 use std::collections::BTreeSet;
 
 /// Lowers a funnel to one statement: the columns of the breakdowns by their names, then `step` (from 1), `name`, `people`
@@ -16,12 +16,8 @@ pub fn lower_funnel(program: &Program, funnel: &Funnel, clock: Clock, dialect: &
     let mut asked: BTreeSet<RuleId> = BTreeSet::new();
     funnel.breakdowns.iter().for_each(|breakdown| rules_read(&breakdown.value, &mut asked));
     let rules: Vec<RuleId> = asked.iter().copied().collect();
-    let needed = lowering.rules_needed(&rules);
-    let aggregates: BTreeSet<AggregateId> = rules
-        .iter()
-        .filter_map(|id| program.rules.get(id.index()))
-        .flat_map(|rule| rule.aggregates.iter().copied())
-        .collect();
+    let needed = rules_needed(program, &rules);
+    let aggregates = aggregates_read(program, &rules);
     let purpose = funnel.purpose.as_deref().filter(|_| program.consent.enforced);
     let purpose = purpose.and_then(|name| program.consent.purpose(name));
     lowering.lower_consent(&needed, &aggregates, purpose);

@@ -46,17 +46,41 @@ pub enum Clock {
 #[must_use]
 pub fn lower(program: &Program, rules: &[RuleId], clock: Clock, dialect: &dyn Dialect) -> Query {
     let mut lowering = Lowering::new(program, clock, dialect);
-    let needed = lowering.rules_needed(rules);
-    let aggregates: BTreeSet<AggregateId> = rules
-        .iter()
-        .filter_map(|id| program.rules.get(id.index()))
-        .flat_map(|rule| rule.aggregates.iter().copied())
-        .collect();
+    let needed = rules_needed(program, rules);
+    let aggregates = aggregates_read(program, rules);
     lowering.lower_consent(&needed, &aggregates, None);
     lowering.lower_aggregates(&aggregates);
     lowering.lower_rules(&needed, rules);
     lowering.query.quote_names(dialect);
     lowering.query
+}
+
+/// Whether the statement of these rules reads what people said about consent.
+#[must_use]
+pub fn reads_consent(program: &Program, rules: &[RuleId]) -> bool {
+    let (needed, aggregates) = (rules_needed(program, rules), aggregates_read(program, rules));
+    !consent::Purposes::of(program, &needed, &aggregates, None).asked.is_empty()
+}
+
+/// What rules keep account of, also through other rules.
+fn aggregates_read(program: &Program, rules: &[RuleId]) -> BTreeSet<AggregateId> {
+    let rules = rules.iter().filter_map(|id| program.rules.get(id.index()));
+    rules.flat_map(|rule| rule.aggregates.iter().copied()).collect()
+}
+
+/// Rules with all that they read.
+fn rules_needed(program: &Program, asked: &[RuleId]) -> BTreeSet<RuleId> {
+    let mut needed: BTreeSet<RuleId> = asked.iter().copied().collect();
+    // INVARIANT of Program: a rule stands after what it reads, so one pass from the end closes the set.
+    for index in (0..program.rules.len()).rev() {
+        let id = RuleId(index as u32);
+        if needed.contains(&id)
+            && let Some(rule) = program.rules.get(index)
+        {
+            expression::rules_read(&rule.expression, &mut needed);
+        }
+    }
+    needed
 }
 
 /// Where a value of a person is found: a column of a relation with one row a person.
@@ -98,21 +122,6 @@ impl<'a> Lowering<'a> {
             consent: BTreeMap::new(),
             purpose: None,
         }
-    }
-
-    /// The rules asked for and all that they read, in evaluation order.
-    fn rules_needed(&self, asked: &[RuleId]) -> BTreeSet<RuleId> {
-        let mut needed: BTreeSet<RuleId> = asked.iter().copied().collect();
-        // INVARIANT of Program: a rule stands after what it reads, so one pass from the end closes the set.
-        for index in (0..self.program.rules.len()).rev() {
-            let id = RuleId(index as u32);
-            if needed.contains(&id)
-                && let Some(rule) = self.program.rules.get(index)
-            {
-                expression::rules_read(&rule.expression, &mut needed);
-            }
-        }
-        needed
     }
 
     /// One common table expression for each rule that others read, and the outer SELECT for those asked for.

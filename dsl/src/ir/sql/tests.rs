@@ -1,4 +1,4 @@
-use super::{Clock, DuckDb, lower};
+use super::{Clock, DuckDb, lower, reads_consent};
 use crate::ir::{Program, RuleId};
 use crate::source::{SourceFile, SourceSet};
 use crate::time::Moment;
@@ -10,6 +10,7 @@ fn project(rules: &str) -> Arc<Program> {
     let file = |path: &str, text: &str| SourceFile { path: path.to_owned(), text: text.to_owned() };
     let compiled = crate::compile(SourceSet::new(vec![
         file("sonder.yaml", "name: sql\n"),
+        file("consent.yaml", "purposes: [marketing]\n"),
         file("identity.yaml", "identifiers:\n  user_id: {}\n  anonymous_id: {}\n"),
         file("profile.yaml", "traits:\n  country: {type: string, merge: most_recent}\n"),
         file(
@@ -92,4 +93,17 @@ fn a_rule_that_others_read_is_named_once() {
         "trait engagement = count(view, last 7d) + 5 * count(add, last 7d)\ntrait level = if engagement >= 50 then \"high\" else \"low\"\nsegment far \"f\" { when in(home) or level == \"high\" }\nsegment home \"h\" { when not (profile.country == \"NL\") }",
         &["engagement", "level", "far"]
     ));
+}
+
+#[test]
+fn consent_is_read_where_a_rule_asks_for_it_or_has_a_purpose() {
+    let program = project(
+        "segment plain { when did(view) }\nsegment asks { when consented(marketing) }\nsegment through { when in(asks) and did(view) }\n\
+         segment bound { purpose marketing when did(view) }\nsegment over { purpose marketing when in(bound) }",
+    );
+    let reads = |name: &str| reads_consent(&program, &[program.rule_named(name).unwrap().0]);
+    assert!(!reads("plain"));
+    for name in ["asks", "through", "bound", "over"] {
+        assert!(reads(name), "{name}");
+    }
 }

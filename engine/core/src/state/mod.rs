@@ -23,7 +23,7 @@ mod takeover;
 mod telling;
 mod travel;
 
-pub use census::{Resident, ResidentIdentifier};
+pub use census::{Asked, ConsentGiven, Particulars, Resident, ResidentIdentifier};
 pub use checkpoint::{Checkpoint, Differences, RestoreError};
 pub use memory::Missing;
 pub use relation::Relation;

@@ -14,10 +14,11 @@ use sonder_console::engine::{
 use sonder_core::effect::PersonId;
 use sonder_core::explain::is_personal;
 use sonder_core::record::Seq;
-use sonder_core::state;
+use sonder_core::state::{self, Asked};
 use sonder_core::view::AnswerView;
 use sonder_dsl::diagnostic::render::{human, json};
 use sonder_dsl::diagnostic::{Diagnostic, Severity};
+use sonder_dsl::ir::sql::reads_consent;
 use sonder_dsl::ir::{Program, RuleId};
 use sonder_dsl::source::{FileId, SourceFile, SourceSet};
 use sonder_dsl::syntax::scan;
@@ -98,7 +99,8 @@ impl Answers {
         deadline: Instant,
     ) -> Result<(Previewed, Vec<PersonId>), Trouble> {
         let (program, rules) = (asked.program, asked.rules);
-        let mut census = Census { answers: self, program, rules, from: Some(0), people: Vec::new() };
+        let consent = reads_consent(program, rules);
+        let mut census = Census { answers: self, program, rules, consent, from: Some(0), people: Vec::new() };
         let previewed = self.reader.preview(asked, &mut || {
             if Instant::now() >= deadline || asked.cancelled.load(Ordering::Acquire) {
                 return Err(StoreError::TimedOut);
@@ -181,6 +183,8 @@ struct Census<'a> {
     answers: &'a Answers,
     program: &'a Program,
     rules: &'a [RuleId],
+    /// Whether they ask what people said about consent.
+    consent: bool,
     from: Option<u32>,
     people: Vec<PersonId>,
 }
@@ -193,7 +197,8 @@ impl Census<'_> {
                 let live = self.answers.shared.live.read();
                 // Traits by name: the text was compiled aside, and the project may have changed since.
                 let traits: Vec<_> = self.traits(&live.program);
-                live.state.census(&live.program, &traits, from, limits::CENSUS_CHUNK)
+                let asked = Asked { traits: &traits, consent: self.consent };
+                live.state.census(&live.program, asked, from, limits::CENSUS_CHUNK)
             };
             self.from = next;
             if found.is_empty() {
@@ -224,9 +229,9 @@ impl Census<'_> {
     }
 
     fn resident(&self, it: state::Resident) -> Result<Resident, StoreError> {
-        let (profile, answers) = match (it.profile, it.answers) {
-            (Some(profile), Some(answers)) => (profile, answers),
-            _ => self.spilled(it.id)?,
+        let (profile, answers) = match it.particulars {
+            Some(known) => (known.profile, known.consent.map(|it| it.answers).unwrap_or_default()),
+            None => self.spilled(it.id)?,
         };
         let identifiers = it.identifiers.into_iter().map(|it| ResidentIdentifier {
             kind: it.kind,

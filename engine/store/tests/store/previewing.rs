@@ -10,6 +10,7 @@ use sonder_core::effect::Effects;
 use sonder_core::govern::Governor;
 use sonder_core::message;
 use sonder_core::record::{Fact, Record, Seq};
+use sonder_core::state::Asked;
 use sonder_core::view::PersonView;
 use sonder_dsl::ir::{ProfileTraitId, Program, RuleId, SourceId};
 use sonder_dsl::source::{SourceFile, SourceSet};
@@ -114,13 +115,13 @@ fn residents(state: &State, program: &Program) -> (Vec<PersonView>, Vec<Resident
     let traits: Vec<ProfileTraitId> = (0..program.profile.len() as u32).map(ProfileTraitId).collect();
     let (mut found, mut from) = (Vec::new(), Some(0));
     while let Some(place) = from {
-        let (some, next) = state.census(program, &traits, place, 2);
+        let (some, next) = state.census(program, Asked { traits: &traits, consent: true }, place, 2);
         found.extend(some);
         from = next;
     }
     let views = found.iter().map(|it| state.person(program, it.id).unwrap()).collect();
     let answers = |it: &sonder_core::state::Resident| {
-        let answers = it.answers.as_ref().unwrap().iter();
+        let answers = it.particulars.as_ref().unwrap().consent.as_ref().unwrap().answers.iter();
         answers.map(|it| (it.purpose.clone(), it.granted, it.at, Seq(it.seq))).collect()
     };
     let residents = found.into_iter().map(|it| Resident {
@@ -131,7 +132,7 @@ fn residents(state: &State, program: &Program) -> (Vec<PersonView>, Vec<Resident
             .into_iter()
             .map(|it| ResidentIdentifier { kind: it.kind, value: it.value, generic: it.generic })
             .collect(),
-        profile: it.profile.unwrap(),
+        profile: it.particulars.unwrap().profile,
         segments: it.segments.into_iter().map(|rule| rule.0).collect(),
     });
     (views, residents.collect())

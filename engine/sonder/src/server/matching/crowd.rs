@@ -8,7 +8,7 @@ use crate::server::speech::refused;
 use serde_json::{Map, Value as Json};
 use sonder_console::engine::Trouble;
 use sonder_core::effect::PersonId;
-use sonder_core::state::Resident;
+use sonder_core::state::{Asked, Resident};
 use sonder_core::view::PersonView;
 use sonder_dsl::ir::{ProfileTraitId, Program};
 use sonder_dsl::model::{Comparison, Probabilistic};
@@ -149,7 +149,8 @@ impl Crowd {
                         retry_after_s: 1,
                     }));
                 }
-                live.state.census(&live.program, &traits, from, limits::CENSUS_CHUNK)
+                let asked = Asked { traits: &traits, consent: true };
+                live.state.census(&live.program, asked, from, limits::CENSUS_CHUNK)
             };
             next = after;
             for resident in found {
@@ -160,13 +161,13 @@ impl Crowd {
     }
 
     fn take(&mut self, engine: &Answers, fields: &Fields, resident: Resident) -> Result<(), Broken> {
-        let Resident { id, identifiers, profile, is_restricted, .. } = resident;
+        let Resident { id, identifiers, particulars, .. } = resident;
         let of_kind = |kind: &String| identifiers.iter().find(|it| it.kind == *kind && !it.generic);
         let Some(named) = fields.joining.iter().find_map(of_kind) else { return Ok(()) };
         let named = (named.kind.clone(), named.value.clone());
-        let (profile, is_restricted) = match (profile, is_restricted) {
-            (Some(profile), Some(is_restricted)) => (profile, is_restricted),
-            _ => match engine.view(id)? {
+        let (profile, is_restricted) = match particulars {
+            Some(known) => (known.profile, known.consent.is_some_and(|it| it.is_restricted)),
+            None => match engine.view(id)? {
                 Some(view) => {
                     let is_restricted = view.restricted_since.is_some();
                     (view.traits.into_iter().map(|it| (it.name, it.value)).collect(), is_restricted)

@@ -1,5 +1,6 @@
 //! Where a person is in the journeys, and how they left those that they are in no longer.
 
+use super::goal::{Goal, Goals};
 use crate::datum::Known;
 use crate::footprint;
 use crate::limits;
@@ -79,8 +80,8 @@ pub struct Course {
     pub instances: ThinVec<Instance>,
     /// How the last passage of each key ended; in that order.
     pub left: ThinVec<Left>,
-    /// The last goal of each key: it may arrive before the event that it follows.
-    pub goals: ThinVec<(Option<Known>, EventPlace)>,
+    /// The last goals, each with another key or something else that conditions see of it.
+    pub goals: ThinVec<Goal>,
 }
 
 /// A passage under way.
@@ -179,6 +180,7 @@ impl Travels {
                 + footprint::list(&course.goals)
                 + course.instances.iter().map(|it| values(&it.values)).sum::<usize>()
                 + course.left.iter().map(|it| values(&it.values)).sum::<usize>()
+                + course.goals.iter().map(Goal::heap).sum::<usize>()
         };
         footprint::block(size_of::<Self>())
             + footprint::list(&self.courses)
@@ -206,34 +208,40 @@ impl Course {
         last.is_none_or(|left| again.is_some_and(|again| at >= left.at.plus(again)))
     }
 
-    /// Whether a goal is known already that follows an event.
-    pub fn has_goal_after(&self, key: Option<&Known>, began: EventPlace) -> bool {
-        let reaches = |goal: &Option<Known>| goal.is_none() || goal.as_ref() == key;
-        self.goals.iter().any(|(goal, place)| reaches(goal) && *place > began)
+    /// Whether a goal is known already that follows the event that a passage begins with, of which it carries this.
+    pub fn has_goal_after(
+        &self,
+        goals: &Goals,
+        (key, carried): (Option<&Known>, &[(PropertySlot, Known)]),
+        began: EventPlace,
+    ) -> bool {
+        let reaches = |goal: &Goal| goal.key.is_none() || goal.key.as_ref() == key;
+        self.goals.iter().any(|goal| goal.place > began && reaches(goal) && goals.are_met_by(goal, carried))
     }
 
     /// A passage that is over and that a goal which is known by now converts after all. One that is under way again counts
     /// in its place.
-    pub fn converted_late(&self, again: Option<Duration>) -> Option<InstanceId> {
+    pub fn converted_late(&self, goals: &Goals, again: Option<Duration>) -> Option<InstanceId> {
         let is_converted = |left: &&Left| {
-            let mut goals = self.goals.iter();
-            self.place(left.key.as_ref()).is_none()
-                && goals.any(|(key, goal)| left.may_convert_by(key.as_ref(), *goal, again))
+            let converts = |goal: &Goal| {
+                left.may_convert_by(goal.key.as_ref(), goal.place, again) && goals.are_met_by(goal, &left.values)
+            };
+            self.place(left.key.as_ref()).is_none() && self.goals.iter().any(converts)
         };
         self.left.iter().find(is_converted).map(|left| left.id)
     }
 
     /// Notes a goal.
-    pub fn note_goal(&mut self, key: Option<Known>, place: EventPlace, dropped: &mut u64) {
-        match self.goals.iter_mut().find(|(known, _)| *known == key) {
-            Some((_, last)) => *last = place.max(*last),
+    pub fn note_goal(&mut self, goal: Goal, dropped: &mut u64) {
+        match self.goals.iter_mut().find(|known| known.key == goal.key && known.seen == goal.seen) {
+            Some(known) => known.place = goal.place.max(known.place),
             None => {
                 self.goals.reserve_exact(1);
-                self.goals.push((key, place));
+                self.goals.push(goal);
             }
         }
         if self.goals.len() > limits::JOURNEY_KEYS {
-            let oldest = self.goals.iter().enumerate().min_by_key(|(_, (_, place))| *place).map(|(index, _)| index);
+            let oldest = self.goals.iter().enumerate().min_by_key(|(_, goal)| goal.place).map(|(index, _)| index);
             oldest.map(|index| self.goals.remove(index));
             *dropped += 1;
         }
@@ -262,8 +270,8 @@ impl Course {
                 self.note_left(left, dropped);
             }
         }
-        for (key, place) in other.goals {
-            self.note_goal(key, place, dropped);
+        for goal in other.goals {
+            self.note_goal(goal, dropped);
         }
         for theirs in other.instances {
             match self.place(theirs.key.as_ref()) {

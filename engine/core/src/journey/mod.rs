@@ -7,6 +7,7 @@
 //! that nobody sees: it stands behind those of the program (see `crate::plan`).
 
 pub mod course;
+pub mod goal;
 pub mod hours;
 pub mod plan;
 pub mod record;
@@ -14,4 +15,5 @@ pub mod scene;
 pub mod uplift;
 
 pub use course::{Instance, InstanceId, Left, Outcome, Travels};
+pub use goal::{Goal, Goals};
 pub use plan::JourneyPlan;

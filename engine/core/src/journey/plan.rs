@@ -1,5 +1,6 @@
 //! A journey, arranged by what the fold asks of it.
 
+use super::goal::Goals;
 use super::hours::DayPart;
 use crate::datum::Known;
 use crate::person::Person;
@@ -47,8 +48,8 @@ pub struct JourneyPlan {
     pub places: FxHashMap<Fingerprint, NodeId>,
     /// For each node that is a split, how many are before it in the text.
     splits: Vec<u32>,
-    /// Whether some goal's condition names the entering event.
-    pub goals_correlated: bool,
+    /// When somebody converts.
+    pub goals: Goals,
     /// The type of what passages are told apart by.
     pub key_kind: Type,
 }
@@ -112,12 +113,6 @@ impl JourneyPlan {
         };
         let nodes = &journey.nodes;
         let is_split = |node: &Node| matches!(node.kind, NodeKind::Split(_));
-        let names_entering = |pattern: &Pattern| {
-            let mut found = false;
-            let mut see = |leaf: &Expression| found |= matches!(leaf, Expression::Step { step: 0, .. });
-            pattern.filter.iter().for_each(|filter| filter.walk(&mut see));
-            found
-        };
         Self {
             hours: journey.hours.map(|hours| DayPart { from: hours.from.0, to: hours.to.0 }),
             purpose: bound_to(journey, program),
@@ -134,7 +129,7 @@ impl JourneyPlan {
                 _ => None,
             }
             .unwrap_or(Type::Bool),
-            goals_correlated: journey.goals.iter().any(names_entering),
+            goals: Goals::new(journey, program),
             journey: journey.clone(),
         }
     }

@@ -2,6 +2,7 @@
 //! people where they are.
 
 use super::course::{Course, EventPlace, Instance, InstanceId, Left, Outcome, Travels};
+use super::goal::{Goal, Seen};
 use super::plan::{JourneyPlan, JourneyPlans};
 use crate::datum::Known;
 use crate::names::{NameKey, Names};
@@ -22,7 +23,15 @@ struct CourseRecord {
     journey: NameKey,
     instances: Vec<InstanceRecord>,
     left: Vec<LeftRecord>,
-    goals: ThinVec<(Option<Known>, EventPlace)>,
+    goals: Vec<GoalRecord>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct GoalRecord {
+    key: Option<Known>,
+    place: EventPlace,
+    /// By keys: the type of event, and what is seen of it.
+    seen: Option<(u64, Vec<(u64, Known)>)>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -59,7 +68,7 @@ impl TravelsRecord {
                 journey: names.journey_key(*id),
                 instances: course.instances.iter().map(|it| InstanceRecord::new(it, plan)).collect(),
                 left: course.left.iter().map(|it| LeftRecord::new(it, plan)).collect(),
-                goals: course.goals.clone(),
+                goals: course.goals.iter().filter_map(|it| GoalRecord::new(it, plan)).collect(),
             })
         });
         let sent = travels.sent.iter().map(|(id, moments)| (names.destination_key(*id), moments.to_vec()));
@@ -103,7 +112,9 @@ impl CourseRecord {
     fn into_course(self, plan: &JourneyPlan) -> Course {
         let mut left = ThinVec::with_capacity(self.left.len());
         left.extend(self.left.into_iter().map(|it| it.into_left(plan)));
-        let mut course = Course { instances: ThinVec::with_capacity(self.instances.len()), left, goals: self.goals };
+        let mut goals = ThinVec::with_capacity(self.goals.len());
+        goals.extend(self.goals.into_iter().filter_map(|it| it.into_goal(plan)));
+        let mut course = Course { instances: ThinVec::with_capacity(self.instances.len()), left, goals };
         for record in self.instances {
             match record.into_instance(plan) {
                 Ok(instance) => course.instances.push(instance),
@@ -111,6 +122,39 @@ impl CourseRecord {
             }
         }
         course
+    }
+}
+
+impl GoalRecord {
+    fn new(it: &Goal, plan: &JourneyPlan) -> Option<Self> {
+        let seen = match &it.seen {
+            None => None,
+            Some(seen) => {
+                let sight = plan.goals.sight(seen.event)?;
+                let key = |field| sight.fields.iter().find(|(known, _)| *known == field).map(|(_, key)| *key);
+                let values = seen.values.iter().filter_map(|(field, value)| Some((key(*field)?, value.clone())));
+                Some((sight.key, values.collect()))
+            }
+        };
+        Some(Self { key: it.key.clone(), place: it.place, seen })
+    }
+
+    /// `None` where no goal asks for it any more.
+    fn into_goal(self, plan: &JourneyPlan) -> Option<Goal> {
+        let Self { key, place, seen } = self;
+        let seen = match seen {
+            None => None,
+            Some((event, values)) => {
+                let (event, sight) = plan.goals.sight_by_key(event)?;
+                let field = |key: u64| sight.fields.iter().find(|(_, known)| *known == key).map(|(field, _)| *field);
+                let mut values: ThinVec<_> =
+                    values.into_iter().filter_map(|(key, value)| Some((field(key)?, value))).collect();
+                values.sort_by_key(|(field, _)| *field);
+                values.shrink_to_fit();
+                Some(Box::new(Seen { event, values }))
+            }
+        };
+        Some(Goal { key, place, seen })
     }
 }
 

@@ -31,7 +31,7 @@ use thin_vec::ThinVec;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 /// The first byte of all that is written. Another number is another format.
-const VERSION: u8 = 9;
+const VERSION: u8 = 10;
 
 /// What changed since the last checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,7 +4,6 @@ use super::travel::{Passage, step_id};
 use super::{State, Turn};
 use crate::consent::{Purposes, only};
 use crate::effect::{Effects, JourneyStep, PersonId, Recall};
-use crate::journey::scene::meets;
 use crate::journey::{Instance, InstanceId, JourneyPlan, Left, Outcome};
 use crate::record::{Event, Seq};
 use sonder_dsl::ir::JourneyId;
@@ -17,7 +16,7 @@ impl State {
     pub(super) fn convert(&mut self, journey: JourneyId, event: &Event, seq: Seq, turn: Turn, effects: &mut Effects) {
         let Some(plan) = self.plan.journeys.get(journey) else { return };
         let here = (event.occurred_at, seq);
-        let is_goal = |carried: &[_]| plan.journey.goals.iter().any(|goal| meets(event, goal, carried));
+        let is_goal = |carried: &[_]| plan.goals.are_met(event, carried);
         let (key, again) = (plan.key_of(event), plan.journey.again);
         let reached =
             self.instances(turn, journey).iter().filter(|it| it.is_reached_by(key.as_ref()) && here > it.began);
@@ -29,15 +28,15 @@ impl State {
         });
         let over: Vec<InstanceId> = over.filter(|left| is_goal(&left.values)).map(|left| left.id).collect();
         // It may arrive before the event that it follows, or before it is known that it is the same person's.
-        let is_noted = !plan.goals_correlated && is_goal(&[]);
+        let noted = plan.goals.of(event, key.clone(), here);
         for instance in reached {
             self.leave((journey, instance), Outcome::Converted, turn, effects);
         }
         for instance in over {
             self.convert_after_all((journey, instance), turn, effects);
         }
-        if is_noted && let Some(person) = self.slots[turn.person.index()].body.awake_mut() {
-            person.travels.get_or_insert_default().course_mut(journey).note_goal(key, here, &mut self.dropped);
+        if let (Some(goal), Some(person)) = (noted, self.slots[turn.person.index()].body.awake_mut()) {
+            person.travels.get_or_insert_default().course_mut(journey).note_goal(goal, &mut self.dropped);
         }
     }
 
@@ -45,8 +44,8 @@ impl State {
     pub(super) fn convert_late(&mut self, turn: Turn, effects: &mut Effects) {
         let converted = |state: &Self| {
             state.travels(turn)?.courses.iter().find_map(|(journey, course)| {
-                let again = state.plan.journeys.get(*journey)?.journey.again;
-                Some((*journey, course.converted_late(again)?))
+                let plan = state.plan.journeys.get(*journey)?;
+                Some((*journey, course.converted_late(&plan.goals, plan.journey.again)?))
             })
         };
         while let Some(passage) = converted(self) {
@@ -69,7 +68,8 @@ impl State {
         let course = travels.course_mut(journey);
         let Some(place) = course.instances.iter().position(|it| it.id == id) else { return };
         let Instance { key, began, entered, values, node, passed, .. } = course.instances.remove(place);
-        let is_asked = outcome.may_convert() && self.plan.journeys.get(journey).is_some_and(|it| it.goals_correlated);
+        let is_asked =
+            outcome.may_convert() && self.plan.journeys.get(journey).is_some_and(|it| it.goals.are_correlated());
         let values = if is_asked { values } else { ThinVec::new() };
         course.note_left(Left { id, key, began, entered, values, at: turn.at, outcome }, &mut self.dropped);
         if passed > 0 {

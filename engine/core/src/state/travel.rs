@@ -168,7 +168,7 @@ impl State {
         let may_enter = course.is_none_or(|course| {
             course.place(key.as_ref()).is_none()
                 && course.may_enter(key.as_ref(), plan.journey.again, turn.at)
-                && !course.has_goal_after(key.as_ref(), began)
+                && !course.has_goal_after(&plan.goals, (key.as_ref(), &values), began)
         });
         if !may_enter {
             return;
@@ -244,7 +244,7 @@ impl State {
             return Some(Next::Leave(Outcome::Removed));
         }
         let course = self.travels(turn)?.course(journey)?;
-        if course.has_goal_after(instance.key.as_ref(), instance.began) {
+        if course.has_goal_after(&plan.goals, (instance.key.as_ref(), &instance.values), instance.began) {
             // Somebody who turned out to be the same person reached it.
             return Some(Next::Leave(Outcome::Converted));
         }

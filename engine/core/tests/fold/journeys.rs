@@ -242,6 +242,41 @@ fn an_order_that_arrives_before_the_cart_that_it_follows_still_counts() {
     assert_eq!(world.sent().len(), 1, "another one, after the order");
 }
 
+/// Also where the goal names the event that it follows: what it compares is kept, over a checkpoint and with whoever turns out
+/// to be the same person.
+#[test]
+fn a_goal_that_names_what_it_follows_may_arrive_before_it() {
+    // An order is of 12.50.
+    let above = |factor: u32| {
+        let goal = format!("goal order where total > cart.stars * {factor} and total > 12");
+        format!(
+            "journey j {{\n enter on add as cart\n {goal}\n wait 30s\n send hook.remind {{ product: cart.product }}\n}}\n"
+        )
+    };
+    let added = || Happening { late: 7, ..does("a", "add", "p1") };
+    let mut world = World::new(&above(6));
+    world.event(1_010, "a", "order", "");
+    world.restart();
+    world.happens(1_012, &added()).wait(1_100);
+    assert_eq!((world.sent(), world.status("a")), (vec![], vec![]), "ordered five seconds after adding it");
+
+    let mut other = World::new(&above(7));
+    other.event(1_010, "a", "order", "").happens(1_012, &added()).wait(1_100);
+    assert_eq!(other.sent().len(), 1, "an order of less is no goal of this cart");
+
+    let mut before = World::new(&above(6));
+    before.event(1_001, "a", "order", "").happens(1_012, &added()).wait(1_100);
+    assert_eq!(before.sent().len(), 1, "ordered before adding it");
+
+    for (factor, sent) in [(6, 0), (7, 1)] {
+        let mut world = World::new(&above(factor));
+        world.event(1_000, "phone", "add", "p1").event(1_010, "desktop", "order", "");
+        world.happens(1_011, &identify(&[("anonymous_id", "phone"), ("email", "e")], None));
+        world.happens(1_012, &identify(&[("anonymous_id", "desktop"), ("email", "e")], None)).wait(1_100);
+        assert_eq!(world.sent().len(), sent, "the order of the other device, total > stars * {factor}");
+    }
+}
+
 #[test]
 fn a_late_order_counts_from_when_it_happened() {
     let mut world = World::new(REMIND);

@@ -17,7 +17,7 @@ const RULES: &str = r#"
 journey carts "Reminds, twice" {
   purpose marketing
   enter on add as added per added.cart
-  goal order
+  goal order where cart == added.cart
   exit when profile.banned == true
   wait 20s
   split {

@@ -70,6 +70,8 @@ struct Instance {
     idle: Mutex<Vec<Connection>>,
     /// Connections in use for reading, to be interrupted when the instance must go.
     busy: Mutex<Vec<Arc<InterruptHandle>>>,
+    /// It must go: whoever reads was interrupted.
+    leaving: AtomicBool,
 }
 
 /// Which connection a piece of work needs.
@@ -186,6 +188,7 @@ impl Database {
 
     fn interrupt(&self) {
         if let Some(instance) = self.instance.read().as_ref() {
+            instance.leaving.store(true, Ordering::Release);
             for handle in instance.busy.lock().iter() {
                 handle.interrupt();
             }
@@ -313,7 +316,14 @@ impl Instance {
         writer.execute_batch("SET enable_external_access = false; SET lock_configuration = true;")?;
         let keeper = Mutex::new(sibling(&writer, STATE)?);
         let template = Mutex::new(sibling(&writer, LOG)?);
-        Ok(Self { writer: Mutex::new(writer), keeper, template, idle: Mutex::default(), busy: Mutex::default() })
+        Ok(Self {
+            writer: Mutex::new(writer),
+            keeper,
+            template,
+            idle: Mutex::default(),
+            busy: Mutex::default(),
+            leaving: AtomicBool::new(false),
+        })
     }
 
     fn read<T>(&self, work: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
@@ -330,7 +340,13 @@ impl Instance {
             // After an error the connection may be inside a transaction; a new one costs less than finding out.
             self.idle.lock().push(connection);
         }
-        outcome
+        let is_leaving = self.leaving.load(Ordering::Acquire);
+        outcome.map_err(|error| match error {
+            StoreError::Database(error) if is_leaving && says(&error, &["Interrupted", "INTERRUPT"]) => {
+                StoreError::Reopened
+            }
+            other => other,
+        })
     }
 }
 
@@ -381,5 +397,26 @@ impl Drop for Permit<'_> {
     fn drop(&mut self) {
         *self.readers.free.lock() += 1;
         self.readers.freed.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn whoever_reads_while_the_files_are_opened_again_is_told_so() {
+        let dir = tempfile::tempdir().unwrap();
+        let database = Database::open(dir.path(), StoreOptions::default(), Access::Write).unwrap();
+        let endless = "SELECT count(*) FROM range(10000000) AS a(x), range(10000000) AS b(y) WHERE (x * y) % 7 = 8";
+        std::thread::scope(|scope| {
+            let read = scope.spawn(|| database.run(Role::Reader, |connection| Ok(connection.execute_batch(endless)?)));
+            // An interrupt that comes before the statement is forgotten by DuckDB.
+            std::thread::sleep(Duration::from_millis(300));
+            database.reopen().unwrap();
+            assert!(matches!(read.join().unwrap(), Err(StoreError::Reopened)));
+        });
+        assert!(database.run(Role::Reader, |connection| Ok(connection.execute_batch("SELECT 1")?)).is_ok());
     }
 }

@@ -68,6 +68,9 @@ pub enum StoreError {
     /// It took longer than it was given.
     #[error("the query ran out of time")]
     TimedOut,
+    /// The files are being opened again: what read them for long was ended. Asked again, it is answered.
+    #[error("the files were opened again meanwhile")]
+    Reopened,
     /// What is stored cannot be read as what it should be.
     #[error("the stored data is damaged: {0}")]
     Damaged(String),

@@ -467,6 +467,7 @@ pub(super) fn trouble(error: StoreError) -> Trouble {
     match error {
         StoreError::Refused { message, help } => Trouble::Refused { message, help },
         StoreError::TimedOut => Trouble::TooSlow,
+        StoreError::Reopened => Trouble::Unavailable { reason: StoreError::Reopened.to_string(), retry_after_s: 1 },
         StoreError::Full { .. } => Trouble::Unavailable { reason: "the disk is full".to_owned(), retry_after_s: 5 },
         other => Trouble::Internal(other.to_string()),
     }

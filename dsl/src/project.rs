@@ -18,8 +18,9 @@ use crate::ir::EventId;
 use crate::limits;
 use crate::model::event::DecodedEvent;
 use crate::model::{
-    Consent, Declarations, DeclaredDestination, Faulty, Identity, Places, ProfileTrait, Purposes, Reference, Rollout,
-    Settings, Source, consent, destination, event, fold_event_name, identity, profile, settings, source,
+    Consent, Declarations, DeclaredDestination, Faulty, Identity, Places, ProfileTrait, Purposes, Reference, Residency,
+    Rollout, Settings, Source, consent, destination, event, fold_event_name, identity, profile, residency, settings,
+    source,
 };
 use crate::source::{FileId, SourceSet, Span};
 use crate::yaml::Node;
@@ -39,7 +40,8 @@ pub(crate) struct Declared {
 pub(crate) fn declare(sources: &SourceSet, memory: &mut Memory, report: &mut Report) -> Declared {
     let mut files = Files::sorted_out(sources, memory, report);
     let (settings, capped) = files.settings(report);
-    let (source_list, source_places) = files.sources(report);
+    let residency = settings.residency.as_ref();
+    let (source_list, source_places) = files.sources(residency, report);
     let (identity, identifier_places) = files.identity(report);
     let mut faulty = Faulty::default();
     let (profile, profile_places, profile_purposes) = files.profile(&source_list, &mut faulty, report);
@@ -50,8 +52,10 @@ pub(crate) fn declare(sources: &SourceSet, memory: &mut Memory, report: &mut Rep
     if files.of(&FileKind::Destination).len() == destinations.len() {
         uncapped(&capped, &destinations, report);
     }
+    residency::of_destinations(&destinations, &destination_places, residency, report);
     let rollout = files.rollout(report);
     let (consent, purposes) = files.consent(&profile, report).unzip();
+    residency::of_people(&source_list, &source_places, (residency, consent.as_ref()), report);
     let places = Places {
         events: events.iter().map(|event| event.name_span).collect(),
         properties: events.iter().map(|event| event.property_spans.clone()).collect(),
@@ -184,11 +188,12 @@ impl<'s> Files<'s> {
         node.map_or_else(|| (Settings::default(), Vec::new()), read)
     }
 
-    fn sources(&mut self, report: &mut Report) -> (Vec<Source>, Vec<Span>) {
+    fn sources(&mut self, residency: Option<&Residency>, report: &mut Report) -> (Vec<Source>, Vec<Span>) {
         let mut named = Vec::new();
         for id in self.of(&FileKind::Source) {
             let Some(node) = self.read(id, &FileKind::Source, report) else { continue };
             let Some(decoded) = source::decode(&node, report) else { continue };
+            residency::of_source(&node, residency, report);
             let span = node.get("source").map_or(node.span, |name| name.span);
             let keys = node.get("write_keys").map_or(&[][..], Node::items).iter().map(|item| item.span).collect();
             named.push(Named { name: decoded.name.clone(), span, value: (decoded, keys) });

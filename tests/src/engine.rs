@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 pub struct Options {
     /// Arguments after `run PROJECT --data DIR --listen ADDR`.
     pub arguments: Vec<String>,
+    /// Where it listens; a free port of loopback where it does not matter.
+    pub listen: Option<SocketAddr>,
     /// Environment variables over the test's own.
     pub environment: Vec<(String, String)>,
 }
@@ -76,7 +78,9 @@ impl Engine {
     /// When it ends instead, with what it said.
     pub fn start(project: &Path, data: &Path, options: &Options) -> io::Result<Self> {
         let mut command = Command::new(binary());
-        command.arg("run").arg(project).arg("--data").arg(data).args(["--listen", "127.0.0.1:0"]);
+        command.arg("run").arg(project).arg("--data").arg(data);
+        let listen = options.listen.map_or_else(|| "127.0.0.1:0".to_owned(), |address| address.to_string());
+        command.args(["--listen", &listen]);
         command.args(&options.arguments).envs(options.environment.iter().cloned());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn()?;

@@ -2,7 +2,7 @@
 //!
 //! A code never changes its meaning; one that is no longer given stays reserved. By range: E01 reading YAML and its
 //! limits, E02 names and types of the language, E03 its syntax, E04 files of a project and what they refer to,
-//! E05 and W05 conditions that decide nothing and purposes, E06
+//! E05 and W05 conditions that decide nothing, purposes and regions, E06
 //! journeys, funnels, experiments, experiences and predictions, W09 warnings. Each page holds a wrong and a right example; the tests compile both.
 
 /// A row of the registry.
@@ -101,6 +101,7 @@ codes! {
     "E0421" DUPLICATE_NAME "two files that declare the same name";
     "E0422" DUPLICATE_WRITE_KEY "a write key that is there twice";
     "E0423" DUPLICATE_COLUMN "two properties that differ only by upper and lower case";
+    "E0424" DUPLICATE_COUNTRY "a country that is in two regions";
     "E0430" UNKNOWN_SEGMENT "a segment that is not declared";
     "E0431" UNKNOWN_TRAIT "a trait that is not declared";
     "E0432" UNKNOWN_EVENT "an event that is not declared";
@@ -109,6 +110,7 @@ codes! {
     "E0435" UNKNOWN_REQUIRED "a required property that is not declared";
     "E0436" AMBIGUOUS_TRAIT "a trait that is in the profile and among the rules";
     "E0437" UNKNOWN_JOURNEY "a journey that is not declared";
+    "E0438" UNKNOWN_REGION "a region that is not declared";
     "E0440" BAD_SCHEMA "a schema keyword with a value it cannot have";
     "E0441" ENUM_TYPE "a value in `enum` that the type does not allow";
     "E0442" UNKNOWN_REF "a `$ref` that leads nowhere";
@@ -120,6 +122,9 @@ codes! {
     "E0511" DESTINATION_PURPOSE "data that a destination gets outside of its purposes";
     "E0512" UNKNOWN_PURPOSE "a purpose that consent.yaml does not declare";
     "E0513" TOO_MANY_PURPOSES "more purposes than a project may have";
+    "E0514" NO_REGION "a destination that does not say in which region it is";
+    "E0515" NO_RESIDENCE "people of whom nothing tells in which region they belong";
+    "E0516" CROSSES_REGION "data that would leave its region";
     "E0601" MISSING_CLAUSE "a clause that is missing";
     "E0602" SECOND_CLAUSE "a clause that is there twice";
     "E0603" MISPLACED_CLAUSE "a clause of the whole journey inside a block";

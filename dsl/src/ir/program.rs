@@ -57,6 +57,9 @@ pub struct Program {
     pub rollout: Option<Rollout>,
     /// Of everything that has a meaning at run time.
     pub fingerprint: Fingerprint,
+    /// The region of the engine that runs it; no file says it. What it means to an engine is no other in another region, but for
+    /// whom it is about and who is told, so that the fingerprint is the same.
+    pub region: Option<String>,
 }
 
 /// A segment or a computed trait.
@@ -99,6 +102,12 @@ pub enum RuleKind {
 }
 
 impl Program {
+    /// The same, as an engine runs it that stands in a region.
+    #[must_use]
+    pub fn in_region(&self, region: Option<String>) -> Self {
+        Self { region, ..self.clone() }
+    }
+
     /// The event type that is sent under `name`, which may be an alias in any spelling that folds to it.
     #[must_use]
     pub fn event_named(&self, name: &str) -> Option<EventId> {

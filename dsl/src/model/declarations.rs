@@ -94,6 +94,10 @@ pub struct DeclaredDestination {
     pub event_places: Vec<Span>,
     /// `purposes`, as written.
     pub purposes: Option<Purposes>,
+    /// `region` or `regions`.
+    pub regions: Vec<Reference>,
+    /// The keys of `transfers`.
+    pub transfers: Vec<Reference>,
 }
 
 /// A name as written somewhere, to be resolved.

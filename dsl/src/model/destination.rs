@@ -48,6 +48,18 @@ pub struct Destination {
     pub batch_limit: u32,
     /// Time one batch may execute, network waits excluded. Default 2 s.
     pub time_limit: Duration,
+    /// The regions that its receiver is in; empty where the project has none.
+    pub regions: Vec<String>,
+    /// Other regions whose people it may hear of, and what the transfer is based on.
+    pub transfers: Vec<(String, String)>,
+}
+
+impl Destination {
+    /// Whether it may hear of people of a region.
+    #[must_use]
+    pub fn serves(&self, region: &str) -> bool {
+        self.regions.iter().any(|it| it == region) || self.transfers.iter().any(|(it, _)| it == region)
+    }
 }
 
 /// A secret: its name, and where its value is found when the engine starts.
@@ -94,6 +106,17 @@ pub const KEYS: &[Key] = &[
     Key::optional("rate", Shape::Text(Format::Rate), "how often it may be called"),
     Key::optional("cap", Shape::Text(Format::Cap), "how many items one person may get"),
     Key::optional("limits", Shape::Object(LIMITS), "what one run of the plugin may use"),
+    Key::optional("region", Shape::NAME, "the region that its receiver is in: it hears of people of that one"),
+    Key::optional(
+        "regions",
+        Shape::List(&Shape::NAME, Filled::AtLeastOne),
+        "the same, where it has receivers in several: each engine reaches it",
+    ),
+    Key::optional(
+        "transfers",
+        Shape::Map(Format::Name, &Shape::TEXT),
+        "other regions whose people it hears of, each with what the transfer is based on",
+    ),
 ];
 
 const EXCLUDED: &[Word] = &[Word {
@@ -140,6 +163,8 @@ pub fn decode(
         .filter_map(|reference| Some((event(reference, report)?, reference.span)))
         .unzip();
     let identifiers = references("identifiers", report);
+    let regions = regions(&fields, report);
+    let transfers = fields.get("transfers").map_or(&[][..], Node::entries);
     let destination = Destination {
         name,
         plugin: fields.string("plugin").unwrap_or_default(),
@@ -161,6 +186,8 @@ pub fn decode(
         memory_limit: limits.and_then(|limits| scalar::size(limits.text("memory")?)).unwrap_or(MEMORY),
         batch_limit: limits.and_then(|limits| limits.integer("batch")).unwrap_or(BATCH),
         time_limit: limits.and_then(|limits| limits.duration("time")).unwrap_or(TIME),
+        regions: regions.iter().map(|it| it.name.clone()).collect(),
+        transfers: transfers.iter().filter_map(|it| Some((it.key.clone(), it.value.text()?.to_owned()))).collect(),
     };
     Some(DeclaredDestination {
         destination,
@@ -168,7 +195,21 @@ pub fn decode(
         traits: references("traits", report),
         event_places,
         purposes: Purposes::decode(fields.get("purposes")),
+        regions,
+        transfers: transfers.iter().map(|it| Reference { name: it.key.clone(), span: it.key_span }).collect(),
     })
+}
+
+/// The regions that its receiver is in, by one key or the other.
+fn regions(fields: &Fields<'_>, report: &mut Report) -> Vec<Reference> {
+    let one = fields.get("region").and_then(|node| Some(Reference { name: node.text()?.to_owned(), span: node.span }));
+    let several = once_each(fields.get("regions").map_or(&[][..], Node::items), "regions", report);
+    if let (Some(_), Some(entry)) = (&one, fields.entry("regions")) {
+        let message = "a destination has `region` or `regions`";
+        let error = Diagnostic::error(codes::BAD_VALUE, message, entry.key_span, "there is a `region`, too");
+        report.push(error.help("keep `regions`, with all of them"));
+    }
+    one.into_iter().chain(several).collect()
 }
 
 fn rate(fields: &Fields<'_>, key: &str) -> Option<Rate> {

@@ -24,6 +24,8 @@ pub struct Source {
     pub rate_per_ip: Option<Rate>,
     /// Refuses everything when false.
     pub enabled: bool,
+    /// The region that all of its people belong to, where they do.
+    pub region: Option<String>,
 }
 
 /// `kind:`
@@ -69,6 +71,7 @@ pub const KEYS: &[Key] = &[
     ),
     Key::optional("rate", Shape::Text(Format::SourceRate), "how often one key, and one IP address, may send"),
     Key::optional("enabled", Shape::Bool, "refuses everything when false; default true"),
+    Key::optional("region", Shape::NAME, "the region that all of its people belong to; default where each lives"),
 ];
 
 /// A key or a secret: its text, or the name of an environment variable.
@@ -128,6 +131,7 @@ pub fn decode(root: &Node, report: &mut Report) -> Option<Source> {
         rate_per_key,
         rate_per_ip,
         enabled: fields.bool("enabled").unwrap_or(true),
+        region: fields.string("region"),
     })
 }
 

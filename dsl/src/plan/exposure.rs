@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 pub struct Exposure {
     /// The destination.
     pub destination: String,
-    /// What it gets: `profile.email`, `order.total`, `segment keen`, `purpose marketing`.
+    /// What it gets: `profile.email`, `order.total`, `segment keen`, `purpose marketing`, `people of us`.
     pub what: String,
     /// The class, where it is personal data.
     pub pii: Option<PiiClass>,
@@ -94,6 +94,10 @@ pub(super) fn received(program: &Program, destination: &Destination) -> Received
     });
     for (_, kind) in kinds {
         got.insert(format!("identifier {}", kind.name), (None, Vec::new()));
+    }
+    let others = destination.transfers.iter().map(|(region, _)| region);
+    for region in destination.regions.iter().chain(others) {
+        got.insert(format!("people of {region}"), (None, Vec::new()));
     }
     for purpose in &destination.purposes {
         got.insert(format!("purpose {purpose}"), (None, Vec::new()));

@@ -39,6 +39,7 @@ pub(crate) fn assemble(mut declarations: Declarations, lowered: Lowered, report:
         rules_of_profile_trait: lowered.rules_of_profile_trait,
         rollout,
         fingerprint: crate::ir::Fingerprint::default(),
+        region: None,
     };
     crate::ir::bind(&mut program, report);
     program.fingerprint = super::fingerprint::of_program(&program);

@@ -19,6 +19,7 @@ pub(crate) use table::KEYS;
 
 use crate::diagnostic::{Diagnostic, Report, codes};
 use crate::ir::{DestinationId, Program};
+use crate::model::residency;
 use crate::project::FileKind;
 use crate::shape::{self, Fields};
 use crate::source::{FileId, SourceSet, Span};
@@ -43,6 +44,8 @@ pub struct Scenario {
     pub shuffle: bool,
     /// Whether the end and all that happened are kept in a snapshot.
     pub snapshot: bool,
+    /// The region of the engine that it is played on, where the project has regions.
+    pub region: Option<String>,
 }
 
 /// A moment at which something happens, or is expected.
@@ -135,6 +138,7 @@ fn decode(case: &Case, file: FileId, program: &Program, report: &mut Report) -> 
         steps,
         shuffle: fields.bool("shuffle").unwrap_or(false),
         snapshot: fields.text("snapshot").is_some(),
+        region: residency::of_scenario(fields.get("region"), program.settings.residency.as_ref(), report),
     })
 }
 

@@ -11,6 +11,11 @@ pub const KEYS: &[Key] = &[
         Shape::TEXT,
         "the first day, such as `2026-03-01`, in the project's time zone; default 2026-01-05, a Monday",
     ),
+    Key::optional(
+        "region",
+        Shape::NAME,
+        "the region of the engine that it is played on; default the one for all others, or else the first by name",
+    ),
     Key::optional("people", Shape::List(&Shape::Json, Filled::MayBeEmpty), "identifiers of people, to give anchors to"),
     Key::optional(
         "cases",
@@ -93,7 +98,8 @@ pub const EXPECT: &[Key] = &[
     Key::optional(
         "quarantined",
         Shape::List(&Shape::Json, Filled::MayBeEmpty),
-        "all that was kept aside since this was expected last: a reason's code, or `{event: …, reason: …}`",
+        "all that was kept aside since this was expected last: a reason's code, or `{event: …, reason: …}`; \
+         what belongs to another region is there as `other_region`",
     ),
     Key::optional(
         "journey",

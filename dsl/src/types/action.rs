@@ -7,6 +7,7 @@ use super::value::{Motion, Typed, convert, join, noun};
 use crate::diagnostic::{Diagnostic, codes, suggest};
 use crate::ir::journey::FieldValue;
 use crate::ir::{DestinationId, Expression, ProfileTraitId, Type};
+use crate::model::residency;
 use crate::syntax::ast::{Field, ItemKind, Name, Path, Send, SetTrait};
 use serde_json::Value as Json;
 
@@ -55,6 +56,9 @@ impl Checker<'_> {
             self.report(error);
             return None;
         };
+        if let Some(error) = residency::sent(self.declarations, &declared[index], destination.span) {
+            self.report(self.declared_destination(error, index));
+        }
         let plugin = declared[index].destination.plugin.as_str();
         let schema = match self.plugins.described.get(plugin) {
             None => {

@@ -204,6 +204,8 @@ fn destination(plugin: &str, address: &str, secret: &str, config: serde_json::Va
         memory_limit: 64 << 20,
         batch_limit: BATCH as u32,
         time_limit: Span::from_secs(2),
+        regions: Vec::new(),
+        transfers: Vec::new(),
     }
 }
 

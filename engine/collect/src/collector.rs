@@ -4,9 +4,11 @@ use crate::address::Network;
 use crate::auth::Keys;
 use crate::body::Budget;
 use crate::feed::Feed;
+use crate::forward::Neighbours;
 use crate::intake::Intake;
 use crate::limits;
 use crate::rate::RateLimiter;
+use crate::region::People;
 use crate::rejection::{RejectionCount, RejectionLog};
 use parking_lot::RwLock;
 use sonder_core::govern::Governor;
@@ -46,6 +48,10 @@ pub struct CollectorConfig {
     pub public_url: Option<String>,
     /// What pages are told, where something is.
     pub feed: Option<Arc<dyn Feed>>,
+    /// Who is known here; asked where the project has regions.
+    pub people: Option<Arc<dyn People>>,
+    /// The engines of other regions, where there are some. Without them nothing that belongs there is taken in.
+    pub neighbours: Option<Arc<dyn Neighbours>>,
 }
 
 impl CollectorConfig {
@@ -60,6 +66,8 @@ impl CollectorConfig {
             trusted_proxies: Vec::new(),
             public_url: None,
             feed: None,
+            people: None,
+            neighbours: None,
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::batch::{self, Batch};
 use crate::body::{self, ReadBody};
 use crate::collector::{Collector, Generation, Shared};
 use crate::endpoint::Endpoint;
+use crate::forward::{Letter, Piles, SharedByBatch, Sorted};
 use crate::intake::Received;
 use crate::rejection::Rejection;
 use crate::{address, cors, feed, limits, pixel, query, settings};
@@ -20,6 +21,7 @@ use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value as Json};
 use sonder_core::consent::collection::Collected;
+use sonder_core::govern::{Belongs, Governor};
 use sonder_core::message::{self, Call, Envelope, Message, Parsed, Quarantined, Timing, code};
 use sonder_dsl::model::{Source, SourceKind};
 use sonder_dsl::time::Moment;
@@ -76,12 +78,12 @@ enum Kind {
 }
 
 /// A request with what is known about it.
-struct Exchange<'s> {
-    shared: &'s Shared,
-    generation: Arc<Generation>,
-    parts: Parts,
+pub(crate) struct Exchange<'s> {
+    pub(crate) shared: &'s Shared,
+    pub(crate) generation: Arc<Generation>,
+    pub(crate) parts: Parts,
     received_at: Moment,
-    client: Option<IpAddr>,
+    pub(crate) client: Option<IpAddr>,
     peer_is_proxy: bool,
 }
 
@@ -108,12 +110,12 @@ impl<'s> Exchange<'s> {
             Err(rejection) => return Ok(self.reject_unread(rejection, body).await),
         };
         let body = body::read(&self.parts.headers, body, self.body_limit(), &self.shared.budget).await?;
-        let received = match kind {
+        let sorted = match kind {
             Kind::Single(call) => self.single(&body, call, early),
             Kind::Batch { import } => self.batch(&body, import, early),
         };
-        match received {
-            Ok(received) => match self.submit(received).await {
+        match sorted {
+            Ok(sorted) => match self.settle(sorted).await {
                 Ok(()) => Ok(success()),
                 Err(rejection) => Ok(self.reject(rejection, &[])),
             },
@@ -126,7 +128,7 @@ impl<'s> Exchange<'s> {
         if is_rudder { limits::RUDDER_BODY_BYTES } else { limits::BODY_BYTES }
     }
 
-    fn single(&self, body: &ReadBody, call: Call, early: Option<Sender>) -> Result<Vec<Received>, Rejection> {
+    fn single(&self, body: &ReadBody, call: Call, early: Option<Sender>) -> Result<Sorted, Rejection> {
         let parsed = Parsed::new(body.text()?).map_err(|reason| match reason.code.as_str() {
             code::TOO_DEEP => Rejection::Malformed("the message is nested too deep"),
             _ => Rejection::Malformed("the body is no JSON object"),
@@ -144,10 +146,12 @@ impl<'s> Exchange<'s> {
         {
             return Err(Rejection::TooLarge("the message is too large"));
         }
-        Ok(self.govern(message).into_iter().collect())
+        let mut piles = Piles::default();
+        self.sort(message, || body.text().unwrap_or_default().into(), &mut piles)?;
+        Ok(Sorted { piles, sender, letter: Letter::Single(call) })
     }
 
-    fn batch(&self, body: &ReadBody, import: bool, early: Option<Sender>) -> Result<Vec<Received>, Rejection> {
+    fn batch(&self, body: &ReadBody, import: bool, early: Option<Sender>) -> Result<Sorted, Rejection> {
         let batch = Batch::parse(body.text()?)?;
         let sender = match early {
             Some(sender) => sender,
@@ -163,15 +167,20 @@ impl<'s> Exchange<'s> {
             observed: observed.as_ref().filter(|_| !import),
             ..self.envelope(&sender)
         };
-        let messages = batch.messages.iter();
-        Ok(messages.filter_map(|text| self.govern(message::read_text(text.get(), &envelope))).collect())
+        let mut piles = Piles::default();
+        for text in &batch.messages {
+            self.sort(message::read_text(text.get(), &envelope), || text.get().into(), &mut piles)?;
+        }
+        let Batch { sent_at, context, integrations, .. } = batch;
+        let shared = Box::new(SharedByBatch { sent_at, context, integrations });
+        Ok(Sorted { piles, sender, letter: Letter::Batch { import, shared } })
     }
 
     /// A picture, whatever comes of the message.
     async fn pixel(&self, call: Call) -> Response {
         let query = self.parts.uri.query().unwrap_or_default();
         let result = match self.pixel_message(query, call) {
-            Ok(received) => self.submit(received.into_iter().collect()).await,
+            Ok(sorted) => self.settle(sorted).await,
             Err(rejection) => Err(rejection),
         };
         if let Err(rejection) = result {
@@ -184,7 +193,7 @@ impl<'s> Exchange<'s> {
         (headers, pixel::GIF).into_response()
     }
 
-    fn pixel_message(&self, query: &str, call: Call) -> Result<Option<Received>, Rejection> {
+    fn pixel_message(&self, query: &str, call: Call) -> Result<Sorted, Rejection> {
         let message = pixel::message(query).ok_or(Rejection::Malformed("the query carries no message"))?;
         let key = auth::key_in_headers(&self.parts.headers, &self.generation.keys)
             .or_else(|| message.get("writeKey").and_then(batch::text));
@@ -199,7 +208,16 @@ impl<'s> Exchange<'s> {
             observed: observed.as_ref(),
             ..self.envelope(&sender)
         };
-        Ok(self.govern(message::read(message, &envelope)))
+        let mut piles = Piles::default();
+        let sent_on = || {
+            let mut message = message.clone();
+            if let (Some(context), false) = (&context, message.contains_key("context")) {
+                message.insert("context".to_owned(), Json::Object(context.clone()));
+            }
+            Json::Object(message).to_string().into()
+        };
+        self.sort(message::read(message.clone(), &envelope), sent_on, &mut piles)?;
+        Ok(Sorted { piles, sender, letter: Letter::Single(call) })
     }
 
     /// Reads what SDKs tell about themselves, so that the connection can go on, and forgets it.
@@ -287,6 +305,25 @@ impl<'s> Exchange<'s> {
         )
     }
 
+    /// Sorts a message to those that are taken in here, or to those of another region, which get its text as it was sent.
+    fn sort(
+        &self,
+        message: Result<Message, Quarantined>,
+        text: impl FnOnce() -> Box<str>,
+        piles: &mut Piles,
+    ) -> Result<(), Rejection> {
+        match self.belongs(&message) {
+            Belongs::Here => piles.here.extend(self.govern(message)),
+            Belongs::Elsewhere(_) if self.is_forwarded() => return Err(Rejection::Misdirected),
+            Belongs::Elsewhere(region) => piles.elsewhere.entry(region).or_default().push(text()),
+            Belongs::Nowhere => {
+                let aside = message.map_or_else(|aside| aside, |message| Governor::without_region(&message));
+                piles.here.extend(self.govern(Err(aside)));
+            }
+        }
+        Ok(())
+    }
+
     /// What is to be stored of a message: nothing, where they who sent it do not consent to that.
     fn govern(&self, message: Result<Message, Quarantined>) -> Option<Received> {
         let governor = &self.generation.governor;
@@ -316,6 +353,16 @@ impl<'s> Exchange<'s> {
         Ok(())
     }
 
+    /// Sends on what belongs elsewhere, then takes in the rest: whoever is told to come back sends all of it again, and messages
+    /// without an id would be there twice.
+    async fn settle(&self, sorted: Sorted) -> Result<(), Rejection> {
+        let Sorted { piles: Piles { here, elsewhere }, sender, letter } = sorted;
+        for (region, texts) in elsewhere {
+            self.send_on(&region, &texts, &sender, &letter).await?;
+        }
+        self.submit(here).await
+    }
+
     /// Refuses a request whose body nobody has asked for, and takes a look at the body for the operator.
     async fn reject_unread(&self, rejection: Rejection, body: Body) -> Response {
         let read = body::read(&self.parts.headers, body, limits::BODY_BYTES, &self.shared.budget).await;
@@ -328,6 +375,8 @@ impl<'s> Exchange<'s> {
     }
 
     fn note(&self, rejection: Rejection, body: &[u8]) {
+        // Nobody knows in which region it belongs.
+        let body = if self.generation.governor.region().is_some() { &[] } else { body };
         self.shared.rejections.note(rejection, self.received_at, self.parts.uri.path(), body);
     }
 }

@@ -21,6 +21,9 @@ pub const BODY_TIME: Duration = Duration::from_secs(30);
 /// connections, so that none is closed under a request.
 pub const HEAD_TIME: Duration = Duration::from_secs(75);
 
+/// How long the engine of another region may take to take in what belongs there.
+pub const FORWARD_TIME: Duration = Duration::from_secs(20);
+
 /// Connections at a time; further ones wait to be accepted.
 pub const CONNECTIONS: usize = 4_096;
 

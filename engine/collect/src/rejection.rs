@@ -49,6 +49,10 @@ pub enum Rejection {
     },
     /// The log cannot be written.
     Unavailable,
+    /// It belongs to another region, whose engine does not take it at the moment.
+    RegionUnavailable,
+    /// An engine of another region sent it on, and it does not belong here either.
+    Misdirected,
 }
 
 impl Rejection {
@@ -69,6 +73,8 @@ impl Rejection {
             Self::RateLimited { .. } => "rate_limited",
             Self::Overloaded { .. } => "overloaded",
             Self::Unavailable => "unavailable",
+            Self::RegionUnavailable => "region_unavailable",
+            Self::Misdirected => "misdirected",
         }
     }
 
@@ -81,7 +87,8 @@ impl Rejection {
             Self::Malformed(_) | Self::TooLarge(_) => StatusCode::BAD_REQUEST,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::RateLimited { .. } | Self::Overloaded { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unavailable | Self::RegionUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
         }
     }
 
@@ -101,13 +108,17 @@ impl Rejection {
             Self::RateLimited { .. } => "this write key or address sends too often",
             Self::Overloaded { .. } => "too much is coming in",
             Self::Unavailable => "events cannot be stored at the moment",
+            Self::RegionUnavailable => "the region that this belongs to cannot take it at the moment",
+            Self::Misdirected => {
+                "another region sent this on, and it does not belong here: the two run different versions of the project"
+            }
         }
     }
 
     const fn retry_after(self) -> Option<u32> {
         match self {
             Self::RateLimited { retry_after_s } | Self::Overloaded { retry_after_s } => Some(retry_after_s),
-            Self::Unavailable => Some(5),
+            Self::Unavailable | Self::RegionUnavailable => Some(5),
             _ => None,
         }
     }

@@ -200,6 +200,10 @@ impl Subject<'_> {
         deliveries: &mut Vec<Delivery>,
     ) {
         let Some(to) = self.program.destinations.get(destination.index()) else { return };
+        // Nothing leaves the region, not even that somebody takes something back.
+        if self.program.region.as_ref().is_some_and(|region| !to.serves(region)) {
+            return;
+        }
         // Who takes something back wants it to be known.
         let takes_back = matches!(kind, ItemKind::SegmentLeft | ItemKind::Erase);
         if !takes_back && self.plan.withheld(self.plan.consents_to(self.person), to).is_some() {

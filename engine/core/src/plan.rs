@@ -2,7 +2,7 @@
 //! this aggregate touch, who is to be told.
 
 use crate::aggregate::{Spec, cells};
-use crate::consent::{ANYTHING, ANYTHING_NAME, Answers, Purposes, Said, only};
+use crate::consent::{ANYTHING, ANYTHING_NAME, Answers, Purposes, Said, only, residence};
 use crate::datum::{Datum, Known};
 use crate::identity::LinkRules;
 use crate::journey::plan::JourneyPlans;
@@ -219,11 +219,12 @@ impl Plan {
 
     /// What holds for somebody, by where they live.
     pub fn terms(&self, person: &Person) -> Terms {
-        let known = self.consent.residence.iter().find_map(|id| person.profile_value(*id).to_value());
-        match &known {
-            Some(Value::String(place)) => self.consent.terms(Some(place)),
-            _ => self.consent.otherwise,
-        }
+        self.consent.terms(residence::place(self.lives(person)).as_deref())
+    }
+
+    /// What is known of where somebody lives, by the traits of `residence`.
+    pub fn lives<'p>(&'p self, person: &'p Person) -> impl Iterator<Item = Option<Value>> + 'p {
+        self.consent.residence.iter().map(|id| person.profile_value(*id).to_value())
     }
 
     /// The purposes that somebody consents to, as of now: by their latest answers, and by what holds without. What has no
@@ -283,7 +284,7 @@ fn rule_plans(program: &Program) -> Vec<RulePlan> {
     let mut plans: Vec<RulePlan> = Vec::with_capacity(program.rules.len());
     for (index, rule) in program.rules.iter().enumerate() {
         let id = RuleId(index as u32);
-        let receivers = receivers(program, &|it| it.segments.contains(&id) || it.computed_traits.contains(&id));
+        let hears = |it: &Destination| it.segments.contains(&id) || it.computed_traits.contains(&id);
         let reads = rules_named(&rule.expression);
         for read in &reads {
             if let Some(plan) = plans.get_mut(read.index()) {
@@ -294,13 +295,14 @@ fn rule_plans(program: &Program) -> Vec<RulePlan> {
         plans.push(RulePlan {
             name: rule.name.clone(),
             is_segment,
-            watched: is_segment || !receivers.is_empty(),
+            // In each region, so that the state is the same in all of them.
+            watched: is_segment || program.destinations.iter().any(hears),
             expression: rule.expression.clone(),
             kind: if let RuleKind::Trait(kind) = &rule.kind { kind.clone() } else { Type::Bool },
             reads,
             is_read: false,
             of_nothing: None,
-            receivers,
+            receivers: receivers(program, &hears),
             fingerprint: rule.fingerprint,
         });
     }
@@ -390,9 +392,11 @@ fn rules_of_consent(rules: &[RulePlan], aggregates: &[Spec]) -> Vec<RuleId> {
     numbered.filter(|((rule, asks), _)| *asks && rule.watched).map(|(_, index)| RuleId(index)).collect()
 }
 
+/// The destinations that are told of something, of those that may hear of people of this region.
 fn receivers(program: &Program, hears: &dyn Fn(&Destination) -> bool) -> Vec<DestinationId> {
     let numbered = program.destinations.iter().enumerate();
-    numbered.filter(|(_, it)| hears(it)).map(|(index, _)| DestinationId(index as u32)).collect()
+    let serves = |it: &Destination| program.region.as_ref().is_none_or(|region| it.serves(region));
+    numbered.filter(|(_, it)| hears(it) && serves(it)).map(|(index, _)| DestinationId(index as u32)).collect()
 }
 
 impl RulePlan {

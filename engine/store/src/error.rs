@@ -49,6 +49,16 @@ pub enum StoreError {
         /// Tells the key from others.
         fingerprint: String,
     },
+    /// The data stays in a region, and it was to be opened in another, or in none.
+    #[error("the data in `{}` is of {}, and was to be opened in {}", path.display(), region(Some(found)), region(asked.as_deref()))]
+    OtherRegion {
+        /// The data directory.
+        path: PathBuf,
+        /// Its region.
+        found: String,
+        /// The region that it was to be opened in.
+        asked: Option<String>,
+    },
     /// A batch that does not continue the log.
     #[error("the batch begins at seq {found}, but the log continues at seq {expected}")]
     OutOfOrder {
@@ -106,11 +116,19 @@ impl StoreError {
             Self::NoKey { .. } => "name the key under `encryption` of sonder.yaml, as `key` or among `previous`; \
                 `sonder.project_keys` has the fingerprints of all keys that were used"
                 .into(),
+            Self::OtherRegion { found, .. } => format!(
+                "start it with `--region {found}`, or give this one a directory of its own with `--data`: no engine opens what \
+                 belongs to another region"
+            ),
             Self::Refused { help, .. } => help.clone(),
             Self::TimedOut => "ask for less, or for a longer time".into(),
             _ => return None,
         })
     }
+}
+
+fn region(name: Option<&str>) -> String {
+    name.map_or_else(|| "no region".to_owned(), |name| format!("region `{name}`"))
 }
 
 fn holder(pid: Option<u32>) -> String {

@@ -52,6 +52,7 @@ mod privacy;
 mod pseudonym;
 mod reader;
 mod recovery;
+mod region;
 mod retention;
 mod schema;
 mod seal;
@@ -72,7 +73,7 @@ pub use error::StoreError;
 pub use examination::Finding;
 pub use matching::{MatchCounts, MatchPair, MatchRun, MatchStep, MatchSteps, PairFilter};
 pub use opendsr::{OpenDsrCallback, OpenDsrRequest};
-pub use options::StoreOptions;
+pub use options::{Stands, StoreOptions};
 pub use privacy::{Request, RequestChange, RequestState, RequestStep};
 pub use pseudonym::Pseudonyms;
 pub use reader::{

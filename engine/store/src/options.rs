@@ -18,6 +18,18 @@ pub struct StoreOptions {
     pub dedup_ids: usize,
     /// What personal data is encrypted with; `None` where it is not.
     pub keys: Option<Arc<ProjectKeys>>,
+    /// In which region the data must be.
+    pub stands: Stands,
+}
+
+/// In which region data must be to be opened.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Stands {
+    /// In any, or in none: for whoever only looks.
+    #[default]
+    Anywhere,
+    /// In this one, which data without a region gets; where it is `None`, in none.
+    In(Option<String>),
 }
 
 impl Default for StoreOptions {
@@ -29,6 +41,7 @@ impl Default for StoreOptions {
             queries: limits::MAX_QUERIES,
             dedup_ids: limits::MAX_DEDUP_IDS,
             keys: None,
+            stands: Stands::Anywhere,
         }
     }
 }

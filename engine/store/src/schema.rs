@@ -66,6 +66,9 @@ CREATE TABLE IF NOT EXISTS versions(fingerprint UBIGINT, files VARCHAR);
 COMMENT ON TABLE versions IS 'versions of the project that ran lately, the last one last';
 COMMENT ON COLUMN versions.files IS 'as JSON: paths, and what is in them';
 
+CREATE TABLE IF NOT EXISTS region(name VARCHAR);
+COMMENT ON TABLE region IS 'the region that this data stays in; no row where the project has no regions';
+
 CREATE VIEW IF NOT EXISTS people AS
     SELECT person, first_seen, last_seen, identifiers, segments, traits FROM state.main.people_rows
     SEMI JOIN (SELECT person, max(version) AS version FROM state.main.people_rows GROUP BY person)

@@ -9,7 +9,7 @@ use crate::reader::Reader;
 use crate::recovery::Recovered;
 use crate::seal::{Places, Sealing};
 use crate::typed::{Catalog, Layout};
-use crate::{StoreError, StoreOptions, limits, schema};
+use crate::{StoreError, StoreOptions, limits, region, schema};
 use duckdb::{Connection, params};
 use parking_lot::{Mutex, RwLock};
 use sonder_core::record::Seq;
@@ -33,6 +33,8 @@ pub struct Store {
     pub(crate) forgets: AtomicBool,
     /// Held shared by whoever copies the files, which then say what they said.
     pub(crate) still: RwLock<()>,
+    /// The region that the data stays in.
+    region: Option<String>,
     // Released after the database is closed: fields are dropped in this order.
     _lock: DirectoryLock,
 }
@@ -90,12 +92,13 @@ impl Store {
         let lock = DirectoryLock::exclusive(dir)?;
         let pseudonyms = Pseudonyms::of(dir)?;
         let database = Database::open(dir, options, Access::Write)?;
-        let (counters, catalog) = database.run(Role::Writer, |connection| {
+        let (counters, catalog, region) = database.run(Role::Writer, |connection| {
             schema::prepare(connection, dir)?;
+            let region = region::settle(connection, dir, &database.options().stands)?;
             database.keyring().unlock_to_write(connection)?;
             let mut catalog = Catalog::load(connection)?;
             catalog.evolve(connection, program, database.keyring())?;
-            Ok((Counters::load(connection)?, catalog))
+            Ok((Counters::load(connection)?, catalog, region))
         })?;
         let layout = catalog.layout(program);
         let writer = Writer {
@@ -118,6 +121,7 @@ impl Store {
                 pseudonyms,
                 forgets: AtomicBool::new(false),
                 still: RwLock::default(),
+                region,
                 _lock: lock,
             },
             recovered,
@@ -191,6 +195,12 @@ impl Store {
         let mut writer = self.writer.lock();
         self.revive(&mut writer)?;
         self.evolve_to(&mut writer, program)
+    }
+
+    /// The region that the data stays in, where the project has regions.
+    #[must_use]
+    pub fn region(&self) -> Option<&str> {
+        self.region.as_deref()
     }
 
     /// The last place in the log.

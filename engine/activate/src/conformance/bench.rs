@@ -151,5 +151,7 @@ fn destination(file: &Exchanges) -> Destination {
         memory_limit: 256 << 20,
         batch_limit: 100,
         time_limit: Duration::from_secs(2),
+        regions: Vec::new(),
+        transfers: Vec::new(),
     }
 }

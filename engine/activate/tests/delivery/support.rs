@@ -35,6 +35,8 @@ pub fn destination(name: &str, plugin: &str, allow: &str, config: serde_json::Va
         memory_limit: 64 << 20,
         batch_limit: 100,
         time_limit: Duration::from_secs(2),
+        regions: Vec::new(),
+        transfers: Vec::new(),
     }
 }
 

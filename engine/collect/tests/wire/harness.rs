@@ -98,17 +98,22 @@ pub struct Server {
 
 impl Server {
     pub fn new() -> Self {
-        let (program, running) = watch::channel(compile(&[]));
+        Self::of(compile(&[]), |config| config)
+    }
+
+    /// Of a project, with a configuration of its own.
+    pub fn of(program: Arc<Program>, configure: impl FnOnce(CollectorConfig) -> CollectorConfig) -> Self {
+        let (program, running) = watch::channel(program);
         let memory = Arc::new(Memory::default());
         let now = Arc::new(AtomicI64::new(Moment::parse(NOW).unwrap().0));
         let clock = Arc::clone(&now);
-        let collector = Collector::new(CollectorConfig {
+        let collector = Collector::new(configure(CollectorConfig {
             environment: Arc::new(|name| (name == "SERVER_KEY").then(|| "wk_env".to_owned())),
             clock: Arc::new(move || Moment(clock.load(Ordering::Relaxed))),
             trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()],
             feed: Some(Arc::new(Told)),
             ..CollectorConfig::new(running, Arc::clone(&memory) as Arc<dyn Intake>)
-        });
+        }));
         Self { router: sonder_collect::router(collector.clone()), collector, memory, program, now }
     }
 

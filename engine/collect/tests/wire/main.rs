@@ -12,6 +12,7 @@ mod identity;
 mod malformed;
 mod pixels;
 mod refusals;
+mod regions;
 mod serving;
 mod settings;
 mod times;

@@ -11,6 +11,8 @@ pub struct Status {
     pub project: String,
     /// Which version of the project runs: its fingerprint as 16 hexadecimal digits.
     pub fingerprint: String,
+    /// The region that the engine stands in, where the project has regions.
+    pub region: Option<String>,
     /// What is being rolled out to some people.
     pub rollout: Option<RolloutStatus>,
     /// What it is doing.

@@ -449,6 +449,7 @@ fn health() -> Named {
                 ("version", text()),
                 ("project", text()),
                 ("fingerprint", json!({ "type": "string", "pattern": "^[0-9a-f]{16}$" })),
+                ("region", or_null(&text())),
                 ("rollout", or_null(&object(&[("share", text()), ("rules", list_of(&text()))]))),
                 ("stage", one_of(&["recovering", "running", "degraded", "stopping"])),
                 ("started_at", moment()),

@@ -11,6 +11,7 @@ pub mod collection;
 pub mod gpp;
 mod history;
 pub mod ledger;
+pub mod residence;
 pub mod signal;
 pub mod tcf;
 

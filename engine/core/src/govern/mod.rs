@@ -10,11 +10,13 @@ mod identify;
 mod naming;
 mod path;
 mod remains;
+mod routing;
 mod schema;
 mod value;
 
 pub use example::{SchemaProblem, schema_problems};
 pub use remains::{Cutoffs, Remains};
+pub use routing::{Belongs, Lives};
 
 use crate::consent::collection::{Collected, Collection, is_change};
 use crate::consent::signal::Signals;
@@ -23,6 +25,7 @@ use crate::record::{Event, Identifier};
 use identify::Identifiers;
 use naming::Naming;
 use path::MessagePath;
+use routing::Routing;
 use schema::{EventRules, Verdict};
 use serde_json::{Map, Value as Json};
 use sonder_dsl::ir::{DestinationId, EventId, IdentifierKindId, ProfileTraitId, Program, Type, Value};
@@ -39,6 +42,8 @@ pub struct Governor {
     context: Vec<ContextField>,
     signals: Signals,
     collection: Collection,
+    /// Where messages belong, where the project has regions.
+    routing: Option<Routing>,
     accepts_undeclared: bool,
 }
 
@@ -78,6 +83,7 @@ impl Governor {
             context: program.context_slots.clone(),
             signals: Signals::new(&program.consent),
             collection: Collection::new(program),
+            routing: Routing::new(program),
             accepts_undeclared: program.settings.undeclared_events == UndeclaredEvents::Accept,
         }
     }

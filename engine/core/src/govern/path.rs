@@ -108,6 +108,21 @@ impl MessagePath {
         taken
     }
 
+    /// What a message has there that could not be read: wherever a trait may stand.
+    pub(super) fn find_in_json<'m>(&self, message: &'m Map<String, Json>) -> Option<&'m Json> {
+        let below = |root: &str| get(message.get(root)?.as_object()?, &self.keys);
+        let context_traits = || get(message.get("context")?.get("traits")?.as_object()?, &self.keys);
+        match &self.root {
+            Root::Traits => below("traits").or_else(context_traits),
+            Root::Context => below("context"),
+            Root::Properties => below("properties"),
+            Root::Rest(key) if self.keys.is_empty() => message.get(key).filter(|value| !value.is_null()),
+            Root::Rest(key) => below(key),
+            // No id is a place.
+            Root::UserId | Root::AnonymousId | Root::PreviousId | Root::GroupId | Root::Name => None,
+        }
+    }
+
     /// What the message has there; `null` is nothing.
     pub(super) fn find<'m>(&self, message: &'m Message) -> Option<Cow<'m, Json>> {
         let field =

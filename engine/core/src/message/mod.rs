@@ -276,6 +276,10 @@ pub mod code {
     pub const UNDECLARED_EVENT: &str = "undeclared_event";
     /// A report of a change of consent that says nothing.
     pub const MISSING_CONSENT: &str = "missing_consent";
+    /// Nobody can tell in which region it belongs.
+    pub const NO_REGION: &str = "no_region";
+    /// It belongs to another region than the engine that was to take it in.
+    pub const OTHER_REGION: &str = "other_region";
     /// Not what the schema says.
     pub const SCHEMA_VIOLATION: &str = "schema_violation";
 }

@@ -3,6 +3,7 @@
 use super::{RestoreError, State, Turn};
 use crate::consent::only;
 use crate::effect::{Cause, Effects, PersonId};
+use crate::govern::Lives;
 use crate::identity::graph::{Graph, PersonIndex};
 use crate::person::Person;
 use crate::plan::Plan;
@@ -99,6 +100,19 @@ impl State {
     pub fn withheld<'d>(&self, id: PersonId, destination: &'d Destination) -> Option<&'d str> {
         let slot = self.slots.get(self.graph.person(id)?.index())?;
         self.plan.withheld(slot.consents, destination)
+    }
+
+    /// Where somebody lives who has one of these identifiers, by the traits of `residence`, each as the first of them has it;
+    /// nothing of whoever is spilled. `None` where they are nobody's.
+    #[must_use]
+    pub fn lives(&self, who: &[Identifier]) -> Option<Lives> {
+        who.iter().filter_map(|identifier| self.lives_one(identifier)).reduce(Lives::or)
+    }
+
+    fn lives_one(&self, identifier: &Identifier) -> Option<Lives> {
+        let (_, node) = self.graph.node(self.graph.find(identifier)?)?;
+        let person = self.slots.get(node.person.index()).and_then(|slot| slot.body.read(&self.plan));
+        Some(Lives(person.map_or_else(Vec::new, |person| self.plan.lives(&person).collect())))
     }
 
     /// How many people are in a segment.

@@ -72,8 +72,7 @@ pub(super) fn run(args: &Args, output: &mut Output<'_>) -> Result<(), Failure> {
     let (scan, program) = prepared.project();
     let (root, program) = (scan.root.clone(), Arc::clone(program));
     runtime()?.block_on(async {
-        let server = prepared.start(output).await?;
-        let mut signals = Signals::new()?;
+        let (server, mut signals) = prepared.start(output).await?;
         output.line(format!("data          {} (other commands take `--data {0}`)", data.display()))?;
         let crowd = greet(args, &server, &program, output)?;
         output.out.flush()?;

@@ -7,10 +7,11 @@ use super::reach::Place;
 use super::run::runtime;
 use crate::import::ledger::{Ledger, Progress};
 use crate::import::mapping::{EventName, Mapper, Mapping, MappingError, Properties, Time, pair};
-use crate::import::{Batcher, ImportFile, RowError};
+use crate::import::{Batcher, Elsewhere, Governed, ImportFile, RowError};
 use crate::pipeline::{Pipeline, Submitted, clock, open};
+use crate::project::in_region;
 use crate::server::announce::announce_at_rest;
-use crate::server::{open_failure, store_failure};
+use crate::server::{Residents, open_failure, store_failure};
 use bytes::Bytes;
 use hyper::body::{Body, Frame};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -96,11 +97,12 @@ enum Format {
 }
 
 /// What has been imported so far.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Sums {
     rows: u64,
     quarantined: u64,
     known: u64,
+    elsewhere: Elsewhere,
 }
 
 /// Batches between the file and the log.
@@ -131,10 +133,14 @@ pub(super) fn run(args: &Args, output: &mut Output<'_>) -> Result<(), Failure> {
     if sums.known > 0 {
         output.note(format!("{} had been imported before", rows(sums.known)))?;
     }
+    if sums.elsewhere.count() > 0 {
+        output.note(format!("left out: {}; the engine there imports them from the same files", sums.elsewhere))?;
+    }
+    let imported = sums.rows - sums.elsewhere.count();
     output.line(format!(
         "imported {} in {took:.1} s ({:.0} a second), {} of them kept aside",
-        rows(sums.rows),
-        sums.rows as f64 / took.max(0.001),
+        rows(imported),
+        imported as f64 / took.max(0.001),
         sums.quarantined
     ))
 }
@@ -201,6 +207,8 @@ fn through_engine(
         let answer = runtime.block_on(answering).map_err(|error| Failure::engine(error.to_string()))??;
         sums.rows += answer["rows"].as_u64().unwrap_or(0);
         sums.quarantined += answer["quarantined"].as_u64().unwrap_or(0);
+        let elsewhere: Elsewhere = serde_json::from_value(answer["elsewhere"].clone()).unwrap_or_default();
+        sums.elsewhere.add(&elsewhere);
     }
     Ok(sums)
 }
@@ -231,6 +239,12 @@ fn into_directory(
     let Project { scan, program } = load(&args.project, output)?;
     let source = source_of(&program, source)?;
     let opened = open(&args.place.data, &program).map_err(|error| open_failure(&error))?;
+    let program = in_region(&program, opened.store.region()).map_err(|misplaced| {
+        let help =
+            "the first `sonder run --region` on a data directory says where it stands; or import through that engine";
+        Failure::user(format!("the data in `{}`: {misplaced}", args.place.data.display())).help(help)
+    })?;
+    let people = Arc::new(Residents::of(&opened.shared));
     // Other commands find out from it which project the data belongs to.
     announce_at_rest(&args.place.data, &scan.root)?;
     let runtime = runtime()?;
@@ -239,7 +253,7 @@ fn into_directory(
         mapping,
         ledger: Ledger::open(&args.place.data),
         pipeline: Pipeline::start(opened, None, None)?,
-        batcher: Batcher::new(program, source, !args.deliver),
+        batcher: Batcher::new(program, source, !args.deliver, people),
         runtime: &runtime,
     };
     drop(guard);
@@ -261,6 +275,9 @@ struct Direct<'a> {
 /// A batch that has its place in the queue.
 type Entered = Pin<Box<dyn Future<Output = Result<Submitted, Refused>> + Send>>;
 
+/// The same, and what of the rows belongs to other regions.
+type UnderWay = (Entered, Elsewhere);
+
 impl Direct<'_> {
     fn write(&self, file: &ImportFile, sums: &mut Sums, output: &mut Output<'_>) -> Result<(), Failure> {
         let id = file.id(self.mapping).map_err(|error| row_failure(&error))?;
@@ -272,26 +289,28 @@ impl Direct<'_> {
         let mut shown = Shown::new(file, before.rows, output)?;
         let entrance = self.pipeline.entrance();
         let messages = file.messages();
-        let mut under_way: VecDeque<Entered> = VecDeque::new();
+        let mut under_way: VecDeque<UnderWay> = VecDeque::new();
         let mut rows = before.rows;
         let mut failure = None;
-        let mut settle = |entered: Entered, sums: &mut Sums| -> Result<(), Failure> {
+        let mut settle = |(entered, elsewhere): UnderWay, sums: &mut Sums| -> Result<(), Failure> {
             let submitted = self.runtime.block_on(entered).map_err(|refused| {
                 let why = self.pipeline.trouble().map(|reason| format!(": {reason}")).unwrap_or_default();
                 Failure::engine(format!("{refused}{why}")).help("run the import again; it goes on where it was")
             })?;
-            rows += submitted.messages;
-            sums.rows += submitted.messages;
+            let count = submitted.messages + elsewhere.count();
+            rows += count;
+            sums.rows += count;
+            sums.elsewhere.add(&elsewhere);
             sums.quarantined += submitted.quarantined;
             Ok(self.ledger.note(&id, Progress { file: file.name().to_owned(), rows, complete: false })?)
         };
         // While one batch is written and another folded, the next one is read and governed here.
         let read = file.each(before.rows, |first, batch| {
             let count = batch.len() as u64;
-            let batch = self.batcher.govern(batch, |place, row| messages.of(row, first + place as u64));
-            under_way.push_back(Box::pin(
-                self.runtime.block_on(entrance.enter_when_there_is_room(self.batcher.program(), batch)),
-            ));
+            let Governed { received, elsewhere } =
+                self.batcher.govern(batch, |place, row| messages.of(row, first + place as u64));
+            let entered = self.runtime.block_on(entrance.enter_when_there_is_room(self.batcher.program(), received));
+            under_way.push_back((Box::pin(entered), elsewhere));
             let mut result = shown.add(count, output);
             while result.is_ok()
                 && under_way.len() > AHEAD

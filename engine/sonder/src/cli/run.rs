@@ -42,6 +42,9 @@ pub struct EngineArgs {
     /// address that they load them from]
     #[arg(long, value_name = "URL", value_parser = public_url)]
     pub public_url: Option<String>,
+    /// The region that this engine stands in, where the project has regions: it takes in people of that one, and sends on the rest
+    #[arg(long, value_name = "NAME")]
+    pub region: Option<String>,
     /// Where traces go: a collector that takes OTLP over HTTP, such as http://127.0.0.1:4318
     #[arg(long, value_name = "URL", env = "OTEL_EXPORTER_OTLP_ENDPOINT", hide_env_values = true, value_parser = public_url)]
     pub otlp: Option<String>,
@@ -67,8 +70,7 @@ fn public_url(text: &str) -> Result<String, String> {
 pub(super) fn run(args: &Args, output: &mut Output<'_>) -> Result<(), Failure> {
     let prepared = Prepared::new(&args.engine, output)?;
     runtime()?.block_on(async {
-        let server = prepared.start(output).await?;
-        let mut signals = Signals::new()?;
+        let (server, mut signals) = prepared.start(output).await?;
         signals.first().await;
         stop(server, &mut signals, output).await
     })
@@ -94,6 +96,7 @@ impl Prepared {
             metrics: set_up_metrics(),
             traces: args.otlp.clone().map(|endpoint| (endpoint, args.trace_sample)),
             receiver: None,
+            region: args.region.clone(),
             scan,
             program,
         };
@@ -110,12 +113,13 @@ impl Prepared {
         (&self.options.scan, &self.options.program)
     }
 
-    /// Starts it, and says where it listens: the line that scripts wait for.
-    pub(super) async fn start(self, output: &mut Output<'_>) -> Result<Server, Failure> {
+    /// Starts it, and says where it listens: the line that scripts wait for. Whoever has read it may stop it in good order.
+    pub(super) async fn start(self, output: &mut Output<'_>) -> Result<(Server, Signals), Failure> {
         let server = Server::start(self.options).await?;
+        let signals = Signals::new()?;
         output.line(format!("listening on http://{}", server.address()))?;
         output.out.flush()?;
-        Ok(server)
+        Ok((server, signals))
     }
 }
 
@@ -143,7 +147,7 @@ pub(super) struct Signals {
 }
 
 impl Signals {
-    pub(super) fn new() -> Result<Self, Failure> {
+    fn new() -> Result<Self, Failure> {
         Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
 

@@ -80,6 +80,9 @@ fn show(status: &Json, output: &mut Output<'_>) -> Result<(), Failure> {
     let text = |value: &Json| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let (log, lag) = (&status["log"], &status["lag"]);
     output.line(format!("project       {} ({})", text(&status["project"]), text(&status["fingerprint"])))?;
+    if let Some(region) = status["region"].as_str() {
+        output.line(format!("region        {region}"))?;
+    }
     if let Some(share) = status["rollout"]["share"].as_str() {
         let rules = status["rollout"]["rules"].as_array().map(Vec::as_slice).unwrap_or_default();
         let rules: Vec<&str> = rules.iter().filter_map(Json::as_str).collect();

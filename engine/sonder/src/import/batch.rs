@@ -1,11 +1,15 @@
 //! Messages of an import, governed beside each other and submitted in order.
 
 use crate::pipeline::clock;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
-use sonder_collect::Received;
-use sonder_core::govern::Governor;
+use sonder_collect::{People, Received};
+use sonder_core::govern::{Belongs, Governor};
 use sonder_core::message::{Envelope, Quarantined, Timing, read, read_text};
+use sonder_core::record::Identifier;
 use sonder_dsl::ir::{Program, SourceId};
+use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -20,6 +24,44 @@ pub struct Batcher {
     source: SourceId,
     historical: bool,
     unnamed: Arc<AtomicU64>,
+    people: Arc<dyn People>,
+}
+
+/// A batch, sorted.
+#[derive(Debug, Default)]
+pub struct Governed {
+    /// What the pipeline takes in.
+    pub received: Vec<Received>,
+    /// How many messages of it belong to other regions: they are left out.
+    pub elsewhere: Elsewhere,
+}
+
+/// Rows that belong to other regions, by region.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Elsewhere(BTreeMap<String, u64>);
+
+impl Elsewhere {
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.0.values().sum()
+    }
+
+    /// Adds others.
+    pub fn add(&mut self, other: &Self) {
+        for (region, count) in &other.0 {
+            *self.0.entry(region.clone()).or_default() += count;
+        }
+    }
+}
+
+impl fmt::Display for Elsewhere {
+    /// `12 of us, 3 of ca`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts: Vec<String> = self.0.iter().map(|(region, count)| format!("{count} of {region}")).collect();
+        f.write_str(&parts.join(", "))
+    }
 }
 
 /// A message as it comes: from a file here, or as text over the wire.
@@ -41,11 +83,11 @@ impl Raw for String {
 }
 
 impl Batcher {
-    /// For messages of a source; `historical` ones bring no deliveries.
+    /// For messages of a source; `historical` ones bring no deliveries. `people` knows who is known here.
     #[must_use]
-    pub fn new(program: Arc<Program>, source: SourceId, historical: bool) -> Self {
+    pub fn new(program: Arc<Program>, source: SourceId, historical: bool, people: Arc<dyn People>) -> Self {
         let governor = Arc::new(Governor::new(&program));
-        Self { program, governor, source, historical, unnamed: Arc::default() }
+        Self { program, governor, source, historical, unnamed: Arc::default(), people }
     }
 
     /// What it governs by.
@@ -55,7 +97,7 @@ impl Batcher {
     }
 
     /// Governs a batch, on more than one thread; the order stays.
-    pub fn govern<M: Send, R: Raw>(&self, rows: Vec<M>, raw: impl Fn(usize, M) -> R + Sync) -> Vec<Received> {
+    pub fn govern<M: Send, R: Raw>(&self, rows: Vec<M>, raw: impl Fn(usize, M) -> R + Sync) -> Governed {
         let half = rows.len().div_ceil(GOVERNORS);
         let mut parts = Vec::with_capacity(GOVERNORS);
         let mut rest = rows;
@@ -76,11 +118,19 @@ impl Batcher {
                     numbered.map(|(place, row)| self.one(raw(first + place, row))).collect::<Vec<_>>()
                 }));
             }
-            running.into_iter().flat_map(|thread| thread.join().unwrap_or_default()).collect()
+            let mut governed = Governed::default();
+            for sorted in running.into_iter().flat_map(|thread| thread.join().unwrap_or_default()) {
+                match sorted {
+                    Ok(received) => governed.received.push(received),
+                    Err(region) => *governed.elsewhere.0.entry(region).or_default() += 1,
+                }
+            }
+            governed
         })
     }
 
-    fn one(&self, raw: impl Raw) -> Received {
+    /// What is to be taken in of a row, or the region that it belongs to.
+    fn one(&self, raw: impl Raw) -> Result<Received, String> {
         let new_id = || format!("unnamed-{}-{}", clock::wall().0, self.unnamed.fetch_add(1, Ordering::Relaxed));
         let envelope = Envelope {
             source: self.source,
@@ -95,9 +145,16 @@ impl Batcher {
             observed: None,
             new_id: &new_id,
         };
-        match raw.read(&envelope).and_then(|message| Ok((self.governor.govern(&message)?, message))) {
+        let read = raw.read(&envelope);
+        let known = |who: &[Identifier]| self.people.lives(&self.program, who);
+        let read = match self.governor.belongs(&read, known, false) {
+            Belongs::Here => read,
+            Belongs::Elsewhere(region) => return Err(region),
+            Belongs::Nowhere => read.and_then(|message| Err(Governor::without_region(&message))),
+        };
+        Ok(match read.and_then(|message| Ok((self.governor.govern(&message)?, message))) {
             Ok((event, message)) => Received::Message(message, event),
             Err(quarantined) => Received::Quarantined(quarantined),
-        }
+        })
     }
 }

@@ -10,5 +10,5 @@ pub mod ledger;
 pub mod mapping;
 mod rows;
 
-pub use batch::Batcher;
+pub use batch::{Batcher, Elsewhere, Governed};
 pub use rows::{ImportFile, Messages, RowError};

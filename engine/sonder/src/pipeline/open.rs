@@ -20,7 +20,8 @@ use sonder_core::state::State;
 use sonder_dsl::ir::Program;
 use sonder_dsl::time::Moment;
 use sonder_store::{
-    DedupSet, Erasure, LoadedCheckpoint, LogBatch, OutcomeState, Recovered, Store, StoreError, Succession, Takeover,
+    DedupSet, Erasure, LoadedCheckpoint, LogBatch, OutcomeState, Recovered, Stands, Store, StoreError, StoreOptions,
+    Succession, Takeover,
 };
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -71,7 +72,8 @@ pub enum OpenError {
 /// When another engine holds it, or it cannot be read or written.
 pub fn open(dir: &Path, program: &Arc<Program>) -> Result<Opened, OpenError> {
     let (store, recovered) = Store::open_with(dir, program, store_options(&program.settings)?)?;
-    recover(dir, store, recovered, program, None)
+    let program = in_region_of(&store, program);
+    recover(dir, store, recovered, &program, None)
 }
 
 /// Opens `dir` to run a version of the project on it, whose files are `files`. Where another version ran last and `compile` can
@@ -85,10 +87,13 @@ pub fn succeed(
     files: &BTreeMap<String, String>,
     compile: &dyn Fn(BTreeMap<String, String>) -> Option<Arc<Program>>,
 ) -> Result<Opened, OpenError> {
-    let (store, recovered) = Store::open_with(dir, program, store_options(&program.settings)?)?;
+    let stands = Stands::In(program.region.clone());
+    let options = StoreOptions { stands, ..store_options(&program.settings)? };
+    let (store, recovered) = Store::open_with(dir, program, options)?;
     let last = recovered.last_version().filter(|last| *last != program.fingerprint);
     let files_of_last = last.map(|last| store.version(last)).transpose()?.flatten();
     let before = files_of_last.and_then(compile).filter(|before| Some(before.fingerprint) == last);
+    let before = before.map(|before| in_region_of(&store, &before));
     if last.is_some() && before.is_none() {
         tracing::warn!(
             "the version that ran last is not at hand: destinations are not told what this one makes different"
@@ -98,6 +103,14 @@ pub fn succeed(
     match before.filter(|_| store.struck().is_ok_and(|struck| struck.is_empty())) {
         Some(before) => recover(dir, store, recovered, &before, Some(program)),
         None => recover(dir, store, recovered, program, None),
+    }
+}
+
+/// A program as it runs on data that stays in a region.
+fn in_region_of(store: &Store, program: &Arc<Program>) -> Arc<Program> {
+    match store.region() {
+        Some(region) => Arc::new(program.in_region(Some(region.to_owned()))),
+        None => Arc::clone(program),
     }
 }
 

@@ -394,6 +394,7 @@ impl Engine for Answers {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             project: program.settings.name.clone(),
             fingerprint: format!("{:016x}", program.fingerprint.0),
+            region: program.region.clone(),
             rollout: program
                 .rollout
                 .map(|it| RolloutStatus { share: it.share().to_string(), rules: rollout::rolled(&program) }),

@@ -4,8 +4,9 @@
 //! Unlike `/v1/import` of the wire protocol it belongs to the administrator, not to a source's key: sources that are files
 //! have none. The ledger knows how far each file has come, so that an import that was interrupted goes on.
 
-use crate::import::Batcher;
+use super::residents::Residents;
 use crate::import::ledger::{Ledger, Progress};
+use crate::import::{Batcher, Elsewhere, Governed};
 use crate::pipeline::{Entrance, Shared, Submitted};
 use axum::Router;
 use axum::body::{Body, BodyDataStream};
@@ -100,8 +101,9 @@ async fn import(
 
 async fn receive(route: &ImportRoute, asked: &Asked, mut body: BodyDataStream) -> Result<serde_json::Value, Refusal> {
     let inner = &*route.0;
-    let batcher = batcher(asked, Arc::clone(&inner.shared.program.borrow()))?;
-    let mut run = Run { inner, asked, batcher, under_way: Vec::new(), rows: asked.skip, quarantined: 0 };
+    let batcher = batcher(inner, asked, Arc::clone(&inner.shared.program.borrow()))?;
+    let (under_way, elsewhere) = (Vec::new(), Elsewhere::default());
+    let mut run = Run { inner, asked, batcher, under_way, rows: asked.skip, quarantined: 0, elsewhere };
     let mut buffer = BytesMut::new();
     let mut lines = Vec::with_capacity(BATCH);
     loop {
@@ -139,7 +141,7 @@ async fn receive(route: &ImportRoute, asked: &Asked, mut body: BodyDataStream) -
 }
 
 /// Governs by this version of the project.
-fn batcher(asked: &Asked, program: Arc<Program>) -> Result<Batcher, Refusal> {
+fn batcher(inner: &Inner, asked: &Asked, program: Arc<Program>) -> Result<Batcher, Refusal> {
     let place = program.sources.iter().position(|source| source.name == asked.source);
     let Some(source) = place.and_then(|place| u32::try_from(place).ok()) else {
         let message = format!("the project has no source `{}`", asked.source);
@@ -150,7 +152,8 @@ fn batcher(asked: &Asked, program: Arc<Program>) -> Result<Batcher, Refusal> {
             "declare it in `sources/`, with `kind: file`",
         ));
     };
-    Ok(Batcher::new(program, SourceId(source), !asked.deliver))
+    let people = Arc::new(Residents::of(&inner.shared));
+    Ok(Batcher::new(program, SourceId(source), !asked.deliver, people))
 }
 
 fn next_line(buffer: &mut BytesMut) -> Option<Bytes> {
@@ -164,10 +167,14 @@ struct Run<'a> {
     inner: &'a Inner,
     asked: &'a Asked,
     batcher: Batcher,
-    under_way: Vec<tokio::task::JoinHandle<Result<Submitted, Refused>>>,
+    under_way: Vec<UnderWay>,
     rows: u64,
     quarantined: u64,
+    elsewhere: Elsewhere,
 }
+
+/// What is being written of a batch, and what of it belongs to other regions.
+type UnderWay = (tokio::task::JoinHandle<Result<Submitted, Refused>>, Elsewhere);
 
 impl Run<'_> {
     async fn take(&mut self, lines: Vec<Bytes>) -> Result<(), Refusal> {
@@ -177,16 +184,16 @@ impl Run<'_> {
         let running = Arc::clone(&self.inner.shared.program.borrow());
         if running.fingerprint != self.batcher.program().fingerprint {
             // The project has changed meanwhile.
-            self.batcher = batcher(self.asked, running)?;
+            self.batcher = batcher(self.inner, self.asked, running)?;
         }
         let batcher = self.batcher.clone();
         let governed = tokio::task::spawn_blocking(move || {
             batcher.govern(lines, |_, line: Bytes| String::from_utf8_lossy(&line).into_owned())
         });
-        let governed = governed.await.map_err(|error| failed(&error))?;
+        let Governed { received, elsewhere } = governed.await.map_err(|error| failed(&error))?;
         // The queue keeps the order: a batch enters it before the next one is governed.
-        let entered = self.inner.entrance.enter_when_there_is_room(self.batcher.program(), governed).await;
-        self.under_way.push(tokio::spawn(entered));
+        let entered = self.inner.entrance.enter_when_there_is_room(self.batcher.program(), received).await;
+        self.under_way.push((tokio::spawn(entered), elsewhere));
         if self.under_way.len() >= AHEAD {
             self.settle_one().await?;
         }
@@ -194,7 +201,8 @@ impl Run<'_> {
     }
 
     async fn settle_one(&mut self) -> Result<(), Refusal> {
-        let submitted = self.under_way.remove(0).await.map_err(|error| failed(&error))?.map_err(|refused| {
+        let (entered, elsewhere) = self.under_way.remove(0);
+        let submitted = entered.await.map_err(|error| failed(&error))?.map_err(|refused| {
             Refusal(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "unavailable",
@@ -202,7 +210,8 @@ impl Run<'_> {
                 "run the import again; it goes on where it was",
             )
         })?;
-        self.rows += submitted.messages;
+        self.rows += submitted.messages + elsewhere.count();
+        self.elsewhere.add(&elsewhere);
         self.quarantined += submitted.quarantined;
         self.note(false)
     }
@@ -212,7 +221,8 @@ impl Run<'_> {
             self.settle_one().await?;
         }
         self.note(true)?;
-        Ok(json!({ "rows": self.rows - self.asked.skip, "quarantined": self.quarantined }))
+        let rows = self.rows - self.asked.skip;
+        Ok(json!({ "rows": rows, "quarantined": self.quarantined, "elsewhere": self.elsewhere }))
     }
 
     fn note(&self, complete: bool) -> Result<(), Refusal> {

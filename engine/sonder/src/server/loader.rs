@@ -2,6 +2,7 @@
 
 use sonder_activate::host::{Host, PluginProblem, Plugins};
 use sonder_dsl::ir::Program;
+use sonder_dsl::model::Destination;
 use std::path::Path;
 
 /// What stands in for a secret that the environment does not have.
@@ -20,6 +21,9 @@ impl Loader {
     pub fn plugins(&self, program: &Program, root: &Path) -> Result<Plugins, Vec<PluginProblem>> {
         let stand_in = || self.stands_in.then(|| STAND_IN.to_owned());
         let environment = |name: &str| std::env::var(name).ok().or_else(stand_in);
-        Plugins::load(&self.host, &program.destinations, root, &environment)
+        // What is not told anything here needs no secrets here.
+        let is_served = |it: &&Destination| program.region.as_ref().is_none_or(|region| it.serves(region));
+        let served: Vec<Destination> = program.destinations.iter().filter(is_served).cloned().collect();
+        Plugins::load(&self.host, &served, root, &environment)
     }
 }

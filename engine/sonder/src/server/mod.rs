@@ -18,6 +18,7 @@ mod live_route;
 mod loader;
 mod matching;
 mod native;
+mod neighbours;
 mod offline;
 mod opendsr;
 mod plan;
@@ -26,6 +27,7 @@ mod privacy;
 mod quarantine;
 mod reload;
 mod replay;
+mod residents;
 mod retention;
 mod rollout;
 mod rotation;
@@ -34,11 +36,12 @@ mod speech;
 pub use answers::Answers;
 pub use native::natives;
 pub use offline::{Asked, Offline};
+pub use residents::{Residents, lives};
 
 use crate::cli::output::Failure;
 use crate::observe::{Metrics, Tracer};
 use crate::pipeline::{Files, OpenError, Pipeline, clock, succeed};
-use crate::project::{KeyError, Scan};
+use crate::project::{KeyError, Scan, in_region};
 use announce::{Announced, Announcement, announce};
 use apply::Applier;
 use backup_route::BackupRoute;
@@ -47,6 +50,7 @@ use import_route::ImportRoute;
 use live_route::LiveRoute;
 use loader::Loader;
 use native::Native;
+use neighbours::neighbours;
 use opendsr::OpenDsrRoute;
 use sonder_activate::host::network::Http;
 use sonder_activate::host::{Host, HostConfig, PluginProblem};
@@ -82,6 +86,8 @@ pub struct Options {
     pub traces: Option<(String, f64)>,
     /// What takes the requests of destinations in place of the network; secrets that are not there are no error then.
     pub receiver: Option<Arc<dyn Http>>,
+    /// The region that the engine stands in, where the project has regions.
+    pub region: Option<String>,
 }
 
 /// A running engine.
@@ -102,10 +108,13 @@ impl Server {
     /// # Errors
     /// In the user's words: a data directory in use, an address taken, a plugin that is wrong.
     pub async fn start(options: Options) -> Result<Self, Failure> {
-        let Options { scan, program, data, listen, trusted_proxies, public_url, metrics, traces, receiver } = options;
+        let Options { scan, program, data, listen, trusted_proxies, public_url, metrics, traces, receiver, region } =
+            options;
         crate::cli::install_crypto();
         std::fs::create_dir_all(&data)
             .map_err(|error| Failure::user(format!("could not make `{}`: {error}", data.display())))?;
+        let program = in_region(&program, region.as_deref())
+            .map_err(|misplaced| Failure::user(misplaced.to_string()).help(misplaced.help))?;
         let keys = Arc::new(KeyRing::open(&data).map_err(|error| Failure::user(error.to_string()))?);
         let listener = bind(&listen).await?;
         let address = listener.local_addr()?;
@@ -143,7 +152,10 @@ impl Server {
         *shared.files.write() = Arc::new(Files { root: scan.root.clone(), sources: scan.sources.clone() });
         let collecting = CollectorConfig::new(shared.program.subscribe(), Arc::new(pipeline.entrance()));
         let feed = Some(Arc::new(Feeds::new(&shared, native.onsite)) as Arc<_>);
-        let collector = Collector::new(CollectorConfig { trusted_proxies, public_url, feed, ..collecting });
+        let people = Some(Arc::new(Residents::of(&shared)) as Arc<_>);
+        let neighbours = Some(neighbours(stands_in)?);
+        let collecting = CollectorConfig { trusted_proxies, public_url, feed, people, neighbours, ..collecting };
+        let collector = Collector::new(collecting);
         let answers = Answers::new(
             Arc::clone(&shared),
             Arc::clone(pipeline.store()),
@@ -265,6 +277,7 @@ pub(crate) fn store_failure(error: &StoreError) -> Failure {
         | StoreError::NewerFormat { .. }
         | StoreError::Missing { .. }
         | StoreError::NoKey { .. }
+        | StoreError::OtherRegion { .. }
         | StoreError::Refused { .. } => Failure::user(error.to_string()),
         _ => Failure::engine(error.to_string()),
     };

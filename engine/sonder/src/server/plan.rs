@@ -3,7 +3,7 @@
 
 use super::answers::{Answers, trouble};
 use crate::pipeline::{Live, clock, limits};
-use crate::project::compile;
+use crate::project::{compile, in_region};
 use sonder_console::engine::{
     AsOf, Plan, PlanRequest, PlannedDelivery, PlannedRecall, PlannedSegment, PlannedStep, PreviewedPerson, Trouble,
     instant,
@@ -41,6 +41,8 @@ impl Answers {
             ..Plan::default()
         };
         let Some(program) = compilation.program else { return Ok(plan) };
+        // Where it can't run here, it says so when it is applied.
+        let program = in_region(&program, running.region.as_deref()).unwrap_or(program);
         let changes = plan::compare(&running, &program);
         let (segments, as_of) = self.planned_segments(&running, &program, &changes.items, request, deadline)?;
         Ok(Plan {
@@ -243,7 +245,10 @@ fn deliveries(
     told
 }
 
-/// The names of the segments that a destination receives.
+/// The names of the segments that a destination receives here.
 fn received<'p>(program: &'p Program, destination: &'p Destination) -> BTreeSet<&'p str> {
+    if program.region.as_ref().is_some_and(|region| !destination.serves(region)) {
+        return BTreeSet::new();
+    }
     destination.segments.iter().filter_map(|id| program.rules.get(id.index())).map(|rule| rule.name.as_str()).collect()
 }

@@ -6,8 +6,9 @@
 
 use super::answers::{Answers, trouble};
 use super::history::parsed;
+use super::residents::lives;
 use super::speech::{refused, unavailable};
-use crate::pipeline::Replay;
+use crate::pipeline::{Replay, Shared};
 use serde_json::{Map, Value as Json};
 use sonder_collect::{Received, Refused};
 use sonder_console::engine::{
@@ -15,10 +16,10 @@ use sonder_console::engine::{
     ReplayOutcome, ReplaySample, Trouble,
 };
 use sonder_core::consent::collection::Collected;
-use sonder_core::govern::Governor;
+use sonder_core::govern::{Belongs, Governor};
 use sonder_core::message::patch::Patch;
 use sonder_core::message::{Envelope, Message, Quarantined, Reason, Timing, code, read_again};
-use sonder_core::record::{Event, UNKNOWN_SOURCE};
+use sonder_core::record::{Event, Identifier, UNKNOWN_SOURCE};
 use sonder_dsl::ir::{Program, SourceId};
 use sonder_store::{QuarantineFilter, QuarantinedMessage, Resolution};
 use std::collections::{BTreeMap, BTreeSet};
@@ -118,7 +119,7 @@ impl Answers {
         let (mut batch, mut into) = (Vec::new(), Replay::default());
         tally.answer.matched += page.len() as u64;
         for aside in page {
-            let mended = mend(&program, &governor, &aside, replay);
+            let mended = mend(&self.shared, &program, &governor, &aside, replay);
             let shown = || parsed(mended_text(&mended, &aside, &replay.patch));
             let (outcome, reasons) = match &mended {
                 Mended::Taken(message, _) if logged.contains(&message.message_id) => {
@@ -166,7 +167,13 @@ impl Answers {
 }
 
 /// Mends a message and reads it as if it had just come, but for its times.
-fn mend(program: &Program, governor: &Governor, aside: &QuarantinedMessage, replay: &QuarantineReplay) -> Mended {
+fn mend(
+    shared: &Shared,
+    program: &Program,
+    governor: &Governor,
+    aside: &QuarantinedMessage,
+    replay: &QuarantineReplay,
+) -> Mended {
     let Ok(mut json) = serde_json::from_str::<Map<String, Json>>(&aside.payload) else {
         return Mended::Refused(vec![Reason {
             code: code::MALFORMED.to_owned(),
@@ -192,7 +199,20 @@ fn mend(program: &Program, governor: &Governor, aside: &QuarantinedMessage, repl
         // A message without an id has the same one each time that it is tried.
         new_id: &|| format!("quarantine-{}-{}", aside.received_at.0, aside.id),
     };
-    let read = read_again(json, occurred_at, &envelope).map(|message| governor.collect(message));
+    let read = read_again(json, occurred_at, &envelope);
+    let known = |who: &[Identifier]| lives(&shared.live.read(), program, who);
+    let read = match governor.belongs(&read, known, false) {
+        Belongs::Here => read,
+        Belongs::Nowhere => read.and_then(|message| Err(Governor::without_region(&message))),
+        Belongs::Elsewhere(region) => {
+            return Mended::Refused(vec![Reason {
+                code: code::OTHER_REGION.to_owned(),
+                path: None,
+                message: format!("belongs to region `{region}`: send it to the engine there, and dismiss it here"),
+            }]);
+        }
+    };
+    let read = read.map(|message| governor.collect(message));
     let governed = match read {
         Ok(Collected::Refused) => return Mended::WithoutConsent,
         Ok(Collected::Kept(message)) => governor.govern(&message).map(|event| (message, event)),

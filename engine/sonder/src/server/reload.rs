@@ -4,7 +4,7 @@
 use super::loader::Loader;
 use crate::observe::ReloadReport;
 use crate::pipeline::{Files, Pipeline, clock};
-use crate::project::{Scan, compile, watch};
+use crate::project::{Scan, compile, in_region, watch};
 use metrics::counter;
 use sonder_dsl::diagnostic::Severity;
 use sonder_dsl::ir::Program;
@@ -97,12 +97,16 @@ pub(super) fn apply(pipeline: &Pipeline, loader: &Loader, scan: Scan, silent: bo
         };
         return Outcome::Rejected(errors.map(line).collect());
     };
+    let running = Arc::clone(&pipeline.shared().live.read().program);
+    let program = match in_region(&program, running.region.as_deref()) {
+        Ok(program) => program,
+        Err(misplaced) => return Outcome::Rejected(vec![format!("{misplaced}: {}", misplaced.help)]),
+    };
     let plugins = match loader.plugins(&program, &scan.root) {
         Ok(plugins) => plugins,
         Err(problems) => return Outcome::Rejected(problems.iter().map(ToString::to_string).collect()),
     };
     let files = Arc::new(Files { root: scan.root.clone(), sources: compilation.sources });
-    let running = Arc::clone(&pipeline.shared().live.read().program);
     if program.fingerprint == running.fingerprint {
         // A plugin's file may be another.
         if let Some(outbox) = pipeline.outbox() {

@@ -90,7 +90,17 @@ pub fn run(scan: &Scan, root: &Path, program: &Program, scenarios: &[&Scenario],
 /// What a scenario comes to, whatever it expects.
 #[must_use]
 pub fn end_of(root: &Path, program: &Program, scenario: &Scenario) -> End {
-    play::end_of(root, program, &Governor::new(program), scenario)
+    match in_its_region(program, scenario) {
+        Some((program, governor)) => play::end_of(root, &program, &governor, scenario),
+        None => play::end_of(root, program, &Governor::new(program), scenario),
+    }
+}
+
+/// The program as the engine runs it that a scenario is played on, where the project has regions.
+fn in_its_region(program: &Program, scenario: &Scenario) -> Option<(Program, Governor)> {
+    let program = program.in_region(Some(scenario.region.clone()?));
+    let governor = Governor::new(&program);
+    Some((program, governor))
 }
 
 fn one(
@@ -104,6 +114,8 @@ fn one(
 ) -> Outcome {
     let begin = Instant::now();
     let sources = &scan.sources;
+    let regional = in_its_region(program, scenario);
+    let (program, governor) = regional.as_ref().map_or((program, governor), |(program, governor)| (program, governor));
     let mut played = play::play(root, program, governor, scenario, coverage);
     if scenario.shuffle {
         play::shuffle(program, scenario, &mut played);

@@ -10,7 +10,7 @@ use sonder_core::coverage::Coverage;
 use sonder_core::effect::{Delivery, Effects, PersonId};
 use sonder_core::eval::{Evaluation, Request, people_lines, trace_lines};
 use sonder_core::explain::{Logged, Past, Personal, Who};
-use sonder_core::govern::Governor;
+use sonder_core::govern::{Belongs, Governor};
 use sonder_core::message::{Envelope, Quarantined, Timing, read};
 use sonder_core::record::{Fact, Identifier, Record, Seq};
 use sonder_core::view::PersonView;
@@ -244,7 +244,17 @@ impl Stage<'_, '_> {
         self.played.log.push(serde_json::to_string(&json).unwrap_or_default());
         let new_id = || format!("m{number}");
         let envelope = Envelope::alone(source, step.at, Timing::Recorded, program.settings.future_tolerance, &new_id);
-        let message = match read(json, &envelope).map(|message| self.governor.collect(message)) {
+        let read = read(json, &envelope);
+        let message = match self.governor.belongs(&read, |who| self.state.lives(who), false) {
+            Belongs::Here => read.map(|message| self.governor.collect(message)),
+            Belongs::Nowhere => read.and_then(|message| Err(Governor::without_region(&message))),
+            Belongs::Elsewhere(region) => {
+                // It is never in a log of this engine's.
+                self.played.log.pop();
+                return self.aside.push(Governor::sent_on(&read, &region));
+            }
+        };
+        let message = match message {
             Ok(Collected::Kept(message)) => message,
             Ok(Collected::Refused) => return,
             Err(quarantined) => return self.aside.push(quarantined),

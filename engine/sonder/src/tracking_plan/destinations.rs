@@ -38,6 +38,12 @@ fn show(html: &mut String, frame: &Frame<'_>, destination: &Destination) {
     };
     line("may reach", &codes(&destination.allow, "nothing"));
     line("for", &codes(&destination.purposes, "any purpose that the data allows"));
+    if !destination.regions.is_empty() {
+        line("is in", &codes(&destination.regions, ""));
+    }
+    for (region, basis) in &destination.transfers {
+        line("also hears of people of", &format!("{}: {}", codes([region], ""), Text(basis)));
+    }
     let kinds = destination.identifiers.iter().filter_map(|id| program.identity.identifiers.get(id.index()));
     line("sees people by", &codes(kinds.map(|kind| &kind.name), "every identifier"));
     let reads = |fits: fn(&Datum) -> bool| {

@@ -369,6 +369,8 @@ fn lane(chance: &mut Chance, resume: bool) -> Lane {
         memory_limit: 64 << 20,
         batch_limit: 1 + chance.below(20) as u32,
         time_limit: Duration::from_secs(2),
+        regions: Vec::new(),
+        transfers: Vec::new(),
     };
     let window_items = 1 + chance.below(500) as usize;
     let policy = Policy { window_items, in_flight: 1 + chance.below(5) as usize, ..Policy::default() };

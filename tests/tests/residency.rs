@@ -228,6 +228,31 @@ fn a_region_that_cannot_be_reached_loses_nothing_and_leaves_nothing() {
 }
 
 #[test]
+fn what_is_mended_is_taken_in_where_it_belongs() {
+    let scene = Scene::new();
+    let path = scene.project().join("sonder.yaml");
+    let settings = fs::read_to_string(&path).unwrap().replace("  default: eu\n", "");
+    fs::write(&path, settings).unwrap();
+    let eu = scene.start("eu");
+    let unknown = json!({"batch": [{"type": "track", "event": "order", "messageId": "o1", "userId": "kim", "properties": {"total": 1}}]});
+    assert_eq!(post(&eu, &unknown), 200);
+    let replay = |country: &str| {
+        let body = json!({"reason": "no_region", "patch": {"set": {"/traits": {"country": country}}}});
+        let headers = [("content-type", "application/json")];
+        let path = "/api/v1/quarantine/replay";
+        let answer = eu.connect().send("POST", path, &headers, body.to_string().as_bytes()).unwrap();
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        answer.json()
+    };
+    let refused = replay("US");
+    assert_eq!((&refused["refused"], &refused["reasons"][0]["code"]), (&json!(1), &json!("other_region")), "{refused}");
+    assert_eq!(replay("JP")["reasons"][0]["code"], "no_region");
+    assert_eq!(replay("DE")["replayed"], 1);
+    eu.settle(Duration::from_secs(30)).unwrap();
+    assert_eq!(eu.count("select count(*) from log").unwrap(), 1);
+}
+
+#[test]
 fn a_transfer_that_is_put_on_record_lets_people_go_there() {
     let scene = Scene::new();
     let eu = scene.start("eu");

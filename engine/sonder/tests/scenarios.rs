@@ -246,3 +246,34 @@ fn junit_says_what_scenarios_tried() {
     let (out, _, _) = run(folder.path(), &["--format", "junit"]);
     assert!(!out.contains("coverage"), "{out}");
 }
+
+const REGIONS: &str = "name: small\nresidency:\n  default: us\n  regions:\n    eu: {countries: [DE], url: https://eu.example}\n    us: {countries: [US], url: https://us.example}\n";
+
+/// A scenario is played on one engine: whose people are of another region is not there.
+#[test]
+fn a_scenario_is_played_on_the_engine_of_a_region() {
+    let steps = "steps:\n  - at: '09:00'\n    send:\n      - {user_id: u, event: view}\n      - {user_id: u, event: view}\n      \
+                 - {user_id: w, event: view, source: web_eu}\n    expect: \
+                 {person: {user_id: u}, segments: [keen], quarantined: [other_region], sent: [{hook.segment_entered: keen}]}\n";
+    let of = |region: &str| format!("scenario: of {region}\nregion: {region}\n{steps}");
+    let by_default = format!("scenario: of the default\n{steps}");
+    let folder = project(&[("us", &of("us")), ("default", &by_default), ("eu", &of("eu")), ("mars", &of("mars"))]);
+    let write = |path: &str, text: &str| {
+        std::fs::create_dir_all(folder.path().join(path).parent().expect("a parent")).expect("folders");
+        std::fs::write(folder.path().join(path), text).expect("a file");
+    };
+    write("sonder.yaml", REGIONS);
+    write("sources/web_eu.yaml", "source: web_eu\nkind: browser\nregion: eu\n");
+    write(
+        "destinations/hook.yaml",
+        "destination: hook\nplugin: sonder/webhook@1\nregion: us\nallow: [x.example]\nreceives: {segments: [keen]}\n",
+    );
+    let (_, err, passed) = run(folder.path(), &[]);
+    assert!(!passed && err.contains("there is no region `mars`"), "{err}");
+    std::fs::remove_file(folder.path().join("tests/mars.yaml")).expect("it was there");
+    let (out, err, passed) = run(folder.path(), &[]);
+    assert!(out.contains("✓ of us") && out.contains("✓ of the default"), "{out}{err}");
+    // In the EU the one who views twice is of another region, and whoever is there is told to nobody.
+    assert!(!passed && out.contains("nobody is"), "{out}");
+    assert!(out.contains("it is sent on to region `us`") || out.contains("other_region"), "{out}");
+}

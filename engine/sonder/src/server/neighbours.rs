@@ -3,6 +3,10 @@
 use crate::cli::output::Failure;
 use sonder_collect::{BoxFuture, Forward, Neighbours};
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How long it may take to reach another engine: requests wait meanwhile.
+const CONNECT_TIME: Duration = Duration::from_secs(5);
 
 /// What reaches them: the network, or nothing, where nothing may leave the machine.
 pub(super) fn neighbours(stays_here: bool) -> Result<Arc<dyn Neighbours>, Failure> {
@@ -10,7 +14,7 @@ pub(super) fn neighbours(stays_here: bool) -> Result<Arc<dyn Neighbours>, Failur
         return Ok(Arc::new(Nobody));
     }
     let redirects = reqwest::redirect::Policy::none();
-    let http = reqwest::Client::builder().redirect(redirects).build();
+    let http = reqwest::Client::builder().redirect(redirects).connect_timeout(CONNECT_TIME).build();
     Ok(Arc::new(Network(http.map_err(|error| Failure::engine(error.to_string()))?)))
 }
 

@@ -75,6 +75,23 @@ fn the_other_pages_say_what_is_known_made_sent_and_personal() {
 }
 
 #[test]
+fn regions_and_transfers_stand_with_each_destination() {
+    let regions = "name: shop\nresidency:\n  default: eu\n  regions:\n    eu: {countries: [DE], url: https://eu.example}\n    \
+                   us: {countries: [US], url: https://us.example}\n";
+    let files = SHOP.iter().map(|(path, text)| match *path {
+        "sonder.yaml" => (*path, regions.to_owned()),
+        "destinations/crm.yaml" => (*path, format!("{text}\nregion: us\ntransfers: {{eu: SCC <2021/914>}}")),
+        _ => (*path, (*text).to_owned()),
+    });
+    let files: Vec<_> = files.collect();
+    let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (*path, text.as_str())).collect();
+    let pages = site(&program(&files));
+    let html = own(page(&pages, "destinations.html"));
+    assert!(html.contains("<dt>is in</dt><dd><code>us</code></dd>"), "{html}");
+    assert!(html.contains("<dt>also hears of people of</dt><dd><code>eu</code>: SCC &lt;2021/914&gt;</dd>"), "{html}");
+}
+
+#[test]
 fn keys_secrets_and_configurations_are_not_shown() {
     for page in site(&program(SHOP)) {
         for secret in ["wk_shop_web", "CRM_KEY", "signing_key", "crm.example/in"] {

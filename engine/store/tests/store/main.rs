@@ -23,6 +23,8 @@ mod reading;
 #[cfg(test)]
 mod recovery;
 #[cfg(test)]
+mod region;
+#[cfg(test)]
 mod sandbox;
 #[cfg(test)]
 mod sealing;

@@ -310,6 +310,46 @@ fn a_wrong_key_is_said_before_anything_else_and_a_rotation_needs_no_other() {
 }
 
 #[test]
+fn a_rotation_that_is_killed_again_and_again_loses_nobody() {
+    const PEOPLE: usize = 14_000;
+    let scene = Scene::new();
+    let engine = scene.start();
+    for first in (0..PEOPLE).step_by(500) {
+        let identify = |number: usize| {
+            json!({"type": "identify", "messageId": format!("m{number}"), "userId": format!("u{number}"),
+                "traits": {"street": format!("Gracht {number}")}})
+        };
+        send(&engine, &(first..first + 500).map(identify).collect::<Vec<_>>());
+    }
+    engine.settle(Duration::from_secs(60)).unwrap();
+    engine.stop().unwrap();
+    scene.keys(Some(1), &[0]);
+    let old = "SELECT count(*) FROM subject_keys WHERE version = 1 AND wrapped IS NOT NULL";
+    let mut left = Vec::new();
+    for pause in [0, 30, 60, 90, 0, 120, 0] {
+        let engine = scene.start();
+        std::thread::sleep(Duration::from_millis(pause));
+        left.push(engine.count(old).unwrap());
+        engine.kill().unwrap();
+    }
+    assert!(left.is_sorted_by(|a, b| a >= b), "what is wrapped anew stays so: {left:?}");
+    assert!(left.iter().any(|left| (1..PEOPLE as u64).contains(left)), "none was killed on the way: {left:?}");
+    let engine = scene.start();
+    until("rotated", || engine.count(old).unwrap() == 0);
+    engine.stop().unwrap();
+    // The old key is not needed any more, for anybody.
+    scene.keys(Some(1), &[]);
+    let (sound, found) = scene.at_rest(&["doctor"]);
+    assert!(sound, "{found}");
+    let engine = scene.start();
+    for number in (0..PEOPLE).step_by(300) {
+        let person = engine.get(&format!("/api/v1/people/user_id:u{number}")).unwrap().to_string();
+        assert!(person.contains(&format!("\"Gracht {number}\"")), "{person}");
+    }
+    engine.stop().unwrap();
+}
+
+#[test]
 fn who_is_erased_leaves_no_key_and_a_backup_needs_one() {
     let scene = Scene::new();
     let engine = scene.start();

@@ -75,6 +75,10 @@ async fn bad_bodies_are_refused() {
         let body = json!({"sql": "select 1", "limit": limit}).to_string();
         assert_eq!(code(&[json_type], &body).await, (400, "bad_body".to_owned()), "{body}");
     }
+    for path in ["/api/v1/quarantine/replay", "/api/v1/quarantine/dismiss"] {
+        let body = json!({"reason": "malformed", "limit": null});
+        assert_eq!(fixture.post(path, &body).await.status, 400, "{path}: it is left out where nothing is said");
+    }
     let whole = json!({"sql": "select 1", "limit": 5.0}).to_string();
     assert_eq!(fixture.call(Method::POST, "/api/v1/query", &[json_type], &whole).await.status, 200);
     let sql = |chars: usize| json!({ "sql": "é".repeat(chars) }).to_string();

@@ -81,6 +81,11 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
     ]
 }
 
+/// As many as there are at the most, where nothing says how many.
+const fn most() -> usize {
+    limits::PAGE_MOST
+}
+
 /// The body of a replay.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -90,7 +95,8 @@ struct Replay {
     source: Option<String>,
     name: Option<String>,
     after: u64,
-    limit: Option<usize>,
+    #[serde(default = "most")]
+    limit: usize,
     patch: Patch,
     dry_run: bool,
     silent: bool,
@@ -102,7 +108,6 @@ const REPLAY: &str =
 async fn replay(State(api): State<Api>, request: Request) -> Result<Json<QuarantineReplayed>, ApiError> {
     Parameters::read(request.uri(), &[])?;
     let Replay { ids, reason, source, name, after, limit, patch, dry_run, silent } = read_json(request, REPLAY).await?;
-    let limit = limit.unwrap_or(limits::PAGE_MOST);
     let which = checked(QuarantineSelection { ids, reason, source, name, after, limit })?;
     let replay = QuarantineReplay { which, patch, dry_run, silent };
     in_turn(&api, Work::Query, move |engine| engine.replay_quarantine(&replay)).await.map(Json)
@@ -117,7 +122,8 @@ struct Dismissal {
     source: Option<String>,
     name: Option<String>,
     after: u64,
-    limit: Option<usize>,
+    #[serde(default = "most")]
+    limit: usize,
     dry_run: bool,
 }
 
@@ -126,7 +132,6 @@ const DISMISSAL: &str = r#"{"reason": "undeclared_event", "name": "Debug", "dry_
 async fn dismiss(State(api): State<Api>, request: Request) -> Result<Json<QuarantineDismissed>, ApiError> {
     Parameters::read(request.uri(), &[])?;
     let Dismissal { ids, reason, source, name, after, limit, dry_run } = read_json(request, DISMISSAL).await?;
-    let limit = limit.unwrap_or(limits::PAGE_MOST);
     let which = checked(QuarantineSelection { ids, reason, source, name, after, limit })?;
     if which.ids.is_empty() && [&which.reason, &which.source, &which.name].into_iter().all(Option::is_none) {
         let help = "say which by `ids`, `reason`, `source` or `name`";

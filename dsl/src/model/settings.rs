@@ -2,6 +2,7 @@
 
 use super::encryption::{self, Encryption};
 use super::opendsr::{self, OpenDsr};
+use super::pseudonyms::{self, PseudonymKeys};
 use crate::diagnostic::{Diagnostic, Report, codes};
 use crate::shape::{Fields, Format, Key, Shape, Word, scalar};
 use crate::source::Span;
@@ -48,6 +49,8 @@ pub struct Settings {
     /// What personal data is encrypted with at rest; `None` where it is not. It changes nothing that a rule sees, and takes
     /// effect when the engine starts.
     pub encryption: Option<Encryption>,
+    /// What pseudonyms of identifiers are made with; `None` where nobody gets any. It takes effect when the engine starts.
+    pub pseudonyms: Option<PseudonymKeys>,
 }
 
 /// `quiet_hours`: from one time of day to another, which may be on the next day.
@@ -109,6 +112,7 @@ impl Default for Settings {
             caps: Vec::new(),
             opendsr: None,
             encryption: None,
+            pseudonyms: None,
         }
     }
 }
@@ -156,6 +160,11 @@ pub const KEYS: &[Key] = &[
         "encryption",
         Shape::Object(encryption::KEYS),
         "what is marked `pii` is encrypted in the data directory; takes effect when the engine starts",
+    ),
+    Key::optional(
+        "pseudonyms",
+        Shape::Object(pseudonyms::KEYS),
+        "what stands in place of identifiers where a destination or an export asks for it; takes effect when the engine starts",
     ),
 ];
 
@@ -224,6 +233,7 @@ pub fn decode(root: &Node, report: &mut Report) -> Settings {
         caps: caps(&fields),
         opendsr: fields.get("opendsr").and_then(|node| opendsr::decode(node, report)),
         encryption: fields.get("encryption").and_then(|node| encryption::decode(node, report)),
+        pseudonyms: fields.get("pseudonyms").and_then(|node| pseudonyms::decode(node, report)),
     };
     if let Some(place) = fields.get("session")
         && settings.session_idle > settings.session_max

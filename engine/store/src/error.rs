@@ -49,6 +49,16 @@ pub enum StoreError {
         /// Tells the key from others.
         fingerprint: String,
     },
+    /// Pseudonyms of that version were made with another key.
+    #[error("version {version} of the pseudonyms has the key {kept}, and the one that is given is {found}")]
+    OtherPseudonymKey {
+        /// Which version.
+        version: u32,
+        /// Tells the key that it has from others.
+        kept: String,
+        /// Tells the key that was given from others.
+        found: String,
+    },
     /// A batch that does not continue the log.
     #[error("the batch begins at seq {found}, but the log continues at seq {expected}")]
     OutOfOrder {
@@ -103,6 +113,11 @@ impl StoreError {
             Self::NoKey { .. } => "name the key under `encryption` of sonder.yaml, as `key` or among `previous`; \
                 `sonder.project_keys` has the fingerprints of all keys that were used"
                 .into(),
+            Self::OtherPseudonymKey { .. } => {
+                "raise `version` under `pseudonyms` of sonder.yaml with each new key, and name \
+                the one before under `previous`; or give the key that this version has"
+                    .into()
+            }
             Self::Refused { help, .. } => help.clone(),
             Self::TimedOut => "ask for less, or for a longer time".into(),
             _ => return None,

@@ -42,6 +42,7 @@ pages! {
     erasure "how-to/erasure.md";
     retention "how-to/retention.md";
     encryption "how-to/encryption.md";
+    pseudonyms "how-to/pseudonyms.md";
     scenarios "how-to/scenarios.md";
     plan "how-to/plan.md";
     roll_out "how-to/roll-out.md";

@@ -33,12 +33,13 @@ mod speech;
 
 pub use answers::Answers;
 pub use native::natives;
+pub(crate) use offline::identifier_kind;
 pub use offline::{Asked, Offline};
 
 use crate::cli::output::Failure;
 use crate::observe::{Metrics, Tracer};
 use crate::pipeline::{Files, OpenError, Pipeline, clock, succeed};
-use crate::project::{KeyError, Scan};
+use crate::project::{KeyError, Scan, pseudonyms};
 use announce::{Announced, Announcement, announce};
 use apply::Applier;
 use backup_route::BackupRoute;
@@ -117,7 +118,13 @@ impl Server {
         let native = Native::new(&data);
         let stands_in = receiver.is_some();
         let host = host(&data, &native, receiver)?;
-        let loader = Loader { host: host.clone(), stands_in };
+        let pseudonyms = pseudonyms(&program.settings).map_err(|error| key_failure(&error))?.map(Arc::new);
+        let loader = Loader {
+            host: host.clone(),
+            stands_in,
+            keys: program.settings.pseudonyms.clone(),
+            pseudonyms: pseudonyms.clone(),
+        };
         let plugins = loader.plugins(&program, &scan.root).map_err(|problems| plugin_failure(&problems))?;
         let opening = {
             let (data, program) = (data.clone(), Arc::clone(&program));
@@ -127,6 +134,13 @@ impl Server {
         };
         let opened =
             opening.map_err(|error| Failure::engine(error.to_string()))?.map_err(|error| open_failure(&error))?;
+        if let Some(pseudonyms) = pseudonyms {
+            for key in pseudonyms.keys() {
+                let kept = opened.store.keep_pseudonym_key(key.version(), &key.fingerprint());
+                kept.map_err(|error| store_failure(&error))?;
+            }
+            drop(opened.shared.pseudonyms.set(pseudonyms));
+        }
         let reader = opened.store.reader();
         native.recall(&program, &reader, clock::wall()).map_err(|error| Failure::engine(error.to_string()))?;
         let recovery = opened.shared.recovery;
@@ -265,6 +279,7 @@ pub(crate) fn store_failure(error: &StoreError) -> Failure {
         | StoreError::NewerFormat { .. }
         | StoreError::Missing { .. }
         | StoreError::NoKey { .. }
+        | StoreError::OtherPseudonymKey { .. }
         | StoreError::Refused { .. } => Failure::user(error.to_string()),
         _ => Failure::engine(error.to_string()),
     };

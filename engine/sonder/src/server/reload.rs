@@ -97,6 +97,9 @@ pub(super) fn apply(pipeline: &Pipeline, loader: &Loader, scan: Scan, silent: bo
         };
         return Outcome::Rejected(errors.map(line).collect());
     };
+    if let Some(error) = loader.refuses(&program) {
+        return Outcome::Rejected(vec![error]);
+    }
     let plugins = match loader.plugins(&program, &scan.root) {
         Ok(plugins) => plugins,
         Err(problems) => return Outcome::Rejected(problems.iter().map(ToString::to_string).collect()),

@@ -39,7 +39,7 @@ pub(crate) struct Declared {
 /// Reads all files but those of the rule language. What `memory` knows of a file with the same text is not read again.
 pub(crate) fn declare(sources: &SourceSet, memory: &mut Memory, report: &mut Report) -> Declared {
     let mut files = Files::sorted_out(sources, memory, report);
-    let (settings, capped) = files.settings(report);
+    let ReadSettings { settings, capped, has_pseudonyms } = files.settings(report);
     let residency = settings.residency.as_ref();
     let (source_list, source_places) = files.sources(residency, report);
     let (identity, identifier_places) = files.identity(report);
@@ -49,6 +49,9 @@ pub(crate) fn declare(sources: &SourceSet, memory: &mut Memory, report: &mut Rep
     let (event_names, event_name_places) = names::of_events(&events, report);
     let lookup = names::EventLookup { names: &event_names, faulty: &faulty };
     let (destinations, destination_places) = files.destinations(lookup, &identity, report);
+    if !has_pseudonyms {
+        files.pseudonyms_without_key(report);
+    }
     if files.of(&FileKind::Destination).len() == destinations.len() {
         uncapped(&capped, &destinations, report);
     }
@@ -114,6 +117,22 @@ pub(crate) fn fits(sources: &SourceSet, report: &mut Report) -> bool {
     false
 }
 
+/// What `sonder.yaml` says.
+struct ReadSettings {
+    settings: Settings,
+    /// Where each destination is named that has a cap.
+    capped: Vec<(String, Span)>,
+    /// Whether it says something of pseudonyms, right or wrong.
+    has_pseudonyms: bool,
+}
+
+impl Default for ReadSettings {
+    /// Of a file that cannot be read, which is reported: what else it may be missing is not.
+    fn default() -> Self {
+        Self { settings: Settings::default(), capped: Vec::new(), has_pseudonyms: true }
+    }
+}
+
 /// The files by kind.
 struct Files<'s> {
     sources: &'s SourceSet,
@@ -175,17 +194,37 @@ impl<'s> Files<'s> {
         decoded.clone()
     }
 
-    fn settings(&mut self, report: &mut Report) -> (Settings, Vec<(String, Span)>) {
+    fn settings(&mut self, report: &mut Report) -> ReadSettings {
         let Some(id) = self.first(&FileKind::Settings) else {
             report.push(
                 Diagnostic::general(codes::MISSING_SETTINGS, "there is no `sonder.yaml`")
                     .help("make one with `name: my_project`, or run `sonder init`"),
             );
-            return (Settings::default(), Vec::new());
+            return ReadSettings::default();
         };
-        let node = self.read(id, &FileKind::Settings, report);
-        let read = |node: Arc<Node>| (settings::decode(&node, report), settings::cap_places(&node));
-        node.map_or_else(|| (Settings::default(), Vec::new()), read)
+        let Some(node) = self.read(id, &FileKind::Settings, report) else { return ReadSettings::default() };
+        ReadSettings {
+            settings: settings::decode(&node, report),
+            capped: settings::cap_places(&node),
+            has_pseudonyms: node.get("pseudonyms").is_some(),
+        }
+    }
+
+    /// Destinations that get pseudonyms, in a project that makes none.
+    fn pseudonyms_without_key(&mut self, report: &mut Report) {
+        for id in self.of(&FileKind::Destination) {
+            // Whatever is wrong with the file is reported already.
+            let node = self.read(id, &FileKind::Destination, &mut Report::default());
+            let Some(said) = node.as_ref().and_then(|node| node.get("identifiers")) else { continue };
+            if said.text() == Some("pseudonyms") {
+                report.begin_file();
+                let name = node.as_ref().and_then(|node| node.get("destination")?.text()).unwrap_or_default();
+                let message = format!("`{name}` gets pseudonyms, and the project has no key to make them with");
+                let error =
+                    Diagnostic::error(codes::NO_PSEUDONYM_KEY, message, said.span, "needs `pseudonyms` in sonder.yaml");
+                report.push(error.help("write `pseudonyms: {key: {env: SONDER_PSEUDONYM_KEY}}` there"));
+            }
+        }
     }
 
     fn sources(&mut self, residency: Option<&Residency>, report: &mut Report) -> (Vec<Source>, Vec<Span>) {

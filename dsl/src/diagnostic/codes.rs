@@ -97,6 +97,7 @@ codes! {
     "E0409" BAD_TIME_ZONE "a time zone that is not known";
     "E0410" BAD_PATTERN "a pattern that cannot be used";
     "E0411" MISSING_SETTINGS "a project without sonder.yaml";
+    "E0412" NO_PSEUDONYM_KEY "pseudonyms without a key to make them with";
     "E0420" DUPLICATE_EVENT "an event name that two events have";
     "E0421" DUPLICATE_NAME "two files that declare the same name";
     "E0422" DUPLICATE_WRITE_KEY "a write key that is there twice";

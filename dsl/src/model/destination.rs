@@ -36,6 +36,8 @@ pub struct Destination {
     pub events: Vec<EventId>,
     /// Kinds of identifiers that it may see; empty for all.
     pub identifiers: Vec<IdentifierKindId>,
+    /// Whether it is told pseudonyms in place of identifiers.
+    pub pseudonymous: bool,
     /// Whether it is told nothing about people who are one only because that is likely.
     pub excludes_probabilistic: bool,
     /// How often it may be called.
@@ -98,6 +100,7 @@ pub const KEYS: &[Key] = &[
     ),
     Key::optional("purposes", Shape::NAMES, "for which purposes it uses what it gets; default any that is allowed"),
     Key::optional("receives", Shape::Object(RECEIVES), "what it gets"),
+    Key::optional("identifiers", Shape::Word(IDENTIFIERS), "how it is told whom something is about; default plain"),
     Key::optional(
         "exclude",
         Shape::List(&Shape::Word(EXCLUDED), Filled::MayBeEmpty),
@@ -117,6 +120,14 @@ pub const KEYS: &[Key] = &[
         Shape::Map(Format::Name, &Shape::TEXT),
         "other regions whose people it hears of, each with what the transfer is based on",
     ),
+];
+
+const IDENTIFIERS: &[Word] = &[
+    Word { word: "plain", doc: "by identifiers as they are" },
+    Word {
+        word: "pseudonyms",
+        doc: "by keyed hashes of them, which only it gets and which `sonder.yaml` names the key of",
+    },
 ];
 
 const EXCLUDED: &[Word] = &[Word {
@@ -180,6 +191,7 @@ pub fn decode(
         computed_traits: Vec::new(),
         events,
         identifiers: identifiers.iter().filter_map(|reference| identifier(reference, report)).collect(),
+        pseudonymous: fields.text("identifiers") == Some("pseudonyms"),
         excludes_probabilistic: fields.strings("exclude").iter().any(|word| word == "probabilistic"),
         rate: rate(&fields, "rate"),
         cap_per_person: rate(&fields, "cap"),

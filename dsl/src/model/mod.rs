@@ -12,9 +12,11 @@ pub mod destination;
 pub mod encryption;
 pub mod event;
 pub mod identity;
+pub mod key_source;
 pub mod opendsr;
 pub mod plugin;
 pub mod profile;
+pub mod pseudonyms;
 pub mod purposes;
 pub mod residency;
 pub mod rollout;
@@ -26,15 +28,17 @@ pub use consent::{Consent, Purpose, Terms, Unconsented};
 pub use declarations::{Declarations, DeclaredDestination, Faulty, Places, Reference};
 pub use derive::{Derivation, DerivedBy};
 pub use destination::{Destination, Secret};
-pub use encryption::{Encryption, KeySource};
+pub use encryption::Encryption;
 pub use event::{ContextField, EventSchema, OnViolation, PiiClass, Property, SlotPath, fold_event_name};
 pub use identity::{
     Apart, BlockedValue, Comparison, DialledIn, IdentifierKind, Identity, LinkLimit, Normalizer, Preset, Probabilistic,
     Strategy, Trust, Unique,
 };
+pub use key_source::KeySource;
 pub use opendsr::OpenDsr;
 pub use plugin::{PluginDescription, Plugins};
 pub use profile::{MergePolicy, ProfileTrait};
+pub use pseudonyms::{PseudonymKey, PseudonymKeys};
 pub use purposes::Purposes;
 pub use residency::{Region, Residency};
 pub use rollout::{Gate, Rollout};

@@ -2,6 +2,7 @@
 
 use super::encryption::{self, Encryption};
 use super::opendsr::{self, OpenDsr};
+use super::pseudonyms::{self, PseudonymKeys};
 use super::residency::{self, Residency};
 use crate::diagnostic::{Diagnostic, Report, codes};
 use crate::shape::{Fields, Format, Key, Shape, Word, scalar};
@@ -51,6 +52,8 @@ pub struct Settings {
     pub encryption: Option<Encryption>,
     /// The regions that people's data stays in; `None` where it may be anywhere.
     pub residency: Option<Residency>,
+    /// What pseudonyms of identifiers are made with; `None` where nobody gets any. It takes effect when the engine starts.
+    pub pseudonyms: Option<PseudonymKeys>,
 }
 
 /// `quiet_hours`: from one time of day to another, which may be on the next day.
@@ -113,6 +116,7 @@ impl Default for Settings {
             opendsr: None,
             encryption: None,
             residency: None,
+            pseudonyms: None,
         }
     }
 }
@@ -165,6 +169,11 @@ pub const KEYS: &[Key] = &[
         "residency",
         Shape::Object(residency::KEYS),
         "the regions that people's data stays in, each with an engine and a store of its own",
+    ),
+    Key::optional(
+        "pseudonyms",
+        Shape::Object(pseudonyms::KEYS),
+        "what stands in place of identifiers where a destination or an export asks for it; takes effect when the engine starts",
     ),
 ];
 
@@ -234,6 +243,7 @@ pub fn decode(root: &Node, report: &mut Report) -> Settings {
         opendsr: fields.get("opendsr").and_then(|node| opendsr::decode(node, report)),
         encryption: fields.get("encryption").and_then(|node| encryption::decode(node, report)),
         residency: fields.get("residency").and_then(|node| residency::decode(node, report)),
+        pseudonyms: fields.get("pseudonyms").and_then(|node| pseudonyms::decode(node, report)),
     };
     if let Some(place) = fields.get("session")
         && settings.session_idle > settings.session_max

@@ -28,8 +28,8 @@ impl Write for Digest {
 impl Digest {
     /// `Debug` of plain data names every field and quotes every text, so that no two values look the same.
     fn program(&mut self, program: &Program) -> fmt::Result {
-        // How data rests in files has no meaning for what is done with it.
-        write!(self, "{:?}", Settings { encryption: None, ..program.settings.clone() })?;
+        // How data rests in files, and what identifiers look like elsewhere, has no meaning for what is decided.
+        write!(self, "{:?}", Settings { encryption: None, pseudonyms: None, ..program.settings.clone() })?;
         for event in &program.events {
             self.event(event)?;
         }

@@ -199,6 +199,7 @@ fn destination(plugin: &str, address: &str, secret: &str, config: serde_json::Va
         events: Vec::new(),
         identifiers: Vec::new(),
         rate: None,
+        pseudonymous: false,
         excludes_probabilistic: false,
         cap_per_person: None,
         memory_limit: 64 << 20,

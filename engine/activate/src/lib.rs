@@ -6,6 +6,7 @@
 //!   caps for each destination, so that none of them can slow another or the intake.
 //! - [`outcome`] is the seam to the store: what became of a delivery is durable before the delivery leaves the outbox.
 //! - [`files`] and [`onsite`] are destinations of the engine's own: files for a warehouse, and what pages ask for.
+//! - [`pseudonyms`] stand in place of identifiers where a destination is not to know people.
 //! - [`component`] turns a compiled plugin into a component.
 //! - [`conformance`] tries a plugin against recorded exchanges and against trouble, for its author.
 //!
@@ -39,3 +40,4 @@ mod limits;
 pub mod onsite;
 pub mod outbox;
 pub mod outcome;
+pub mod pseudonyms;

@@ -59,6 +59,16 @@ pub enum StoreError {
         /// The region that it was to be opened in.
         asked: Option<String>,
     },
+    /// Pseudonyms of that version were made with another key.
+    #[error("version {version} of the pseudonyms has the key {kept}, and the one that is given is {found}")]
+    OtherPseudonymKey {
+        /// Which version.
+        version: u32,
+        /// Tells the key that it has from others.
+        kept: String,
+        /// Tells the key that was given from others.
+        found: String,
+    },
     /// A batch that does not continue the log.
     #[error("the batch begins at seq {found}, but the log continues at seq {expected}")]
     OutOfOrder {
@@ -120,6 +130,11 @@ impl StoreError {
                 "start it with `--region {found}`, or give this one a directory of its own with `--data`: no engine opens what \
                  belongs to another region"
             ),
+            Self::OtherPseudonymKey { .. } => {
+                "raise `version` under `pseudonyms` of sonder.yaml with each new key, and name \
+                the one before under `previous`; or give the key that this version has"
+                    .into()
+            }
             Self::Refused { help, .. } => help.clone(),
             Self::TimedOut => "ask for less, or for a longer time".into(),
             _ => return None,

@@ -15,6 +15,7 @@
 //! | `privacy_requests`, `privacy_steps` | what somebody asked about their data, and what was done about it | by [`Store::open_request`] |
 //! | `match_pairs`, `match_runs` | people whom matching found likely to be one, and when it looked | by [`Store::propose_matches`] |
 //! | `takeovers` | a place at which another version of the project took over | with `log` |
+//! | `pseudonym_keys` | what is known of the key of each version of pseudonyms that left | at a start |
 //! | `subject_keys`, `project_keys` | a key that personal data is sealed with, wrapped; what is known of what wrapped it | with `log` |
 //! | `versions` | a version of the project that ran lately, as its files | by [`Store::keep_version`] |
 //! | `state.checkpoints`, `state.people` | the fold's state as of a place in the log | by [`Store::begin_checkpoint`] |
@@ -50,6 +51,7 @@ mod options;
 pub mod preview;
 mod privacy;
 mod pseudonym;
+mod pseudonym_keys;
 mod reader;
 mod recovery;
 mod region;
@@ -83,6 +85,6 @@ pub use reader::{
 };
 pub use recovery::Recovered;
 pub use retention::{Expired, Expiring, Left, RetentionRun};
-pub use seal::{ProjectKey, ProjectKeyError, ProjectKeys};
+pub use seal::{ProjectKey, ProjectKeyError, ProjectKeys, key_bytes};
 pub use sql::{Answer, Column, Query};
 pub use store::Store;

@@ -2,7 +2,7 @@
 //!
 //! Names of columns are the public face of the store: people write SQL against them.
 
-use crate::{StoreError, erasure, matching, opendsr, privacy, seal, typed};
+use crate::{StoreError, erasure, matching, opendsr, privacy, pseudonym_keys, seal, typed};
 use duckdb::Connection;
 use std::path::Path;
 
@@ -172,6 +172,7 @@ pub(crate) fn prepare(connection: &Connection, dir: &Path) -> Result<(), StoreEr
             opendsr::TABLES,
             matching::TABLES,
             seal::TABLES,
+            pseudonym_keys::TABLES,
             &format,
         ],
     )

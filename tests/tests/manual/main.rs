@@ -43,6 +43,7 @@ pages! {
     retention "how-to/retention.md";
     encryption "how-to/encryption.md";
     residency "how-to/residency.md";
+    pseudonyms "how-to/pseudonyms.md";
     scenarios "how-to/scenarios.md";
     plan "how-to/plan.md";
     roll_out "how-to/roll-out.md";

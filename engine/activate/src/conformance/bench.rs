@@ -146,6 +146,7 @@ fn destination(file: &Exchanges) -> Destination {
         events: Vec::new(),
         identifiers: Vec::new(),
         rate: None,
+        pseudonymous: false,
         excludes_probabilistic: false,
         cap_per_person: None,
         memory_limit: 256 << 20,

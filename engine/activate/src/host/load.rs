@@ -2,7 +2,7 @@
 
 use super::bundled::{self, BUNDLED};
 use super::carrier::{Carrier, Shared};
-use super::native::{self, NATIVE};
+use super::native::{self, NATIVE, ONSITE};
 use super::plugin::Plugin;
 use super::request::Reach;
 use super::sandbox::Budget;
@@ -10,10 +10,12 @@ use super::secret::Secrets;
 use super::{Description, Host};
 use crate::limits;
 use crate::outbox::{Answer, BatchFailure, Item, Transport, Transports};
+use crate::pseudonyms::{self, Places, Pseudonyms, Told};
 use sonder_core::effect::ItemKind;
+use sonder_dsl::ir::Program;
 use sonder_dsl::model::{Destination, WriteKey};
 use sonder_dsl::time::Moment;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path};
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +25,9 @@ use std::time::Duration;
 pub struct Plugins {
     // By the names of destinations.
     bound: BTreeMap<String, Bound>,
+    // Those that get pseudonyms, and what tells them.
+    pseudonymous: BTreeSet<String>,
+    told: BTreeMap<String, Arc<Told>>,
 }
 
 /// A destination that is ready to deliver.
@@ -70,7 +75,21 @@ impl Plugins {
             };
             bound.extend(ready.map(|ready| (destination.name.clone(), ready)));
         }
-        if problems.is_empty() { Ok(Self { bound }) } else { Err(problems) }
+        let pseudonymous = destinations.iter().filter(|it| it.pseudonymous).map(|it| it.name.clone()).collect();
+        if problems.is_empty() { Ok(Self { bound, pseudonymous, ..Self::default() }) } else { Err(problems) }
+    }
+
+    /// Has those destinations that get pseudonyms told these.
+    #[must_use]
+    pub fn telling(self, program: &Program, pseudonyms: Option<&Arc<Pseudonyms>>) -> Self {
+        let Some(pseudonyms) = pseudonyms.filter(|_| !self.pseudonymous.is_empty()) else { return self };
+        let places = Arc::new(Places::new(program));
+        let told = |name: &String| {
+            let (pseudonyms, places) = (Arc::clone(pseudonyms), Arc::clone(&places));
+            (name.clone(), Arc::new(Told { destination: name.clone(), pseudonyms, places }))
+        };
+        let told = self.pseudonymous.iter().map(told).collect();
+        Self { told, ..self }
     }
 
     /// Binds one plugin to one destination, whatever plugin that names.
@@ -82,7 +101,11 @@ impl Plugins {
         let mut found = Found { destination, problems: &mut problems };
         let carrier = bind(host, Arc::clone(plugin), destination, &|_| None, &mut found);
         let bound = carrier.map(|carrier| (destination.name.clone(), Bound::Sandboxed(Shared(Arc::new(carrier)))));
-        if problems.is_empty() { Ok(Self { bound: bound.into_iter().collect() }) } else { Err(problems) }
+        if problems.is_empty() {
+            Ok(Self { bound: bound.into_iter().collect(), ..Self::default() })
+        } else {
+            Err(problems)
+        }
     }
 
     /// Delivers one batch to a destination, on this thread.
@@ -99,13 +122,22 @@ impl Plugins {
     }
 
     /// What the outbox delivers with.
+    ///
+    /// INVARIANT: one that gets pseudonyms has no other way: without what makes them it has none.
     #[must_use]
     pub fn transports(&self) -> Transports {
         let transport = |bound: &Bound| match bound {
             Bound::Sandboxed(shared) => Arc::new(shared.clone()) as Arc<dyn Transport>,
             Bound::Native(_, transport) => Arc::clone(transport),
         };
-        self.bound.iter().map(|(name, bound)| (name.clone(), transport(bound))).collect()
+        let way = |(name, bound): (&String, &Bound)| {
+            let transport = transport(bound);
+            if !self.pseudonymous.contains(name) {
+                return Some((name.clone(), transport));
+            }
+            Some((name.clone(), pseudonyms::behind(self.told.get(name)?, transport)))
+        };
+        self.bound.iter().filter_map(way).collect()
     }
 
     /// What the plugin of a destination says of itself.
@@ -194,6 +226,10 @@ fn bind_native(host: &Host, description: Description, found: &mut Found<'_>) -> 
         }
     }
     check_kinds(&description, destination, found);
+    if destination.pseudonymous && destination.plugin == ONSITE {
+        let help = "leave `identifiers` out".to_owned();
+        found.add("/identifiers", format!("`{ONSITE}` tells pages no identifiers"), Some(help));
+    }
     if found.problems.len() > before {
         return None;
     }

@@ -30,6 +30,7 @@ pub fn destination(name: &str, plugin: &str, allow: &str, config: serde_json::Va
         events: Vec::new(),
         identifiers: Vec::new(),
         rate: None,
+        pseudonymous: false,
         excludes_probabilistic: false,
         cap_per_person: None,
         memory_limit: 64 << 20,

@@ -1,6 +1,7 @@
 //! `sonder person`: what is known of one person, who is who, and to forget somebody.
 
 mod graph;
+mod pseudonym;
 
 use super::client::{block_on, with_query};
 use super::output::{Failure, Output};
@@ -55,6 +56,24 @@ enum Action {
         project: Option<PathBuf>,
         #[command(flatten)]
         place: Place,
+    },
+    /// What a destination or an export knows an identifier by, where it gets pseudonyms
+    ///
+    /// Made from the project and its key alone: neither an engine nor data is needed.
+    #[command(after_help = "Examples:\n  sonder person pseudonym email:ann@shop.example --for lake --project shop\n  \
+        sonder person pseudonym user_id:u7 --for lake --key-version 1")]
+    Pseudonym {
+        /// KIND:VALUE, with a kind of `identity.yaml`, or a person's id
+        person: String,
+        /// The name of the destination, or what an export says with `pseudonyms=`
+        #[arg(long = "for", value_name = "AUDIENCE")]
+        audience: String,
+        /// Of an earlier key that `previous` names; default: of the present one
+        #[arg(long, value_name = "N")]
+        key_version: Option<u32>,
+        /// The project
+        #[arg(long, value_name = "PROJECT", default_value = ".")]
+        project: PathBuf,
     },
     /// Decide that two people are one
     #[command(
@@ -152,6 +171,9 @@ pub(super) fn run(args: &Args, output: &mut Output<'_>) -> Result<(), Failure> {
                 }
             })?;
             if *json { output.line(answer) } else { graph::show(&answer, output) }
+        }
+        Action::Pseudonym { person, audience, key_version, project } => {
+            pseudonym::show(person, audience, *key_version, project, output)
         }
         Action::Merge { person, with, note, place } => {
             let body = json!({"with": with, "reason": note.reason, "by": note.by});

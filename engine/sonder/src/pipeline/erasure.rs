@@ -172,7 +172,7 @@ impl Eraser {
             return Ok(());
         }
         let mut values = store.settle_told()?;
-        values.extend(targets.iter().flat_map(|it| it.identifiers.iter().map(|(_, value)| value.clone())));
+        values.extend(targets.iter().flat_map(|it| it.identifiers.iter().cloned()));
         self.purge_plugins(&values)?;
         store.rewrite(&done, clock::wall())?;
         shared.note_requests(&store);
@@ -224,12 +224,22 @@ impl Eraser {
         }
     }
 
-    /// What plugins keep may be about them, too.
-    fn purge_plugins(&self, values: &[String]) -> Result<(), EraseError> {
-        match self.delivering.as_ref().and_then(|it| it.host.as_ref()) {
-            Some(host) => Ok(host.forget(values)?),
-            None => Ok(()),
+    /// What plugins keep may be about them, too: by their identifiers, as (kind, value), or by pseudonyms of these.
+    fn purge_plugins(&self, identifiers: &[(String, String)]) -> Result<(), EraseError> {
+        let Some(host) = self.delivering.as_ref().and_then(|it| it.host.as_ref()) else { return Ok(()) };
+        let mut values: Vec<String> = identifiers.iter().map(|(_, value)| value.clone()).collect();
+        let (shared, _) = self.engine()?;
+        if let Some(pseudonyms) = shared.pseudonyms.get() {
+            let program = Arc::clone(&shared.live.read().program);
+            for destination in program.destinations.iter().filter(|it| it.pseudonymous) {
+                let made = |(kind, value): &(String, String)| {
+                    let made = pseudonyms.keys().map(|key| key.identifier(&destination.name, kind, value));
+                    made.collect::<Vec<_>>()
+                };
+                values.extend(identifiers.iter().flat_map(made));
+            }
         }
+        Ok(host.forget(&values)?)
     }
 
     pub(super) fn engine(&self) -> Result<(Arc<Shared>, Arc<Store>), EraseError> {

@@ -6,6 +6,7 @@ use super::limits;
 use super::tap::Tap;
 use crate::observe::{Gauges, Tracer};
 use parking_lot::{Mutex, RwLock};
+use sonder_activate::pseudonyms::Pseudonyms;
 use sonder_core::effect::PersonId;
 use sonder_core::state::State;
 use sonder_dsl::ir::Program;
@@ -66,6 +67,8 @@ pub struct Shared {
     pub gauges: Gauges,
     /// Makes traces, where somebody collects them.
     pub tracer: OnceLock<Tracer>,
+    /// What makes pseudonyms, where the project has any.
+    pub pseudonyms: OnceLock<Arc<Pseudonyms>>,
     /// What goes through, for whoever looks on.
     pub tap: Tap,
     /// What the start took.
@@ -94,6 +97,7 @@ impl Shared {
             budget: Budget::new(limits::MAX_QUEUED_MESSAGES, limits::MAX_QUEUED_BYTES),
             gauges: Gauges::default(),
             tracer: OnceLock::new(),
+            pseudonyms: OnceLock::new(),
             tap: Tap::default(),
             recovery,
             suppression,

@@ -1,8 +1,10 @@
-//! The keys of a project: read from where its `encryption` says they are, when data is opened. They are in no file of the
-//! project, in no error and in no log.
+//! The keys of a project: read from where its `encryption` and its `pseudonyms` say they are, when data is opened. They are in no
+//! file of the project, in no error and in no log.
 
-use sonder_dsl::model::{KeySource, Settings};
-use sonder_store::{ProjectKey, ProjectKeys, StoreOptions};
+use sonder_activate::pseudonyms::{Key, Pseudonyms};
+use sonder_dsl::model::{KeySource, PseudonymKey, Settings};
+use sonder_store::{ProjectKey, ProjectKeys, StoreOptions, key_bytes};
+use std::fmt;
 use std::io::Read as _;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -15,31 +17,60 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// More than any key takes.
 const MAX_BYTES: u64 = 4_096;
 
+/// What a key is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Personal data at rest.
+    Encryption,
+    /// Pseudonyms of this version.
+    Pseudonyms(u32),
+}
+
+impl fmt::Display for Purpose {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Encryption => formatter.write_str("project key"),
+            Self::Pseudonyms(version) => write!(formatter, "key of pseudonyms v{version}"),
+        }
+    }
+}
+
 /// Why there is no key.
 #[derive(Debug, Error)]
 pub enum KeyError {
     /// The environment has none.
-    #[error("the project key should be in the environment variable `{0}`, which is not set")]
-    NotSet(String),
+    #[error("the {key} should be in the environment variable `{name}`, which is not set")]
+    NotSet {
+        /// Which key.
+        key: Purpose,
+        /// The variable.
+        name: String,
+    },
     /// The file cannot be read.
-    #[error("the project key cannot be read from `{path}`: {error}")]
+    #[error("the {key} cannot be read from `{path}`: {error}")]
     File {
+        /// Which key.
+        key: Purpose,
         /// Where it should be.
         path: String,
         /// What the operating system says.
         error: std::io::Error,
     },
     /// The command does not print one.
-    #[error("the command for the project key (`{command}`) {why}")]
+    #[error("the command for the {key} (`{command}`) {why}")]
     Command {
+        /// Which key.
+        key: Purpose,
         /// As the project has it.
         command: String,
         /// What it did.
         why: String,
     },
     /// What is there is no key.
-    #[error("what {place} holds is no project key: a key is 32 bytes, as base64 or as 64 hexadecimal digits")]
+    #[error("what {place} holds is no {key}: a key is 32 bytes, as base64 or as 64 hexadecimal digits")]
     Malformed {
+        /// Which key.
+        key: Purpose,
         /// Where it is.
         place: String,
     },
@@ -51,7 +82,10 @@ impl KeyError {
     pub const fn help(&self) -> &'static str {
         match self {
             Self::Malformed { .. } => "`openssl rand -base64 32` makes one",
-            _ => "`encryption` of sonder.yaml says where the key is",
+            Self::NotSet { key, .. } | Self::File { key, .. } | Self::Command { key, .. } => match key {
+                Purpose::Encryption => "`encryption` of sonder.yaml says where the key is",
+                Purpose::Pseudonyms(_) => "`pseudonyms` of sonder.yaml says where the key is",
+            },
         }
     }
 }
@@ -70,10 +104,32 @@ pub fn store_options(settings: &Settings) -> Result<StoreOptions, KeyError> {
     Ok(StoreOptions { keys: keys.map(Arc::new), ..StoreOptions::default() })
 }
 
+/// What makes the pseudonyms of a project, where it makes any.
+///
+/// # Errors
+/// When one of the keys is not where it should be.
+pub fn pseudonyms(settings: &Settings) -> Result<Option<Pseudonyms>, KeyError> {
+    let Some(keys) = &settings.pseudonyms else { return Ok(None) };
+    let key = |it: &PseudonymKey| {
+        let purpose = Purpose::Pseudonyms(it.version);
+        let (text, place) = text(&it.source, purpose)?;
+        let bytes = key_bytes(&text).map_err(|_| KeyError::Malformed { key: purpose, place })?;
+        Ok(Key::new(it.version, bytes))
+    };
+    let previous = keys.previous.iter().map(key).collect::<Result<_, _>>()?;
+    Ok(Some(Pseudonyms::new(key(&keys.current)?, previous)))
+}
+
 fn read(source: &KeySource) -> Result<ProjectKey, KeyError> {
-    let (text, place) = match source {
+    let (text, place) = text(source, Purpose::Encryption)?;
+    ProjectKey::read(&text).map_err(|_| KeyError::Malformed { key: Purpose::Encryption, place })
+}
+
+/// What stands where a key should be, and how to name that place.
+fn text(source: &KeySource, key: Purpose) -> Result<(String, String), KeyError> {
+    Ok(match source {
         KeySource::Environment(name) => {
-            let text = std::env::var(name).map_err(|_| KeyError::NotSet(name.clone()))?;
+            let text = std::env::var(name).map_err(|_| KeyError::NotSet { key, name: name.clone() })?;
             (text, format!("the environment variable `{name}`"))
         }
         KeySource::File(path) => {
@@ -81,16 +137,16 @@ fn read(source: &KeySource) -> Result<ProjectKey, KeyError> {
                 let mut text = String::new();
                 std::fs::File::open(path)?.take(MAX_BYTES).read_to_string(&mut text).map(|_| text)
             };
-            (read().map_err(|error| KeyError::File { path: path.clone(), error })?, format!("the file `{path}`"))
+            let text = read().map_err(|error| KeyError::File { key, path: path.clone(), error })?;
+            (text, format!("the file `{path}`"))
         }
-        KeySource::Command(command) => (printed(command)?, format!("the output of `{command}`")),
-    };
-    ProjectKey::read(&text).map_err(|_| KeyError::Malformed { place })
+        KeySource::Command(command) => (printed(command, key)?, format!("the output of `{command}`")),
+    })
 }
 
 /// What a command prints.
-fn printed(command: &str) -> Result<String, KeyError> {
-    let failed = |why: String| KeyError::Command { command: command.to_owned(), why };
+fn printed(command: &str, key: Purpose) -> Result<String, KeyError> {
+    let failed = |why: String| KeyError::Command { key, command: command.to_owned(), why };
     let mut shell = Command::new("/bin/sh");
     shell.args(["-c", command]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
     let mut child = shell.spawn().map_err(|error| failed(format!("cannot be run: {error}")))?;
@@ -152,5 +208,26 @@ mod tests {
         assert!(no(KeySource::Environment("SONDER_TEST_NOT_SET".to_owned())).contains("SONDER_TEST_NOT_SET"));
         assert!(no(KeySource::Command("exit 3".to_owned())).contains("exit status: 3"));
         assert!(no(KeySource::Command("true".to_owned())).contains("no project key"));
+    }
+
+    #[test]
+    fn pseudonyms_are_made_with_the_keys_that_the_project_names() {
+        use sonder_dsl::model::PseudonymKeys;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key").to_str().unwrap().to_owned();
+        std::fs::write(&path, KEY).unwrap();
+        let key = |source: &KeySource, version| PseudonymKey { source: source.clone(), version };
+        let made = |current: &KeySource| {
+            let previous = vec![key(&KeySource::File(path.clone()), 1)];
+            let keys = PseudonymKeys { current: key(current, 2), previous };
+            pseudonyms(&Settings { pseudonyms: Some(keys), ..Settings::default() })
+        };
+        let made_of_file = made(&KeySource::File(path.clone())).unwrap().unwrap();
+        assert_eq!(made_of_file.keys().map(Key::version).collect::<Vec<_>>(), [2, 1]);
+        let error = made(&KeySource::Command("echo short".to_owned())).unwrap_err();
+        assert!(error.to_string().contains("is no key of pseudonyms v2"), "{error}");
+        let error = made(&KeySource::Environment("SONDER_TEST_NOT_SET".to_owned())).unwrap_err();
+        assert!(error.help().contains("`pseudonyms` of sonder.yaml"), "{error}");
+        assert!(pseudonyms(&Settings::default()).unwrap().is_none());
     }
 }

@@ -44,13 +44,20 @@ impl Answers {
         }
         let root = shared.files.read().root.clone();
         let files = self.version_of(&request.files, request.reach)?;
-        // A command for the project key would run on this machine: whoever pushes rules has no say in that.
-        let pushed = compiled(files.iter().cloned().collect(), &root);
-        let present = shared.live.read().program.settings.encryption.clone();
-        if pushed.is_some_and(|program| program.settings.encryption != present) {
+        // A command for a key would run on this machine: whoever pushes rules has no say in that.
+        let present = shared.live.read().program.settings.clone();
+        let pushed = compiled(files.iter().cloned().collect(), &root).map(|program| program.settings.clone());
+        let other = pushed.and_then(|pushed| {
+            let keys = [
+                ("encryption", pushed.encryption != present.encryption),
+                ("pseudonyms", pushed.pseudonyms != applier.loader.keys),
+            ];
+            keys.into_iter().find(|(_, is_other)| *is_other)
+        });
+        if let Some((key, _)) = other {
             let help =
                 "change it in the project's folder, where the engine runs, and start the engine again".to_owned();
-            return Err(refused("`encryption` of sonder.yaml is not what the engine started with".to_owned(), help));
+            return Err(refused(format!("`{key}` of sonder.yaml is not what the engine started with"), help));
         }
         let draft = Draft::write(&root, &files).map_err(|error| {
             refused(

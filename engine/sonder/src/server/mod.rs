@@ -35,13 +35,14 @@ mod speech;
 
 pub use answers::Answers;
 pub use native::natives;
+pub(crate) use offline::identifier_kind;
 pub use offline::{Asked, Offline};
 pub use residents::{Residents, lives};
 
 use crate::cli::output::Failure;
 use crate::observe::{Metrics, Tracer};
 use crate::pipeline::{Files, OpenError, Pipeline, clock, succeed};
-use crate::project::{KeyError, Scan, in_region};
+use crate::project::{KeyError, Scan, in_region, pseudonyms};
 use announce::{Announced, Announcement, announce};
 use apply::Applier;
 use backup_route::BackupRoute;
@@ -126,7 +127,13 @@ impl Server {
         let native = Native::new(&data);
         let stands_in = receiver.is_some();
         let host = host(&data, &native, receiver)?;
-        let loader = Loader { host: host.clone(), stands_in };
+        let pseudonyms = pseudonyms(&program.settings).map_err(|error| key_failure(&error))?.map(Arc::new);
+        let loader = Loader {
+            host: host.clone(),
+            stands_in,
+            keys: program.settings.pseudonyms.clone(),
+            pseudonyms: pseudonyms.clone(),
+        };
         let plugins = loader.plugins(&program, &scan.root).map_err(|problems| plugin_failure(&problems))?;
         let opening = {
             let (data, program) = (data.clone(), Arc::clone(&program));
@@ -136,6 +143,13 @@ impl Server {
         };
         let opened =
             opening.map_err(|error| Failure::engine(error.to_string()))?.map_err(|error| open_failure(&error))?;
+        if let Some(pseudonyms) = pseudonyms {
+            for key in pseudonyms.keys() {
+                let kept = opened.store.keep_pseudonym_key(key.version(), &key.fingerprint());
+                kept.map_err(|error| store_failure(&error))?;
+            }
+            drop(opened.shared.pseudonyms.set(pseudonyms));
+        }
         let reader = opened.store.reader();
         native.recall(&program, &reader, clock::wall()).map_err(|error| Failure::engine(error.to_string()))?;
         let recovery = opened.shared.recovery;
@@ -278,6 +292,7 @@ pub(crate) fn store_failure(error: &StoreError) -> Failure {
         | StoreError::Missing { .. }
         | StoreError::NoKey { .. }
         | StoreError::OtherRegion { .. }
+        | StoreError::OtherPseudonymKey { .. }
         | StoreError::Refused { .. } => Failure::user(error.to_string()),
         _ => Failure::engine(error.to_string()),
     };

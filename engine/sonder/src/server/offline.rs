@@ -290,7 +290,8 @@ fn nobody_then(who: &str) -> Failure {
         .help("a person is there once an event of theirs has been received; ask for a later moment")
 }
 
-fn identifier_kind(program: &Program, name: &str) -> Result<IdentifierKindId, Failure> {
+/// The kind of identifiers of that name.
+pub(crate) fn identifier_kind(program: &Program, name: &str) -> Result<IdentifierKindId, Failure> {
     let kinds = &program.identity.identifiers;
     let place = kinds.iter().position(|kind| kind.name == name).and_then(|place| u16::try_from(place).ok());
     place.map(IdentifierKindId).ok_or_else(|| {

@@ -102,6 +102,9 @@ pub(super) fn apply(pipeline: &Pipeline, loader: &Loader, scan: Scan, silent: bo
         Ok(program) => program,
         Err(misplaced) => return Outcome::Rejected(vec![format!("{misplaced}: {}", misplaced.help)]),
     };
+    if let Some(error) = loader.refuses(&program) {
+        return Outcome::Rejected(vec![error]);
+    }
     let plugins = match loader.plugins(&program, &scan.root) {
         Ok(plugins) => plugins,
         Err(problems) => return Outcome::Rejected(problems.iter().map(ToString::to_string).collect()),

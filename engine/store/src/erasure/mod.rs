@@ -181,7 +181,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Full`] when there is no room to note it.
-    pub fn settle_told(&self) -> Result<Vec<String>, StoreError> {
+    pub fn settle_told(&self) -> Result<Vec<(String, String)>, StoreError> {
         let mut gone = Vec::new();
         self.with_counters(|connection| {
             connection.execute_batch("BEGIN TRANSACTION")?;

@@ -136,7 +136,7 @@ pub(super) fn told(connection: &Connection, erasure: &str) -> Result<Vec<ToldEra
 
 /// Notes what came of deliveries that have ended, without identifiers in it, and removes these. Gives the identifiers that they
 /// had.
-pub(super) fn settle(connection: &Connection) -> Result<Vec<String>, StoreError> {
+pub(super) fn settle(connection: &Connection) -> Result<Vec<(String, String)>, StoreError> {
     let mut statement = connection.prepare(
         "SELECT e.delivery::VARCHAR, d.state, d.attempts, d.detail, epoch_us(d.ended_at), d.identifiers
          FROM erasure_deliveries e JOIN delivery_states d ON d.id = e.delivery
@@ -153,7 +153,7 @@ pub(super) fn settle(connection: &Connection) -> Result<Vec<String>, StoreError>
         let identifiers: Identifiers = serde_json::from_str(&identifiers)
             .map_err(|error| StoreError::Damaged(format!("the identifiers of a delivery: {error}")))?;
         let values: Vec<String> = identifiers.iter().map(|(_, value)| value.to_lowercase()).collect();
-        gone.extend(identifiers.into_iter().map(|(_, value)| value));
+        gone.extend(identifiers);
         let detail = detail.map(|detail| super::redact::redacted(&detail, &values));
         connection.execute(
             "UPDATE erasure_deliveries SET state = ?, attempts = ?, detail = ?, ended_at = make_timestamp(?)

@@ -31,7 +31,7 @@ mod state;
 
 pub(crate) use keyring::{Keyring, Unsealed};
 pub(crate) use places::{Places, is_personal};
-pub use project::{ProjectKey, ProjectKeyError, ProjectKeys};
+pub use project::{ProjectKey, ProjectKeyError, ProjectKeys, key_bytes};
 pub(crate) use rotate::{destroy, destroy_unused};
 pub(crate) use sealing::{Made, NOBODY, Sealed, Sealing, last, of_person};
 pub(crate) use state::StateKey;

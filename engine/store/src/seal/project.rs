@@ -34,7 +34,7 @@ impl ProjectKey {
     /// # Errors
     /// When it is neither.
     pub fn read(text: &str) -> Result<Self, ProjectKeyError> {
-        let bytes = unhex(text.trim()).or_else(|| unbase64(text.trim())).ok_or(ProjectKeyError)?;
+        let bytes = key_bytes(text)?;
         // HMAC takes keys of any length.
         let mut mac = Hmac::<Sha256>::new_from_slice(&bytes).map_err(|_| ProjectKeyError)?;
         mac.update(b"sonder: which key this is");
@@ -89,6 +89,14 @@ impl ProjectKeys {
     pub(super) fn named(&self, fingerprint: &str) -> Option<&ProjectKey> {
         self.keys.iter().find(|key| key.fingerprint == fingerprint)
     }
+}
+
+/// A key as it is written down: 32 bytes as base64, or as 64 hexadecimal digits.
+///
+/// # Errors
+/// When it is neither.
+pub fn key_bytes(text: &str) -> Result<[u8; KEY_BYTES], ProjectKeyError> {
+    unhex(text.trim()).or_else(|| unbase64(text.trim())).ok_or(ProjectKeyError)
 }
 
 fn number(id: u64) -> [u8; 9] {

@@ -364,6 +364,7 @@ fn lane(chance: &mut Chance, resume: bool) -> Lane {
         events: Vec::new(),
         identifiers: Vec::new(),
         rate,
+        pseudonymous: false,
         excludes_probabilistic: false,
         cap_per_person: None,
         memory_limit: 64 << 20,

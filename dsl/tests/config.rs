@@ -5,8 +5,9 @@
 use sonder_dsl::diagnostic::render::human::{self, Colour};
 use sonder_dsl::ir::{Program, Type};
 use sonder_dsl::model::{
-    BlockedValue, Comparison, Derivation, DerivedBy, DialledIn, LinkLimit, MergePolicy, Normalizer, OnViolation,
-    PiiClass, Preset, QuietHours, Rate, Secret, SourceKind, Strategy, Trust, UndeclaredEvents, Unique, WriteKey,
+    BlockedValue, Comparison, Derivation, DerivedBy, DialledIn, KeySource, LinkLimit, MergePolicy, Normalizer,
+    OnViolation, PiiClass, Preset, QuietHours, Rate, Secret, SourceKind, Strategy, Trust, UndeclaredEvents, Unique,
+    WriteKey,
 };
 use sonder_dsl::phone::Country;
 use sonder_dsl::source::{SourceFile, SourceSet};
@@ -32,6 +33,10 @@ fn every_key_arrives() {
     assert_eq!(settings.quiet_hours, Some(QuietHours { from: 21 * 60, to: 8 * 60 }));
     let caps = [("email".to_owned(), rate(2, 7 * DAY)), ("push".to_owned(), rate(1, DAY))];
     assert_eq!(settings.caps, caps);
+    let pseudonyms = settings.pseudonyms.as_ref().unwrap();
+    assert_eq!(pseudonyms.current.source, KeySource::Environment("SHOP_PSEUDONYM_KEY".to_owned()));
+    assert_eq!(pseudonyms.previous[0].source, KeySource::File("/run/secrets/pseudonyms".to_owned()));
+    assert_eq!((pseudonyms.current.version, pseudonyms.previous[0].version), (2, 1));
 
     let event = &program.events[program.event_named("Klik op item").unwrap().index()];
     assert_eq!((event.name.as_str(), event.title.as_deref()), ("product_viewed", Some("Product Viewed")));
@@ -153,6 +158,31 @@ fn every_key_arrives() {
 fn a_cap_without_its_destination_is_doubtful() {
     let compilation = compile(read("tests/projects/everything"));
     insta::assert_snapshot!(human::render(&compilation.sources, &compilation.diagnostics, Colour::Never));
+}
+
+#[test]
+fn what_is_wrong_with_keys_of_pseudonyms_is_said_with_what_to_type() {
+    let lake = "destination: lake\nplugin: sonder/webhook@1\nidentifiers: pseudonym\n";
+    let settings = "name: shop\npseudonyms:\n  key: {env: NEW, file: /new}\n  version: 0\n  previous:\n    \
+        - {key: {file: old}, version: 3}\n    - {key: {env: A}}\n    - {key: {env: B}, version: 1}\n    - {version: 4}\n";
+    let compilation = compile(set(&[("sonder.yaml", settings), ("destinations/lake.yaml", lake)]));
+    insta::assert_snapshot!(human::render(&compilation.sources, &compilation.diagnostics, Colour::Never));
+}
+
+#[test]
+fn a_key_of_pseudonyms_has_a_version() {
+    let settings = |text: &str| {
+        let compilation = compile(set(&[("sonder.yaml", &format!("name: shop\n{text}"))]));
+        compilation.program.map(|program| program.settings.pseudonyms.clone())
+    };
+    let plain = settings("pseudonyms: {key: {env: K}}").unwrap().unwrap();
+    assert_eq!((plain.current.version, plain.previous.len()), (1, 0));
+    let rotated = settings("pseudonyms: {key: {env: K}, version: 3, previous: [{key: {env: L}, version: 2}]}");
+    let rotated = rotated.unwrap().unwrap();
+    assert_eq!((rotated.current.version, rotated.previous[0].version), (3, 2));
+    assert!(settings("pseudonyms: {key: {env: K}, version: 1000000}").is_some());
+    assert!(settings("pseudonyms: {key: {env: K}, version: 1000001}").is_none());
+    assert_eq!(settings(""), Some(None));
 }
 
 #[test]

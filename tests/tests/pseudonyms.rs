@@ -83,10 +83,8 @@ impl Scene {
     }
 
     fn refusal(&self) -> String {
-        match Engine::start(&self.shop, &self.data, &Options::default()) {
-            Ok(_) => panic!("it started"),
-            Err(error) => error.to_string(),
-        }
+        let started = Engine::start(&self.shop, &self.data, &Options::default());
+        started.err().unwrap().to_string()
     }
 
     fn pseudonym(&self, who: &str, audience: &str, more: &[&str]) -> String {
@@ -202,6 +200,16 @@ fn a_destination_that_is_to_know_nobody_gets_pseudonyms_of_its_own() {
     }
     assert_ne!(by_receiver[0].0, by_receiver[1].0);
     assert_ne!(by_receiver[0].1, by_receiver[1].1);
+
+    // An export for the lake knows people as the lake does.
+    let exported = engine.get("/api/v1/segments/buyers/members?pseudonyms=lake").unwrap();
+    let text = exported.to_string();
+    assert!(text.contains(&by_receiver[0].0) && text.contains(&by_receiver[0].1), "{text}");
+    assert_eq!(has_any(&text.to_lowercase(), &TRACES), Vec::<String>::new());
+    assert!(!ids.iter().any(|id| text.contains(id)), "{text}");
+    let plain = engine.get("/api/v1/segments/buyers/members").unwrap();
+    let person = plain["members"][0]["person"].as_str().unwrap();
+    assert_eq!(exported["members"][0]["person"], scene.pseudonym(person, "lake", &[]));
 
     erase(&engine, &[&scene.lake, &scene.shore]);
     for (receiver, (email, user)) in [&scene.lake, &scene.shore].into_iter().zip(&by_receiver) {

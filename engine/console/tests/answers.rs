@@ -109,6 +109,35 @@ async fn members_page_by_id() {
 }
 
 #[tokio::test]
+async fn members_come_as_an_audience_knows_them() {
+    let fixture = Fixture::new();
+    let path = "/api/v1/segments/keen/members?pseudonyms=lake&limit=2";
+    let first = fixture.get(path).await.json();
+    assert_json_snapshot!(first);
+    let next = first["next"].as_str().unwrap();
+    let second = fixture.get(&format!("{path}&after={next}")).await.json();
+    assert_eq!(second["members"].as_array().unwrap().len(), 1);
+    assert_eq!(second["next"], json!(null));
+    let csv =
+        fixture.call(Method::GET, "/api/v1/segments/keen/members?pseudonyms=lake", &[("accept", "text/csv")], "").await;
+    assert_eq!(csv.text.lines().count(), 4);
+    for text in [first.to_string(), second.to_string(), csv.text] {
+        assert!(text.contains("v1:lake_") && !text.contains("shop.example"), "{text}");
+        assert!(!text.contains("00000000000000000000000000000001"), "{text}");
+    }
+    let refused = [
+        "pseudonyms=nobody",
+        "pseudonyms=",
+        "pseudonyms=The%20Lake",
+        "pseudonyms=lake&after=00000000000000000000000000000001",
+    ];
+    for query in refused {
+        let answer = fixture.get(&format!("/api/v1/segments/keen/members?{query}")).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{query}");
+    }
+}
+
+#[tokio::test]
 async fn members_stream_as_csv_over_all_pages() {
     let many = 2 * limits::PAGE_MOST as u128 + 5;
     let fixture = Fixture::with(true, many);

@@ -76,6 +76,27 @@ impl Key {
         self.identifier(audience, "", &format!("{:032x}", person.0))
     }
 
+    /// A place in a list of people that an audience may be handed: their id, sealed. The same each time.
+    #[must_use]
+    pub fn seal(&self, audience: &str, person: PersonId) -> String {
+        let id = person.0.to_be_bytes();
+        let tag = half(self.mac(&[b"place", &self.of(audience, "", "place"), &id]));
+        format!("{:032x}{:032x}", u128::from_be_bytes(tag), person.0 ^ self.mask(audience, tag))
+    }
+
+    /// The place that was sealed so for this audience; `None` where it was not, or with another key.
+    #[must_use]
+    pub fn open(&self, audience: &str, place: &str) -> Option<PersonId> {
+        let (tag, masked) = place.split_at_checked(32)?;
+        let number = |text: &str| u128::from_str_radix(text, 16).ok();
+        let person = PersonId(number(masked)? ^ self.mask(audience, number(tag)?.to_be_bytes()));
+        (self.seal(audience, person) == place).then_some(person)
+    }
+
+    fn mask(&self, audience: &str, tag: [u8; 16]) -> u128 {
+        u128::from_be_bytes(half(self.mac(&[b"mask", &self.of(audience, "", "place"), &tag])))
+    }
+
     fn of(&self, audience: &str, kind: &str, value: &str) -> [u8; 32] {
         let length = |text: &str| (text.len() as u64).to_le_bytes();
         let (of_audience, of_kind) = (length(audience), length(kind));
@@ -88,6 +109,12 @@ impl Key {
         parts.iter().for_each(|part| mac.update(part));
         mac.finalize().into_bytes().into()
     }
+}
+
+fn half(digest: [u8; 32]) -> [u8; 16] {
+    let mut half = [0; 16];
+    half.copy_from_slice(&digest[..16]);
+    half
 }
 
 impl Pseudonyms {
@@ -150,6 +177,20 @@ mod tests {
         }
         assert_eq!(made[0], key(1, 7).identifier("lake", "email", "ann"));
         assert_eq!(key(12, 7).identifier("lake", "email", "ann"), made[0].replace("v1:", "v12:"));
+    }
+
+    #[test]
+    fn a_place_is_opened_by_who_sealed_it_for_the_same_audience() {
+        let place = key(1, 7).seal("lake", PersonId(0xabc));
+        assert_eq!((place.len(), key(1, 7).open("lake", &place)), (64, Some(PersonId(0xabc))));
+        assert!(!place.contains("abc") || place != format!("{:064x}", 0xabc));
+        assert_eq!(key(1, 7).open("mail", &place), None);
+        assert_eq!(key(1, 8).open("lake", &place), None);
+        let last = if place.ends_with('0') { '1' } else { '0' };
+        assert_eq!(key(1, 7).open("lake", &format!("{}{last}", &place[..63])), None);
+        for broken in ["", "ann", "é", &place[..40], &"z".repeat(64), &format!("+{}", &place[1..])] {
+            assert_eq!(key(1, 7).open("lake", broken), None, "{broken}");
+        }
     }
 
     #[test]

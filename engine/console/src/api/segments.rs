@@ -4,11 +4,11 @@ use crate::Api;
 use crate::accept::{Format, preferred};
 use crate::csv;
 use crate::endpoint::{About, Endpoint, json_of, limit_parameter, path_parameter, query_parameter, text_of};
-use crate::engine::{self, Member, parse_person_id};
+use crate::engine::{self, Audience, Member, parse_person_id};
 use crate::error::ApiError;
 use crate::keys::Scope;
 use crate::limits;
-use crate::request::{Parameters, path_segment};
+use crate::request::{Parameters, bad_parameter, path_segment};
 use crate::stream::streamed;
 use crate::turn::{Work, in_turn};
 use axum::Json;
@@ -30,7 +30,9 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             "maxLength": limits::FILTER_CHARS });
         path_parameter("name", &schema, "A segment of the project.")
     };
-    let after = json!({ "type": "string", "pattern": "^([0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$" });
+    let after = json!({ "type": "string", "pattern": "^([0-9a-f]{32}|[0-9a-f]{64}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$" });
+    let audience =
+        json!({ "type": "string", "pattern": "^[a-z][a-z0-9_]*$", "minLength": 1, "maxLength": limits::FILTER_CHARS });
     vec![
         Endpoint::get(
             "/api/v1/segments",
@@ -72,13 +74,19 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
                 summary: "Who is in a segment",
                 description: "In order of id, which never changes: whoever is in the segment from the first page to the last is \
                 listed exactly once, whatever happens in between. With `Accept: text/csv` all members after `after` are \
-                streamed, with a column for each kind of identifier (several values of a kind are separated by `;`).",
+                streamed, with a column for each kind of identifier (several values of a kind are separated by `;`). With `pseudonyms` ids and identifiers come as pseudonyms \
+                that are made for the audience of that name, and pages are in no order within.",
                 parameters: vec![
                     name(),
                     query_parameter(
                         "after",
                         &after,
-                        "The `next` of the page before this one: the id of its last person.",
+                        "The `next` of the page before this one: the id of its last person, or with `pseudonyms` what stands for it.",
+                    ),
+                    query_parameter(
+                        "pseudonyms",
+                        &audience,
+                        "For whom pseudonyms are made: a destination gets those that it is told with `identifiers: pseudonyms`.",
                     ),
                     limit_parameter(limits::PAGE_DEFAULT, limits::PAGE_MOST),
                 ],
@@ -159,26 +167,53 @@ struct KindAndValue {
 }
 
 async fn members(State(api): State<Api>, uri: Uri, headers: HeaderMap) -> Result<Response, ApiError> {
-    let parameters = Parameters::read(&uri, &["after", "limit"])?;
-    let after = parameters.person_id("after")?;
+    let parameters = Parameters::read(&uri, &["after", "limit", "pseudonyms"])?;
+    let audience = audience(&api, &parameters)?;
+    let after = match (&audience, parameters.text("after")) {
+        (Some(audience), Some(place)) => {
+            let at = audience.at(place);
+            Some(at.ok_or_else(|| bad_parameter("after", place, "the `next` of a page for the same audience"))?)
+        }
+        _ => parameters.person_id("after")?,
+    };
     let limit = parameters.limit(limits::PAGE_DEFAULT, limits::PAGE_MOST)?;
     let format = preferred(&headers)?;
     let program = api.engine().program();
     let segment = find(&program, &path_segment(&uri, NAME)?)?.1.name.clone();
     if format == Format::Csv {
-        return Ok(stream_members(api, program, segment, after));
+        return Ok(stream_members(api, program, segment, (audience, after)));
     }
     // One more than asked for tells whether there is a page after this one.
     let mut page = page_of(&api, &segment, after, limit + 1).await?;
     let more = page.members.len() > limit;
     page.members.truncate(limit);
-    let answer = Members {
-        segment,
-        size: page.size,
-        next: page.members.last().filter(|_| more).map(|last| last.person.clone()),
-        members: page.members.into_iter().map(member_answer).collect(),
+    let last = page.members.last().filter(|_| more).map(|last| last.person.clone());
+    let next = match &audience {
+        Some(audience) => last.and_then(|last| parse_person_id(&last)).map(|last| audience.place(last)),
+        None => last,
     };
+    let members = told(audience.as_deref(), page.members);
+    let answer = Members { segment, size: page.size, next, members: members.into_iter().map(member_answer).collect() };
     Ok(Json(answer).into_response())
+}
+
+/// For whom pseudonyms are made, where the client asks for some.
+fn audience(api: &Api, parameters: &Parameters) -> Result<Option<Arc<dyn Audience>>, ApiError> {
+    let Some(name) = parameters.filter("pseudonyms")? else { return Ok(None) };
+    let is_name = name.starts_with(|first: char| first.is_ascii_lowercase())
+        && name.chars().all(|it| it.is_ascii_lowercase() || it.is_ascii_digit() || it == '_');
+    if !is_name {
+        return Err(bad_parameter("pseudonyms", &name, "a name as destinations have it: `lake`"));
+    }
+    Ok(Some(api.engine().audience(&name)?))
+}
+
+/// People as whoever gets the page knows them. The order of ids, which guesses could be placed in, is not theirs to see.
+fn told(audience: Option<&dyn Audience>, members: Vec<Member>) -> Vec<Member> {
+    let Some(audience) = audience else { return members };
+    let mut members: Vec<Member> = members.into_iter().map(|member| audience.pseudonymous(member)).collect();
+    members.sort_unstable_by(|a, b| a.person.cmp(&b.person));
+    members
 }
 
 /// A page of members. The segment may be gone by the time that it is read: another version of the project runs then.
@@ -194,7 +229,12 @@ fn member_answer(member: Member) -> MemberAnswer {
 }
 
 /// All members as CSV, page after page, no faster than the client reads.
-fn stream_members(api: Api, program: Arc<Program>, segment: String, after: Option<PersonId>) -> Response {
+fn stream_members(
+    api: Api,
+    program: Arc<Program>,
+    segment: String,
+    (audience, after): (Option<Arc<dyn Audience>>, Option<PersonId>),
+) -> Response {
     streamed("text/csv; charset=utf-8", async move |lines| {
         let kinds: Vec<&str> = program.identity.identifiers.iter().map(|kind| kind.name.as_str()).collect();
         lines.send(csv::line(["person", "since"].into_iter().chain(kinds.iter().copied()))).await?;
@@ -203,9 +243,10 @@ fn stream_members(api: Api, program: Arc<Program>, segment: String, after: Optio
             let page = page_of(&api, &segment, after, limits::PAGE_MOST).await?.members;
             let Some(last) = page.last() else { return Ok(()) };
             after = parse_person_id(&last.person);
-            let text: String = page.iter().map(|member| member_line(member, &kinds)).collect();
+            let count = page.len();
+            let text: String = told(audience.as_deref(), page).iter().map(|it| member_line(it, &kinds)).collect();
             lines.send(text).await?;
-            if page.len() < limits::PAGE_MOST || after.is_none() {
+            if count < limits::PAGE_MOST || after.is_none() {
                 return Ok(());
             }
         }

@@ -51,7 +51,7 @@ pub use quarantine::{
 };
 pub use query::{Column, Query, Rows};
 pub use retention::{Expired, Kept, Retention, RetentionRun};
-pub use segment::{Member, Members, SegmentSize, SegmentSizes};
+pub use segment::{Audience, Member, Members, SegmentSize, SegmentSizes};
 pub use status::{
     DestinationStatus, Lag, LogStatus, Memory, Recovery, RejectionStatus, Reload, ReloadOutcome, RolloutStatus, Stage,
     Status,
@@ -106,6 +106,12 @@ pub trait Engine: Send + Sync + 'static {
     /// # Errors
     /// When cold members cannot be read from the store.
     fn members(&self, segment: &str, after: Option<PersonId>, limit: usize) -> Result<Option<Members>, Trouble>;
+
+    /// Quick. How the audience of this name knows people.
+    ///
+    /// # Errors
+    /// When the project makes no pseudonyms.
+    fn audience(&self, name: &str) -> Result<Arc<dyn Audience>, Trouble>;
 
     /// Slow. Records what somebody says about consent, and returns the id of the message when it is on the disk.
     ///

@@ -1,6 +1,7 @@
 //! Segments and who is in them.
 
 use serde::Serialize;
+use sonder_core::effect::PersonId;
 use sonder_dsl::ir::{Program, RuleId};
 use std::sync::Arc;
 
@@ -48,4 +49,16 @@ pub struct Member {
     pub since: String,
     /// Their identifiers as (kind, value), by kind and value.
     pub identifiers: Vec<(String, String)>,
+}
+
+/// How an audience knows people: by pseudonyms that nobody else knows.
+pub trait Audience: Send + Sync {
+    /// Somebody, by their pseudonyms.
+    fn pseudonymous(&self, member: Member) -> Member;
+
+    /// A place in a list, which tells nothing of who is there.
+    fn place(&self, last: PersonId) -> String;
+
+    /// Who is at such a place; `None` where it is none of this audience.
+    fn at(&self, place: &str) -> Option<PersonId>;
 }

@@ -333,10 +333,17 @@ fn segments() -> Named {
                 ("segment", text()),
                 ("size", whole()),
                 ("members", list_of(&of("Member"))),
-                ("next", or_null(&id())),
+                ("next", or_null(&json!({ "type": "string", "pattern": "^([0-9a-f]{32}){1,2}$" }))),
             ]),
         ),
-        ("Member", object(&[("person", id()), ("since", moment()), ("identifiers", list_of(&pair))])),
+        (
+            "Member",
+            object(&[
+                ("person", json!({ "type": "string", "pattern": "^([0-9a-f]{32}|v[0-9]+:[A-Za-z0-9_-]{43})$" })),
+                ("since", moment()),
+                ("identifiers", list_of(&pair)),
+            ]),
+        ),
     ]
 }
 

@@ -3,6 +3,7 @@
 //! Quick answers take the read lock for as long as it takes to copy one answer; slow ones read the store.
 
 use super::apply::Applier;
+use super::audience::ForAudience;
 use super::matching::Progress;
 use super::{history, journeys, rollout};
 use crate::observe::{Gauges, Health, Metrics, ReloadReport, resident_bytes};
@@ -11,10 +12,10 @@ use parking_lot::{Mutex, RwLock};
 use sonder_activate::outbox::Outbox;
 use sonder_collect::{Collector, RejectionCount};
 use sonder_console::engine::{
-    Applied, ApplyRequest, ConsentChange, DeliveryFilter, DeliveryPage, DestinationStatus, Engine, Entry, Expired,
-    ExplainRequest, IdentityDecision, Journey, JourneySummary, Lag, LogStatus, MatchPair, MatchPairs, Matching, Member,
-    Members, Memory, PairDecided, PairDecision, PairsAsked, PastRequest, Person, Plan, PlanRequest, Preview,
-    PreviewRequest, PrivacyRequest, QuarantineDismissed, QuarantineFilter, QuarantinePage, QuarantineReplay,
+    Applied, ApplyRequest, Audience, ConsentChange, DeliveryFilter, DeliveryPage, DestinationStatus, Engine, Entry,
+    Expired, ExplainRequest, IdentityDecision, Journey, JourneySummary, Lag, LogStatus, MatchPair, MatchPairs,
+    Matching, Member, Members, Memory, PairDecided, PairDecision, PairsAsked, PastRequest, Person, Plan, PlanRequest,
+    Preview, PreviewRequest, PrivacyRequest, QuarantineDismissed, QuarantineFilter, QuarantinePage, QuarantineReplay,
     QuarantineReplayed, QuarantineSelection, Query, Recovery, RejectionStatus, Reload, ReloadOutcome, Replay, Replayed,
     RequestAction, RequestAsked, RequestNote, Retention, RolloutStatus, Rows, SegmentSize, SegmentSizes, Sought, Stage,
     Status, TimelineCursor, Trouble, instant, person_id,
@@ -251,6 +252,16 @@ impl Engine for Answers {
             });
         }
         Ok(Some(Members { size, members: answer }))
+    }
+
+    fn audience(&self, name: &str) -> Result<Arc<dyn Audience>, Trouble> {
+        let Some(pseudonyms) = self.shared.pseudonyms.get() else {
+            return Err(Trouble::Refused {
+                message: "the project makes no pseudonyms".to_owned(),
+                help: "name a key under `pseudonyms` of sonder.yaml, and start the engine again".to_owned(),
+            });
+        };
+        Ok(Arc::new(ForAudience { name: name.to_owned(), pseudonyms: Arc::clone(pseudonyms) }))
     }
 
     fn journeys(&self) -> Vec<JourneySummary> {

@@ -4,6 +4,7 @@
 pub mod announce;
 mod answers;
 mod apply;
+mod audience;
 mod backup_route;
 mod bundle;
 mod consent;

@@ -126,7 +126,7 @@ impl State {
         Some(Kinship {
             person: component.id,
             identifiers: identifiers.collect(),
-            links: component.ties().edges.iter().filter_map(link).collect(),
+            links: component.ties().edges().filter_map(|edge| link(&edge)).collect(),
             refused,
             apart,
         })

@@ -177,7 +177,7 @@ impl Viewed<'_> {
     pub fn view(&self) -> PersonView {
         PersonView {
             id: self.component.id,
-            absorbed: self.component.ties().absorbed.to_vec(),
+            absorbed: self.component.ties().absorbed().to_vec(),
             identifiers: self.identifiers(),
             links: self.links(),
             traits: self.traits(),
@@ -245,7 +245,7 @@ impl Viewed<'_> {
             let (identifier, _) = self.graph.node(node)?;
             Some((self.kind(identifier.kind), identifier.value.to_string()))
         };
-        let links = self.component.ties().edges.iter().filter_map(|edge| {
+        let links = self.component.ties().edges().filter_map(|edge| {
             Some(LinkView {
                 a: named(edge.a)?,
                 b: named(edge.b)?,

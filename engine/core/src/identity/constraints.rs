@@ -323,16 +323,16 @@ impl Filter {
     /// All links of a node with values of a kind, but one; those that the strategy is against are none.
     fn counted(&self, graph: &Graph, node: NodeId, kind: IdentifierKindId, but: &Edge) -> Vec<Edge> {
         let held = graph.node(node).and_then(|(_, it)| graph.component(it.person));
-        let held = held.into_iter().flat_map(|component| &component.ties().edges);
+        let held = held.into_iter().flat_map(|component| component.ties().edges());
         let of_node = held.filter(|edge| edge.a == node || edge.b == node);
-        let loose = graph.loose_of(node).iter().map(|loose| &loose.edge);
-        let is_counted = |edge: &&Edge| {
+        let loose = graph.loose_of(node).iter().map(|loose| loose.edge);
+        let is_counted = |edge: &Edge| {
             !edge.is_between(but.a, but.b)
                 && edge.grade != Grade::Decided
                 && graph.node(edge.beyond(node)).is_some_and(|(named, _)| named.kind == kind)
                 && self.forbids(graph, edge).is_none()
         };
-        of_node.chain(loose).filter(is_counted).copied().collect()
+        of_node.chain(loose).filter(is_counted).collect()
     }
 
     fn is_anonymous(&self, kind: IdentifierKindId) -> bool {

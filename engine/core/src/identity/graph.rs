@@ -10,6 +10,7 @@
 //! Cost: look up O(1); joining O(identifiers of the absorbed), which the limits bound.
 
 use super::texts::{TextId, Texts};
+use super::ties::{Bundle, Ties};
 use crate::effect::PersonId;
 use crate::paged::Paged;
 use crate::record::{Identifier, Likelihood, Seq};
@@ -21,7 +22,6 @@ use sonder_dsl::ir::{IdentifierKindId, SourceId};
 use sonder_dsl::time::Moment;
 use std::cmp::Reverse;
 use std::hash::{BuildHasher, RandomState};
-use thin_vec::ThinVec;
 
 /// A node: index into the graph's nodes. Means nothing outside this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -220,23 +220,8 @@ pub struct Component {
     pub created: Seq,
     /// Their identifiers, in the order in which they joined; also those that have started anew since.
     pub nodes: SmallVec<[NodeId; 4]>,
-    /// What somebody with a single identifier has nothing of: most people.
-    ties: Option<Box<Ties>>,
+    ties: Ties,
 }
-
-/// How a person's identifiers came together, and which did not.
-#[derive(Clone, Debug, Default)]
-pub struct Ties {
-    /// Why they are one person's, in the order in which that was said; each pair once.
-    pub edges: SmallVec<[Edge; 1]>,
-    /// People who turned out to be this one.
-    pub absorbed: ThinVec<PersonId>,
-    /// Refusals that were reported lately; the oldest first.
-    pub refused: ThinVec<Refusal>,
-}
-
-/// Nothing.
-static NO_TIES: Ties = Ties { edges: SmallVec::new_const(), absorbed: ThinVec::new(), refused: ThinVec::new() };
 
 /// A link that a rule is against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -383,7 +368,7 @@ impl Graph {
     /// Takes in a person whose nodes carry their index already, or get it from [`attach`](Self::attach).
     pub fn add_person(&mut self, component: Component) -> PersonIndex {
         let place = self.free.pop().unwrap_or(PersonIndex(self.components.len() as u32));
-        for id in component.ties().absorbed.iter().chain([&component.id]) {
+        for id in component.ties.absorbed().iter().chain([&component.id]) {
             let hash = id.end();
             self.by_id.insert_unique(spread(hash), (hash, place), |(hash, _)| spread(*hash));
         }
@@ -435,9 +420,9 @@ impl Graph {
         };
         if let Some(component) = self.component_mut(person) {
             component.nodes.iter_mut().for_each(rename);
-            if let Some(ties) = &mut component.ties {
+            component.ties.change(|ties| {
                 ties.edges.iter_mut().for_each(|edge| [&mut edge.a, &mut edge.b].into_iter().for_each(rename));
-            }
+            });
         }
         for mut loose in self.loose.remove(&node).unwrap_or_default() {
             let other = loose.edge.beyond(node);
@@ -498,22 +483,21 @@ impl Graph {
     /// Notes why two nodes of one person belong together, unless that is known.
     pub fn connect(&mut self, person: PersonIndex, edge: Edge) {
         let Some(component) = self.component_mut(person) else { return };
-        let edges = &mut component.ties_mut().edges;
-        match edges.iter_mut().find(|it| it.is_between(edge.a, edge.b)) {
+        component.ties.change(|ties| match ties.edges.iter_mut().find(|it| it.is_between(edge.a, edge.b)) {
             Some(known) => _ = known.hear(edge),
             None => {
-                if edges.len() == edges.capacity() {
-                    edges.reserve_exact(1);
+                if ties.edges.len() == ties.edges.capacity() {
+                    ties.edges.reserve_exact(1);
                 }
-                edges.push(edge);
+                ties.edges.push(edge);
             }
-        }
+        });
     }
 
     /// A link between two nodes of one person no longer says why they are.
     pub fn disconnect(&mut self, person: PersonIndex, a: NodeId, b: NodeId) {
-        if let Some(ties) = self.component_mut(person).and_then(|component| component.ties.as_mut()) {
-            ties.edges.retain(|edge| !edge.is_between(a, b));
+        if let Some(component) = self.component_mut(person) {
+            component.ties.change(|ties| ties.edges.retain(|edge| !edge.is_between(a, b)));
         }
     }
 
@@ -609,8 +593,8 @@ impl Graph {
             self.drop_loose(a, b);
         }
         let person = self.node(a).map_or(PersonIndex::NOBODY, |(_, it)| it.person);
-        if let Some(ties) = self.component_mut(person).and_then(|component| component.ties.as_mut()) {
-            ties.edges.retain(|edge| !is_it(edge));
+        if let Some(component) = self.component_mut(person) {
+            component.ties.change(|ties| ties.edges.retain(|edge| !is_it(edge)));
         }
     }
 
@@ -640,7 +624,7 @@ impl Graph {
                 node.person = PersonIndex::NOBODY;
             }
         }
-        for id in gone.ties().absorbed.iter().chain([&gone.id]) {
+        for id in gone.ties.absorbed().iter().chain([&gone.id]) {
             let entry = self.by_id.find_entry(spread(id.end()), |entry| *entry == (id.end(), person));
             if let Ok(entry) = entry {
                 entry.remove();
@@ -661,18 +645,19 @@ impl Graph {
                 node.person = survivor;
             }
         }
-        for id in gone.ties().absorbed.iter().chain([&gone.id]) {
+        for id in gone.ties.absorbed().iter().chain([&gone.id]) {
             // Another id of theirs that ends alike moves just as well.
             let entry = self.by_id.find_mut(spread(id.end()), |entry| *entry == (id.end(), absorbed));
             entry.into_iter().for_each(|(_, person)| *person = survivor);
         }
         let component = self.component_mut(survivor)?;
         component.nodes.extend(gone.nodes);
-        let theirs = gone.ties.map(|ties| *ties).unwrap_or_default();
-        let ties = component.ties_mut();
-        ties.edges.extend(theirs.edges);
-        ties.absorbed.extend(theirs.absorbed);
-        ties.absorbed.push(gone.id);
+        let theirs = gone.ties.into_bundle();
+        component.ties.change(|ties| {
+            ties.edges.extend(theirs.edges);
+            ties.absorbed.extend(theirs.absorbed);
+            ties.absorbed.push(gone.id);
+        });
         theirs.refused.into_iter().for_each(|refusal| {
             component.remember(refusal);
         });
@@ -688,45 +673,40 @@ impl Graph {
 impl Component {
     /// A person without identifiers yet.
     pub fn new(id: PersonId, created: Seq) -> Self {
-        Self { id, created, nodes: SmallVec::new(), ties: None }
+        Self { id, created, nodes: SmallVec::new(), ties: Ties::default() }
     }
 
     /// How their identifiers came together, and which did not.
-    pub fn ties(&self) -> &Ties {
-        self.ties.as_deref().unwrap_or(&NO_TIES)
-    }
-
-    /// The same, to change.
-    pub fn ties_mut(&mut self) -> &mut Ties {
-        self.ties.get_or_insert_default()
+    pub const fn ties(&self) -> &Ties {
+        &self.ties
     }
 
     /// Takes over how their identifiers came together.
-    pub fn tie(&mut self, ties: Ties) {
-        let none = ties.edges.is_empty() && ties.absorbed.is_empty() && ties.refused.is_empty();
-        self.ties = (!none).then(|| Box::new(ties));
+    pub fn tie(&mut self, bundle: Bundle) {
+        self.ties = bundle.into();
     }
 
     /// Whether the person has that id, or it is an alias of theirs.
     fn is_or_was(&self, id: PersonId) -> bool {
-        self.id == id || self.ties().absorbed.contains(&id)
+        self.id == id || self.ties.absorbed().contains(&id)
     }
 
     /// Why two of their nodes belong together, where that was said of just these.
-    pub fn edge(&self, a: NodeId, b: NodeId) -> Option<&Edge> {
-        self.ties().edges.iter().find(|edge| edge.is_between(a, b))
+    pub fn edge(&self, a: NodeId, b: NodeId) -> Option<Edge> {
+        self.ties.edges().find(|edge| edge.is_between(a, b))
     }
 
     /// Says whether that refusal is news.
     pub fn remember(&mut self, refusal: Refusal) -> bool {
-        if self.ties().refused.contains(&refusal) {
+        if self.ties.refused().contains(&refusal) {
             return false;
         }
-        let refused = &mut self.ties_mut().refused;
-        if refused.len() >= limits::REFUSALS {
-            refused.remove(0);
-        }
-        refused.push(refusal);
+        self.ties.change(|ties| {
+            if ties.refused.len() >= limits::REFUSALS {
+                ties.refused.remove(0);
+            }
+            ties.refused.push(refusal);
+        });
         true
     }
 
@@ -734,13 +714,6 @@ impl Component {
     pub fn heap(&self) -> usize {
         let nodes =
             if self.nodes.spilled() { footprint::block(self.nodes.capacity() * size_of::<NodeId>()) } else { 0 };
-        nodes + self.ties.as_ref().map_or(0, |ties| ties.size())
-    }
-}
-
-impl Ties {
-    fn size(&self) -> usize {
-        let edges = if self.edges.spilled() { footprint::block(self.edges.capacity() * size_of::<Edge>()) } else { 0 };
-        footprint::block(size_of::<Self>()) + edges + footprint::list(&self.absorbed) + footprint::list(&self.refused)
+        nodes + self.ties.heap()
     }
 }

@@ -25,6 +25,7 @@ pub mod graph;
 pub mod partition;
 pub mod record;
 mod texts;
+pub mod ties;
 
 use crate::effect::PersonId;
 use crate::message::Call;
@@ -275,7 +276,8 @@ impl LinkRules {
         }
         let is_linked = |graph: &Graph, id: NodeId| {
             let person = graph.node(id).map_or(PersonIndex::NOBODY, |(_, node)| node.person);
-            let is_one_of_many = graph.component(person).is_some_and(|component| !component.ties().edges.is_empty());
+            let is_one_of_many =
+                graph.component(person).is_some_and(|component| component.ties().edges().next().is_some());
             is_one_of_many || !graph.loose_of(id).is_empty()
         };
         let linked: SmallVec<[NodeId; FAMILIAR]> =
@@ -648,7 +650,7 @@ fn said(graph: &Graph, (one, other): (NodeId, NodeId), Sighting { event, seq }: 
 fn known_between(graph: &Graph, one: NodeId, other: NodeId) -> Option<Edge> {
     let owner = |node| graph.node(node).map_or(PersonIndex::NOBODY, |(_, it)| it.person);
     let shared = (owner(one) == owner(other)).then(|| graph.component(owner(one))).flatten();
-    let held = shared.and_then(|component| component.edge(one, other).copied());
+    let held = shared.and_then(|component| component.edge(one, other));
     held.or_else(|| graph.loose_between(one, other).map(|loose| loose.edge))
 }
 

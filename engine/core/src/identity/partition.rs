@@ -79,7 +79,7 @@ fn held_before(graph: &Graph, node: NodeId, limit: &Edge) -> Vec<NodeId> {
     let mut found = vec![node];
     let Some(component) = graph.node(node).and_then(|(_, it)| graph.component(it.person)) else { return found };
     let mut beyond: FxHashMap<NodeId, SmallVec<[NodeId; 4]>> = FxHashMap::default();
-    for edge in component.ties().edges.iter().filter(|edge| order(graph, edge, limit) == Ordering::Less) {
+    for edge in component.ties().edges().filter(|edge| order(graph, edge, limit) == Ordering::Less) {
         beyond.entry(edge.a).or_default().push(edge.b);
         beyond.entry(edge.b).or_default().push(edge.a);
     }
@@ -140,7 +140,7 @@ impl Cluster {
             if let Some(component) = graph.component(it.person).filter(|_| people.insert(it.person)) {
                 cluster.people.push(it.person);
                 waiting.extend(&component.nodes);
-                cluster.edges.extend(&component.ties().edges);
+                cluster.edges.extend(component.ties().edges());
             }
             for loose in graph.loose_of(node) {
                 let other = loose.edge.beyond(node);
@@ -198,7 +198,7 @@ impl Cluster {
 pub fn misplaced(filter: &Filter, constraints: &Constraints, graph: &Graph) -> Vec<NodeId> {
     let nodes: Vec<NodeId> = (0..graph.node_count()).map(|index| NodeId(index as u32)).collect();
     let mut edges: Vec<Edge> = Vec::with_capacity(nodes.len());
-    edges.extend(graph.people().flat_map(|(_, component)| &component.ties().edges));
+    edges.extend(graph.people().flat_map(|(_, component)| component.ties().edges()));
     edges.extend(graph.all_loose().map(|loose| loose.edge));
     let Decided { mut sets, .. } =
         decide(filter, constraints, graph, &nodes, edges, |node| Some(node.0 as usize).filter(|it| *it < nodes.len()));
@@ -378,7 +378,8 @@ impl Partition {
             let first = owners.next().unwrap_or(PersonIndex::NOBODY);
             class.nodes.len() < 2 || (first != PersonIndex::NOBODY && owners.all(|it| it == first))
         };
-        let held = |person: &PersonIndex| graph.component(*person).map_or(0, |component| component.ties().edges.len());
+        let held =
+            |person: &PersonIndex| graph.component(*person).map_or(0, |component| component.ties().edges().count());
         self.classes.iter().all(is_one_persons)
             && self.torn(graph, &[]).is_empty()
             && self.classes.iter().map(|class| class.edges.len()).sum::<usize>()

@@ -1,6 +1,7 @@
 //! Who is who in checkpoints: names stand for ids, and links between people name the node at their other end.
 
-use super::graph::{Component, Edge, Grade, Graph, Loose, Named, Node, NodeId, PersonIndex, Reason, Refusal, Ties};
+use super::graph::{Component, Edge, Grade, Graph, Loose, Named, Node, NodeId, PersonIndex, Reason, Refusal};
+use super::ties::Bundle;
 use crate::effect::PersonId;
 use crate::names::{NameKey, Names};
 use crate::record::{Identifier, Likelihood, Seq, UNKNOWN_SOURCE};
@@ -88,10 +89,9 @@ impl ComponentRecord {
     pub fn new(graph: &Graph, component: &Component, names: &Names) -> Self {
         let ties = component.ties();
         let place = |node: NodeId| component.nodes.iter().position(|mine| *mine == node).map(|place| place as u32);
-        let edges = ties
-            .edges
-            .iter()
-            .filter_map(|edge| Some(EdgeRecord { a: place(edge.a)?, b: place(edge.b)?, said: Said::new(edge, names) }));
+        let edges = ties.edges().filter_map(|edge| {
+            Some(EdgeRecord { a: place(edge.a)?, b: place(edge.b)?, said: Said::new(&edge, names) })
+        });
         let (mut loose, mut apart) = (Vec::new(), Vec::new());
         for (node, mine) in component.nodes.iter().zip(0..) {
             let theirs = graph.loose_of(*node).iter().filter_map(|it| {
@@ -109,8 +109,8 @@ impl ComponentRecord {
             created: component.created,
             nodes: component.nodes.iter().filter_map(|node| NodeRecord::new(graph, *node, names)).collect(),
             edges: edges.collect(),
-            absorbed: ties.absorbed.to_vec(),
-            refused: ties.refused.iter().map(|refusal| (refusal.identifier, refusal.reason.code())).collect(),
+            absorbed: ties.absorbed().to_vec(),
+            refused: ties.refused().iter().map(|refusal| (refusal.identifier, refusal.reason.code())).collect(),
             loose,
             apart,
         }
@@ -138,7 +138,7 @@ impl ComponentRecord {
         let edges = self.edges.iter().filter_map(|edge| edge.said.between(node(edge.a)?, node(edge.b)?, names));
         let refusal =
             |(identifier, code): &(u64, u8)| Some(Refusal { identifier: *identifier, reason: Reason::of_code(*code)? });
-        component.tie(Ties {
+        component.tie(Bundle {
             edges: edges.collect(),
             absorbed: self.absorbed.into_iter().collect(),
             refused: self.refused.iter().filter_map(refusal).collect(),

@@ -33,7 +33,8 @@ impl State {
     #[must_use]
     pub fn ids_of(&self, id: PersonId) -> Vec<PersonId> {
         let component = self.graph.person(id).and_then(|person| self.graph.component(person));
-        component.map_or_else(Vec::new, |it| std::iter::once(it.id).chain(it.ties().absorbed.iter().copied()).collect())
+        component
+            .map_or_else(Vec::new, |it| std::iter::once(it.id).chain(it.ties().absorbed().iter().copied()).collect())
     }
 
     /// What is known of a person, also by an id that is an alias by now. `None` for nobody, and for somebody who is

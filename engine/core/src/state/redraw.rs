@@ -8,8 +8,9 @@ use super::{Missing, Slot, State, Turn};
 use crate::datum::Known;
 use crate::deliver;
 use crate::effect::{Cause, Change, ChangeKind, Effects, JourneyChange, JourneyStep, PersonId};
-use crate::identity::graph::{Component, Graph, NodeId, PersonIndex, Refusal, Ties};
+use crate::identity::graph::{Component, Graph, NodeId, PersonIndex, Refusal};
 use crate::identity::partition::Class;
+use crate::identity::ties::Bundle;
 use crate::identity::{Finding, LinkRules, Redraw, Sighting};
 use crate::journey::course::EventPlace;
 use crate::journey::{InstanceId, Outcome};
@@ -174,8 +175,8 @@ impl State {
             id: component.id,
             created: component.created,
             nodes: component.nodes.to_vec(),
-            absorbed: ties.absorbed.to_vec(),
-            refused: ties.refused.to_vec(),
+            absorbed: ties.absorbed().to_vec(),
+            refused: ties.refused().to_vec(),
             slot,
         })
     }
@@ -227,7 +228,7 @@ impl State {
         let mut component = Component::new(it.id, it.created);
         component.nodes = it.class.nodes.iter().copied().collect();
         let refused = formers.iter().find(|former| former.id == it.id).map(|former| former.refused.as_slice());
-        component.tie(Ties {
+        component.tie(Bundle {
             edges: it.class.edges.iter().copied().collect(),
             absorbed: it.absorbed.iter().copied().collect(),
             refused: refused.unwrap_or_default().iter().copied().collect(),

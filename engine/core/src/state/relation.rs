@@ -33,11 +33,10 @@ impl State {
     #[must_use]
     pub fn is_likely_only(&self, id: PersonId) -> bool {
         let component = self.graph.person(id).and_then(|person| self.graph.component(person));
-        let Some(component) = component.filter(|it| it.ties().edges.iter().any(|it| it.grade == Grade::Probable))
-        else {
+        let Some(component) = component.filter(|it| it.ties().edges().any(|it| it.grade == Grade::Probable)) else {
             return false;
         };
-        let edges = component.ties().edges.iter().filter(|edge| edge.grade != Grade::Probable);
+        let edges = component.ties().edges().filter(|edge| edge.grade != Grade::Probable);
         let mut class: Vec<usize> = (0..component.nodes.len()).collect();
         let place = |node| component.nodes.iter().position(|it| *it == node);
         for (a, b) in edges.filter_map(|edge| Some((place(edge.a)?, place(edge.b)?))) {

@@ -97,15 +97,15 @@ fn counting_allocates_nothing() {
     assert_eq!(allocations, 0);
 }
 
-/// Who waits in a journey is who they are, where they stand, what they came in with, and when to look again: less than 500
-/// bytes for a visitor at rest, less than 600 for somebody with a second identifier.
+/// Who waits in a journey is who they are, where they stand, what they came in with, and when to look again: less than 400
+/// bytes for a visitor at rest, less than 500 for somebody with a second identifier.
 #[test]
 fn who_waits_in_a_journey_takes_little() {
     let rules = "journey reminder {\n  enter on view as seen\n  again after 90d\n  goal order\n  wait 30d\n  \
                  split {\n    10% control {}\n    90% treated { send hook.message { product: seen.product } }\n  }\n}\n";
     let program = views::project(rules);
     let people = 5_000;
-    for (identifiers, most) in [(1, 500), (2, 600)] {
+    for (identifiers, most) in [(1, 400), (2, 500)] {
         let mut views = views::Views::new(&program, people);
         let mut state = State::new(&program);
         let mut take = |state: &mut State, seq| {

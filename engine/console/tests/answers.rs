@@ -125,12 +125,9 @@ async fn members_come_as_an_audience_knows_them() {
         assert!(text.contains("v1:lake_") && !text.contains("shop.example"), "{text}");
         assert!(!text.contains("00000000000000000000000000000001"), "{text}");
     }
-    let refused = [
-        "pseudonyms=nobody",
-        "pseudonyms=",
-        "pseudonyms=The%20Lake",
-        "pseudonyms=lake&after=00000000000000000000000000000001",
-    ];
+    let none = fixture.get("/api/v1/segments/keen/members?pseudonyms=nobody").await;
+    assert_eq!((none.status, &none.json()["error"]["code"]), (StatusCode::CONFLICT, &json!("no_pseudonyms")));
+    let refused = ["pseudonyms=", "pseudonyms=The%20Lake", "pseudonyms=lake&after=00000000000000000000000000000001"];
     for query in refused {
         let answer = fixture.get(&format!("/api/v1/segments/keen/members?{query}")).await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{query}");

@@ -92,7 +92,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
                 ],
                 body: None,
                 answers: vec![json_of("Members"), text_of("text/csv")],
-                refusals: &[400, 404, 406, 503],
+                refusals: &[400, 404, 406, 409, 503],
             },
         ),
     ]
@@ -205,7 +205,11 @@ fn audience(api: &Api, parameters: &Parameters) -> Result<Option<Arc<dyn Audienc
     if !is_name {
         return Err(bad_parameter("pseudonyms", &name, "a name as destinations have it: `lake`"));
     }
-    Ok(Some(api.engine().audience(&name)?))
+    let audience = api.engine().audience(&name).ok_or_else(|| {
+        let help = "name a key under `pseudonyms` of sonder.yaml, and start the engine again";
+        ApiError::conflict("no_pseudonyms", "the project makes no pseudonyms", help)
+    })?;
+    Ok(Some(audience))
 }
 
 /// People as whoever gets the page knows them. The order of ids, which guesses could be placed in, is not theirs to see.

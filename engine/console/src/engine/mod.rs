@@ -107,11 +107,8 @@ pub trait Engine: Send + Sync + 'static {
     /// When cold members cannot be read from the store.
     fn members(&self, segment: &str, after: Option<PersonId>, limit: usize) -> Result<Option<Members>, Trouble>;
 
-    /// Quick. How the audience of this name knows people.
-    ///
-    /// # Errors
-    /// When the project makes no pseudonyms.
-    fn audience(&self, name: &str) -> Result<Arc<dyn Audience>, Trouble>;
+    /// Quick. How the audience of this name knows people; `None` where the project makes no pseudonyms.
+    fn audience(&self, name: &str) -> Option<Arc<dyn Audience>>;
 
     /// Slow. Records what somebody says about consent, and returns the id of the message when it is on the disk.
     ///

@@ -124,6 +124,7 @@ fn meaning(status: u16) -> String {
         404 => "There is no such thing.".to_owned(),
         405 => "This address does not take this method.".to_owned(),
         406 => "The answer does not come in the format asked for.".to_owned(),
+        409 => "It does not go with how the engine or the project is now.".to_owned(),
         413 => format!("The body has more than {} bytes.", limits::BODY_BYTES),
         414 => format!("Path and query have more than {} bytes.", limits::URI_BYTES),
         415 => "The body is not JSON.".to_owned(),

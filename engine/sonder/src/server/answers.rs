@@ -254,14 +254,9 @@ impl Engine for Answers {
         Ok(Some(Members { size, members: answer }))
     }
 
-    fn audience(&self, name: &str) -> Result<Arc<dyn Audience>, Trouble> {
-        let Some(pseudonyms) = self.shared.pseudonyms.get() else {
-            return Err(Trouble::Refused {
-                message: "the project makes no pseudonyms".to_owned(),
-                help: "name a key under `pseudonyms` of sonder.yaml, and start the engine again".to_owned(),
-            });
-        };
-        Ok(Arc::new(ForAudience { name: name.to_owned(), pseudonyms: Arc::clone(pseudonyms) }))
+    fn audience(&self, name: &str) -> Option<Arc<dyn Audience>> {
+        let pseudonyms = Arc::clone(self.shared.pseudonyms.get()?);
+        Some(Arc::new(ForAudience { name: name.to_owned(), pseudonyms }))
     }
 
     fn journeys(&self) -> Vec<JourneySummary> {

@@ -32,6 +32,7 @@ fn the_help_of_every_command() {
         &["person"],
         &["person", "show"],
         &["person", "graph"],
+        &["person", "pseudonym"],
         &["person", "merge"],
         &["person", "split"],
         &["person", "erase"],

@@ -10,7 +10,7 @@
 //! person's id, the id of a delivery) has the empty kind, which no identifier has.
 //!
 //! - [`Pseudonyms`] makes them.
-//! - [`Told`] is what one destination is told in place of a delivery, [`behind`] the way there.
+//! - [`Told`] is what one destination is told in place of a delivery, `behind` the way there.
 //!
 //! INVARIANT: ids of people and deliveries are plain hashes of identifiers, against which a guess can be tested: they are replaced, too.
 

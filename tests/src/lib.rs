@@ -7,6 +7,7 @@ pub mod engine;
 pub mod http;
 pub mod project;
 pub mod receiver;
+pub mod traces;
 pub mod traffic;
 
 pub use engine::{Engine, Options, digest, sonder};

@@ -5,9 +5,9 @@
 
 use serde_json::{Value as Json, json};
 use sonder_tests::traffic::{Client, Crowd, Dice};
-use sonder_tests::{Engine, Options, Receiver, project, sonder};
+use sonder_tests::{Engine, Options, Receiver, project, sonder, traces};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -115,44 +115,6 @@ fn await_person(engine: &Engine, who: &str) -> Json {
     }
 }
 
-/// The files that have one of these texts, in whatever case.
-fn files_with(folder: &Path, texts: &[&str]) -> Vec<String> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(files_with(&path, texts));
-            continue;
-        }
-        let bytes = fs::read(&path).unwrap().to_ascii_lowercase();
-        for text in texts {
-            let text = text.to_lowercase();
-            if bytes.windows(text.len()).any(|window| window == text.as_bytes()) {
-                found.push(format!("{}: {text}", path.display()));
-            }
-        }
-    }
-    found
-}
-
-/// The tables that have one of these texts, as DuckDB reads them.
-fn tables_with(engine: &Engine, texts: &[&str]) -> Vec<String> {
-    let tables = "select database_name || '.main.\"' || table_name || '\"' from duckdb_tables() order by all";
-    let tables = engine.query(tables).unwrap();
-    assert!(tables.len() > 10, "{tables:?}");
-    let mut found = Vec::new();
-    for table in tables.iter().map(|row| row[0].as_str().unwrap()) {
-        for text in texts {
-            let sql =
-                format!("select count(*) from {table} t where contains(lower(t::varchar), '{}')", text.to_lowercase());
-            if engine.count(&sql).unwrap() > 0 {
-                found.push(format!("{table}: {text}"));
-            }
-        }
-    }
-    found
-}
-
 /// All that is known of everybody in the log who has a user id.
 fn everybody(engine: &Engine) -> Vec<Json> {
     engine.settle(Duration::from_secs(60)).unwrap();
@@ -173,7 +135,10 @@ fn the_bytes_go_and_nobody_else_changes() {
     crowd.stop();
     let before = everybody(&engine);
     assert!(before.len() > 10, "there are others: {}", before.len());
-    assert!(!files_with(&scene.data, &TRACES).is_empty() && !tables_with(&engine, &TRACES).is_empty());
+    assert!(
+        !traces::in_files(&scene.data, &TRACES).unwrap().is_empty()
+            && !traces::in_tables(&engine, &TRACES).unwrap().is_empty()
+    );
     assert_eq!(engine.count("select count(*) from quarantine").unwrap(), 1);
     let total = engine.count("select count(*) from log").unwrap();
 
@@ -182,7 +147,7 @@ fn the_bytes_go_and_nobody_else_changes() {
     assert_eq!((&asked["state"], &asked["subject"]), (&json!("in_progress"), &Json::Null));
     // What is still to be told to a destination has them.
     let may_have = |it: &String| ["erasures", "state", "\"deliveries\""].iter().any(|table| it.contains(table));
-    assert!(tables_with(&engine, &TRACES[..3]).iter().all(may_have));
+    assert!(traces::in_tables(&engine, &TRACES[..3]).unwrap().iter().all(may_have));
     let done = await_completed(&engine, asked["id"].as_str().unwrap());
     let erasure = &done["erasure"];
     assert!(erasure["erased_at"].is_string());
@@ -196,8 +161,8 @@ fn the_bytes_go_and_nobody_else_changes() {
     // She was keen before she said who she was.
     assert_eq!(told[0]["data"]["person"][0], json!({"kind": "anonymous_id", "value": TRACES[2]}), "{told:?}");
 
-    assert_eq!(files_with(&scene.data, &TRACES), Vec::<String>::new());
-    assert_eq!(tables_with(&engine, &TRACES), Vec::<String>::new());
+    assert_eq!(traces::in_files(&scene.data, &TRACES).unwrap(), Vec::<String>::new());
+    assert_eq!(traces::in_tables(&engine, &TRACES).unwrap(), Vec::<String>::new());
     assert_eq!(everybody(&engine), before);
     assert_eq!(engine.count("select count(*) from log").unwrap(), total, "the log is dense");
     for trace in [format!("email:{}", TRACES[0]), format!("user_id:{}", TRACES[1])] {
@@ -216,7 +181,7 @@ fn the_bytes_go_and_nobody_else_changes() {
     send(&engine, &wrong);
     assert_eq!(engine.count("select count(*) from quarantine").unwrap(), 0);
     assert!(engine.stop().unwrap().success());
-    assert_eq!(files_with(&scene.data, &TRACES), Vec::<String>::new());
+    assert_eq!(traces::in_files(&scene.data, &TRACES).unwrap(), Vec::<String>::new());
 
     // A replay of the whole log: the same people.
     for name in ["state.duckdb", "state.duckdb.wal"] {
@@ -251,9 +216,9 @@ fn a_crash_only_delays_it() {
         scene.receiver.answer_with(200);
         let engine = scene.start();
         await_completed(&engine, id);
-        assert_eq!(tables_with(&engine, &TRACES), Vec::<String>::new(), "round {round}");
+        assert_eq!(traces::in_tables(&engine, &TRACES).unwrap(), Vec::<String>::new(), "round {round}");
         engine.kill().unwrap();
-        assert_eq!(files_with(&scene.data, &TRACES), Vec::<String>::new(), "round {round}");
+        assert_eq!(traces::in_files(&scene.data, &TRACES).unwrap(), Vec::<String>::new(), "round {round}");
     }
     scene.receiver.answer_with(200);
     let engine = scene.start();
@@ -294,7 +259,7 @@ fn a_destination_that_does_not_answer_is_told_later_and_once() {
         "{erased}"
     );
     assert!(
-        tables_with(&engine, &TRACES).iter().all(|it| it.contains(".\"deliveries\"")),
+        traces::in_tables(&engine, &TRACES).unwrap().iter().all(|it| it.contains(".\"deliveries\"")),
         "nothing but what is to be told"
     );
     engine.kill().unwrap();
@@ -304,10 +269,10 @@ fn a_destination_that_does_not_answer_is_told_later_and_once() {
     let done = await_completed(&engine, id);
     assert_eq!(done["erasure"]["destinations"][0]["state"], "delivered", "{done}");
     assert_eq!(scene.erasures().len(), 1);
-    assert_eq!(tables_with(&engine, &TRACES), Vec::<String>::new());
-    assert_eq!(files_with(&scene.data, &TRACES), Vec::<String>::new());
+    assert_eq!(traces::in_tables(&engine, &TRACES).unwrap(), Vec::<String>::new());
+    assert_eq!(traces::in_files(&scene.data, &TRACES).unwrap(), Vec::<String>::new());
     assert!(engine.stop().unwrap().success());
-    assert_eq!(files_with(&scene.data, &TRACES), Vec::<String>::new());
+    assert_eq!(traces::in_files(&scene.data, &TRACES).unwrap(), Vec::<String>::new());
 }
 
 #[test]
@@ -321,7 +286,7 @@ fn the_command_waits_until_the_bytes_are_gone() {
     let output = sonder(&["person", "erase", &person, "--data", data]).unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.starts_with("completed: messages 6, of others 1; request "), "{text}");
-    assert_eq!(files_with(&scene.data, &TRACES), Vec::<String>::new());
+    assert_eq!(traces::in_files(&scene.data, &TRACES).unwrap(), Vec::<String>::new());
     let output = sonder(&["person", "erase", &person, "--data", data]).unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
 }

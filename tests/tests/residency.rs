@@ -4,7 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "the tests of a test binary fail by panicking")]
 
 use serde_json::{Value as Json, json};
-use sonder_tests::{Engine, Options, Receiver, project, sonder};
+use sonder_tests::{Engine, Options, Receiver, project, sonder, traces};
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -104,39 +104,6 @@ fn post(engine: &Engine, batch: &Json) -> u16 {
     engine.connect().post("/v1/batch", "wk", batch).unwrap().status
 }
 
-/// The files that have one of these texts.
-fn files_with(folder: &Path, texts: &[&str]) -> Vec<String> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(files_with(&path, texts));
-            continue;
-        }
-        let bytes = fs::read(&path).unwrap();
-        let has = |text: &&&str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
-        found.extend(texts.iter().filter(has).map(|text| format!("{}: {text}", path.display())));
-    }
-    found
-}
-
-/// The tables that have one of these texts, as DuckDB reads them.
-fn tables_with(engine: &Engine, texts: &[&str]) -> Vec<String> {
-    let tables = "select database_name || '.main.\"' || table_name || '\"' from duckdb_tables() order by all";
-    let tables = engine.query(tables).unwrap();
-    assert!(tables.len() > 10, "{tables:?}");
-    let mut found = Vec::new();
-    for table in tables.iter().map(|row| row[0].as_str().unwrap()) {
-        for text in texts {
-            let sql = format!("select count(*) from {table} t where contains(t::varchar, '{text}')");
-            if engine.count(&sql).unwrap() > 0 {
-                found.push(format!("{table}: {text}"));
-            }
-        }
-    }
-    found
-}
-
 /// What a receiver heard, as text, once it has heard of somebody.
 fn heard(receiver: &Receiver, of: &str) -> String {
     let patience = Instant::now() + Duration::from_secs(20);
@@ -177,8 +144,8 @@ fn nothing_crosses() {
         let known = here.get(&format!("/api/v1/people/user_id:{}", own[0])).unwrap();
         assert_eq!(known["segments"].as_array().unwrap().len(), 1, "{known}");
         assert_eq!(there.connect().get(&format!("/api/v1/people/user_id:{}", own[0])).unwrap().status, 404);
-        assert_eq!(tables_with(here, &other), Vec::<String>::new());
-        assert!(!tables_with(here, &own).is_empty());
+        assert_eq!(traces::in_tables(here, &other).unwrap(), Vec::<String>::new());
+        assert!(!traces::in_tables(here, &own).unwrap().is_empty());
         assert_eq!(
             here.count("select count(*) from quarantine").unwrap(),
             4,
@@ -202,9 +169,9 @@ fn nothing_crosses() {
     assert!(eu.stop().unwrap().success() && us.stop().unwrap().success());
     assert!(!of_eu.calls().iter().any(|call| call.body.to_string().contains("walt")));
     assert!(!of_us.calls().iter().any(|call| call.body.to_string().contains("heike")));
-    assert_eq!(files_with(&scene.data("eu"), &AMERICAN), Vec::<String>::new());
-    assert_eq!(files_with(&scene.data("us"), &GERMAN), Vec::<String>::new());
-    assert!(!files_with(&scene.data("us"), &AMERICAN).is_empty());
+    assert_eq!(traces::in_files(&scene.data("eu"), &AMERICAN).unwrap(), Vec::<String>::new());
+    assert_eq!(traces::in_files(&scene.data("us"), &GERMAN).unwrap(), Vec::<String>::new());
+    assert!(!traces::in_files(&scene.data("us"), &AMERICAN).unwrap().is_empty());
 }
 
 #[test]
@@ -224,7 +191,7 @@ fn a_region_that_cannot_be_reached_loses_nothing_and_leaves_nothing() {
     assert_eq!(post(&eu, &both), 200);
     assert_eq!((eu.count("select count(*) from log").unwrap(), us.count("select count(*) from log").unwrap()), (2, 2));
     eu.stop().unwrap();
-    assert_eq!(files_with(&scene.data("eu"), &AMERICAN), Vec::<String>::new());
+    assert_eq!(traces::in_files(&scene.data("eu"), &AMERICAN).unwrap(), Vec::<String>::new());
 }
 
 #[test]
@@ -337,8 +304,8 @@ fn a_file_is_imported_in_each_region_which_takes_its_own() {
     assert!(done && said.contains("imported 1 row") && said.contains("left out: 3 of eu"), "{said}");
     let us = scene.start("us");
     assert_eq!((eu.count("select count(*) from log").unwrap(), us.count("select count(*) from log").unwrap()), (3, 1));
-    assert_eq!(tables_with(&us, &["heike"]), Vec::<String>::new());
-    assert_eq!(tables_with(&eu, &["walt"]), Vec::<String>::new());
+    assert_eq!(traces::in_tables(&us, &["heike"]).unwrap(), Vec::<String>::new());
+    assert_eq!(traces::in_tables(&eu, &["walt"]).unwrap(), Vec::<String>::new());
     // Where it is not known where it stands, nothing is taken in.
     let (done, said) = import(&scene.data("new"));
     assert!(!done && said.contains("it is not said in which one"), "{said}");

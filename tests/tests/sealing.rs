@@ -4,9 +4,9 @@
 #![expect(clippy::unwrap_used, reason = "the tests of a test binary fail by panicking")]
 
 use serde_json::{Value as Json, json};
-use sonder_tests::{Engine, Options, Receiver, project, sonder};
+use sonder_tests::{Engine, Options, Receiver, project, sonder, traces};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// What nobody may find in a file: of traits, of properties, of what is kept aside, of what is handed on and delivered.
@@ -103,24 +103,8 @@ impl Scene {
     }
 
     fn secrets_in_files(&self) -> Vec<String> {
-        secrets_in(&self.data)
+        traces::in_files(&self.data, &SECRETS).unwrap()
     }
-}
-
-/// The files below a folder that have one of the secrets, and which.
-fn secrets_in(folder: &Path) -> Vec<String> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(secrets_in(&path));
-            continue;
-        }
-        let bytes = fs::read(&path).unwrap();
-        let has = |secret: &&&str| bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
-        found.extend(SECRETS.iter().filter(has).map(|secret| format!("{}: {secret}", path.display())));
-    }
-    found
 }
 
 fn send(engine: &Engine, messages: &[Json]) {

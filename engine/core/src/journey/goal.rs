@@ -127,9 +127,9 @@ impl Goals {
     }
 
     /// What to note of an event: it is a goal, or may be one for some passage.
-    pub fn of(&self, event: &Event, key: Option<Known>, place: EventPlace) -> Option<Goal> {
+    pub fn of(&self, event: &Event, key: Option<&Known>, place: EventPlace) -> Option<Goal> {
         if self.plain.iter().any(|goal| meets(event, goal, &[])) {
-            return Some(Goal { key, place, seen: None });
+            return Some(Goal { key: key.cloned(), place, seen: None });
         }
         let id = event.event?;
         let may_be =
@@ -141,7 +141,7 @@ impl Goals {
         let mut values: ThinVec<(Field, Known)> =
             fields.iter().filter_map(|(field, _)| Some((*field, Known(event.value(*field)?.clone())))).collect();
         values.shrink_to_fit();
-        Some(Goal { key, place, seen: Some(Box::new(Seen { event: id, values })) })
+        Some(Goal { key: key.cloned(), place, seen: Some(Box::new(Seen { event: id, values })) })
     }
 
     /// What is seen of a type of event.

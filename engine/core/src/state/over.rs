@@ -28,7 +28,7 @@ impl State {
         });
         let over: Vec<InstanceId> = over.filter(|left| is_goal(&left.values)).map(|left| left.id).collect();
         // It may arrive before the event that it follows, or before it is known that it is the same person's.
-        let noted = plan.goals.of(event, key.clone(), here);
+        let noted = plan.goals.of(event, key.as_ref(), here);
         for instance in reached {
             self.leave((journey, instance), Outcome::Converted, turn, effects);
         }

@@ -174,7 +174,7 @@ impl Cluster {
         let Self { people, nodes, edges } = self;
         let places: FxHashMap<NodeId, usize> = nodes.iter().enumerate().map(|(place, node)| (*node, place)).collect();
         let place = |node: NodeId| places.get(&node).copied();
-        let Decided { mut sets, mut held, loose } = decide(filter, constraints, graph, &nodes, edges, place);
+        let Decided { mut sets, mut held, mut loose } = decide(filter, constraints, graph, &nodes, edges, place);
         let mut of_root: FxHashMap<usize, usize> = FxHashMap::default();
         let mut classes: Vec<Class> = Vec::new();
         for (place, node) in nodes.iter().enumerate() {
@@ -184,7 +184,8 @@ impl Cluster {
             });
             classes[class].nodes.push(*node);
         }
-        held.sort_by_key(|edge| edge.seq);
+        held.sort_by(|one, other| one.seq.cmp(&other.seq).then_with(|| order(graph, one, other)));
+        loose.sort_by(|one, other| order(graph, &one.edge, &other.edge));
         for edge in held {
             let class = places.get(&edge.a).and_then(|place| of_root.get(&sets.find(*place)));
             class.into_iter().for_each(|class| classes[*class].edges.push(edge));
@@ -194,7 +195,7 @@ impl Cluster {
 }
 
 /// Identifiers that would be somebody else's if all links there are were decided anew, whatever is known of who is who: none,
-/// or something is wrong. Costs a sort of all links.
+/// or something is wrong. Costs a look at all links.
 pub fn misplaced(filter: &Filter, constraints: &Constraints, graph: &Graph) -> Vec<NodeId> {
     let nodes: Vec<NodeId> = (0..graph.node_count()).map(|index| NodeId(index as u32)).collect();
     let mut edges: Vec<Edge> = Vec::with_capacity(nodes.len());
@@ -235,7 +236,10 @@ struct Decided {
     loose: Vec<Loose>,
 }
 
-/// Takes links from the strongest to the weakest.
+/// Which links hold, and who is one then.
+///
+/// Nearly always nothing is against all that links connect, so that they hold in whatever order they are taken: the rules are
+/// hereditary. Only where something is are links taken from the strongest to the weakest.
 fn decide(
     filter: &Filter,
     constraints: &Constraints,
@@ -244,33 +248,42 @@ fn decide(
     edges: Vec<Edge>,
     place: impl Fn(NodeId) -> Option<usize>,
 ) -> Decided {
-    let mut by_strength: Vec<(Strength, u32)> = edges.iter().map(|edge| strength(graph, edge)).zip(0..).collect();
-    by_strength.sort_unstable_by(|(one, at), (other, place)| {
-        let edge = |index: u32| edges.get(index as usize);
-        let by_ends = || edge(*at).zip(edge(*place)).map_or(Ordering::Equal, |(one, other)| by_ends(graph, one, other));
-        one.cmp(other).then_with(by_ends).then_with(|| at.cmp(place))
-    });
-    let mut sets = Sets {
-        parent: (0..nodes.len() as u32).collect(),
-        tallies: constraints.tallies(graph, nodes.iter().map(|node| [*node])),
-    };
-    let kept_apart = kept_apart(constraints, graph, nodes, &place);
-    let mut counts: FxHashMap<(NodeId, IdentifierKindId), u32> = FxHashMap::default();
-    let mut held = Vec::with_capacity(edges.len());
     let mut loose = Vec::new();
-    for edge in by_strength.iter().filter_map(|(_, index)| edges.get(*index as usize).copied()) {
-        let (Some(a), Some(b)) = (place(edge.a), place(edge.b)) else { continue };
-        if let Some(reason) = filter.forbids(graph, &edge) {
-            loose.push(Loose { edge, reason });
-            continue;
+    let mut held: Vec<Edge> = edges
+        .into_iter()
+        .filter(|edge| match filter.forbids(graph, edge) {
+            Some(reason) => {
+                loose.push(Loose { edge: *edge, reason });
+                false
+            }
+            None => true,
+        })
+        .collect();
+    let kept_apart = kept_apart(constraints, graph, nodes, &place);
+    let ends = |edge: &Edge| place(edge.a).zip(place(edge.b));
+    let mut connected = Connected::new(constraints, graph, nodes);
+    for edge in &held {
+        if let Some((a, b)) = ends(edge) {
+            connected.take(constraints, filter, graph, edge, (a, b));
         }
-        let mut is_one_too_many = false;
-        for (node, kind, count) in filter.counts(graph, &edge) {
-            let seen = counts.entry((node, kind)).or_default();
-            *seen += 1;
-            is_one_too_many |= *seen > count;
+    }
+    kept_apart.iter().for_each(|(one, other, _)| connected.keep_apart(*one, *other));
+    if !connected.is_any_contested {
+        return Decided { sets: connected.sets, held, loose };
+    }
+    let mut is_contested = |edge: &Edge| ends(edge).is_some_and(|(a, _)| connected.is_contested(a));
+    let contested: Vec<Edge> = held.extract_if(.., |edge| is_contested(edge)).collect();
+    let mut sets = Sets::new(constraints, graph, nodes);
+    for (a, b) in held.iter().filter_map(ends) {
+        let (a, b) = (sets.find(a), sets.find(b));
+        if a != b {
+            sets.unite(a, b);
         }
-        if is_one_too_many {
+    }
+    let mut counts = Counts::default();
+    for edge in from_the_strongest(graph, contested) {
+        let Some((a, b)) = ends(&edge) else { continue };
+        if counts.is_one_too_many(filter, graph, &edge) {
             loose.push(Loose { edge, reason: Reason::Cardinality });
             continue;
         }
@@ -293,6 +306,82 @@ fn decide(
         }
     }
     Decided { sets, held, loose }
+}
+
+fn from_the_strongest(graph: &Graph, edges: Vec<Edge>) -> impl Iterator<Item = Edge> {
+    let mut by_strength: Vec<(Strength, Edge)> = edges.into_iter().map(|edge| (strength(graph, &edge), edge)).collect();
+    by_strength.sort_by(|(one, edge), (other, its)| one.cmp(other).then_with(|| by_ends(graph, edge, its)));
+    by_strength.into_iter().map(|(_, edge)| edge)
+}
+
+/// What links connect if all of them hold, and where something is against that.
+struct Connected {
+    sets: Sets,
+    /// By root.
+    contested: Vec<bool>,
+    is_any_contested: bool,
+    counts: Counts,
+}
+
+impl Connected {
+    fn new(constraints: &Constraints, graph: &Graph, nodes: &[NodeId]) -> Self {
+        Self {
+            sets: Sets::new(constraints, graph, nodes),
+            contested: vec![false; nodes.len()],
+            is_any_contested: false,
+            counts: Counts::default(),
+        }
+    }
+
+    fn take(&mut self, constraints: &Constraints, filter: &Filter, graph: &Graph, edge: &Edge, (a, b): (usize, usize)) {
+        let (a, b) = (self.sets.find(a), self.sets.find(b));
+        let mut root = a;
+        if a != b {
+            // Rules let pass what was decided that they are against otherwise: there the order matters.
+            let is_against = constraints.against(&self.sets.tallies, a, b, Grade::Seen).is_some();
+            let is_contested = is_against || self.contested[a] || self.contested[b];
+            root = self.sets.unite(a, b);
+            if is_contested {
+                self.contest(root);
+            }
+        }
+        if self.counts.is_one_too_many(filter, graph, edge) {
+            self.contest(root);
+        }
+    }
+
+    fn keep_apart(&mut self, one: usize, other: usize) {
+        let root = self.sets.find(one);
+        if root == self.sets.find(other) {
+            self.contest(root);
+        }
+    }
+
+    fn contest(&mut self, root: usize) {
+        self.contested[root] = true;
+        self.is_any_contested = true;
+    }
+
+    fn is_contested(&mut self, place: usize) -> bool {
+        self.contested[self.sets.find(place)]
+    }
+}
+
+/// With how many values of another kind each is linked by now.
+#[derive(Default)]
+struct Counts(FxHashMap<(NodeId, IdentifierKindId), u32>);
+
+impl Counts {
+    /// Counts a link, and says whether an end of it has more than it may.
+    fn is_one_too_many(&mut self, filter: &Filter, graph: &Graph, edge: &Edge) -> bool {
+        let mut is_one_too_many = false;
+        for (node, kind, count) in filter.counts(graph, edge) {
+            let seen = self.0.entry((node, kind)).or_default();
+            *seen += 1;
+            is_one_too_many |= *seen > count;
+        }
+        is_one_too_many
+    }
 }
 
 /// The pairs of nodes that are nobody's together, by their places.
@@ -327,6 +416,13 @@ struct Sets {
 }
 
 impl Sets {
+    fn new(constraints: &Constraints, graph: &Graph, nodes: &[NodeId]) -> Self {
+        Self {
+            parent: (0..nodes.len() as u32).collect(),
+            tallies: constraints.tallies(graph, nodes.iter().map(|node| [*node])),
+        }
+    }
+
     fn find(&mut self, place: usize) -> usize {
         let mut place = place as u32;
         loop {
@@ -340,10 +436,12 @@ impl Sets {
         }
     }
 
-    fn unite(&mut self, a: usize, b: usize) {
+    /// Makes one of two sets, and says which root it has.
+    fn unite(&mut self, a: usize, b: usize) -> usize {
         let (root, child) = if self.tallies.size(a) >= self.tallies.size(b) { (a, b) } else { (b, a) };
         self.tallies.add(child, root);
         self.parent[child] = root as u32;
+        root
     }
 }
 

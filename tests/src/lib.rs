@@ -5,6 +5,7 @@
 
 pub mod engine;
 pub mod http;
+pub mod mmdb;
 pub mod project;
 pub mod receiver;
 pub mod traces;

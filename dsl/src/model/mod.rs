@@ -43,7 +43,7 @@ pub use purposes::Purposes;
 pub use residency::{Region, Residency};
 pub use rollout::{Gate, Rollout};
 pub use settings::{QuietHours, Rate, Settings, UndeclaredEvents};
-pub use source::{Source, SourceKind, WriteKey};
+pub use source::{IpRule, Source, SourceKind, WriteKey};
 
 /// `traits.address.country` as its keys.
 fn path(text: &str) -> Vec<String> {

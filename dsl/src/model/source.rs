@@ -26,6 +26,20 @@ pub struct Source {
     pub enabled: bool,
     /// The region that all of its people belong to, where they do.
     pub region: Option<String>,
+    /// How much is kept of the IP addresses that its messages come from.
+    pub ip: IpRule,
+}
+
+/// `ip:`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum IpRule {
+    /// All of it.
+    Keep,
+    /// The network: the first 24 bits of IPv4, the first 48 of IPv6.
+    #[default]
+    Truncate,
+    /// Nothing.
+    Drop,
 }
 
 /// `kind:`
@@ -72,6 +86,11 @@ pub const KEYS: &[Key] = &[
     Key::optional("rate", Shape::Text(Format::SourceRate), "how often one key, and one IP address, may send"),
     Key::optional("enabled", Shape::Bool, "refuses everything when false; default true"),
     Key::optional("region", Shape::NAME, "the region that all of its people belong to; default where each lives"),
+    Key::optional(
+        "ip",
+        Shape::Word(IP_RULES),
+        "how much is kept of the client's IP address, `context.ip`; default truncate",
+    ),
 ];
 
 /// A key or a secret: its text, or the name of an environment variable.
@@ -82,6 +101,13 @@ const ENVIRONMENT: &[Key] = &[Key::required(
     Shape::Text(Format::Variable),
     "the environment variable that holds it when the engine starts",
 )];
+
+/// How much is kept of an IP address.
+const IP_RULES: &[Word] = &[
+    Word { word: "keep", doc: "all of it" },
+    Word { word: "truncate", doc: "the network: the first 24 bits of IPv4, the first 48 of IPv6; the rest is 0" },
+    Word { word: "drop", doc: "nothing" },
+];
 
 /// Kinds of sources.
 pub const KINDS: &[Word] = &[
@@ -132,6 +158,11 @@ pub fn decode(root: &Node, report: &mut Report) -> Option<Source> {
         rate_per_ip,
         enabled: fields.bool("enabled").unwrap_or(true),
         region: fields.string("region"),
+        ip: match fields.text("ip") {
+            Some("keep") => IpRule::Keep,
+            Some("drop") => IpRule::Drop,
+            _ => IpRule::Truncate,
+        },
     })
 }
 

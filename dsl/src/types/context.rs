@@ -76,12 +76,12 @@ fields! {
     "device.name" Text "what its owner calls it";
     "device.type" Text "mobile, desktop, ios, android …";
     "device.version" Text "its version";
-    "geo.country" Text "country";
-    "geo.region" Text "region";
-    "geo.city" Text "city";
-    "geo.continent" Text "continent";
+    "geo.country" Text "where the IP address is: the country, such as NL";
+    "geo.region" Text "its region, such as US-CA";
+    "geo.city" Text "its city, in English";
+    "geo.continent" Text "its continent, such as EU";
     "groupId" Text "the group that it was sent for";
-    "ip" Text "the address that it came from";
+    "ip" Text "the IP address that it came from, as much of it as the source's `ip` keeps";
     "library.name" Text "the SDK";
     "library.version" Text "its version";
     "locale" Text "language and country, such as nl-NL";

@@ -12,6 +12,7 @@ use crate::region::People;
 use crate::rejection::{RejectionCount, RejectionLog};
 use parking_lot::RwLock;
 use sonder_core::govern::Governor;
+use sonder_core::message::GeoIp;
 use sonder_dsl::ir::Program;
 use sonder_dsl::time::Moment;
 use std::net::IpAddr;
@@ -52,6 +53,8 @@ pub struct CollectorConfig {
     pub people: Option<Arc<dyn People>>,
     /// The engines of other regions, where there are some. Without them nothing that belongs there is taken in.
     pub neighbours: Option<Arc<dyn Neighbours>>,
+    /// Knows where IP addresses are.
+    pub geoip: Option<Arc<dyn GeoIp>>,
 }
 
 impl CollectorConfig {
@@ -68,6 +71,7 @@ impl CollectorConfig {
             feed: None,
             people: None,
             neighbours: None,
+            geoip: None,
         }
     }
 }

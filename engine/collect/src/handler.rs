@@ -22,7 +22,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value as Json};
 use sonder_core::consent::collection::Collected;
 use sonder_core::govern::{Belongs, Governor};
-use sonder_core::message::{self, Call, Envelope, Message, Parsed, Quarantined, Timing, code};
+use sonder_core::message::{self, Addresses, Call, Envelope, Message, Parsed, Quarantined, Timing, code};
 use sonder_dsl::model::{Source, SourceKind};
 use sonder_dsl::time::Moment;
 use std::net::{IpAddr, SocketAddr};
@@ -158,6 +158,7 @@ impl<'s> Exchange<'s> {
             None => self.admit_by_body(batch.write_key.clone().or_else(|| batch.first_write_key()))?,
         };
         let observed = self.observed(&sender);
+        let live = self.envelope(&sender);
         let envelope = Envelope {
             timing: if import { Timing::Imported } else { Timing::Live },
             historical: import,
@@ -165,7 +166,8 @@ impl<'s> Exchange<'s> {
             context: batch.context.as_ref(),
             integrations: batch.integrations.as_ref(),
             observed: observed.as_ref().filter(|_| !import),
-            ..self.envelope(&sender)
+            addresses: Addresses { geoip: live.addresses.geoip.filter(|_| !import), ..live.addresses },
+            ..live
         };
         let mut piles = Piles::default();
         for text in &batch.messages {
@@ -295,14 +297,15 @@ impl<'s> Exchange<'s> {
         (!observed.is_empty()).then_some(observed)
     }
 
-    fn envelope(&self, sender: &Sender) -> Envelope<'static> {
-        Envelope::alone(
-            sender.source,
-            self.received_at,
-            Timing::Live,
-            self.generation.program.settings.future_tolerance,
-            &|| uuid::Uuid::new_v4().to_string(),
-        )
+    fn envelope(&self, sender: &Sender) -> Envelope<'_> {
+        let program = &self.generation.program;
+        let tolerance = program.settings.future_tolerance;
+        Envelope {
+            addresses: Addresses::of(program, sender.source, self.shared.config.geoip.as_deref()),
+            ..Envelope::alone(sender.source, self.received_at, Timing::Live, tolerance, &|| {
+                uuid::Uuid::new_v4().to_string()
+            })
+        }
     }
 
     /// Sorts a message to those that are taken in here, or to those of another region, which get its text as it was sent.

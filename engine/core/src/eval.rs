@@ -8,7 +8,7 @@ use crate::consent::collection::Collected;
 use crate::effect::{Cause, Change, ChangeKind, Effects, PersonId};
 use crate::funnel::{self, FunnelGroup};
 use crate::govern::Governor;
-use crate::message::{Envelope, Message, Quarantined, Timing, read_text};
+use crate::message::{Addresses, Envelope, Message, Quarantined, Timing, read_text};
 use crate::record::{Event, Fact, Record, Seq};
 use crate::state::State;
 use crate::view::PersonView;
@@ -265,13 +265,16 @@ impl<'p> Evaluation<'p> {
         let new_id = || format!("unnamed-{}", self.unnamed.fetch_add(1, Ordering::Relaxed));
         read_text(
             line,
-            &Envelope::alone(
-                self.request.source,
-                self.request.at,
-                Timing::Recorded,
-                self.program.settings.future_tolerance,
-                &new_id,
-            ),
+            &Envelope {
+                addresses: Addresses::of(self.program, self.request.source, None),
+                ..Envelope::alone(
+                    self.request.source,
+                    self.request.at,
+                    Timing::Recorded,
+                    self.program.settings.future_tolerance,
+                    &new_id,
+                )
+            },
         )
     }
 

@@ -1,9 +1,12 @@
 //! What messages say of people, as real clients say it.
 
-use crate::harness::{Server, good};
+use crate::harness::{Server, compile, good};
 use serde_json::{Value as Json, json};
-use sonder_collect::Received;
+use sonder_collect::{CollectorConfig, Received};
+use sonder_core::message::{GeoIp, Place};
 use sonder_core::record::Event;
+use std::net::IpAddr;
+use std::sync::Arc;
 
 async fn event(server: &Server, path: &str, more: Json) -> Event {
     assert!(server.send(path, more).await.is_ok());
@@ -75,9 +78,70 @@ async fn a_browsers_address_is_what_the_collector_saw() {
         assert!(call.json(&good(json!({"context": {"ip": "203.0.113.9"}}))).send().await.is_ok());
         server.message().context["ip"].as_str().unwrap().to_owned()
     };
-    assert_eq!(ip("wk_web", "192.0.2.1", "198.51.100.1").await, "192.0.2.1");
-    assert_eq!(ip("wk_web", "10.0.0.7", "198.51.100.1").await, "198.51.100.1");
-    assert_eq!(ip("wk", "192.0.2.1", "").await, "203.0.113.9", "a server speaks for its visitors");
+    assert_eq!(ip("wk_web", "192.0.2.1", "198.51.100.1").await, "192.0.2.0");
+    assert_eq!(ip("wk_web", "10.0.0.7", "198.51.100.1").await, "198.51.100.0");
+    assert_eq!(ip("wk", "192.0.2.1", "").await, "203.0.113.0", "a server speaks for its visitors");
+}
+
+/// Knows where the addresses of the tests are.
+struct Atlas;
+
+impl GeoIp for Atlas {
+    fn place(&self, address: IpAddr) -> Option<Place> {
+        let country = match address.to_string().as_str() {
+            "198.51.100.1" => "NL",
+            "203.0.113.9" => "US",
+            _ => return None,
+        };
+        Some(Place { country: Some(country.to_owned()), ..Place::default() })
+    }
+}
+
+#[tokio::test]
+async fn as_much_of_an_address_is_kept_as_the_source_says_and_its_place_is_that_of_all_of_it() {
+    let source = |name: &str, kind: &str, ip: &str| {
+        (format!("sources/{name}.yaml"), format!("{{source: {name}, kind: {kind}, write_keys: [wk_{name}], ip: {ip}}}"))
+    };
+    let sources =
+        [source("kept", "browser", "keep"), source("none", "browser", "drop"), source("app", "server", "keep")];
+    let files: Vec<_> = sources.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    let geoip = Some(Arc::new(Atlas) as Arc<_>);
+    let server = Server::of(compile(&files), |config| CollectorConfig { geoip, ..config });
+    let context = async |path: &str, key: &str, context: Json| {
+        let call = server.post(path).key(key).from("10.0.0.7").header("x-forwarded-for", "198.51.100.1");
+        let message = good(json!({"context": context}));
+        let body = if path == "/v1/import" { json!({"batch": [message]}) } else { message };
+        assert!(call.json(&body).send().await.is_ok());
+        let message = server.message();
+        assert!(key == "wk_kept" || !message.payload.contains("198.51.100.1"), "{}", message.payload);
+        json!([message.context.get("ip"), message.context.get("geo")])
+    };
+    let (nl, us) = (json!({"country": "NL"}), json!({"country": "US"}));
+    for (key, kept) in [("wk_web", json!("198.51.100.0")), ("wk_kept", json!("198.51.100.1")), ("wk_none", Json::Null)]
+    {
+        assert_eq!(context("/v1/t", key, json!({"geo": {"country": "XX"}})).await, json!([kept, nl]), "{key}");
+    }
+    // What Segment's clients send who want no address on record.
+    assert_eq!(context("/v1/t", "wk_kept", json!({"ip": "0.0.0.0"})).await, json!(["0.0.0.0", null]));
+    // A server speaks for its visitors, also of where they are; of history nobody knows it.
+    let sent = json!({"ip": "203.0.113.9"});
+    assert_eq!(context("/v1/t", "wk_app", sent.clone()).await, json!(["203.0.113.9", us]));
+    assert_eq!(context("/v1/import", "wk_app", sent.clone()).await, json!(["203.0.113.9", null]));
+    assert_eq!(context("/v1/import", "wk", sent).await, json!(["203.0.113.0", null]));
+    let known = json!({"ip": "203.0.113.9", "geo": {"country": "BE"}});
+    assert_eq!(context("/v1/t", "wk", known).await, json!(["203.0.113.0", {"country": "BE"}]));
+}
+
+#[tokio::test]
+async fn what_is_kept_aside_has_no_address_either() {
+    let server = Server::new();
+    let call = server.post("/v1/t").key("wk_web").from("198.51.100.1");
+    assert!(call.json(&json!({"event": "undeclared", "anonymousId": "a"})).send().await.is_ok());
+    let call = server.post("/v1/t").key("wk_web").from("198.51.100.1");
+    assert!(call.json(&json!({"event": "product_viewed", "properties": 1, "anonymousId": "a"})).send().await.is_ok());
+    let aside = server.quarantined();
+    assert_eq!(aside.len(), 2);
+    assert!(aside.iter().all(|it| it.payload.contains("\"198.51.100.0\"")), "{aside:?}");
 }
 
 #[tokio::test]

@@ -112,7 +112,7 @@ async fn each_goes_where_it_belongs_and_nothing_is_kept_here() {
     assert_eq!(ids(&regions.eu), ["m1", "m3"]);
     let sent = regions.us.message();
     assert_eq!(sent.message_id, "m2");
-    assert_eq!(sent.context["ip"], "198.51.100.7", "the client's address, not that of the engine between");
+    assert_eq!(sent.context["ip"], "198.51.100.0", "the client's address, not that of the engine between");
     assert_eq!(sent.context["channel"], "x");
     // The client's clock is half a minute ahead.
     assert_eq!(sent.occurred_at.to_string(), "2026-03-01T11:58:30.000000Z");

@@ -7,6 +7,7 @@
 
 mod claims;
 mod inspect;
+mod ip;
 pub mod limits;
 pub mod patch;
 pub(crate) mod read;
@@ -14,6 +15,7 @@ mod text;
 mod time;
 
 pub use claims::claims;
+pub use ip::{Addresses, GeoIp, Place};
 pub use read::{Envelope, Parsed, Timing, from_log, read, read_again, read_text};
 pub use time::parse_timestamp;
 

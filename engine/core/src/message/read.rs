@@ -3,7 +3,7 @@
 //!
 //! The client's own bytes are kept where nothing changes; most messages of servers go through without being written again.
 
-use super::{Call, Label, Message, Quarantined, Reason, code, inspect, limits, text, time};
+use super::{Addresses, Call, Label, Message, Quarantined, Reason, code, inspect, ip, limits, text, time};
 use serde_json::{Map, Value as Json};
 use sonder_dsl::ir::SourceId;
 use sonder_dsl::time::{Duration, Moment};
@@ -32,12 +32,14 @@ pub struct Envelope<'a> {
     pub integrations: Option<&'a Map<String, Json>>,
     /// Context that the collector saw for itself: over the message's own.
     pub observed: Option<&'a Map<String, Json>>,
+    /// What becomes of the client's IP address.
+    pub addresses: Addresses<'a>,
     /// Makes an id for a message that has none. Chance belongs to the caller.
     pub new_id: &'a (dyn Fn() -> String + Sync),
 }
 
 impl<'a> Envelope<'a> {
-    /// Of one message on its own, which says everything itself.
+    /// Of one message on its own, which says everything itself; of its IP address the network is kept.
     #[must_use]
     pub fn alone(
         source: SourceId,
@@ -57,6 +59,7 @@ impl<'a> Envelope<'a> {
             context: None,
             integrations: None,
             observed: None,
+            addresses: Addresses::default(),
             new_id,
         }
     }
@@ -227,6 +230,7 @@ impl<'a, 'e> Draft<'a, 'e> {
         self.merge_under("context", self.envelope.context);
         self.merge_under("integrations", self.envelope.integrations);
         self.put_observed_context();
+        self.settle_address();
         if let Err(reasons) = self.check() {
             return Err(self.quarantined(reasons));
         }
@@ -303,13 +307,22 @@ impl<'a, 'e> Draft<'a, 'e> {
         let Some(observed) = self.envelope.observed.filter(|observed| !observed.is_empty()) else { return };
         match self.json.get_mut("context") {
             Some(Json::Object(own)) => {
-                own.extend(observed.iter().map(|(name, value)| (name.clone(), value.clone())));
+                let is_withheld = ip::is_withheld(own);
+                let put = observed.iter().filter(|(name, _)| !(is_withheld && *name == "ip"));
+                own.extend(put.map(|(name, value)| (name.clone(), value.clone())));
                 self.changed = true;
             }
             own if is_absent(own.as_deref()) || is_empty_list(own.as_deref()) => {
                 self.set("context", Json::Object(observed.clone()));
             }
             _ => {}
+        }
+    }
+
+    fn settle_address(&mut self) {
+        let is_observed = self.envelope.observed.is_some_and(|observed| observed.contains_key("ip"));
+        if let Some(Json::Object(context)) = self.json.get_mut("context") {
+            self.changed |= ip::settle(context, is_observed, &self.envelope.addresses);
         }
     }
 

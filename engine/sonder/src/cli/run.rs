@@ -45,6 +45,10 @@ pub struct EngineArgs {
     /// The region that this engine stands in, where the project has regions: it takes in people of that one, and sends on the rest
     #[arg(long, value_name = "NAME")]
     pub region: Option<String>,
+    /// Where IP addresses are: a database in MaxMind's format, of countries or cities. It fills `context.geo`, and is read again
+    /// when another file takes its place
+    #[arg(long, value_name = "FILE")]
+    pub geoip: Option<PathBuf>,
     /// Where traces go: a collector that takes OTLP over HTTP, such as http://127.0.0.1:4318
     #[arg(long, value_name = "URL", env = "OTEL_EXPORTER_OTLP_ENDPOINT", hide_env_values = true, value_parser = public_url)]
     pub otlp: Option<String>,
@@ -97,6 +101,7 @@ impl Prepared {
             traces: args.otlp.clone().map(|endpoint| (endpoint, args.trace_sample)),
             receiver: None,
             region: args.region.clone(),
+            geoip: args.geoip.clone(),
             scan,
             program,
         };

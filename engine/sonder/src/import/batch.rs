@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 use sonder_collect::{People, Received};
 use sonder_core::govern::{Belongs, Governor};
-use sonder_core::message::{Envelope, Quarantined, Timing, read, read_text};
+use sonder_core::message::{Addresses, Envelope, Quarantined, Timing, read, read_text};
 use sonder_core::record::Identifier;
 use sonder_dsl::ir::{Program, SourceId};
 use std::collections::BTreeMap;
@@ -143,6 +143,7 @@ impl Batcher {
             context: None,
             integrations: None,
             observed: None,
+            addresses: Addresses::of(&self.program, self.source, None),
             new_id: &new_id,
         };
         let read = raw.read(&envelope);

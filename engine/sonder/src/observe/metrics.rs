@@ -44,7 +44,7 @@ const fn figure(name: &'static str, kind: FigureKind, labels: &'static [&'static
 }
 
 /// All metrics, in the order of a message's way.
-pub const FIGURES: [Figure; 56] = [
+pub const FIGURES: [Figure; 57] = [
     figure("sonder_collect_received_total", Counter, &[], "messages that requests brought"),
     figure("sonder_collect_rejected_total", Counter, &["reason"], "requests that were refused"),
     figure("sonder_collect_quarantined_total", Counter, &[], "messages of requests that were kept aside"),
@@ -59,6 +59,12 @@ pub const FIGURES: [Figure; 56] = [
         Counter,
         &["region", "outcome"],
         "messages that belong to another region, sent on to its engine: taken, refused, unreachable",
+    ),
+    figure(
+        "sonder_geoip_built_timestamp_seconds",
+        Gauge,
+        &[],
+        "when the database of `--geoip` was built, in seconds since 1970",
     ),
     figure("sonder_queue_messages", Gauge, &[], "messages waiting for the log"),
     figure("sonder_messages_total", Counter, &[], "messages accepted into the log"),

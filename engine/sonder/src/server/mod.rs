@@ -11,6 +11,7 @@ mod consent;
 mod explain;
 mod feed;
 mod figures;
+mod geoip;
 mod history;
 mod identity;
 mod import_route;
@@ -48,6 +49,7 @@ use announce::{Announced, Announcement, announce};
 use apply::Applier;
 use backup_route::BackupRoute;
 use feed::Feeds;
+use geoip::GeoIpFile;
 use import_route::ImportRoute;
 use live_route::LiveRoute;
 use loader::Loader;
@@ -90,6 +92,8 @@ pub struct Options {
     pub receiver: Option<Arc<dyn Http>>,
     /// The region that the engine stands in, where the project has regions.
     pub region: Option<String>,
+    /// The file that says where IP addresses are.
+    pub geoip: Option<PathBuf>,
 }
 
 /// A running engine.
@@ -110,13 +114,25 @@ impl Server {
     /// # Errors
     /// In the user's words: a data directory in use, an address taken, a plugin that is wrong.
     pub async fn start(options: Options) -> Result<Self, Failure> {
-        let Options { scan, program, data, listen, trusted_proxies, public_url, metrics, traces, receiver, region } =
-            options;
+        let Options {
+            scan,
+            program,
+            data,
+            listen,
+            trusted_proxies,
+            public_url,
+            metrics,
+            traces,
+            receiver,
+            region,
+            geoip,
+        } = options;
         crate::cli::install_crypto();
         std::fs::create_dir_all(&data)
             .map_err(|error| Failure::user(format!("could not make `{}`: {error}", data.display())))?;
         let program = in_region(&program, region.as_deref())
             .map_err(|misplaced| Failure::user(misplaced.to_string()).help(misplaced.help))?;
+        let geoip = geoip.map(|file| GeoIpFile::open(&file)).transpose()?.map(|file| file as Arc<_>);
         let keys = Arc::new(KeyRing::open(&data).map_err(|error| Failure::user(error.to_string()))?);
         let listener = bind(&listen).await?;
         let address = listener.local_addr()?;
@@ -169,7 +185,7 @@ impl Server {
         let feed = Some(Arc::new(Feeds::new(&shared, native.onsite)) as Arc<_>);
         let people = Some(Arc::new(Residents::of(&shared)) as Arc<_>);
         let neighbours = Some(neighbours(stands_in)?);
-        let collecting = CollectorConfig { trusted_proxies, public_url, feed, people, neighbours, ..collecting };
+        let collecting = CollectorConfig { trusted_proxies, public_url, feed, people, neighbours, geoip, ..collecting };
         let collector = Collector::new(collecting);
         let answers = Answers::new(
             Arc::clone(&shared),

@@ -18,7 +18,7 @@ use sonder_console::engine::{
 use sonder_core::consent::collection::Collected;
 use sonder_core::govern::{Belongs, Governor};
 use sonder_core::message::patch::Patch;
-use sonder_core::message::{Envelope, Message, Quarantined, Reason, Timing, code, read_again};
+use sonder_core::message::{Addresses, Envelope, Message, Quarantined, Reason, Timing, code, read_again};
 use sonder_core::record::{Event, Identifier, UNKNOWN_SOURCE};
 use sonder_dsl::ir::{Program, SourceId};
 use sonder_store::{QuarantineFilter, QuarantinedMessage, Resolution};
@@ -196,6 +196,7 @@ fn mend(
         context: None,
         integrations: None,
         observed: None,
+        addresses: Addresses::of(program, source, None),
         // A message without an id has the same one each time that it is tried.
         new_id: &|| format!("quarantine-{}-{}", aside.received_at.0, aside.id),
     };

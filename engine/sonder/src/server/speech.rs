@@ -4,7 +4,7 @@ use super::answers::Answers;
 use serde_json::{Map, Value as Json};
 use sonder_collect::{Intake, Received, Refused};
 use sonder_console::engine::Trouble;
-use sonder_core::message::{Call, Envelope, Message, Timing, read};
+use sonder_core::message::{Addresses, Call, Envelope, Message, Timing, read};
 use sonder_core::record::Event;
 use sonder_dsl::ir::{Program, SourceId};
 use sonder_dsl::model::SourceKind;
@@ -43,6 +43,7 @@ impl Answers {
             context: None,
             integrations: None,
             observed: None,
+            addresses: Addresses::of(program, source, None),
             new_id: &|| id.clone(),
         };
         let governor = self.governor(program);

@@ -11,7 +11,7 @@ use sonder_core::effect::{Delivery, Effects, PersonId};
 use sonder_core::eval::{Evaluation, Request, people_lines, trace_lines};
 use sonder_core::explain::{Logged, Past, Personal, Who};
 use sonder_core::govern::{Belongs, Governor};
-use sonder_core::message::{Envelope, Quarantined, Timing, read};
+use sonder_core::message::{Addresses, Envelope, Quarantined, Timing, read};
 use sonder_core::record::{Fact, Identifier, Record, Seq};
 use sonder_core::view::PersonView;
 use sonder_dsl::ir::{IdentifierKindId, Program, SourceId};
@@ -243,7 +243,10 @@ impl Stage<'_, '_> {
         let number = self.played.log.len() + 1;
         self.played.log.push(serde_json::to_string(&json).unwrap_or_default());
         let new_id = || format!("m{number}");
-        let envelope = Envelope::alone(source, step.at, Timing::Recorded, program.settings.future_tolerance, &new_id);
+        let envelope = Envelope {
+            addresses: Addresses::of(program, source, None),
+            ..Envelope::alone(source, step.at, Timing::Recorded, program.settings.future_tolerance, &new_id)
+        };
         let read = read(json, &envelope);
         let message = match self.governor.belongs(&read, |who| self.state.lives(who), false) {
             Belongs::Here => read.map(|message| self.governor.collect(message)),

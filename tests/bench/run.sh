@@ -92,6 +92,9 @@ cargo bench -q --workspace --bench delivery -- "${script[@]}" 200000
 heading "200 destinations: a start with compiled code there (under 2 s), and what they cost while nothing happens"
 python3 "$here/destinations.py"
 
+heading "collection while people are matched on the other core (at least 20,000 events/s)"
+python3 "$here/matching.py" --seconds "$seconds"
+
 heading "people by identifier, with half a million of them (p99 under 1 ms)"
 python3 "$here/people_api.py"
 

@@ -50,7 +50,7 @@ pub(crate) fn declare(sources: &SourceSet, memory: &mut Memory, report: &mut Rep
     let lookup = names::EventLookup { names: &event_names, faulty: &faulty };
     let (destinations, destination_places) = files.destinations(lookup, &identity, report);
     if !has_pseudonyms {
-        files.pseudonyms_without_key(report);
+        pseudonyms_without_key(&destinations, report);
     }
     if files.of(&FileKind::Destination).len() == destinations.len() {
         uncapped(&capped, &destinations, report);
@@ -210,23 +210,6 @@ impl<'s> Files<'s> {
         }
     }
 
-    /// Destinations that get pseudonyms, in a project that makes none.
-    fn pseudonyms_without_key(&mut self, report: &mut Report) {
-        for id in self.of(&FileKind::Destination) {
-            // Whatever is wrong with the file is reported already.
-            let node = self.read(id, &FileKind::Destination, &mut Report::default());
-            let Some(said) = node.as_ref().and_then(|node| node.get("identifiers")) else { continue };
-            if said.text() == Some("pseudonyms") {
-                report.begin_file();
-                let name = node.as_ref().and_then(|node| node.get("destination")?.text()).unwrap_or_default();
-                let message = format!("`{name}` gets pseudonyms, and the project has no key to make them with");
-                let error =
-                    Diagnostic::error(codes::NO_PSEUDONYM_KEY, message, said.span, "needs `pseudonyms` in sonder.yaml");
-                report.push(error.help("write `pseudonyms: {key: {env: SONDER_PSEUDONYM_KEY}}` there"));
-            }
-        }
-    }
-
     fn sources(&mut self, residency: Option<&Residency>, report: &mut Report) -> (Vec<Source>, Vec<Span>) {
         let mut named = Vec::new();
         for id in self.of(&FileKind::Source) {
@@ -336,6 +319,17 @@ impl<'s> Files<'s> {
 
 /// The traits of the golden record, where each is declared, and what each may be used for.
 type ReadProfile = (Vec<ProfileTrait>, Vec<Span>, Vec<Option<Purposes>>);
+
+/// Destinations that get pseudonyms, in a project that makes none.
+fn pseudonyms_without_key(destinations: &[DeclaredDestination], report: &mut Report) {
+    for (declared, span) in destinations.iter().filter_map(|it| Some((it, it.pseudonyms?))) {
+        report.begin_file();
+        let name = &declared.destination.name;
+        let message = format!("`{name}` gets pseudonyms, and the project has no key to make them with");
+        let error = Diagnostic::error(codes::NO_PSEUDONYM_KEY, message, span, "needs `pseudonyms` in sonder.yaml");
+        report.push(error.help("write `pseudonyms: {key: {env: SONDER_PSEUDONYM_KEY}}` there"));
+    }
+}
 
 fn read(id: FileId, text: &str, kind: &FileKind, report: &mut Report) -> Option<Node> {
     let node = crate::yaml::read(id, text, report)?;

@@ -94,6 +94,8 @@ pub struct DeclaredDestination {
     pub event_places: Vec<Span>,
     /// `purposes`, as written.
     pub purposes: Option<Purposes>,
+    /// Where it says that it is told pseudonyms, where it is.
+    pub pseudonyms: Option<Span>,
     /// `region` or `regions`.
     pub regions: Vec<Reference>,
     /// The keys of `transfers`.

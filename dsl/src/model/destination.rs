@@ -126,7 +126,7 @@ const IDENTIFIERS: &[Word] = &[
     Word { word: "plain", doc: "by identifiers as they are" },
     Word {
         word: "pseudonyms",
-        doc: "by keyed hashes of them, which only it gets and which `sonder.yaml` names the key of",
+        doc: "by keyed hashes of them, others for each destination; `pseudonyms` of `sonder.yaml` has the key",
     },
 ];
 
@@ -163,6 +163,7 @@ pub fn decode(
     let fields = Fields::new(root, KEYS);
     let name = fields.string("destination")?;
     let receives = fields.object("receives", RECEIVES);
+    let is_pseudonymous = fields.text("identifiers") == Some("pseudonyms");
     let references = |key: &str, report: &mut Report| -> Vec<Reference> {
         let node = receives.as_ref().and_then(|receives| receives.get(key));
         once_each(node.map_or(&[][..], Node::items), key, report)
@@ -191,7 +192,7 @@ pub fn decode(
         computed_traits: Vec::new(),
         events,
         identifiers: identifiers.iter().filter_map(|reference| identifier(reference, report)).collect(),
-        pseudonymous: fields.text("identifiers") == Some("pseudonyms"),
+        pseudonymous: is_pseudonymous,
         excludes_probabilistic: fields.strings("exclude").iter().any(|word| word == "probabilistic"),
         rate: rate(&fields, "rate"),
         cap_per_person: rate(&fields, "cap"),
@@ -207,6 +208,7 @@ pub fn decode(
         traits: references("traits", report),
         event_places,
         purposes: Purposes::decode(fields.get("purposes")),
+        pseudonyms: fields.get("identifiers").filter(|_| is_pseudonymous).map(|node| node.span),
         regions,
         transfers: transfers.iter().map(|it| Reference { name: it.key.clone(), span: it.key_span }).collect(),
     })

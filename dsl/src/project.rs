@@ -238,9 +238,17 @@ impl<'s> Files<'s> {
         };
         faulty.all_profile = node.get("traits").is_none();
         let source = |name: &str, span: Span, report: &mut Report| names::source(name, span, sources, report);
-        let (traits, places, wrong) = profile::decode(&node, source, report);
+        let (traits, places, wrong) = profile::decode(&node, self.has_matching(), source, report);
         faulty.profile.extend(wrong);
         (traits, places, profile::purposes(&node))
+    }
+
+    /// Whether people are matched by what is likely. An `identity.yaml` that cannot be read may say so.
+    fn has_matching(&mut self) -> bool {
+        let Some(id) = self.first(&FileKind::Identity) else { return false };
+        // Whatever is wrong with the file is reported already.
+        let node = self.read(id, &FileKind::Identity, &mut Report::default());
+        node.is_none_or(|node| node.get("probabilistic").is_some())
     }
 
     /// To how many people the rules are rolled out. Rules as they were mean nothing without it.

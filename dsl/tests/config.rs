@@ -6,8 +6,8 @@ use sonder_dsl::diagnostic::render::human::{self, Colour};
 use sonder_dsl::ir::{Program, Type};
 use sonder_dsl::model::{
     BlockedValue, Comparison, Derivation, DerivedBy, DialledIn, KeySource, LinkLimit, MergePolicy, Normalizer,
-    OnViolation, PiiClass, Preset, QuietHours, Rate, Secret, SourceKind, Strategy, Trust, UndeclaredEvents, Unique,
-    WriteKey,
+    OnViolation, Origin, PiiClass, Preset, QuietHours, Rate, Secret, SourceKind, Strategy, Trust, UndeclaredEvents,
+    Unique, WriteKey,
 };
 use sonder_dsl::phone::Country;
 use sonder_dsl::source::{SourceFile, SourceSet};
@@ -126,12 +126,13 @@ fn every_key_arrives() {
     assert_eq!((matching.link_at, matching.review_at), (0.99, 0.9));
     assert_eq!(matching.every, Some(Duration::from_secs(24 * 60 * 60)));
 
-    let [email, country, visits, name] = program.profile.as_slice() else { panic!("four traits") };
+    let [email, country, visits, name, guess] = program.profile.as_slice() else { panic!("five traits") };
     let sources = [1, 0].map(|index: usize| sonder_dsl::ir::SourceId(1 - index as u32)).to_vec();
     assert_eq!((&email.merge, email.pii), (&MergePolicy::Sources(sources), Some(PiiClass::Contact)));
     assert_eq!(email.purposes, ["marketing", "service"]);
-    assert_eq!(email.from, [["traits", "email"]]);
-    assert_eq!(country.from, [vec!["traits", "address", "country"], vec!["context", "geo", "country"]]);
+    assert_eq!(email.from.paths(), [["traits", "email"]]);
+    assert_eq!(country.from.paths(), [vec!["traits", "address", "country"], vec!["context", "geo", "country"]]);
+    assert_eq!((&guess.from, guess.from.paths().len(), &guess.kind), (&Origin::LikelyOnly, 0, &Type::Bool));
     assert_eq!((&visits.merge, &visits.kind, &name.merge), (&MergePolicy::Max, &Type::Int, &MergePolicy::Longest));
 
     let [destination] = program.destinations.as_slice() else { panic!("one destination") };
@@ -255,6 +256,37 @@ apart: [[user_id:u1], [user_id:u1, user_id:u1], [mail:x, \"email:null\"], [u1, u
 }
 
 #[test]
+fn what_is_read_from_who_is_who_is_read_from_nothing_else() {
+    let profile = "traits:
+  guess:    {type: boolean, from: [identity.probabilistic]}
+  likely:   {type: boolean, from: [traits.likely, identity.probabilistic], merge: first}
+  how_sure: {type: number, from: [identity.probabilistic], retention: 1 day}
+  misspelt: {type: boolean, from: [identity.probablistic]}
+  unheard:  {type: boolean, from: [identity.decided]}
+";
+    let wrong = |identity: &str, profile: &str, rules: &str| {
+        let compilation = compile(set(&[
+            ("sonder.yaml", "name: shop"),
+            ("identity.yaml", identity),
+            ("profile.yaml", profile),
+            ("events/view.yaml", "event: view"),
+            ("rules/r.sonder", rules),
+        ]));
+        human::render(&compilation.sources, &compilation.diagnostics, Colour::Never)
+    };
+    let matched =
+        "identifiers: {user_id: {}}\nprobabilistic: {compare: {email: exact}, link_at: 0.99, review_at: 0.9}\n";
+    insta::assert_snapshot!(wrong(matched, profile, ""));
+    let one = "traits:\n  guess: {type: boolean, from: [identity.probabilistic]}\n";
+    insta::assert_snapshot!(wrong("identifiers: {user_id: {}}", one, ""));
+    insta::assert_snapshot!(wrong(matched, one, "journey j {\n  enter on view\n  set trait guess = true\n}\n"));
+    // What is wrong with the other file is said of it alone.
+    let broken = wrong("identifiers: {user_id: {}}\nprobabilistic: {compare: {email: exatc}}\n", one, "");
+    assert!(!broken.contains("profile.yaml"), "{broken}");
+    assert_eq!(wrong(matched, one, "segment sure { when did(view) and not profile.guess }"), "");
+}
+
+#[test]
 fn groups_of_what_is_apart_up_to_the_limit() {
     use sonder_dsl::limits::APART;
     let found = |count: usize| {
@@ -299,6 +331,13 @@ fn fingerprints_see_meaning_only() {
     assert_ne!(first, base("name: shop\ndedup: 1h", "event: a"));
     assert_ne!(first, base("name: shop", "event: a\nproperties: {x: {type: string}}"));
     assert_ne!(first, base("name: shop", "event: a\naliases: [b]"));
+    let of_trait = |from: &str| {
+        let matched = "probabilistic: {compare: {name: exact}, link_at: 0.99, review_at: 0.9}";
+        let profile = format!("traits: {{guess: {{type: boolean{from}}}}}");
+        only(&[("sonder.yaml", "name: shop"), ("identity.yaml", matched), ("profile.yaml", &profile)]).fingerprint
+    };
+    assert_eq!(of_trait(""), of_trait(", from: [traits.guess]"));
+    assert_ne!(of_trait(""), of_trait(", from: [identity.probabilistic]"));
 }
 
 #[test]

@@ -34,9 +34,16 @@ impl Scene {
             &project,
             &[
                 ("sonder.yaml", "name: matched\n"),
-                ("profile.yaml", &format!("traits:\n{profile}")),
+                (
+                    "profile.yaml",
+                    &format!("traits:\n{profile}  guess: {{type: boolean, from: [identity.probabilistic]}}\n"),
+                ),
                 ("sources/server.yaml", "source: server\nkind: server\nwrite_keys: [wk]\n"),
-                ("rules/r.sonder", "segment known \"\" { when profile.last_name is known }\n"),
+                (
+                    "rules/r.sonder",
+                    "segment known \"\" { when profile.last_name is known }\n\
+                     segment sure \"\" { when profile.last_name is known and not profile.guess }\n",
+                ),
                 (
                     "identity.yaml",
                     "identifiers:\n  user_id: {unique: true}\n  card: {}\n  anonymous_id: {}\nprobabilistic:\n  \
@@ -159,6 +166,19 @@ fn is_right(pair: &Json) -> bool {
     number(0) == number(1)
 }
 
+/// How many people are in a segment, and whether somebody is.
+fn size(engine: &Engine, segment: &str) -> u64 {
+    engine.get(&format!("/api/v1/segments/{segment}")).unwrap()["size"].as_u64().unwrap()
+}
+
+fn is_sure(engine: &Engine, who: &str) -> bool {
+    let person = engine.get(&format!("/api/v1/people/{who}")).unwrap();
+    let is_in = person["segments"].as_array().unwrap().iter().any(|it| it["name"] == "sure");
+    let guess = person["traits"].as_array().unwrap().iter().find(|it| it["name"] == "guess");
+    assert_eq!(guess.map_or(json!(false), |it| it["value"].clone()), json!(!is_in), "{person:#}");
+    is_in
+}
+
 fn person(engine: &Engine, who: &str) -> Json {
     engine.get(&format!("/api/v1/people/{who}")).unwrap()["id"].clone()
 }
@@ -187,6 +207,11 @@ fn people_are_matched_by_themselves_where_the_project_says_how_often() {
     let (before, links) = (engine.get("/api/v1/status").unwrap()["people"].clone(), pairs(&engine, "linked").len());
     engine.stop().unwrap();
     std::fs::write(&identity, text.split("probabilistic").next().unwrap()).unwrap();
+    // Nor can a rule ask who is a guess.
+    std::fs::write(scene.project.join("rules/r.sonder"), "").unwrap();
+    let profile = scene.project.join("profile.yaml");
+    let traits = std::fs::read_to_string(&profile).unwrap();
+    std::fs::write(&profile, traits.split("  guess").next().unwrap()).unwrap();
     let engine = scene.start();
     let after = engine.get("/api/v1/status").unwrap()["people"].clone();
     assert_eq!(after.as_u64().unwrap(), before.as_u64().unwrap() + links as u64);
@@ -221,11 +246,17 @@ fn what_is_likely_is_linked_and_what_is_less_so_waits_for_somebody() {
         .find(|it| it["identifier"].to_string().contains("card"))
         .unwrap();
     let card = card["identifier"].as_str().unwrap();
+    // Rules can leave them out: all that were linked, and nobody else.
+    let everybody = (PEOPLE + NAMED + 1) as u64;
+    let links = linked.len() as u64;
+    assert_eq!((size(&engine, "known"), size(&engine, "sure")), (everybody - links, everybody - 2 * links));
+    assert!(!is_sure(&engine, card));
     let graph = scene.sonder(&["person", "graph", card]);
     assert!(graph.contains("(probabilistic, 0.99") || graph.contains("(probabilistic, 1.0"), "{graph}");
 
     // One is accepted and one is rejected; again changes nothing.
     let [accepted, rejected] = [&open[0], open.iter().find(|it| **it != *twice && it["id"] != open[0]["id"]).unwrap()];
+    let accepted_end = accepted["people"][0]["identifier"].as_str().unwrap();
     let (accepted, rejected) = (accepted["id"].as_str().unwrap(), rejected["id"].as_str().unwrap());
     let shown = scene.sonder(&["review", "show", accepted]);
     assert!(shown.contains("first_name") && shown.contains("in all"), "{shown}");
@@ -245,12 +276,16 @@ fn what_is_likely_is_linked_and_what_is_less_so_waits_for_somebody() {
     let noted = "select count(*) from log where call in ('link', 'unlink') and payload like '%reason%'";
     assert_eq!(engine.count(noted).unwrap(), 2, "on record, with why");
 
+    assert_eq!(size(&engine, "sure"), everybody - 2 * links - 1, "what somebody decides is no guess");
+    assert!(is_sure(&engine, accepted_end));
+
     let states = |engine: &Engine| ["open", "linked", "accepted", "rejected"].map(|state| pairs(engine, state));
     let before = states(&engine);
     assert_eq!(before.each_ref().map(Vec::len), [open.len() - 2, linked.len(), 1, 1]);
     engine.kill().unwrap();
     let engine = scene.start();
     assert_eq!(states(&engine), before, "as it was before the crash");
+    assert_eq!(size(&engine, "sure"), everybody - 2 * links - 1);
 
     // Another run learns of both, and finds nothing new; who is decided is asked of nobody again.
     let run = matched(&engine);
@@ -267,9 +302,11 @@ fn what_is_likely_is_linked_and_what_is_less_so_waits_for_somebody() {
     assert_ne!(person(&engine, &one), person(&engine, &other));
     let [one, other] = ends(&linked[0]);
     assert_eq!(person(&engine, &one), person(&engine, &other));
+    assert!(!is_sure(&engine, &one));
     let link = linked[0]["id"].as_str().unwrap();
     assert_eq!(post(&engine, &format!("/api/v1/matching/pairs/{link}/reject"), &json!({}))["state"], "rejected");
     assert_ne!(person(&engine, &one), person(&engine, &other));
+    assert!(is_sure(&engine, &one) && is_sure(&engine, &other));
     matched(&engine);
     assert_ne!(person(&engine, &one), person(&engine, &other), "what is rejected is not linked again");
 

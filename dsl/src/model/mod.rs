@@ -37,7 +37,7 @@ pub use identity::{
 pub use key_source::KeySource;
 pub use opendsr::OpenDsr;
 pub use plugin::{PluginDescription, Plugins};
-pub use profile::{MergePolicy, ProfileTrait};
+pub use profile::{LIKELY_ONLY, MergePolicy, Origin, ProfileTrait};
 pub use pseudonyms::{PseudonymKey, PseudonymKeys};
 pub use purposes::Purposes;
 pub use residency::{Region, Residency};

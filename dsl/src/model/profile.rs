@@ -1,5 +1,9 @@
 //! `profile.yaml`: the golden record.
 
+mod origin;
+
+pub use origin::{LIKELY_ONLY, Origin};
+
 use super::{PiiClass, Purposes, schema};
 use crate::diagnostic::{Diagnostic, Report, codes};
 use crate::ir::{SourceId, Type};
@@ -21,9 +25,8 @@ pub struct ProfileTrait {
     pub pii: Option<PiiClass>,
     /// For which purposes it may be used.
     pub purposes: Vec<String>,
-    /// Where observations are read from, as paths in a message, the first that is there; default `traits.<name>`, which
-    /// includes `context.traits.<name>`.
-    pub from: Vec<Vec<String>>,
+    /// Where its values come from; default the path `traits.<name>`, which includes `context.traits.<name>`.
+    pub from: Origin,
     /// Which observation wins.
     pub merge: MergePolicy,
     /// How long observations are kept; `None` for ever.
@@ -61,7 +64,7 @@ pub const TRAIT: &[Key] = &[
     Key::optional(
         "from",
         Shape::List(&Shape::Text(Format::Path), Filled::AtLeastOne),
-        "paths in a message that it is read from, the first that is there; default traits.<name>",
+        "paths in a message that it is read from, the first that is there; default traits.<name>. Or identity.probabilistic: true of whoever is one person only because that is likely",
     ),
     Key::optional("merge", MERGE, "which observation wins; default most_recent"),
     Key::optional("retention", Shape::DURATION, "how long observations are kept; default for ever"),
@@ -90,9 +93,10 @@ pub(crate) fn purposes(root: &Node) -> Vec<Option<Purposes>> {
 }
 
 /// The traits of a checked `profile.yaml`, where each is declared, and the names of those that have errors. `source`
-/// looks a source up and reports what it does not know.
+/// looks a source up and reports what it does not know; `has_matching` is whether people are matched at all.
 pub(crate) fn decode(
     root: &Node,
+    has_matching: bool,
     mut source: impl FnMut(&str, Span, &mut Report) -> Option<SourceId>,
     report: &mut Report,
 ) -> (Vec<ProfileTrait>, Vec<Span>, Vec<String>) {
@@ -102,7 +106,7 @@ pub(crate) fn decode(
         .iter()
         .map(|entry| {
             let errors = report.errors();
-            let decoded = one(entry, &mut source, report);
+            let decoded = one(entry, has_matching, &mut source, report);
             if report.errors() > errors || schema::kind_of(&entry.value).is_none() {
                 faulty.push(entry.key.clone());
             }
@@ -114,16 +118,13 @@ pub(crate) fn decode(
 
 fn one(
     entry: &Entry,
+    has_matching: bool,
     source: &mut impl FnMut(&str, Span, &mut Report) -> Option<SourceId>,
     report: &mut Report,
 ) -> ProfileTrait {
     let node = &entry.value;
     let text = |key: &str| node.get(key).and_then(Node::text);
-    let paths = node.get("from").map_or(&[][..], Node::items).iter().filter_map(Node::text);
-    let mut from: Vec<Vec<String>> = paths.map(super::path).collect();
-    if from.is_empty() {
-        from.push(vec!["traits".to_owned(), entry.key.clone()]);
-    }
+    let from = origin::decode(entry, has_matching, report);
     super::usable_in_rules("a trait", &entry.key, entry.key_span, report);
     let kind = schema::kind_of(node);
     let merge = node.get("merge").map_or(MergePolicy::MostRecent, |merge| policy(merge, source, report));
@@ -134,10 +135,13 @@ fn one(
                 .help("add `type: string`, `integer`, `number`, `boolean`, or an array of one of these"),
         );
     }
+    if from == Origin::LikelyOnly {
+        origin::fits(entry, kind.as_ref(), report);
+    }
     let kind = kind.unwrap_or(Type::String { one_of: None });
     fits(entry, &kind, &merge, report);
     let retention = node.get("retention").filter(|retention| retention.text().is_some());
-    if let (Some(retention), true) = (retention, from.iter().any(|path| !is_own(path))) {
+    if let (Some(retention), true) = (retention, from.paths().iter().any(|path| !is_own(path))) {
         let message = format!("`{}` is read from what is kept for other reasons, too", entry.key);
         report.push(
             Diagnostic::error(codes::BAD_SCHEMA, message, retention.span, "a retention of its own")

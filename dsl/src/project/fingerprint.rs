@@ -36,7 +36,8 @@ impl Digest {
         write!(self, "{:?}{:?}{:?}", program.event_names, program.sources, program.identity)?;
         write!(self, "{:?}", program.consent)?;
         for kept in &program.profile {
-            write!(self, "{:?}", (&kept.name, &kept.kind, kept.pii, &kept.purposes, &kept.from, &kept.merge))?;
+            // What is read from no message has no path.
+            write!(self, "{:?}", (&kept.name, &kept.kind, kept.pii, &kept.purposes, kept.from.paths(), &kept.merge))?;
         }
         write!(self, "{:?}", program.destinations)?;
         for rule in &program.rules {

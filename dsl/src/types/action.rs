@@ -7,7 +7,7 @@ use super::value::{Motion, Typed, convert, join, noun};
 use crate::diagnostic::{Diagnostic, codes, suggest};
 use crate::ir::journey::FieldValue;
 use crate::ir::{DestinationId, Expression, ProfileTraitId, Type};
-use crate::model::residency;
+use crate::model::{LIKELY_ONLY, Origin, residency};
 use crate::syntax::ast::{Field, ItemKind, Name, Path, Send, SetTrait};
 use serde_json::Value as Json;
 
@@ -243,6 +243,18 @@ impl Checker<'_> {
             self.report(error);
             return None;
         };
+        if declared.from == Origin::LikelyOnly {
+            self.report(
+                Diagnostic::error(
+                    codes::NOT_SETTABLE,
+                    format!("`{name}` says who is only likely one person, so it can't be set"),
+                    set.name.span,
+                    format!("read from `{LIKELY_ONLY}`"),
+                )
+                .help("set a trait of its own"),
+            );
+            return None;
+        }
         let value = value?;
         if value.motion != Motion::STILL {
             self.report(

@@ -10,12 +10,26 @@ pub enum Format {
     Json,
     /// `text/csv`
     Csv,
+    /// `application/vnd.apache.parquet`
+    Parquet,
 }
 
-/// The format the client likes best of JSON and CSV; JSON when it does not care.
-pub fn preferred(headers: &HeaderMap) -> Result<Format, ApiError> {
+impl Format {
+    /// Its media type, in two parts.
+    const fn media(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Json => ("application", "json"),
+            Self::Csv => ("text", "csv"),
+            Self::Parquet => ("application", "vnd.apache.parquet"),
+        }
+    }
+}
+
+/// The format the client likes best of those that an answer comes in; the first of them when it does not care.
+pub fn preferred(headers: &HeaderMap, offered: &[Format]) -> Result<Format, ApiError> {
+    let first = offered.first().copied().unwrap_or(Format::Json);
     if !headers.contains_key(header::ACCEPT) {
-        return Ok(Format::Json);
+        return Ok(first);
     }
     let ranges: Vec<(String, f32)> = headers
         .get_all(header::ACCEPT)
@@ -24,17 +38,24 @@ pub fn preferred(headers: &HeaderMap) -> Result<Format, ApiError> {
         .flat_map(|value| value.split(','))
         .filter_map(range)
         .collect();
-    let json = weight(&ranges, "application", "json");
-    let csv = weight(&ranges, "text", "csv");
-    if json <= 0.0 && csv <= 0.0 {
-        return Err(ApiError::new(
-            StatusCode::NOT_ACCEPTABLE,
-            "not_acceptable",
-            "this answer does not come in the format that `Accept` asks for",
-            "ask for `application/json` or `text/csv`",
-        ));
+    let mut best = (first, 0.0);
+    for format in offered {
+        let (family, member) = format.media();
+        let weight = weight(&ranges, family, member);
+        if weight > best.1 {
+            best = (*format, weight);
+        }
     }
-    Ok(if csv > json { Format::Csv } else { Format::Json })
+    if best.1 > 0.0 {
+        return Ok(best.0);
+    }
+    let known = offered.iter().map(|it| format!("`{}/{}`", it.media().0, it.media().1));
+    Err(ApiError::new(
+        StatusCode::NOT_ACCEPTABLE,
+        "not_acceptable",
+        "this answer does not come in the format that `Accept` asks for",
+        format!("ask for {}", known.collect::<Vec<_>>().join(" or ")),
+    ))
 }
 
 /// `text/csv;q=0.5` as (`text/csv`, 0.5).
@@ -59,7 +80,7 @@ mod tests {
     fn asked(accept: &str) -> Option<Format> {
         let mut headers = HeaderMap::new();
         headers.insert(header::ACCEPT, accept.parse().unwrap());
-        preferred(&headers).ok()
+        preferred(&headers, &[Format::Json, Format::Csv, Format::Parquet]).ok()
     }
 
     #[test]
@@ -69,6 +90,8 @@ mod tests {
         assert_eq!(asked("text/html, text/*;q=0.9, */*;q=0.8"), Some(Format::Csv));
         assert_eq!(asked("text/csv;q=0.5, application/json"), Some(Format::Json));
         assert_eq!(asked("text/csv;q=0, */*"), Some(Format::Json));
+        assert_eq!(asked("application/*"), Some(Format::Json));
+        assert_eq!(asked("application/vnd.apache.parquet, */*;q=0.1"), Some(Format::Parquet));
         assert_eq!(asked("image/png"), None);
     }
 }

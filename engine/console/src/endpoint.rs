@@ -81,6 +81,11 @@ pub(crate) fn text_of(media: &'static str) -> (&'static str, Json) {
     (media, json!({ "type": "string" }))
 }
 
+/// The answer, as bytes of another media type.
+pub(crate) fn bytes_of(media: &'static str) -> (&'static str, Json) {
+    (media, json!({ "type": "string", "format": "binary" }))
+}
+
 /// A parameter of the query string.
 pub(crate) fn query_parameter(name: &str, schema: &Json, description: &str) -> Json {
     json!({ "name": name, "in": "query", "required": false, "description": description, "schema": schema })

@@ -38,6 +38,12 @@ pub const QUERY_TIME: Duration = Duration::from_secs(30);
 pub const READS_AT_ONCE: usize = 8;
 /// SQL statements at once; they are heavier, and get their own, smaller bound.
 pub const QUERIES_AT_ONCE: usize = 2;
+/// Files of members that are made and sent at once: each takes room on the disk until it is sent.
+pub const EXPORTS_AT_ONCE: usize = 4;
+/// How long a client may take to accept the next piece of such a file, before it is broken off.
+pub const EXPORT_STALLED: Duration = Duration::from_secs(60);
+/// Bytes of such a piece.
+pub const EXPORT_PIECE: usize = 256 * 1024;
 /// How long a request waits for its turn before it is told to come back.
 pub const WAIT_FOR_TURN: Duration = Duration::from_secs(5);
 /// Pages of a streamed answer that may wait for a slow client.

@@ -30,8 +30,8 @@ impl From<ApiError> for Stopped {
 
 impl Parts {
     /// Adds a part, once the client has read enough of those before.
-    pub async fn send(&self, text: String) -> Result<(), Stopped> {
-        self.0.send(Ok(text.into())).await.map_err(|_| Stopped::Left)
+    pub async fn send(&self, part: impl Into<Bytes>) -> Result<(), Stopped> {
+        self.0.send(Ok(part.into())).await.map_err(|_| Stopped::Left)
     }
 }
 

@@ -12,6 +12,7 @@ use tokio::time::timeout;
 pub(crate) struct Turns {
     reads: Arc<Semaphore>,
     queries: Arc<Semaphore>,
+    exports: Arc<Semaphore>,
 }
 
 /// What kind of work wants a turn.
@@ -19,8 +20,10 @@ pub(crate) struct Turns {
 pub(crate) enum Work {
     /// A bounded look into the store.
     Read,
-    /// Somebody's SQL.
+    /// Somebody's SQL, and what DuckDB does that is as heavy.
     Query,
+    /// A file of members, until it is sent.
+    Export,
 }
 
 impl Turns {
@@ -28,13 +31,16 @@ impl Turns {
         Self {
             reads: Arc::new(Semaphore::new(limits::READS_AT_ONCE)),
             queries: Arc::new(Semaphore::new(limits::QUERIES_AT_ONCE)),
+            exports: Arc::new(Semaphore::new(limits::EXPORTS_AT_ONCE)),
         }
     }
 
-    async fn next(&self, work: Work) -> Result<OwnedSemaphorePermit, ApiError> {
+    /// Waits for a turn, which lasts as long as the permit is held.
+    pub(crate) async fn next(&self, work: Work) -> Result<OwnedSemaphorePermit, ApiError> {
         let waiting = match work {
             Work::Read => self.reads.clone().acquire_owned(),
             Work::Query => self.queries.clone().acquire_owned(),
+            Work::Export => self.exports.clone().acquire_owned(),
         };
         match timeout(limits::WAIT_FOR_TURN, waiting).await {
             Ok(Ok(permit)) => Ok(permit),

@@ -145,6 +145,51 @@ async fn members_stream_as_csv_over_all_pages() {
 }
 
 #[tokio::test]
+async fn members_come_as_one_file_over_all_pages() {
+    let many = 2 * limits::PAGE_MOST as u128 + 5;
+    let fixture = Fixture::with(true, many);
+    let parquet = [("accept", "application/vnd.apache.parquet")];
+    let file = fixture.call(Method::GET, "/api/v1/segments/keen/members", &parquet, "").await;
+    assert_eq!(file.headers["content-type"], "application/vnd.apache.parquet");
+    assert_eq!(file.headers["content-length"].to_str().unwrap(), file.text.len().to_string());
+    assert_eq!(file.text.lines().count() as u128, many);
+    let rest = "/api/v1/segments/keen/members?after=00000000000000000000000000000002";
+    assert_eq!(fixture.call(Method::GET, rest, &parquet, "").await.text.lines().count() as u128, many - 2);
+    let hidden = fixture.call(Method::GET, "/api/v1/segments/keen/members?pseudonyms=lake", &parquet, "").await.text;
+    assert!(hidden.contains("v1:lake_") && !hidden.contains("shop.example"), "{hidden}");
+    let nobody = fixture.call(Method::GET, "/api/v1/segments/lapsed/members", &parquet, "").await;
+    assert_eq!((nobody.status, nobody.text.len()), (StatusCode::OK, 0));
+    // What cannot be made is an error, not half a file; nor does SQL come in it.
+    *fixture.engine.trouble.lock() = Some(Trouble::Internal("disk".to_owned()));
+    let failed = fixture.call(Method::GET, "/api/v1/segments/keen/members", &parquet, "").await;
+    assert_eq!(failed.status, StatusCode::INTERNAL_SERVER_ERROR);
+    *fixture.engine.trouble.lock() = None;
+    let sql = [("accept", parquet[0].1), ("content-type", "application/json")];
+    let refused = fixture.call(Method::POST, "/api/v1/query", &sql, &json!({"sql": "select 1"}).to_string()).await;
+    assert_eq!(refused.status, StatusCode::NOT_ACCEPTABLE);
+}
+
+#[tokio::test]
+async fn only_so_many_files_are_made_and_sent_at_once() {
+    let fixture = Fixture::with(true, 20_000);
+    let ask = async || {
+        let request = axum::http::Request::get("/api/v1/segments/keen/members");
+        let request =
+            request.header("accept", "application/vnd.apache.parquet").body(axum::body::Body::empty()).unwrap();
+        tower::ServiceExt::oneshot(sonder_console::router(fixture.api.clone()), request).await.unwrap()
+    };
+    // Answers that nobody has read yet; each is longer than what is read ahead.
+    let mut unread = Vec::new();
+    for _ in 0..limits::EXPORTS_AT_ONCE {
+        unread.push(ask().await);
+        assert_eq!(unread.last().unwrap().status(), StatusCode::OK);
+    }
+    assert_eq!(ask().await.status(), StatusCode::SERVICE_UNAVAILABLE);
+    drop(unread);
+    assert_eq!(ask().await.status(), StatusCode::OK, "who leaves makes room");
+}
+
+#[tokio::test]
 async fn a_stream_that_fails_is_broken_off_not_cut_short() {
     let fixture = Fixture::new();
     *fixture.engine.trouble.lock() = Some(Trouble::Internal("disk".to_owned()));

@@ -7,7 +7,7 @@ use sonder_dsl::ir::{
     AggregateId, BEFORE, DestinationId, IdentifierKindId, Journey, JourneyId, ProfileTraitId, Program, PurposeId,
     RuleId, SourceId, Successors,
 };
-use sonder_dsl::model::MergePolicy;
+use sonder_dsl::model::{LIKELY_ONLY, MergePolicy, Origin, ProfileTrait};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// The key of a name.
@@ -72,7 +72,7 @@ impl Names {
             aggregates: Index::new(program.aggregates.iter().map(|it| it.fingerprint.0).collect()),
             journeys: Index::of_names(program.journeys.iter().map(|it| it.name.as_str())),
             destinations: Index::of_names(program.destinations.iter().map(|it| it.name.as_str())),
-            policies: program.profile.iter().map(|it| policy_key(&it.merge, program)).collect(),
+            policies: program.profile.iter().map(|it| policy_key(it, program)).collect(),
         }
     }
 }
@@ -195,8 +195,9 @@ typed! {
     destination destination_key destinations DestinationId u32;
 }
 
-fn policy_key(policy: &MergePolicy, program: &Program) -> NameKey {
-    let text = match policy {
+fn policy_key(declared: &ProfileTrait, program: &Program) -> NameKey {
+    let text = match &declared.merge {
+        _ if declared.from == Origin::LikelyOnly => LIKELY_ONLY.to_owned(),
         MergePolicy::Sources(sources) => {
             let names = sources.iter().filter_map(|id| program.sources.get(id.index()));
             names.fold("sources".to_owned(), |text, source| text + "," + &source.name)

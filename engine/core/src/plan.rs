@@ -17,7 +17,7 @@ use sonder_dsl::ir::{
     AggregateId, DestinationId, EventId, Expression, Fingerprint, Journey, JourneyId, ProfileTraitId, Program,
     PurposeId, RuleId, RuleKind, SourceId, Type, Value, Window,
 };
-use sonder_dsl::model::{Consent, Destination, MergePolicy, Rollout, Terms};
+use sonder_dsl::model::{Consent, Destination, MergePolicy, Origin, Rollout, Terms};
 use sonder_dsl::time::{Duration, Moment};
 use std::collections::BTreeSet;
 
@@ -68,6 +68,8 @@ pub struct Plan {
     pub journeys: JourneyPlans,
     /// Who sets the traits that journeys set.
     pub journey_source: SourceId,
+    /// The traits of the golden record that say who is one person only because that is likely; sorted.
+    pub likely: Vec<ProfileTraitId>,
     /// The trait that says in which time zone somebody lives, if the golden record has one.
     pub time_zone: Option<ProfileTraitId>,
     /// Of people whose own is not known.
@@ -163,6 +165,12 @@ impl Plan {
                 .collect(),
             journeys: JourneyPlans::new(program),
             journey_source: SourceId(program.sources.len() as u32),
+            likely: (0..)
+                .map(ProfileTraitId)
+                .zip(&program.profile)
+                .filter(|(_, it)| it.from == Origin::LikelyOnly)
+                .map(|(id, _)| id)
+                .collect(),
             time_zone: program
                 .profile
                 .iter()

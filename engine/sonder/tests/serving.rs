@@ -457,3 +457,104 @@ fn a_plan_says_who_would_come_and_go_before_anything_changes() {
     let (code, page, said) = sonder(&["plan", planned, "--project", folder.path().to_str().unwrap()]);
     assert!(code == Some(1) && page.is_empty() && said.contains("did you mean `view`"), "{code:?} {page} {said}");
 }
+
+/// The members of a segment as a file, and what the engine says of it.
+fn parquet(engine: &Running, path: &str) -> (String, Vec<u8>) {
+    let mut stream = TcpStream::connect(&engine.address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let accept = "accept: application/vnd.apache.parquet";
+    let request = format!("GET {path} HTTP/1.1\r\nhost: {}\r\n{accept}\r\nconnection: close\r\n\r\n", engine.address);
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    let end = answer.windows(4).position(|it| it == b"\r\n\r\n").unwrap() + 4;
+    (String::from_utf8(answer[..end].to_vec()).unwrap(), answer[end..].to_vec())
+}
+
+#[test]
+fn members_are_a_parquet_file_and_none_is_left() {
+    let (folder, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    project(folder.path());
+    write(folder.path(), "key", &"01".repeat(32));
+    let key = folder.path().join("key");
+    write(folder.path(), "sonder.yaml", &format!("name: x\npseudonyms: {{key: {{file: {}}}}}\n", key.display()));
+    write(folder.path(), "events/view.yaml", "event: view\n");
+    write(folder.path(), "identity.yaml", "identifiers: {user_id: {}, email: {}, anonymous_id: {}}\n");
+    write(folder.path(), "sources/server.yaml", "source: server\nkind: server\nwrite_keys: [sk]\n");
+    write(
+        folder.path(),
+        "rules/r.sonder",
+        "segment lookers \"\" { when did(view) }\nsegment nobody \"\" { when count(view) > 9 }\n",
+    );
+    // What a crash left.
+    write(data.path(), "exports/7/members.ndjson", "{\"person\": \"somebody\"}\n");
+    let engine = Running::start(folder.path(), data.path(), &[]);
+    assert!(!data.path().join("exports").exists());
+
+    let view = |number: usize| {
+        let traits = format!("{{\"email\": \"u{number}@shop.example\"}}");
+        format!(
+            "{{\"type\": \"track\", \"event\": \"view\", \"userId\": \"u{number}\", \"context\": {{\"traits\": {traits}}}}}"
+        )
+    };
+    let people = 2_500;
+    for begin in (0..people).step_by(500) {
+        let views: Vec<String> = (begin..begin + 500).map(view).collect();
+        let body = format!("{{\"batch\": [{}]}}", views.join(","));
+        let head = format!(
+            "POST /v1/batch HTTP/1.1\r\nhost: {}\r\nauthorization: Basic c2s6\r\ncontent-type: application/json\r\n\
+             content-length: {}\r\nconnection: close\r\n\r\n",
+            engine.address,
+            body.len()
+        );
+        let answer = engine.ask(&(head + &body));
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+    let size = format!("\"size\":{people}");
+    let patience = Instant::now() + Duration::from_secs(20);
+    let ask = || {
+        engine.ask(&format!(
+            "GET /api/v1/segments/lookers HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n",
+            engine.address
+        ))
+    };
+    while !ask().contains(&size) {
+        assert!(Instant::now() < patience, "{}", ask());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+
+    let (head, bytes) = parquet(&engine, "/api/v1/segments/lookers/members");
+    assert!(head.contains("content-type: application/vnd.apache.parquet\r\n"), "{head}");
+    assert!(head.contains(&format!("content-length: {}\r\n", bytes.len())), "{head}");
+    let file = folder.path().join("lookers.parquet");
+    std::fs::write(&file, bytes).unwrap();
+    let connection = duckdb::Connection::open_in_memory().unwrap();
+    let asked = format!(
+        "SELECT count(*) || ' ' || count(DISTINCT person) || ' ' || count(*) FILTER (since > now() - INTERVAL 1 HOUR) || ' ' ||
+         count(*) FILTER (list_filter(identifiers, lambda it: it.kind = 'email')[1].value
+                          = list_filter(identifiers, lambda it: it.kind = 'user_id')[1].value || '@shop.example')
+         FROM read_parquet('{}')",
+        file.display()
+    );
+    let found: String = connection.query_row(&asked, [], |row| row.get(0)).unwrap();
+    assert_eq!(found, format!("{people} {people} {people} {people}"));
+
+    // Whoever is not to know anybody gets pseudonyms.
+    let (_, bytes) = parquet(&engine, "/api/v1/segments/lookers/members?pseudonyms=lake");
+    let hidden = folder.path().join("hidden.parquet");
+    std::fs::write(&hidden, bytes).unwrap();
+    let asked = format!(
+        "SELECT count(DISTINCT person) FILTER (starts_with(person, 'v1:')
+             AND list_bool_and(list_transform(identifiers, lambda it: starts_with(it.value, 'v1:'))))
+         FROM read_parquet('{}')",
+        hidden.display()
+    );
+    assert_eq!(connection.query_row(&asked, [], |row| row.get::<_, i64>(0)).unwrap(), people as i64);
+
+    let (head, bytes) = parquet(&engine, "/api/v1/segments/nobody/members");
+    assert!(head.starts_with("HTTP/1.1 200") && bytes.starts_with(b"PAR1") && bytes.ends_with(b"PAR1"), "{head}");
+    let (head, _) = parquet(&engine, "/api/v1/segments/no_such/members");
+    assert!(head.starts_with("HTTP/1.1 404"), "{head}");
+    let left: Vec<_> = std::fs::read_dir(data.path().join("exports")).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+}

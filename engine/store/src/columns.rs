@@ -1,4 +1,4 @@
-//! Rows of delivered items as Parquet: what the destination `sonder/files@1` keeps for a warehouse.
+//! Rows as Parquet: delivered items, which the destination `sonder/files@1` keeps for a warehouse, and members of a segment.
 //!
 //! Lines of JSON go in; DuckDB reads and writes files in a database of its own in memory, as for [`files`](crate::files).
 
@@ -11,12 +11,24 @@ use std::path::Path;
 const COLUMNS: &str = "{id: 'VARCHAR', kind: 'VARCHAR', name: 'VARCHAR', \"at\": 'TIMESTAMPTZ', \
                        person: 'STRUCT(kind VARCHAR, value VARCHAR)[]', payload: 'JSON'}";
 
+/// Those of members.
+const MEMBERS: &str = "{person: 'VARCHAR', since: 'TIMESTAMPTZ', identifiers: 'STRUCT(kind VARCHAR, value VARCHAR)[]'}";
+
 /// Writes the rows of a file of lines as the Parquet file `to`.
 ///
 /// # Errors
 /// When the lines are no rows, or the file cannot be written.
 pub fn write(lines: &Path, to: &Path) -> Result<(), StoreError> {
-    let from = format!("read_json({}, format = 'newline_delimited', columns = {COLUMNS})", place(lines)?);
+    write_as(COLUMNS, lines, to)
+}
+
+/// The same for members of a segment.
+pub(crate) fn write_members(lines: &Path, to: &Path) -> Result<(), StoreError> {
+    write_as(MEMBERS, lines, to)
+}
+
+fn write_as(columns: &str, lines: &Path, to: &Path) -> Result<(), StoreError> {
+    let from = format!("read_json({}, format = 'newline_delimited', columns = {columns})", place(lines)?);
     copy(&connection()?, &format!("FROM {from}"), to)
 }
 

@@ -50,6 +50,8 @@ pub const STALE_VERSIONS: u64 = 100_000;
 pub const MAX_TIMELINE_IDENTIFIERS: usize = 10_000;
 /// Rows of a file to import that are read at a time.
 pub const FILE_CHUNK_ROWS: usize = 8_192;
+/// Bytes of lines that an export gathers before it writes them.
+pub const EXPORT_BUFFER: usize = 1 << 20;
 /// Memory for reading a file to import.
 pub const FILE_MEMORY_BYTES: u64 = 256 << 20;
 /// Identifiers that messages connect with those of one person, where a person's past is asked for.

@@ -55,11 +55,7 @@ impl Places {
 fn reads_same(kept: &ProfileTrait, kind: &IdentifierKind) -> bool {
     let of_name = |name: &str| vec!["traits".to_owned(), name.to_owned()];
     let of_kind = kind.from.clone().unwrap_or_else(|| vec![of_name(&kind.name)]);
-    if kept.from.is_empty() {
-        of_kind.contains(&of_name(&kept.name))
-    } else {
-        kept.from.iter().any(|it| of_kind.contains(it))
-    }
+    kept.from.paths().iter().any(|it| of_kind.contains(it))
 }
 
 /// Tells one destination.

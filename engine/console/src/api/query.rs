@@ -50,13 +50,13 @@ struct Asked {
 
 async fn query(State(api): State<Api>, request: Request) -> Result<Response, ApiError> {
     Parameters::read(request.uri(), &[])?;
-    let format = preferred(request.headers())?;
+    let format = preferred(request.headers(), &[Format::Json, Format::Csv])?;
     let asked: Asked = read_json(request, r#"{"sql": "select count(*) from log"}"#).await?;
     let query = checked(asked)?;
     let rows = in_turn(&api, Work::Query, move |engine| engine.query(&query)).await?;
     Ok(match format {
-        Format::Json => Json(rows).into_response(),
         Format::Csv => as_csv(&rows),
+        _ => Json(rows).into_response(),
     })
 }
 

@@ -1,9 +1,11 @@
 //! Segments and their members.
 
+mod export;
+
 use crate::Api;
 use crate::accept::{Format, preferred};
 use crate::csv;
-use crate::endpoint::{About, Endpoint, json_of, limit_parameter, path_parameter, query_parameter, text_of};
+use crate::endpoint::{About, Endpoint, bytes_of, json_of, limit_parameter, path_parameter, query_parameter, text_of};
 use crate::engine::{self, Audience, Member, parse_person_id};
 use crate::error::ApiError;
 use crate::keys::Scope;
@@ -74,7 +76,9 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
                 summary: "Who is in a segment",
                 description: "In order of id, which never changes: whoever is in the segment from the first page to the last is \
                 listed exactly once, whatever happens in between. With `Accept: text/csv` all members after `after` are \
-                streamed, with a column for each kind of identifier (several values of a kind are separated by `;`). With `pseudonyms` ids and identifiers come as pseudonyms \
+                streamed, with a column for each kind of identifier (several values of a kind are separated by `;`). With \
+                `Accept: application/vnd.apache.parquet` all of them come as one Parquet file: `person` (text), `since` (a moment) and \
+                `identifiers` (a list of `kind` and `value`). With `pseudonyms` ids and identifiers come as pseudonyms \
                 that are made for the audience of that name, and pages are in no order within.",
                 parameters: vec![
                     name(),
@@ -91,7 +95,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
                     limit_parameter(limits::PAGE_DEFAULT, limits::PAGE_MOST),
                 ],
                 body: None,
-                answers: vec![json_of("Members"), text_of("text/csv")],
+                answers: vec![json_of("Members"), text_of("text/csv"), bytes_of(export::MEDIA)],
                 refusals: &[400, 404, 406, 409, 503],
             },
         ),
@@ -177,11 +181,13 @@ async fn members(State(api): State<Api>, uri: Uri, headers: HeaderMap) -> Result
         _ => parameters.person_id("after")?,
     };
     let limit = parameters.limit(limits::PAGE_DEFAULT, limits::PAGE_MOST)?;
-    let format = preferred(&headers)?;
+    let format = preferred(&headers, &[Format::Json, Format::Csv, Format::Parquet])?;
     let program = api.engine().program();
     let segment = find(&program, &path_segment(&uri, NAME)?)?.1.name.clone();
-    if format == Format::Csv {
-        return Ok(stream_members(api, program, segment, (audience, after)));
+    match format {
+        Format::Csv => return Ok(stream_members(api, program, segment, (audience, after))),
+        Format::Parquet => return export::members(api, segment, (audience, after)).await,
+        Format::Json => {}
     }
     // One more than asked for tells whether there is a page after this one.
     let mut page = page_of(&api, &segment, after, limit + 1).await?;

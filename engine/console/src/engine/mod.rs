@@ -51,7 +51,7 @@ pub use quarantine::{
 };
 pub use query::{Column, Query, Rows};
 pub use retention::{Expired, Kept, Retention, RetentionRun};
-pub use segment::{Audience, Member, Members, SegmentSize, SegmentSizes};
+pub use segment::{Audience, Export, Member, Members, SegmentSize, SegmentSizes};
 pub use status::{
     DestinationStatus, Lag, LogStatus, Memory, Recovery, RejectionStatus, Reload, ReloadOutcome, RolloutStatus, Stage,
     Status,
@@ -106,6 +106,12 @@ pub trait Engine: Send + Sync + 'static {
     /// # Errors
     /// When cold members cannot be read from the store.
     fn members(&self, segment: &str, after: Option<PersonId>, limit: usize) -> Result<Option<Members>, Trouble>;
+
+    /// Slow. Begins a Parquet file of members.
+    ///
+    /// # Errors
+    /// When the disk cannot be written.
+    fn export(&self) -> Result<Box<dyn Export>, Trouble>;
 
     /// Quick. How the audience of this name knows people; `None` where the project makes no pseudonyms.
     fn audience(&self, name: &str) -> Option<Arc<dyn Audience>>;

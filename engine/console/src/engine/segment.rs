@@ -1,8 +1,10 @@
 //! Segments and who is in them.
 
+use super::Trouble;
 use serde::Serialize;
 use sonder_core::effect::PersonId;
 use sonder_dsl::ir::{Program, RuleId};
+use std::fs::File;
 use std::sync::Arc;
 
 /// How many people are in a segment.
@@ -49,6 +51,21 @@ pub struct Member {
     pub since: String,
     /// Their identifiers as (kind, value), by kind and value.
     pub identifiers: Vec<(String, String)>,
+}
+
+/// Members on their way into a file that is read once. Whatever is kept of them on a disk is gone when it is dropped.
+pub trait Export: Send {
+    /// Slow. Adds some, as whoever gets the file knows them.
+    ///
+    /// # Errors
+    /// When the disk cannot be written.
+    fn add(&mut self, members: &[Member]) -> Result<(), Trouble>;
+
+    /// Slow. The file, from its beginning.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    fn finish(self: Box<Self>) -> Result<File, Trouble>;
 }
 
 /// How an audience knows people: by pseudonyms that nobody else knows.

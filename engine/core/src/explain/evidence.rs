@@ -14,6 +14,7 @@ use crate::consent::only;
 use crate::datum::{Datum, Known};
 use crate::evaluate::EventScene;
 use crate::limits;
+use crate::profile::Observations;
 use serde_json::Value as Json;
 use sonder_dsl::ir::{
     AggregateId, ContextSlot, EventId, EventSelector, Expression, Pattern, ProfileTraitId, Program, PropertySlot, Type,
@@ -67,7 +68,8 @@ impl<'a> Witness<'a> {
         evidence
     }
 
-    /// The message that gave a trait of the golden record its value, where one did.
+    /// The message that gave a trait of the golden record its value, where one did; or the one that linked what is one person's
+    /// only because that is likely.
     pub fn profile(self, id: ProfileTraitId) -> Evidence {
         let kept = self.past.body.profile.iter().find(|(known, _)| *known == id);
         let Some((source, at)) = kept.and_then(|(_, observations)| observations.origin()) else {
@@ -78,6 +80,17 @@ impl<'a> Witness<'a> {
             let same = |said: &Value| !exactly || value.as_ref().is_some_and(|value| Known(said.clone()) == *value);
             it.at == at && it.event.source == source && it.event.traits.iter().any(|(it, said)| *it == id && same(said))
         };
+        if let Some(Observations::One(it)) = kept.map(|(_, it)| it)
+            && self.past.state.plan().likely.contains(&id)
+        {
+            let mut all = self.past.decisions.iter().chain(&self.past.events);
+            let linked = all.find(|known| known.seq == it.seq).map(|it| self.counted(it, &Looks::default(), None));
+            return Evidence {
+                total: linked.iter().count() as u64,
+                events: linked.into_iter().collect(),
+                ..Evidence::default()
+            };
+        }
         let events = || self.past.events.iter().rev();
         // A list is nobody's word alone: then whoever added to it last.
         let said = events().find(|it| says(it, true)).or_else(|| events().find(|it| says(it, false)));

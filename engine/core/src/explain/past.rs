@@ -41,6 +41,8 @@ pub struct Past {
     pub(super) body: Person,
     /// By (`occurred_at`, `seq`).
     pub(super) events: Vec<Happened>,
+    /// What says who is who and is nobody's event, in the order of the log.
+    pub(super) decisions: Vec<Happened>,
     pub(super) now: Moment,
 }
 
@@ -82,9 +84,11 @@ impl Past {
         };
         let body = state.copy_of(person)?;
         let is_theirs = |it: &Happened| state.whose(&it.event, it.seq) == Some(person);
+        let (decisions, happened): (Vec<_>, Vec<_>) =
+            happened.into_iter().partition(|it: &Happened| it.event.call.is_decision());
         let mut events: Vec<Happened> = happened.into_iter().filter(is_theirs).collect();
         events.sort_by_key(|it| (it.at, it.seq));
-        Some(Self { program, state, person, body, events, now })
+        Some(Self { program, state, person, body, events, decisions, now })
     }
 
     /// The moment that it was folded to.

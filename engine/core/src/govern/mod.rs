@@ -69,11 +69,7 @@ impl Governor {
         let profile = program.profile.iter().zip(0..).map(|(declared, index)| TraitPaths {
             id: ProfileTraitId(index),
             kind: declared.kind.clone(),
-            paths: if declared.from.is_empty() {
-                vec![MessagePath::of_trait(&declared.name)]
-            } else {
-                declared.from.iter().map(|path| MessagePath::new(path)).collect()
-            },
+            paths: declared.from.paths().iter().map(|path| MessagePath::new(path)).collect(),
         });
         Self {
             naming: Naming::new(program),

@@ -46,11 +46,6 @@ impl MessagePath {
         Self { root, keys: keys.to_vec() }
     }
 
-    /// The trait of that name.
-    pub(super) fn of_trait(name: &str) -> Self {
-        Self { root: Root::Traits, keys: vec![name.to_owned()] }
-    }
-
     /// A key of `context`.
     pub(super) fn of_context(key: &str) -> Self {
         Self { root: Root::Context, keys: vec![key.to_owned()] }

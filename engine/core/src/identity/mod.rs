@@ -80,6 +80,9 @@ pub enum Finding {
     },
     /// Somebody else's identifier was seen, or is theirs no longer.
     Touched(PersonIndex),
+    /// The links that somebody's identifiers hold together with are others than before. The place may be nobody's by now, where
+    /// another finding of the same message says who absorbed them.
+    Relinked(PersonIndex),
     /// A link was refused, for the first time.
     Refused {
         /// Whose event it was.
@@ -407,6 +410,7 @@ impl LinkRules {
             Admission::Admitted if is_shared => {
                 graph.drop_loose(a, b);
                 graph.connect(whose, edge);
+                findings.push(Finding::Relinked(whose));
             }
             Admission::Admitted => match partition::weigh(&self.constraints, graph, &edge) {
                 Meaning::Holds => {
@@ -468,6 +472,7 @@ impl LinkRules {
             }
             graph.keep_loose(*loose);
         }
+        findings.extend(redraw.partition.people.iter().map(|person| Finding::Relinked(*person)));
         if let Some((a, b)) = redraw.news {
             note_sharer(graph, a, b);
         }
@@ -547,6 +552,9 @@ impl LinkRules {
             }
         };
         graph.connect(person, edge);
+        if edge.grade == Grade::Probable {
+            findings.push(Finding::Relinked(person));
+        }
     }
 
     /// The person of a node; somebody new where it is nobody's.

@@ -10,6 +10,7 @@ mod census;
 mod checkpoint;
 mod decide;
 mod join;
+mod likely;
 mod members;
 mod memory;
 mod over;
@@ -207,13 +208,13 @@ impl State {
         self.advance(program, record.received_at, effects)?;
         self.touch_all(event);
         self.seq = record.seq;
-        self.scratch.changed_traits.clear();
         let person = self.identify(program, event, record.seq, effects)?;
         self.decide_others(program, person, event, effects);
         if let Some(person) = person {
             self.live_through(program, event, person, effects);
         }
         self.recalled = None;
+        self.scratch.changed_traits.clear();
         self.scratch.redraws = 0;
         Ok(())
     }
@@ -337,13 +338,13 @@ impl State {
         let plan = Arc::clone(&self.plan);
         let outcome = loop {
             let resolved = plan.links.resolve(&mut self.graph, Sighting { event, seq }, &mut findings);
-            self.take_findings(&mut findings, seq, effects);
+            self.take_findings(&mut findings, (event, seq), effects);
             let redraw = match resolved {
                 Ok(person) => break Ok(person),
                 Err(redraw) => redraw,
             };
             let redrawn = self.redraw(program, &redraw, (event, seq), &mut findings, effects);
-            self.take_findings(&mut findings, seq, effects);
+            self.take_findings(&mut findings, (event, seq), effects);
             if let Err(missing) = redrawn {
                 break Err(missing);
             }
@@ -357,7 +358,7 @@ impl State {
     }
 
     /// Does what was found out about who is who.
-    fn take_findings(&mut self, findings: &mut Vec<Finding>, seq: Seq, effects: &mut Effects) {
+    fn take_findings(&mut self, findings: &mut Vec<Finding>, (event, seq): (&Event, Seq), effects: &mut Effects) {
         let cause = Cause::Record(seq);
         for finding in findings.drain(..) {
             let (person, what) = match finding {
@@ -370,10 +371,15 @@ impl State {
                 Finding::Joined { survivor, survivor_id, absorbed, absorbed_id } => {
                     self.scratch.others.push(survivor_id);
                     self.join((survivor, survivor_id), (absorbed, absorbed_id));
+                    self.look_at_links(survivor, (event, seq));
                     (survivor_id, ChangeKind::Merged { absorbed: absorbed_id })
                 }
                 Finding::Touched(person) => {
                     self.touch(person);
+                    continue;
+                }
+                Finding::Relinked(person) => {
+                    self.look_at_links(person, (event, seq));
                     continue;
                 }
                 Finding::Refused { person, identifier, reason } => {

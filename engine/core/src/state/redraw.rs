@@ -4,7 +4,7 @@
 //! are now. What is told of it are the differences: who was parted from whom, which segments they entered and left by it,
 //! which traits have other values. What a journey sent before stays sent.
 
-use super::{Missing, Slot, State, Turn};
+use super::{Missing, Slot, State, Turn, likely};
 use crate::datum::Known;
 use crate::deliver;
 use crate::effect::{Cause, Change, ChangeKind, Effects, JourneyChange, JourneyStep, PersonId};
@@ -15,6 +15,7 @@ use crate::identity::{Finding, LinkRules, Redraw, Sighting};
 use crate::journey::course::EventPlace;
 use crate::journey::{InstanceId, Outcome};
 use crate::person::Person;
+use crate::profile::{Observation, Observations};
 use crate::record::{Event, Fact, Identifier, Record, Seq};
 use rustc_hash::FxHashMap;
 use sonder_dsl::ir::{JourneyId, ProfileTraitId, Program, RuleId};
@@ -98,7 +99,7 @@ impl State {
         let plan = Arc::clone(&self.plan);
         let mut anew = divide(&self.graph, &plan.links, classes.map(|(class, _)| class), records);
         name(&self.graph, &plan.links, &mut anew, &formers, seq);
-        self.settle_anew(program, &mut anew, &formers);
+        self.settle_anew(program, &mut anew, &formers, (event, seq));
         plan.links.settle(&mut self.graph, redraw, Sighting { event, seq }, findings);
         let (cause, deliver) = (Cause::Record(seq), !event.historical);
         // What the event itself brings about may be told of the same things once more.
@@ -182,7 +183,7 @@ impl State {
     }
 
     /// Folds everybody anew, each on their own, and lets them in.
-    fn settle_anew(&mut self, program: &Program, anew: &mut [Anew<'_>], formers: &[Former]) {
+    fn settle_anew(&mut self, program: &Program, anew: &mut [Anew<'_>], formers: &[Former], cause: (&Event, Seq)) {
         let mut alone = Self::with_plan(program, Arc::clone(&self.plan));
         alone.journeys_held = self.journeys_held;
         let mut unheard = Effects::default();
@@ -190,6 +191,11 @@ impl State {
         for (index, it) in anew.iter().enumerate() {
             let place = alone.graph.add_person(Component::new(it.id, it.created));
             alone.make_room(place, it.id);
+            if likely::is_likely_only(&it.class.nodes, || it.class.edges.iter().copied())
+                && let Some(person) = alone.slots[index].body.awake_mut()
+            {
+                person.profile.extend(self.observed_as_likely(it, formers, cause));
+            }
             lives.extend(it.events.iter().map(|record| (*record, index)));
         }
         lives.sort_by_key(|(record, _)| record.seq);
@@ -201,7 +207,7 @@ impl State {
             debug_assert!(advanced.is_ok(), "nobody is spilled here");
             alone.seq = record.seq;
             if !std::mem::replace(&mut has_begun[index], true) {
-                alone.scratch.touched.extend(&alone.plan.initially_true);
+                alone.touch_initially(person);
             }
             alone.see(person, event, record.seq);
             alone.live_through(program, event, person, &mut unheard);
@@ -212,7 +218,7 @@ impl State {
         for (index, _) in has_begun.iter().enumerate().filter(|(_, has_begun)| !**has_begun) {
             // Nothing but links says that there is somebody.
             let (person, cause) = (PersonIndex(index as u32), Cause::Timer(self.now));
-            alone.scratch.touched.extend(&alone.plan.initially_true);
+            alone.touch_initially(person);
             alone.decide(program, Turn { person, at: self.now, cause, deliver: false, round: 0 }, &mut unheard);
         }
         for (index, it) in anew.iter_mut().enumerate() {
@@ -220,6 +226,36 @@ impl State {
             slot.queued = Moment::MAX;
             slot.changed = self.epoch;
             it.place = self.let_in(it, formers, slot);
+        }
+    }
+
+    /// What traits say of somebody who is one person only because that is likely: since when they said so before, if they did.
+    fn observed_as_likely(
+        &self,
+        it: &Anew<'_>,
+        formers: &[Former],
+        (event, seq): (&Event, Seq),
+    ) -> Vec<(ProfileTraitId, Observations)> {
+        let before = |id: ProfileTraitId| {
+            let theirs = formers.iter().filter(|former| it.takes_over(former));
+            let profiles = theirs.filter_map(|former| former.slot.body.awake()).map(|person| &person.profile);
+            let said = profiles.filter_map(move |profile| {
+                let place = profile.binary_search_by_key(&id, |(id, _)| *id).ok()?;
+                if let Observations::One(it) = &profile[place].1 { Some(it.clone()) } else { None }
+            });
+            said.min_by_key(|it| (it.at, it.seq))
+        };
+        let now = || Observation { value: likely::YES, source: event.source, at: self.now, seq };
+        let said = self.plan.likely.iter().map(|id| (*id, Observations::One(before(*id).unwrap_or_else(now))));
+        said.collect()
+    }
+
+    /// Which rules may hold of somebody before anything that they did is known.
+    fn touch_initially(&mut self, person: PersonIndex) {
+        self.scratch.touched.extend(&self.plan.initially_true);
+        let Some(it) = self.slots[person.index()].body.awake() else { return };
+        for (id, _) in &it.profile {
+            self.scratch.touched.extend(&self.plan.rules_of_profile_trait[id.index()]);
         }
     }
 

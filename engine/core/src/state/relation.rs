@@ -1,7 +1,6 @@
 //! How two identifiers stand to each other: what is said of them, and what a probabilistic link between them would meet.
 
 use super::State;
-use crate::effect::PersonId;
 use crate::identity::graph::{Grade, Reason};
 use crate::record::{Identifier, Likelihood};
 
@@ -28,24 +27,6 @@ pub enum Relation {
 }
 
 impl State {
-    /// Whether somebody's identifiers are one person's only because matching found that likely: without that they are two or
-    /// more people.
-    #[must_use]
-    pub fn is_likely_only(&self, id: PersonId) -> bool {
-        let component = self.graph.person(id).and_then(|person| self.graph.component(person));
-        let Some(component) = component.filter(|it| it.ties().edges().any(|it| it.grade == Grade::Probable)) else {
-            return false;
-        };
-        let edges = component.ties().edges().filter(|edge| edge.grade != Grade::Probable);
-        let mut class: Vec<usize> = (0..component.nodes.len()).collect();
-        let place = |node| component.nodes.iter().position(|it| *it == node);
-        for (a, b) in edges.filter_map(|edge| Some((place(edge.a)?, place(edge.b)?))) {
-            let (kept, gone) = (class[a], class[b]);
-            class.iter_mut().filter(|it| **it == gone).for_each(|it| *it = kept);
-        }
-        class.iter().any(|it| *it != class[0])
-    }
-
     /// How two identifiers stand to each other, where they are as likely as that one person's.
     #[must_use]
     pub fn relation(&self, one: &Identifier, other: &Identifier, likelihood: Likelihood) -> Relation {

@@ -146,7 +146,8 @@ impl State {
     /// What journeys said of somebody is said again; what follows from it was decided by the version before.
     fn say_again(&mut self, program: &Program, person: PersonIndex, traits: Vec<(NameKey, ObservationRecord)>) {
         for (key, record) in traits {
-            let Some(id) = self.plan.names.profile_trait(key) else { continue };
+            let known = self.plan.names.profile_trait(key);
+            let Some(id) = known.filter(|id| !self.plan.likely.contains(id)) else { continue };
             let Some(policy) = self.plan.policies.get(id.index()) else { continue };
             let Some(it) = self.slots[person.index()].body.awake_mut() else { return };
             let new = record.into_observation(&self.plan.names);

@@ -1,12 +1,14 @@
 //! The same log gives the same state and the same effects, byte for byte, however it is cut into batches, looked at in
 //! between, checkpointed, restored and spilled.
 
-use crate::history::{Happening, SECOND, config, for_purposes, happening, log, project, rules, track};
+use crate::history::{Happening, SECOND, config, event_mut, for_purposes, happening, project, rules, track};
+use crate::partition::{MATCHED, SURE};
 use proptest::prelude::*;
 use sonder_core::State;
 use sonder_core::chronicle::Chronicle;
 use sonder_core::effect::{Effects, ItemKind, PersonId};
-use sonder_core::record::Record;
+use sonder_core::message::Call;
+use sonder_core::record::{Likelihood, Record};
 use sonder_core::state::{Checkpoint, CheckpointHead, RestoreError};
 use sonder_dsl::ir::Program;
 use sonder_dsl::time::{Duration, Moment};
@@ -24,7 +26,8 @@ const CONVERTING: &str = "identifiers:\n  user_id: {unique: true}\n  email: {lim
                           anonymous_id: {at_most: {user_id: 1}}\nstrategy: conversion\n";
 
 const DESTINATION: &str = "destination: hook\nplugin: sonder/webhook@1\nallow: [hook.example]\n\
-                           receives: {segments: [s0, s1, s2, s3], traits: [country, nickname, total, favourite], events: [order]}\n";
+                           receives: {segments: [s0, s1, s2, s3, sure], \
+                           traits: [country, nickname, guess, guessed, total, favourite], events: [order]}\n";
 
 /// Whatever else a project has, people go on journeys.
 const JOURNEYS: &str = r#"
@@ -49,7 +52,7 @@ journey carts {
 journey lookers {
   enter when count(view, last 6s) >= 2 and not did(order, last 4s)
   again after 5s
-  exit when profile.country == "BE"
+  exit when profile.country == "BE" or profile.guess
   wait 2s
   if in(s0) { send hook.in_s0 {} wait 1s } else { wait 4s }
   send hook.done { nickname: profile.nickname, spent: total }
@@ -59,7 +62,22 @@ journey lookers {
 /// Which rules come with which identity is all the same.
 fn random_project(rules: &str) -> Arc<Program> {
     let identity = [IDENTITY, STRICT, CONVERTING][rules.len() % 3];
-    project(&(rules.to_owned() + JOURNEYS), identity, DESTINATION)
+    project(&(rules.to_owned() + JOURNEYS + SURE), &format!("{identity}{MATCHED}"), DESTINATION)
+}
+
+/// Some of what carries two identifiers is what matching found.
+fn log(program: &Program, happenings: &[Happening]) -> Vec<Record> {
+    let mut records = crate::history::log(program, happenings);
+    for record in &mut records {
+        let is_chosen = record.seq.0.is_multiple_of(3);
+        let event = event_mut(record);
+        if is_chosen && event.identifiers.len() > 1 {
+            event.identifiers.truncate(2);
+            (event.call, event.event) = (Call::Match, None);
+            event.likelihood = Likelihood(7_000);
+        }
+    }
+    records
 }
 
 /// What a store keeps: the latest of each part.
@@ -338,7 +356,7 @@ fn a_new_version_keeps_what_it_shares_with_the_old() {
 #[test]
 fn a_person_costs_less_than_a_kibibyte() {
     let rules = four_segments("count(view, last 60s) >= 3 and not did(order, last 60s)");
-    let program = project(&rules, IDENTITY, DESTINATION);
+    let program = project(&(rules + SURE), &format!("{IDENTITY}{MATCHED}"), DESTINATION);
     let mut state = State::new(&program);
     let mut effects = Effects::default();
     let people = 2_000;

@@ -44,6 +44,12 @@ pub fn project_of(rules: &str, identity: &str, destinations: &[&str]) -> Arc<Pro
 /// The same with more files.
 pub fn project_with(rules: &str, identity: &str, destinations: &[&str], more: &[(&str, &str)]) -> Arc<Program> {
     let file = |path: &str, text: &str| SourceFile { path: path.to_owned(), text: text.to_owned() };
+    // Who matches people can ask who is only likely one.
+    let guess = if identity.contains("probabilistic") {
+        "  guess: {type: boolean, from: [identity.probabilistic]}\n"
+    } else {
+        ""
+    };
     let mut files = vec![
         file("sonder.yaml", "name: random\nsession: {idle: 5s, max: 14s}\n"),
         file(
@@ -55,8 +61,10 @@ pub fn project_with(rules: &str, identity: &str, destinations: &[&str], more: &[
         file("events/order.yaml", "event: order\nproperties:\n  total: {type: number, multipleOf: 0.01}\n"),
         file(
             "profile.yaml",
-            "traits:\n  country: {type: string, merge: most_recent}\n  nickname: {type: string, merge: longest}\n  \
-             age: {type: integer, merge: max}\n",
+            &format!(
+                "traits:\n  country: {{type: string, merge: most_recent}}\n  nickname: {{type: string, merge: longest}}\n  \
+                 age: {{type: integer, merge: max}}\n{guess}"
+            ),
         ),
         file("sources/server.yaml", "source: server\nkind: server\nwrite_keys: [wk]\n"),
         file("sources/web.yaml", "source: web\nkind: browser\nwrite_keys: [wk_web]\n"),

@@ -19,6 +19,8 @@ mod identity;
 #[cfg(test)]
 mod journeys;
 #[cfg(test)]
+mod likely;
+#[cfg(test)]
 mod partition;
 #[cfg(test)]
 mod reference;

@@ -26,23 +26,27 @@ const COUNTED: &str = "identifiers:\n  user_id: {unique: true}\n  email: {at_mos
                        {at_most: {user_id: 1, email: 2}, limit: 3}\n";
 const APART: &str = "identifiers:\n  user_id: {}\n  email: {}\n  anonymous_id: {}\n\
                      apart: [[user_id:1, email:3, user_id:2], [anonymous_id:1, anonymous_id:2]]\n";
-const OPEN: &str = "identifiers:\n  user_id: {}\n  email: {}\n  anonymous_id: {}\n";
+pub const OPEN: &str = "identifiers:\n  user_id: {}\n  email: {}\n  anonymous_id: {}\n";
 /// From even odds on, what matching found is a link.
-const MATCHED: &str = "probabilistic: {compare: {name: name}, link_at: 0.5, review_at: 0.1}\n";
+pub const MATCHED: &str = "probabilistic: {compare: {name: name}, link_at: 0.5, review_at: 0.1}\n";
 
 /// What can be known of people whatever the order of arrival.
 const RULES: &str = "segment lookers \"\" { when count(view) >= 2 }\nsegment quiet \"\" { when not did(view) }\n\
                      trait views = count(view)\ntrait spent = sum(order.total)\ntrait first_product = first(view.product)\n";
 
-struct World {
-    program: Arc<Program>,
-    state: State,
+/// What needs to be sure who somebody is.
+pub const SURE: &str =
+    "segment sure \"\" { when did(view) and not profile.guess }\ntrait guessed = profile.guess or false\n";
+
+pub struct World {
+    pub program: Arc<Program>,
+    pub state: State,
     chronicle: Chronicle,
-    effects: Effects,
+    pub effects: Effects,
 }
 
 impl World {
-    fn new(program: &Arc<Program>) -> Self {
+    pub fn new(program: &Arc<Program>) -> Self {
         Self {
             program: Arc::clone(program),
             state: State::new(program),
@@ -51,19 +55,25 @@ impl World {
         }
     }
 
-    fn take(&mut self, record: Record) -> &mut Self {
+    pub fn take(&mut self, record: Record) -> &mut Self {
         self.effects = Effects::default();
         self.chronicle.step(&mut self.state, &self.program, record, &mut self.effects).unwrap();
         self
     }
 
-    fn identify(&mut self, second: i64, who: &[(&'static str, &str)]) -> &mut Self {
+    pub fn identify(&mut self, second: i64, who: &[(&'static str, &str)]) -> &mut Self {
         let seq = self.state.as_of().0.0 + 1;
         self.take(identify(&self.program.clone(), seq, second, who))
     }
 
     /// Somebody decides about identifiers, the first of which is apart from the others or belongs with them.
-    fn decide(&mut self, call: Call, second: i64, who: &[(&'static str, &str)]) -> &mut Self {
+    pub fn decide(&mut self, call: Call, second: i64, who: &[(&'static str, &str)]) -> &mut Self {
+        let record = self.decision(call, second, who);
+        self.take(record)
+    }
+
+    /// The next record, where somebody decides that.
+    pub fn decision(&self, call: Call, second: i64, who: &[(&'static str, &str)]) -> Record {
         let seq = self.state.as_of().0.0 + 1;
         let mut record = identify(&self.program, seq, second, &[]);
         event_mut(&mut record).call = call;
@@ -71,20 +81,26 @@ impl World {
             event_mut(&mut record).likelihood = Likelihood(7_000);
         }
         event_mut(&mut record).identifiers = who.iter().map(|(kind, value)| self.identifier(kind, value)).collect();
-        self.take(record)
+        record
     }
 
-    fn identifier(&self, kind: &str, value: &str) -> Identifier {
+    pub fn identifier(&self, kind: &str, value: &str) -> Identifier {
         let kind = self.program.identity.identifiers.iter().position(|it| it.name == kind).unwrap();
         Identifier { kind: IdentifierKindId(kind as u16), value: value.into() }
     }
 
-    fn who(&self, kind: &str, value: &str) -> Option<PersonId> {
+    pub fn who(&self, kind: &str, value: &str) -> Option<PersonId> {
         self.state.resolve(&self.identifier(kind, value))
     }
 
-    fn views(&self) -> Vec<PersonView> {
+    pub fn views(&self) -> Vec<PersonView> {
         self.state.people().into_iter().map(|id| self.state.person(&self.program, id).unwrap()).collect()
+    }
+
+    /// What the trait says that is read from the identity graph.
+    pub fn guess(&self, id: PersonId) -> bool {
+        let view = self.state.person(&self.program, id).unwrap();
+        view.traits.iter().find(|it| it.name == "guess").is_some_and(|it| it.value == true)
     }
 
     /// Everybody's identifiers and what is known of them, without what tells of arrival: ids, and since when.
@@ -282,7 +298,7 @@ fn defined(program: &Program, events: &[&Event]) -> BTreeSet<Vec<String>> {
 }
 
 fn in_any_order(identity: &str, messages: &[Message], order: &[usize]) {
-    let program = project(RULES, identity, "");
+    let program = project(&format!("{RULES}{SURE}"), identity, "");
     let straight: Vec<usize> = (0..messages.len()).collect();
     let (mut one, mut other) = (World::new(&program), World::new(&program));
     arriving(&program, messages, &straight).into_iter().for_each(|record| _ = one.take(record));
@@ -294,6 +310,7 @@ fn in_any_order(identity: &str, messages: &[Message], order: &[usize]) {
             for it in other.state.person(&program, id).unwrap().identifiers {
                 assert_eq!(other.who(&it.kind, &it.value), Some(id), "an identifier is its person's");
             }
+            assert_eq!(other.guess(id), other.state.is_likely_only(id), "what the trait says is so");
         }
     }
     let events: Vec<&Event> = records
@@ -355,9 +372,10 @@ proptest! {
         lasting in 1..20_usize,
         joins in prop::sample::select(vec![Call::Link, Call::Match]),
     ) {
-        let journey = "journey carts { enter on add as cart per cart.product again after 9s goal order wait 3s send hook.on {} wait 4s }\n";
+        let journey = "journey carts { enter on add as cart per cart.product again after 9s exit when profile.guess goal order wait 3s \
+                       send hook.on {} wait 4s }\n";
         let hook = "destination: hook\nplugin: sonder/webhook@1\nallow: [hook.example]\n";
-        let program = project(&(for_purposes(&rules) + journey), &format!("{OPEN}{MATCHED}"), hook);
+        let program = project(&(for_purposes(&rules) + journey + SURE), &format!("{OPEN}{MATCHED}"), hook);
         // Nothing else may connect them: each message has one identifier, of one of two people or somebody else.
         let mut happenings = happenings;
         for it in &mut happenings {

@@ -130,7 +130,8 @@ impl Crowd {
             Likely { root: &Json::Null, row: who.number, once: who.session, person: who.number, at, seed: self.seed };
         let mut traits = Map::new();
         for it in &self.program.profile {
-            let is_plain = it.from.iter().any(|path| path.len() == 2 && path[0] == "traits" && path[1] == it.name);
+            let is_plain =
+                it.from.paths().iter().any(|path| path.len() == 2 && path[0] == "traits" && path[1] == it.name);
             if !is_plain || self.chance.percent(10) {
                 continue;
             }

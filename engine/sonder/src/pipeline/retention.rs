@@ -231,7 +231,7 @@ fn expiring(program: &Program, cutoffs: &Cutoffs) -> Expiring {
     }
     for (declared, id) in program.profile.iter().zip((0..).map(ProfileTraitId)) {
         let Some(since) = cutoffs.of_trait(id) else { continue };
-        let keys = declared.from.iter().filter_map(|path| path.last());
+        let keys = declared.from.paths().iter().filter_map(|path| path.last());
         what.traits.extend(keys.map(|key| (key.clone(), since)));
     }
     what

@@ -13,7 +13,7 @@ use sonder_activate::outbox::Outbox;
 use sonder_collect::{Collector, RejectionCount};
 use sonder_console::engine::{
     Applied, ApplyRequest, Audience, ConsentChange, DeliveryFilter, DeliveryPage, DestinationStatus, Engine, Entry,
-    Expired, ExplainRequest, IdentityDecision, Journey, JourneySummary, Lag, LogStatus, MatchPair, MatchPairs,
+    Expired, ExplainRequest, Export, IdentityDecision, Journey, JourneySummary, Lag, LogStatus, MatchPair, MatchPairs,
     Matching, Member, Members, Memory, PairDecided, PairDecision, PairsAsked, PastRequest, Person, Plan, PlanRequest,
     Preview, PreviewRequest, PrivacyRequest, QuarantineDismissed, QuarantineFilter, QuarantinePage, QuarantineReplay,
     QuarantineReplayed, QuarantineSelection, Query, Recovery, RejectionStatus, Reload, ReloadOutcome, Replay, Replayed,
@@ -27,7 +27,8 @@ use sonder_core::kinship::Kinship;
 use sonder_core::view::PersonView;
 use sonder_dsl::ir::{IdentifierKindId, Program};
 use sonder_dsl::time::Moment;
-use sonder_store::{Reader, Store, StoreError};
+use sonder_store::{Exports, Reader, Store, StoreError};
+use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -46,6 +47,8 @@ pub struct Answers {
     pub(super) eraser: Option<Arc<Eraser>>,
     /// There while it runs.
     pub(super) applier: Option<Applier>,
+    /// Where files of members are made; there while it runs.
+    exports: Option<Exports>,
     /// How far matching of people is.
     pub(super) matching: Mutex<Progress>,
     /// Held by whoever takes in what was kept aside.
@@ -79,6 +82,7 @@ impl Answers {
             collector,
             eraser: None,
             applier: None,
+            exports: None,
             matching: Mutex::default(),
             replaying: Mutex::default(),
             metrics,
@@ -103,6 +107,12 @@ impl Answers {
     #[must_use]
     pub fn applying(self, applier: Applier) -> Self {
         Self { applier: Some(applier), ..self }
+    }
+
+    /// The same, for an engine that makes files of members.
+    #[must_use]
+    pub fn exporting(self, exports: Exports) -> Self {
+        Self { exports: Some(exports), ..self }
     }
 
     /// Entries into and exits from segments since the start.
@@ -252,6 +262,14 @@ impl Engine for Answers {
             });
         }
         Ok(Some(Members { size, members: answer }))
+    }
+
+    fn export(&self) -> Result<Box<dyn Export>, Trouble> {
+        let Some(exports) = &self.exports else {
+            let reason = "files are made by a running engine".to_owned();
+            return Err(Trouble::Unavailable { reason, retry_after_s: 5 });
+        };
+        Ok(Box::new(Exported(exports.begin().map_err(trouble)?)))
     }
 
     fn audience(&self, name: &str) -> Option<Arc<dyn Audience>> {
@@ -466,6 +484,19 @@ fn reload(report: &ReloadReport) -> Reload {
         ReloadReport::Rejected(at, errors) => {
             Reload { outcome: ReloadOutcome::Rejected, at: Some(instant(*at)), errors: errors.clone() }
         }
+    }
+}
+
+/// A file of members, which the store makes.
+struct Exported(sonder_store::Export);
+
+impl Export for Exported {
+    fn add(&mut self, members: &[Member]) -> Result<(), Trouble> {
+        members.iter().try_for_each(|it| self.0.add(&it.person, &it.since, &it.identifiers)).map_err(trouble)
+    }
+
+    fn finish(self: Box<Self>) -> Result<File, Trouble> {
+        self.0.finish().map_err(trouble)
     }
 }
 

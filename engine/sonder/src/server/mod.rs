@@ -62,7 +62,7 @@ use sonder_collect::{Collector, CollectorConfig, Network, ServeOptions};
 use sonder_console::Api;
 use sonder_console::keys::KeyRing;
 use sonder_dsl::ir::Program;
-use sonder_store::StoreError;
+use sonder_store::{Exports, StoreError};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -167,6 +167,7 @@ impl Server {
             }
             drop(opened.shared.pseudonyms.set(pseudonyms));
         }
+        let exports = Exports::open(&data).map_err(|error| Failure::engine(error.to_string()))?;
         let reader = opened.store.reader();
         native.recall(&program, &reader, clock::wall()).map_err(|error| Failure::engine(error.to_string()))?;
         let recovery = opened.shared.recovery;
@@ -196,6 +197,7 @@ impl Server {
         );
         let applier = Applier { pipeline: Arc::downgrade(&pipeline), loader: loader.clone() };
         let answers = answers.taking_in(pipeline.entrance()).erasing(Arc::clone(pipeline.eraser()));
+        let answers = answers.exporting(exports);
         let answers = Arc::new(answers.applying(applier));
         matching::watch(&answers)?;
         let api = Api::new(Arc::clone(&answers) as Arc<_>, Arc::clone(&keys), is_local);

@@ -127,7 +127,8 @@ impl Names<'_> {
         let program = self.program;
         let kept = traits.iter().filter_map(|(name, value)| {
             let is_kind = program.identity.identifiers.iter().any(|kind| kind.name == *name);
-            let declared = program.profile.iter().find(|it| it.from.iter().any(|path| path.last() == Some(name)));
+            let declared =
+                program.profile.iter().find(|it| it.from.paths().iter().any(|path| path.last() == Some(name)));
             let value = match (is_kind, value.as_str(), declared) {
                 (true, Some(value), _) => Json::from(self.of(name, value)),
                 (_, _, Some(it)) if it.pii.is_some() => stand_in(name, value),

@@ -116,7 +116,8 @@ fn meaning(frame: &Frame<'_>, row: &Row, declared: Option<&sonder_dsl::model::Pr
             Text(kind)
         );
     }
-    let fed = frame.plan.program.profile.iter().filter(|it| it.from.iter().any(|path| is_property(path, &row.path)));
+    let fed =
+        frame.plan.program.profile.iter().filter(|it| it.from.paths().iter().any(|path| is_property(path, &row.path)));
     marks.extend(fed.map(|it| {
         format!("<a class=\"mark\" href=\"{0}people.html#{1}\">feeds the profile’s {1}</a>", frame.root, Text(&it.name))
     }));

@@ -7,7 +7,7 @@ use super::readers::{self, Kind, Reader};
 use super::schema;
 use sonder_dsl::ir::lineage::Datum;
 use sonder_dsl::ir::{EventId, ProfileTraitId};
-use sonder_dsl::model::{MergePolicy, ProfileTrait, Unique};
+use sonder_dsl::model::{LIKELY_ONLY, MergePolicy, Origin, ProfileTrait, Unique};
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
@@ -96,6 +96,12 @@ fn meaning(declared: &ProfileTrait) -> String {
 
 fn from(frame: &Frame<'_>, id: ProfileTraitId, declared: &ProfileTrait) -> String {
     let program = frame.plan.program;
+    if declared.from == Origin::LikelyOnly {
+        return format!(
+            "{}<p class=\"limits\">who is one person only because that is likely</p>",
+            codes([LIKELY_ONLY], "")
+        );
+    }
     let policy = match &declared.merge {
         MergePolicy::MostRecent => "the latest wins".to_owned(),
         MergePolicy::First => "the first wins".to_owned(),
@@ -109,7 +115,7 @@ fn from(frame: &Frame<'_>, id: ProfileTraitId, declared: &ProfileTrait) -> Strin
             format!("{} first", names.join(", then "))
         }
     };
-    let paths = codes(declared.from.iter().map(|path| path.join(".")), "");
+    let paths = codes(declared.from.paths().iter().map(|path| path.join(".")), "");
     let set = readers::set_by(program, id);
     let set = if set.is_empty() { String::new() } else { format!("<p class=\"pills\">{}</p>", frame.readers(&set)) };
     format!("{paths}<p class=\"limits\">{}</p>{set}", Text(policy))

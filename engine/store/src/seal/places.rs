@@ -57,7 +57,7 @@ impl Places {
     pub fn new(program: &Program) -> Self {
         let mut others = Tree::default();
         for declared in program.profile.iter().filter(|declared| declared.pii.is_some()) {
-            for path in &declared.from {
+            for path in declared.from.paths() {
                 others.add(path);
                 if let Some((first, rest)) = path.split_first()
                     && first == "traits"

@@ -488,7 +488,8 @@ impl LinkRules {
             return Ok(());
         }
         let one = node_of(graph, first, event);
-        for other in others {
+        // Nobody can be parted from themselves.
+        for other in others.iter().filter(|other| *other != first) {
             let other = node_of(graph, other, event);
             if event.call == Call::Unlink {
                 graph.keep_apart(one, other);

@@ -540,3 +540,14 @@ fn a_poisoned_identifier_leaves_ten_thousand_people_apart_and_is_fast() {
     // The first one to have used it has it.
     assert_eq!(world.who("email", "all@x.example"), world.who("user_id", "0"));
 }
+
+#[test]
+fn nobody_is_parted_from_themselves() {
+    let mut world = World::new(&project("", OPEN, ""));
+    world.identify(1, &[("user_id", "u"), ("email", "e")]);
+    let one = world.who("user_id", "u");
+    for call in [Call::Unlink, Call::Link] {
+        world.decide(call, 2, &[("user_id", "u"), ("user_id", "u")]);
+        assert_eq!((world.who("user_id", "u"), world.who("email", "e")), (one, one));
+    }
+}

@@ -6,22 +6,24 @@
 //! - A write key of a source is public (it stands in a page), and reads nothing.
 
 use crate::Api;
+use crate::audit::Actor;
 use crate::error::ApiError;
 use crate::keys::Scope;
 use axum::http::{HeaderMap, StatusCode, header};
 use sonder_dsl::model::WriteKey;
 use std::net::IpAddr;
 
-/// Lets a request through, or says why not.
-pub(crate) fn check(api: &Api, scope: Scope, headers: &HeaderMap) -> Result<(), ApiError> {
+/// Lets a request through, and says whose it is; or says why not.
+pub(crate) fn check(api: &Api, scope: Scope, headers: &HeaderMap) -> Result<Actor, ApiError> {
     if api.keys().is_empty() {
-        return if api.open_without_keys() { check_host(headers) } else { Err(no_keys_yet()) };
+        let local = || Actor { id: "local".to_owned(), name: None };
+        return if api.open_without_keys() { check_host(headers).map(|()| local()) } else { Err(no_keys_yet()) };
     }
     let secret = bearer(headers)?;
     match api.keys().verify(secret) {
-        Some(scopes) if scopes.contains(&scope) => Ok(()),
-        Some(scopes) => {
-            let has: Vec<&str> = scopes.iter().map(|scope| scope.name()).collect();
+        Some(key) if key.scopes.contains(&scope) => Ok(Actor { id: key.id, name: Some(key.name) }),
+        Some(key) => {
+            let has: Vec<&str> = key.scopes.iter().map(|scope| scope.name()).collect();
             let message = format!("this key may only {}", has.join(", "));
             Err(forbidden(message, format!("make one with `sonder key create --scope {}`", scope.name())))
         }

@@ -196,9 +196,9 @@ impl KeyRing {
         self.read.read().1.is_empty()
     }
 
-    /// What the holder of `secret` may do; `None` when it is no key of ours.
+    /// The key whose secret this is; `None` when it is none of ours.
     #[must_use]
-    pub fn verify(&self, secret: &str) -> Option<Vec<Scope>> {
+    pub fn verify(&self, secret: &str) -> Option<Key> {
         if secret.len() > limits::KEY_BYTES {
             return None;
         }
@@ -209,7 +209,7 @@ impl KeyRing {
         let mut found = None;
         for key in &read.1 {
             if same(key.hash.as_bytes(), given.as_bytes()) {
-                found = Some(key.scopes.clone());
+                found = Some(key.clone());
             }
         }
         found
@@ -292,7 +292,7 @@ mod tests {
         let ring = KeyRing::open(data.path()).unwrap();
         assert!(ring.is_empty());
         let new = ring.create("ci", &[Scope::Read, Scope::Collect, Scope::Read], Moment(0)).unwrap();
-        assert_eq!(ring.verify(&new.secret), Some(vec![Scope::Collect, Scope::Read]));
+        assert_eq!(ring.verify(&new.secret).unwrap().scopes, [Scope::Collect, Scope::Read]);
         assert_eq!(ring.verify("sonder_other"), None);
         assert_eq!(ring.verify(""), None);
         let stored = fs::read_to_string(data.path().join("keys.json")).unwrap();

@@ -12,6 +12,7 @@
 mod accept;
 mod access;
 mod api;
+pub mod audit;
 mod bundle;
 mod csv;
 mod endpoint;
@@ -28,13 +29,23 @@ mod turn;
 pub use openapi::document;
 pub use router::router;
 
-/// Lets a request through to a route that stands beside those of the API, by the same rules; else the answer to it.
+/// Lets a request through to a route that stands beside those of the API, by the same rules, and puts on record that it begins;
+/// else the answer to it.
 ///
 /// # Errors
 /// The refusal.
-#[expect(clippy::result_large_err, reason = "it is sent at once")]
-pub fn permit(api: &Api, scope: keys::Scope, headers: &axum::http::HeaderMap) -> Result<(), axum::response::Response> {
-    access::check(api, scope, headers).map_err(axum::response::IntoResponse::into_response)
+pub async fn permit(
+    api: &Api,
+    scope: keys::Scope,
+    headers: &axum::http::HeaderMap,
+    (operation, kind): (&str, audit::DeedKind),
+) -> Result<(), axum::response::Response> {
+    let permitted = async {
+        let audit::Actor { id: actor, name } = access::check(api, scope, headers)?;
+        let operation = operation.to_owned();
+        api.record(audit::Deed { actor, name, operation, kind, subject: None, about: None, status: None }).await
+    };
+    permitted.await.map_err(axum::response::IntoResponse::into_response)
 }
 
 use engine::Engine;
@@ -50,6 +61,7 @@ struct Inner {
     engine: Arc<dyn Engine>,
     keys: Arc<KeyRing>,
     open_without_keys: bool,
+    audit: Option<Arc<audit::AuditLog>>,
     turns: Turns,
 }
 
@@ -58,7 +70,19 @@ impl Api {
     /// as there is none.
     #[must_use]
     pub fn new(engine: Arc<dyn Engine>, keys: Arc<KeyRing>, open_without_keys: bool) -> Self {
-        Self(Arc::new(Inner { engine, keys, open_without_keys, turns: Turns::new() }))
+        Self(Arc::new(Inner { engine, keys, open_without_keys, audit: None, turns: Turns::new() }))
+    }
+
+    /// The same, with what is done put on record.
+    #[must_use]
+    pub fn recording(self, log: Arc<audit::AuditLog>) -> Self {
+        let Inner { engine, keys, open_without_keys, .. } = &*self.0;
+        let (engine, keys, open_without_keys) = (engine.clone(), keys.clone(), *open_without_keys);
+        Self(Arc::new(Inner { engine, keys, open_without_keys, audit: Some(log), turns: Turns::new() }))
+    }
+
+    pub(crate) fn audit(&self) -> Option<&Arc<audit::AuditLog>> {
+        self.0.audit.as_ref()
     }
 
     pub(crate) fn engine(&self) -> &Arc<dyn Engine> {

@@ -59,3 +59,6 @@ pub const PROOF_CHARS: usize = 4_000;
 pub const REPLAY_MOST: usize = 10_000;
 /// Ids that one such request names.
 pub const REPLAY_IDS: usize = 1_000;
+
+/// Entries of the audit log that are looked at for those about one person, for one answer.
+pub const AUDIT_LOOKED_AT: usize = 10_000;

@@ -3,7 +3,7 @@
 use crate::endpoint::Endpoint;
 use crate::error::ApiError;
 use crate::keys::Scope;
-use crate::{Api, access, api, limits, request};
+use crate::{Api, access, api, audit, limits, request};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
@@ -19,13 +19,17 @@ use std::time::Instant;
 pub fn router(api: Api) -> Router {
     let mut paths: BTreeMap<&'static str, (Option<Scope>, MethodRouter<Api>)> = BTreeMap::new();
     for endpoint in api::endpoints() {
-        let Endpoint { path, scope, serve, .. } = endpoint;
+        let Endpoint { path, scope, serve, about, .. } = endpoint;
+        let operation = about.id;
         let serve = match scope {
             Some(scope) => serve.layer(middleware::from_fn_with_state(
                 api.clone(),
                 move |State(api): State<Api>, request: Request, next: Next| async move {
                     match access::check(&api, scope, request.headers()) {
-                        Ok(()) => next.run(request).await,
+                        Ok(actor) => {
+                            let asked = (path, request.uri().path().to_owned());
+                            audit::recorded(&api, actor, operation, asked, request, next).await
+                        }
                         Err(refusal) => refusal.into_response(),
                     }
                 },
@@ -44,7 +48,7 @@ pub fn router(api: Api) -> Router {
     for (path, (scope, serve)) in paths {
         // Who may not call what is there is not told what else there is.
         let fallback = move |State(api): State<Api>, headers: HeaderMap, method: Method, uri: Uri| async move {
-            match scope.map_or(Ok(()), |scope| access::check(&api, scope, &headers)) {
+            match scope.map_or(Ok(()), |scope| access::check(&api, scope, &headers).map(drop)) {
                 Ok(()) => method_not_allowed(method, uri),
                 Err(refusal) => refusal,
             }

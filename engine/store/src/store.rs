@@ -66,6 +66,12 @@ struct Doubt {
 const LAYOUTS: usize = 2;
 
 impl Store {
+    /// A pseudonym of something, which only who has this data directory can compare with anything.
+    #[must_use]
+    pub fn pseudonym(&self, kind: &str, value: &str) -> String {
+        self.pseudonyms.hash(kind, value)
+    }
+
     /// Opens `dir`, making it where it is not there, with the defaults of [`StoreOptions`].
     ///
     /// # Errors

@@ -44,6 +44,7 @@ pages! {
     encryption "how-to/encryption.md";
     residency "how-to/residency.md";
     pseudonyms "how-to/pseudonyms.md";
+    audit "how-to/audit.md";
     scenarios "how-to/scenarios.md";
     plan "how-to/plan.md";
     roll_out "how-to/roll-out.md";

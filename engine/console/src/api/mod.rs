@@ -1,5 +1,6 @@
 //! The endpoints, one file a group.
 
+mod audit;
 mod consent;
 mod deliveries;
 mod explain;
@@ -36,6 +37,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         query::endpoints(),
         deliveries::endpoints(),
         quarantine::endpoints(),
+        audit::endpoints(),
         health::endpoints(),
         manual::endpoints(),
     ];

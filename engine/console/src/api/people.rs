@@ -1,6 +1,5 @@
 //! One person: the golden record, and the timeline.
 
-use crate::Api;
 use crate::endpoint::{About, Endpoint, before_parameter, json_of, limit_parameter, path_parameter, query_parameter};
 use crate::engine::{Entry, PastRequest, Person, Sought, TimelineCursor, parse_instant, parse_person_id};
 use crate::error::ApiError;
@@ -8,6 +7,7 @@ use crate::keys::Scope;
 use crate::limits;
 use crate::request::{Parameters, bad_parameter, path_segment, quoted, split_cursor};
 use crate::turn::{Work, in_turn};
+use crate::{Api, audit};
 use axum::Json;
 use axum::extract::State;
 use axum::http::Uri;
@@ -201,6 +201,12 @@ pub(super) async fn find_person(api: &Api, who: &str) -> Result<Person, ApiError
 
 /// The id of the person that `who` names. A person of that id need not exist.
 pub(super) fn find_id(api: &Api, who: &str) -> Result<PersonId, ApiError> {
+    let found = look_up(api, who)?;
+    audit::note_person(found);
+    Ok(found)
+}
+
+fn look_up(api: &Api, who: &str) -> Result<PersonId, ApiError> {
     if who.chars().count() > limits::IDENTIFIER_CHARS {
         let help = format!("an identifier has at most {} characters", limits::IDENTIFIER_CHARS);
         return Err(ApiError::bad("bad_identifier", "the identifier is too long", help));

@@ -1,7 +1,6 @@
 //! Read-only SQL.
 
 use super::people::short;
-use crate::Api;
 use crate::accept::{Format, preferred};
 use crate::csv;
 use crate::endpoint::{About, Endpoint, json_of, text_of};
@@ -11,6 +10,7 @@ use crate::keys::Scope;
 use crate::limits;
 use crate::request::{Parameters, read_json};
 use crate::turn::{Work, in_turn};
+use crate::{Api, audit};
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::header;
@@ -53,6 +53,7 @@ async fn query(State(api): State<Api>, request: Request) -> Result<Response, Api
     let format = preferred(request.headers(), &[Format::Json, Format::Csv])?;
     let asked: Asked = read_json(request, r#"{"sql": "select count(*) from log"}"#).await?;
     let query = checked(asked)?;
+    audit::note_about(audit::without_values(&query.sql));
     let rows = in_turn(&api, Work::Query, move |engine| engine.query(&query)).await?;
     Ok(match format {
         Format::Csv => as_csv(&rows),

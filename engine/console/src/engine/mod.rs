@@ -75,6 +75,9 @@ pub trait Engine: Send + Sync + 'static {
     /// collection does; a value that cannot be normalised or is blocked identifies nobody.
     fn resolve(&self, kind: IdentifierKindId, value: &str) -> Option<PersonId>;
 
+    /// Quick. How the audit log calls a person: a pseudonym that only this data directory can compare with anything.
+    fn subject(&self, person: PersonId) -> String;
+
     /// Quick. Copies what is known of a person. An id that was merged away answers with the person it became.
     fn person(&self, id: PersonId) -> Sought;
 

@@ -1,6 +1,7 @@
 //! The schemas of requests of people.
 
 use super::schemas::{Named, closed, flag, list_of, moment, object, of, or_null, text, whole};
+use crate::audit::DeedKind;
 use crate::engine::Right;
 use crate::limits;
 use serde_json::{Value as Json, json};
@@ -11,7 +12,26 @@ pub(super) fn schemas() -> Named {
     let rights = || json!({ "type": "string", "enum": Right::ALL.map(Right::name) });
     let told = json!({ "type": "string", "enum": ["pending", "retry", "delivered", "dead", "cancelled"] });
     let state = json!({ "type": "string", "enum": ["pending", "in_progress", "completed", "cancelled", "lifted"] });
+    let hash = || json!({ "type": "string", "pattern": "^[0-9a-f]{64}$" });
+    let kinds = json!({ "type": "string", "enum": DeedKind::ALL.map(DeedKind::name) });
     vec![
+        ("AuditPage", object(&[("entries", list_of(&of("Audited"))), ("next", text()), ("has_more", flag())])),
+        (
+            "Audited",
+            object(&[
+                ("number", whole()),
+                ("at", moment()),
+                ("actor", text()),
+                ("name", or_null(&text())),
+                ("operation", text()),
+                ("kind", kinds),
+                ("subject", or_null(&text())),
+                ("about", or_null(&text())),
+                ("status", or_null(&whole())),
+                ("previous", hash()),
+                ("hash", hash()),
+            ]),
+        ),
         (
             "PrivacyRequestAsked",
             closed(

@@ -1,14 +1,13 @@
-//! `sonder audit verify`: goes through the ledger of consent and checks that it is what was written.
+//! `sonder audit`: who did what through the API, and whether that and the ledger of consent are what was written.
 
-use super::client::block_on;
+mod consent;
+mod deeds;
+
 use super::output::{Failure, Output};
-use super::reach::{Place, Reach};
-use super::table::Rows;
-use serde_json::Value as Json;
-use sonder_core::consent::ledger::{Entry, Hash, Link, Verification, hex, unhex};
-use sonder_dsl::time::Moment;
+use super::reach::Place;
+use sonder_core::consent::ledger::{Hash, unhex};
 
-/// Check the ledgers that prove what happened
+/// Who read, took away or changed something, and whether the ledgers are what was written
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(subcommand)]
@@ -17,104 +16,84 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
+    Log(LogArgs),
     Verify(VerifyArgs),
 }
 
-/// Check that no entry of the consent ledger was changed, dropped or inserted
+/// Show who read about people, took data away or changed something through the API
+///
+/// People stand there as pseudonyms, statements without the values in them. What reads or writes the data directory without an
+/// engine is not in it.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  sonder audit log\n  sonder audit log --who email:ann@shop.example")]
+struct LogArgs {
+    /// Only what was about this person: `kind:value`, or an id
+    #[arg(long, value_name = "WHO")]
+    who: Option<String>,
+    /// How many at most, the newest
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    limit: u16,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// Check that no entry of the consent ledger and of the audit log was changed, dropped or inserted
 ///
 /// A chain can't tell that its end was cut off: keep what this prints somewhere else, and give it as `--known` next time.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  sonder audit verify --data ./.sonder\n  \
     sonder audit verify --known 1204:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08")]
 struct VerifyArgs {
-    /// An entry and its hash, as an earlier run printed them
-    #[arg(long, value_name = "NUMBER:HASH", value_parser = known)]
-    known: Option<(u64, Hash)>,
+    /// An entry and its hash, as an earlier run printed them; again for the audit log
+    #[arg(long, value_name = "[audit:]NUMBER:HASH", value_parser = known)]
+    known: Vec<Known>,
     #[command(flatten)]
     place: Place,
+}
+
+/// An entry that is known from before.
+#[derive(Clone, Debug)]
+struct Known {
+    is_of_audit: bool,
+    number: u64,
+    hash: Hash,
 }
 
 /// Entries that are read at a time.
 const PAGE: u64 = 10_000;
 
 pub(super) fn run(args: &Args, output: &mut Output<'_>) -> Result<(), Failure> {
-    let Command::Verify(args) = &args.command;
-    let mut verification = Verification::default();
-    let mut is_known = args.known.is_none_or(|(number, _)| number == 0);
-    loop {
-        let rows = page(args, verification.number)?;
-        for row in &rows.rows {
-            let broken = |number: u64| {
-                Failure::user(format!(
-                    "entry {number} of the consent ledger is not what was written, or one before it is missing"
-                ))
-                .help("compare with a backup; whatever comes before that entry is sound")
-            };
-            let link = link(row).ok_or_else(|| broken(verification.number + 1))?;
-            verification.next(&link).map_err(|error| broken(error.number))?;
-            if let Some((number, hash)) = args.known
-                && number == verification.number
-            {
-                is_known = true;
-                if hash != verification.head {
-                    return Err(Failure::user(format!("entry {number} has another hash than the one that is known"))
-                        .help("the ledger was written anew from some entry at or before it"));
-                }
-            }
-        }
-        if (rows.rows.len() as u64) < PAGE {
-            break;
+    match &args.command {
+        Command::Log(args) => deeds::list(&args.place, args.who.as_deref(), args.limit.into(), output),
+        Command::Verify(VerifyArgs { known, place }) => {
+            let known = |is_of_audit| known.iter().find(|it| it.is_of_audit == is_of_audit);
+            consent::verify(place, known(false), output)?;
+            deeds::verify(place, known(true), output)
         }
     }
-    if !is_known {
-        let missing = args.known.map_or(0, |(number, _)| number);
-        return Err(Failure::user(format!(
-            "the ledger ends with entry {}, before entry {missing}",
-            verification.number
-        ))
-        .help("its end was cut off"));
-    }
-    output.line(format!("{} entries, each as it was written", verification.number))?;
-    output.line(format!("{}:{}", verification.number, hex(&verification.head)))
 }
 
-fn page(args: &VerifyArgs, after: u64) -> Result<Rows, Failure> {
-    let sql = format!(
-        "SELECT number, seq, epoch_us(said_at), subject, purpose, granted, source, message_id, method, notice, previous, hash
-         FROM consent_ledger WHERE number > {after} ORDER BY number LIMIT {PAGE}"
-    );
-    block_on(async {
-        match args.place.reach().await? {
-            Reach::Engine(client) => {
-                let body = serde_json::json!({ "sql": sql, "limit": PAGE });
-                super::table::from_json(&client.post("/api/v1/query", &body).await?)
-            }
-            Reach::Data(offline) => offline.query(&sql, PAGE, None),
+impl Known {
+    /// Whether the entry of that number still has that hash.
+    fn is(&self, hash: &Hash) -> Result<(), Failure> {
+        if *hash == self.hash {
+            return Ok(());
         }
-    })
+        Err(Failure::user(format!("entry {} has another hash than the one that is known", self.number))
+            .help("the ledger was written anew from some entry at or before it"))
+    }
+
+    /// There is no such entry any more.
+    fn missing(known: Option<&Self>, last: u64) -> Failure {
+        let number = known.map_or(0, |known| known.number);
+        Failure::user(format!("the ledger ends with entry {last}, before entry {number}")).help("its end was cut off")
+    }
 }
 
-/// `None` for a row that cannot be an entry.
-fn link(row: &[Json]) -> Option<Link> {
-    let text = |place: usize| row.get(place)?.as_str().map(str::to_owned);
-    let entry = Entry {
-        number: row.first()?.as_u64()?,
-        seq: row.get(1)?.as_u64()?,
-        at: Moment(row.get(2)?.as_i64()?),
-        subject: text(3)?,
-        purpose: text(4)?,
-        granted: row.get(5)?.as_bool()?,
-        source: text(6)?,
-        message_id: text(7)?,
-        method: text(8)?,
-        notice: text(9),
-    };
-    Some(Link { entry, previous: unhex(&text(10)?)?, hash: unhex(&text(11)?)? })
-}
-
-fn known(text: &str) -> Result<(u64, Hash), String> {
+fn known(text: &str) -> Result<Known, String> {
+    let (is_of_audit, text) = text.strip_prefix("audit:").map_or((false, text), |rest| (true, rest));
     let (number, hash) = text.split_once(':').ok_or("it is written NUMBER:HASH")?;
     let number = number.parse().map_err(|_| format!("`{number}` is no number of an entry"))?;
     let hash = unhex(hash).ok_or("the hash has 64 hexadecimal digits")?;
-    Ok((number, hash))
+    Ok(Known { is_of_audit, number, hash })
 }

@@ -44,7 +44,7 @@ const fn figure(name: &'static str, kind: FigureKind, labels: &'static [&'static
 }
 
 /// All metrics, in the order of a message's way.
-pub const FIGURES: [Figure; 57] = [
+pub const FIGURES: [Figure; 58] = [
     figure("sonder_collect_received_total", Counter, &[], "messages that requests brought"),
     figure("sonder_collect_rejected_total", Counter, &["reason"], "requests that were refused"),
     figure("sonder_collect_quarantined_total", Counter, &[], "messages of requests that were kept aside"),
@@ -137,6 +137,7 @@ pub const FIGURES: [Figure; 57] = [
     figure("sonder_file_bytes", Gauge, &["file"], "bytes of the data files and of their write-ahead logs"),
     figure("sonder_resident_bytes", Gauge, &[], "memory that the process takes"),
     figure("sonder_api_seconds", Seconds, &["path", "status"], "time of requests to the API"),
+    figure("sonder_audit_failures_total", Counter, &[], "deeds that could not be put into the audit log"),
     figure("sonder_feeds_total", Counter, &[], "pages that asked for what is told about their visitor"),
     figure("sonder_match_runs_total", Counter, &["outcome"], "times that people were matched, by how it ended"),
     figure("sonder_match_seconds", Seconds, &[], "time that matching people took"),

@@ -212,6 +212,11 @@ impl Engine for Answers {
         self.shared.live.read().state.resolve(&identifier)
     }
 
+    fn subject(&self, person: PersonId) -> String {
+        let canonical = self.shared.live.read().state.canonical(person);
+        self.store.pseudonym("person", &person_id(canonical))
+    }
+
     fn person(&self, id: PersonId) -> Sought {
         let live = self.shared.live.read();
         let canonical = live.state.canonical(id);

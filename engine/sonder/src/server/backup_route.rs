@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use bytes::Bytes;
 use hyper::body::Frame;
+use sonder_console::audit::DeedKind;
 use sonder_console::keys::Scope;
 use sonder_console::{Api, permit};
 use sonder_store::Store;
@@ -40,7 +41,7 @@ impl BackupRoute {
 }
 
 async fn backup(State(route): State<BackupRoute>, headers: HeaderMap) -> Response {
-    if let Err(refusal) = permit(&route.api, Scope::Admin, &headers) {
+    if let Err(refusal) = permit(&route.api, Scope::Admin, &headers, ("backup", DeedKind::Export)).await {
         return refusal;
     }
     match begin(&route) {

@@ -19,6 +19,7 @@ use http_body_util::BodyExt;
 use serde::Deserialize;
 use serde_json::json;
 use sonder_collect::Refused;
+use sonder_console::audit::DeedKind;
 use sonder_console::keys::Scope;
 use sonder_console::{Api, permit};
 use sonder_dsl::ir::{Program, SourceId};
@@ -78,7 +79,7 @@ impl ImportRoute {
 }
 
 async fn progress(State(route): State<ImportRoute>, headers: HeaderMap, UrlPath(id): UrlPath<String>) -> Response {
-    if let Err(refusal) = permit(&route.0.api, Scope::Admin, &headers) {
+    if let Err(refusal) = permit(&route.0.api, Scope::Admin, &headers, ("getImport", DeedKind::Read)).await {
         return refusal;
     }
     axum::Json(route.0.ledger.progress(&id)).into_response()
@@ -90,7 +91,7 @@ async fn import(
     Query(asked): Query<Asked>,
     body: Body,
 ) -> Response {
-    if let Err(refusal) = permit(&route.0.api, Scope::Admin, &headers) {
+    if let Err(refusal) = permit(&route.0.api, Scope::Admin, &headers, ("import", DeedKind::Change)).await {
         return refusal;
     }
     match receive(&route, &asked, body.into_data_stream()).await {

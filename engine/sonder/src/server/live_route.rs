@@ -13,6 +13,7 @@ use axum::routing::get;
 use bytes::Bytes;
 use hyper::body::Frame;
 use serde::Deserialize;
+use sonder_console::audit::DeedKind;
 use sonder_console::keys::Scope;
 use sonder_console::{Api, permit};
 use std::convert::Infallible;
@@ -68,7 +69,7 @@ impl LiveRoute {
 }
 
 async fn live(State(route): State<LiveRoute>, headers: HeaderMap, Query(asked): Query<Asked>) -> Response {
-    if let Err(refusal) = permit(&route.api, Scope::Read, &headers) {
+    if let Err(refusal) = permit(&route.api, Scope::Read, &headers, ("live", DeedKind::Read)).await {
         return refusal;
     }
     if let Err(refusal) = check(&asked) {

@@ -60,6 +60,7 @@ use sonder_activate::host::network::Http;
 use sonder_activate::host::{Host, HostConfig, PluginProblem};
 use sonder_collect::{Collector, CollectorConfig, Network, ServeOptions};
 use sonder_console::Api;
+use sonder_console::audit::AuditLog;
 use sonder_console::keys::KeyRing;
 use sonder_dsl::ir::Program;
 use sonder_store::{Exports, StoreError};
@@ -200,7 +201,10 @@ impl Server {
         let answers = answers.exporting(exports);
         let answers = Arc::new(answers.applying(applier));
         matching::watch(&answers)?;
-        let api = Api::new(Arc::clone(&answers) as Arc<_>, Arc::clone(&keys), is_local);
+        let audit = AuditLog::open(&data).map_err(|error| {
+            Failure::user(error.to_string()).help("`sonder audit verify` says up to where it is sound; with another in its place, or none, one begins anew")
+        })?;
+        let api = Api::new(Arc::clone(&answers) as Arc<_>, Arc::clone(&keys), is_local).recording(Arc::new(audit));
         let import = ImportRoute::new(&data, Arc::clone(&shared), pipeline.entrance(), api.clone());
         let backup = BackupRoute { store: Arc::clone(pipeline.store()), api: api.clone() };
         let live = LiveRoute { shared: Arc::clone(&shared), api: api.clone() };

@@ -22,6 +22,7 @@ use base64::engine::general_purpose::STANDARD;
 pub(super) use callbacks::follow;
 use serde_json::{Value as Json, json};
 use signing::SigningKey;
+use sonder_console::audit::DeedKind;
 use sonder_console::engine::{
     Engine, PrivacyRequest, RequestAction, RequestAsked, RequestNote, Trouble, instant, parse_instant,
 };
@@ -184,7 +185,7 @@ async fn certificate(State(route): State<OpenDsrRoute>) -> Result<Response, Refu
 }
 
 async fn create(State(route): State<OpenDsrRoute>, headers: HeaderMap, body: Bytes) -> Response {
-    if let Err(refusal) = permit(&route.api, Scope::Privacy, &headers) {
+    if let Err(refusal) = permit(&route.api, Scope::Privacy, &headers, ("createOpenDsr", DeedKind::Change)).await {
         return refusal;
     }
     let created = async {
@@ -304,7 +305,7 @@ fn said(settings: &OpenDsr, it: &Standing) -> Json {
 }
 
 async fn status(State(route): State<OpenDsrRoute>, headers: HeaderMap, Path(id): Path<String>) -> Response {
-    if let Err(refusal) = permit(&route.api, Scope::Privacy, &headers) {
+    if let Err(refusal) = permit(&route.api, Scope::Privacy, &headers, ("getOpenDsr", DeedKind::Read)).await {
         return refusal;
     }
     let answered = async {
@@ -316,7 +317,7 @@ async fn status(State(route): State<OpenDsrRoute>, headers: HeaderMap, Path(id):
 }
 
 async fn cancel(State(route): State<OpenDsrRoute>, headers: HeaderMap, Path(id): Path<String>) -> Response {
-    if let Err(refusal) = permit(&route.api, Scope::Privacy, &headers) {
+    if let Err(refusal) = permit(&route.api, Scope::Privacy, &headers, ("cancelOpenDsr", DeedKind::Change)).await {
         return refusal;
     }
     let cancelled = async {

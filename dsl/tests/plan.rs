@@ -121,3 +121,22 @@ fn a_change_is_said_in_words() {
         ])
     );
 }
+
+#[test]
+fn what_becomes_of_undeclared_properties_is_a_change() {
+    let properties = "event: view\nproperties: {product: {type: string}, price: {type: integer}}\n";
+    let [silent, open, closed] =
+        ["", "additionalProperties: true", "additionalProperties: false"].map(|more| format!("{properties}{more}"));
+    let of = |before: &str, after: &str| {
+        let changes = compare(&project(&[("events/view.yaml", before)]), &project(&[("events/view.yaml", after)]));
+        let [event] = changes.events.as_slice() else { panic!("{:?}", changes.events) };
+        let words: Vec<_> = event.parts.iter().map(|part| part.words.clone()).collect();
+        (words.join("; "), event.compatibility)
+    };
+    let left_out = "other properties of the event are left out of what is stored";
+    assert_eq!(of(&open, &silent), (left_out.to_owned(), None));
+    assert_eq!(of(&silent, &open), ("other properties of the event are stored".to_owned(), None));
+    assert_eq!(of(&silent, &closed).1, of(&open, &closed).1);
+    let fewer = "event: view\nproperties: {product: {type: string}}";
+    assert_eq!(of(&silent, fewer).0, "`price` is no longer declared, and left out of what is stored");
+}

@@ -14,6 +14,9 @@ fn a_scenario_is_written_of_what_somebody_did_and_says_nothing_of_who_they_are()
     project::keen(&folder, &receiver.address().to_string()).unwrap();
     let profile = "traits:\n  email: {type: string, pii: contact}\n  nickname: {type: string, pii: contact}\n  plan: {type: string}\n";
     fs::write(folder.join("profile.yaml"), profile).unwrap();
+    // What it does not declare is in the log, too.
+    let declared = fs::read_to_string(folder.join("events/view.yaml")).unwrap();
+    fs::write(folder.join("events/view.yaml"), declared + "additionalProperties: true\n").unwrap();
     let engine = Engine::start(&folder, &data, &Options::default()).unwrap();
     let view = |n: u32| {
         json!({"type": "track", "event": "view", "messageId": format!("m{n}"), "anonymousId": "device-of-ann",

@@ -109,6 +109,29 @@ pub struct ContextField {
     pub kind: Type,
 }
 
+/// What becomes of properties that a schema does not declare.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Others {
+    /// They are left out of what is stored: nothing is said of them.
+    LeftOut,
+    /// They are stored: `additionalProperties: true`.
+    Stored,
+    /// They violate the schema: `additionalProperties: false`.
+    Violate,
+}
+
+impl EventSchema {
+    /// What becomes of properties that it does not declare.
+    #[must_use]
+    pub fn others(&self) -> Others {
+        match self.json_schema.get("additionalProperties") {
+            None => Others::LeftOut,
+            Some(serde_json::Value::Bool(false)) => Others::Violate,
+            Some(_) => Others::Stored,
+        }
+    }
+}
+
 impl ContextField {
     /// Whether this is where clients say which of their sessions an event is of.
     #[must_use]
@@ -160,7 +183,11 @@ pub const KEYS: &[Key] = &[
     Key::optional("retention", Shape::DURATION, "how long events of this type are kept; default as `sonder.yaml` says"),
     Key::optional("properties", Shape::Map(Format::Any, &Shape::Schema), "its properties: JSON Schema 2020-12"),
     Key::optional("required", Shape::List(&Shape::TEXT, Filled::MayBeEmpty), "properties that must be there"),
-    Key::optional("additionalProperties", Shape::Bool, "whether other properties may come along; default true"),
+    Key::optional(
+        "additionalProperties",
+        Shape::Bool,
+        "whether other properties may come along: true stores them, false makes them a violation; without it, they are left out of what is stored",
+    ),
     Key::optional("$defs", Shape::Map(Format::Any, &Shape::Schema), "schemas that properties refer to"),
     Key::optional(
         "on_violation",
@@ -362,7 +389,7 @@ fn columns_differ(properties: &[Entry], report: &mut Report) {
             report.push(
                 Diagnostic::error(codes::DUPLICATE_COLUMN, message, entry.key_span, "the same column in SQL")
                     .label(before.key_span, "the first one")
-                    .help("keep one of them; the other still reaches the log as it was sent"),
+                    .help("keep one of them"),
             );
         }
     }

@@ -29,7 +29,7 @@ pub use declarations::{Declarations, DeclaredDestination, Faulty, Places, Refere
 pub use derive::{Derivation, DerivedBy};
 pub use destination::{Destination, Secret};
 pub use encryption::Encryption;
-pub use event::{ContextField, EventSchema, OnViolation, PiiClass, Property, SlotPath, fold_event_name};
+pub use event::{ContextField, EventSchema, OnViolation, Others, PiiClass, Property, SlotPath, fold_event_name};
 pub use identity::{
     Apart, BlockedValue, Comparison, DialledIn, IdentifierKind, Identity, LinkLimit, Normalizer, Preset, Probabilistic,
     Strategy, Trust, Unique,

@@ -173,12 +173,25 @@ impl Found {
                     self.push(Bump::Model, format!("`{called}` is gone: what is sent so far is refused"));
                 }
                 (true, false) => self.push(Bump::Revision, format!("`{called}` is gone: what has it is refused")),
+                (false, _) if path.is_empty() && after.get("additionalProperties").is_none() => {
+                    self.push(
+                        Bump::Revision,
+                        format!("`{called}` is no longer declared, and left out of what is stored"),
+                    );
+                }
                 (false, _) => self.push(Bump::Revision, format!("`{called}` is no longer declared")),
             }
         }
         let whole = if path.is_empty() { "the event".to_owned() } else { format!("`{}`", path.trim_end_matches('.')) };
         match (before.get("additionalProperties"), after.get("additionalProperties")) {
             (old, new) if old == new => {}
+            // Of an event it says what is stored, besides what is right.
+            (Some(Json::Bool(true)), None) if path.is_empty() => {
+                self.handled(format!("other properties of {whole} are left out of what is stored"));
+            }
+            (None, Some(Json::Bool(true))) if path.is_empty() => {
+                self.handled(format!("other properties of {whole} are stored"));
+            }
             (_, None | Some(Json::Bool(true))) => {
                 self.push(Bump::Addition, format!("{whole} may have other properties"));
             }

@@ -21,7 +21,7 @@ use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value as Json};
 use sonder_core::consent::collection::Collected;
-use sonder_core::govern::{Belongs, Governor};
+use sonder_core::govern::Belongs;
 use sonder_core::message::{self, Addresses, Call, Envelope, Message, Parsed, Quarantined, Timing, code};
 use sonder_dsl::model::{Source, SourceKind};
 use sonder_dsl::time::Moment;
@@ -320,7 +320,8 @@ impl<'s> Exchange<'s> {
             Belongs::Elsewhere(_) if self.is_forwarded() => return Err(Rejection::Misdirected),
             Belongs::Elsewhere(region) => piles.elsewhere.entry(region).or_default().push(text()),
             Belongs::Nowhere => {
-                let aside = message.map_or_else(|aside| aside, |message| Governor::without_region(&message));
+                let aside =
+                    message.map_or_else(|aside| aside, |message| self.generation.governor.without_region(message));
                 piles.here.extend(self.govern(Err(aside)));
             }
         }

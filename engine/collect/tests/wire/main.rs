@@ -10,6 +10,7 @@ mod cors;
 mod feed;
 mod identity;
 mod malformed;
+mod minimised;
 mod pixels;
 mod refusals;
 mod regions;

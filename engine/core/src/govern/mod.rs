@@ -7,6 +7,7 @@
 
 mod example;
 mod identify;
+mod minimise;
 mod naming;
 mod path;
 mod remains;
@@ -23,6 +24,7 @@ use crate::consent::signal::Signals;
 use crate::message::{Label, Message, Quarantined, Reason, code, limits};
 use crate::record::{Event, Identifier};
 use identify::Identifiers;
+use minimise::Declared;
 use naming::Naming;
 use path::MessagePath;
 use routing::Routing;
@@ -42,6 +44,8 @@ pub struct Governor {
     context: Vec<ContextField>,
     signals: Signals,
     collection: Collection,
+    /// Which properties are stored.
+    stored: Declared,
     /// Where messages belong, where the project has regions.
     routing: Option<Routing>,
     accepts_undeclared: bool,
@@ -79,6 +83,7 @@ impl Governor {
             context: program.context_slots.clone(),
             signals: Signals::new(&program.consent),
             collection: Collection::new(program),
+            stored: Declared::new(program),
             routing: Routing::new(program),
             accepts_undeclared: program.settings.undeclared_events == UndeclaredEvents::Accept,
         }
@@ -91,13 +96,16 @@ impl Governor {
         self.identifiers.normalize(kind, value)
     }
 
-    /// What the project collects of a message: all of it, what happened without whose it was, or nothing. To be asked once,
-    /// before the message is logged.
+    /// What the project collects of a message: what is declared of it ([`minimised`](Self::minimised)), what happened without
+    /// whose it was, or nothing. To be asked once, before the message is logged.
     #[must_use]
     pub fn collect(&self, message: Message) -> Collected {
         let said = self.signals.read(&message);
         let event = self.declared(&message, &mut Vec::new());
-        self.collection.of(message, said, event)
+        match self.collection.of(message, said, event) {
+            Collected::Kept(message) => Collected::Kept(self.minimised_as(message, event)),
+            Collected::Refused => Collected::Refused,
+        }
     }
 
     /// What a message means.

@@ -212,7 +212,9 @@ fn separable(schema: &Json) -> Option<&Map<String, Json>> {
         "deprecated",
     ];
     let object = schema.as_object()?;
-    let is_separable = object.keys().all(|key| SEPARABLE.contains(&key.as_str()))
+    // To let others come along asks nothing of any.
+    let is_silent = |key: &str, value: &Json| key == "additionalProperties" && *value == Json::Bool(true);
+    let is_separable = object.iter().all(|(key, value)| SEPARABLE.contains(&key.as_str()) || is_silent(key, value))
         && object.get("type").is_none_or(|kind| kind == "object")
         && !has_reference(schema);
     if is_separable { object.get("properties")?.as_object() } else { None }

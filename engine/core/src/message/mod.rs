@@ -16,6 +16,7 @@ mod time;
 
 pub use claims::claims;
 pub use ip::{Addresses, GeoIp, Place};
+pub(crate) use read::left_out;
 pub use read::{Envelope, Parsed, Timing, from_log, read, read_again, read_text};
 pub use time::parse_timestamp;
 
@@ -138,6 +139,8 @@ pub enum Label {
     Anonymous,
     /// It had been kept aside, and was taken in later.
     Replayed,
+    /// Properties that its schema does not declare were left out.
+    Minimised,
 }
 
 impl Label {
@@ -153,6 +156,7 @@ impl Label {
             Self::TraitRefused => "trait_refused",
             Self::Anonymous => "anonymous",
             Self::Replayed => "replayed",
+            Self::Minimised => "minimised",
         }
     }
 

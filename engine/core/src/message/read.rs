@@ -147,7 +147,7 @@ impl<'a> Parsed<'a> {
 }
 
 /// Reads a message again that was kept aside, maybe changed since; `occurred_at` is when it happened, where that is known.
-/// What it was stripped of because of consent stays stripped.
+/// What it was stripped of because of consent stays stripped, and what was left out of it stays noted.
 ///
 /// # Errors
 /// What still cannot be read comes back with the reasons.
@@ -158,10 +158,11 @@ pub fn read_again(
 ) -> Result<Message, Quarantined> {
     let text = serde_json::to_string(&message).unwrap_or_default();
     let mut noted = vec![Label::Replayed];
-    let is_anonymous = |label: &Json| label == Label::Anonymous.name();
     let before = message.get(NOTES).and_then(|notes| notes.get("labels")).and_then(Json::as_array);
-    if before.is_some_and(|labels| labels.iter().any(is_anonymous)) {
-        Label::Anonymous.note(&mut noted);
+    for lasting in [Label::Anonymous, Label::Minimised] {
+        if before.is_some_and(|labels| labels.iter().any(|label| label == lasting.name())) {
+            lasting.note(&mut noted);
+        }
     }
     Draft { noted, occurred_at, ..Draft::new(message, &text, envelope) }.settle()
 }
@@ -182,6 +183,29 @@ pub fn from_log(
     let mut message = assemble(object, fixed)?;
     message.payload = payload.into();
     Ok(message)
+}
+
+/// A message without these properties, as the log is to keep it, which says why.
+pub(crate) fn left_out(message: &Message, properties: &[&str], why: Label) -> Message {
+    let mut json: Map<String, Json> = serde_json::from_str(&message.payload).unwrap_or_default();
+    if let Some(Json::Object(sent)) = json.get_mut("properties") {
+        sent.retain(|name, _| !properties.contains(&name.as_str()));
+    }
+    let notes = json.entry(NOTES).or_insert_with(|| Json::Object(Map::new()));
+    let before = notes.get_mut("labels").map(Json::take);
+    let mut labels = before.and_then(|labels| serde_json::from_value(labels).ok()).unwrap_or_default();
+    why.note(&mut labels);
+    notes["labels"] = labels.iter().map(|label| label.name()).collect();
+    let payload = Json::Object(json).to_string();
+    let (occurred_at, received_at) = (message.occurred_at, message.received_at);
+    let mut kept =
+        from_log(&payload, message.source, occurred_at, received_at, message.historical).unwrap_or_else(|_| {
+            let properties = message.properties.iter().filter(|(name, _)| !properties.contains(&name.as_str()));
+            let properties = properties.map(|(name, value)| (name.clone(), value.clone())).collect();
+            Message { properties, payload: payload.as_str().into(), ..message.clone() }
+        });
+    message.labels.iter().for_each(|label| label.note(&mut kept.labels));
+    kept
 }
 
 fn unreadable(error: &serde_json::Error) -> Reason {

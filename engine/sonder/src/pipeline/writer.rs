@@ -466,7 +466,7 @@ impl Writer {
         match (received, before) {
             (Received::Message(message, _), Some(before)) => {
                 let source = source_after(before, message.source, &self.program);
-                let message = Message { source, ..message };
+                let message = self.governor.minimised(Message { source, ..message });
                 self.governor.govern(&message).map(|event| (message, event))
             }
             (Received::Message(message, event), None) => Ok((message, event)),

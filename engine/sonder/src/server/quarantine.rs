@@ -204,7 +204,7 @@ fn mend(
     let known = |who: &[Identifier]| lives(&shared.live.read(), program, who);
     let read = match governor.belongs(&read, known, false) {
         Belongs::Here => read,
-        Belongs::Nowhere => read.and_then(|message| Err(Governor::without_region(&message))),
+        Belongs::Nowhere => read.and_then(|message| Err(governor.without_region(message))),
         Belongs::Elsewhere(region) => {
             return Mended::Refused(vec![Reason {
                 code: code::OTHER_REGION.to_owned(),

@@ -250,7 +250,7 @@ impl Stage<'_, '_> {
         let read = read(json, &envelope);
         let message = match self.governor.belongs(&read, |who| self.state.lives(who), false) {
             Belongs::Here => read.map(|message| self.governor.collect(message)),
-            Belongs::Nowhere => read.and_then(|message| Err(Governor::without_region(&message))),
+            Belongs::Nowhere => read.and_then(|message| Err(self.governor.without_region(message))),
             Belongs::Elsewhere(region) => {
                 // It is never in a log of this engine's.
                 self.played.log.pop();

@@ -1,4 +1,4 @@
-//! What no schema declares is nowhere: not in the log, not aside, not in a file, not at a destination.
+//! What no schema declares of an event that is taken in is nowhere: not in the log, not in a file, not at a destination.
 
 use serde_json::{Value as Json, json};
 use sonder_tests::{Engine, Options, Receiver, project, sonder, traces};
@@ -7,8 +7,8 @@ use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// In what is taken in, in what is kept aside, and in what is imported.
-const SECRETS: [&str; 3] = ["Ring-Twice-Ann", "Ring-Thrice-Bob", "Ring-Never-Eve"];
+/// In what is taken in, and in what is imported.
+const SECRETS: [&str; 2] = ["Ring-Twice-Ann", "Ring-Never-Eve"];
 
 fn view(who: &str, properties: &Json) -> Json {
     json!({"type": "track", "event": "view", "userId": who, "properties": properties})
@@ -27,9 +27,8 @@ fn what_no_schema_declares_is_nowhere() {
     let engine = Engine::start(&shop, &data, &Options::default()).unwrap();
     let send = |message: &Json| assert_eq!(engine.connect().post("/v1/track", "wk", message).unwrap().status, 200);
     send(&view("ann", &json!({"product": "p1", "note": SECRETS[0]})));
-    send(&view("bob", &json!({"note": SECRETS[1]})));
     let rows = folder.path().join("rows.ndjson");
-    fs::write(&rows, view("eve", &json!({"product": "p2", "note": SECRETS[2]})).to_string()).unwrap();
+    fs::write(&rows, view("eve", &json!({"product": "p2", "note": SECRETS[1]})).to_string()).unwrap();
     let [rows, data_text] = [&rows, &data].map(|path| path.to_str().unwrap());
     let imported = sonder(&["import", rows, "--source", "server", "--data", data_text]).unwrap();
     assert!(imported.status.success(), "{imported:?}");
@@ -38,7 +37,6 @@ fn what_no_schema_declares_is_nowhere() {
 
     let labels = engine.query("SELECT user_id, labels FROM log WHERE event = 'view' ORDER BY user_id").unwrap();
     assert_eq!(json!(labels), json!([["ann", ["minimised"]], ["eve", ["minimised"]]]));
-    assert_eq!(engine.count("SELECT count(*) FROM quarantine").unwrap(), 1);
     assert_eq!(traces::in_tables(&engine, &SECRETS).unwrap(), Vec::<String>::new());
     let told = receiver.calls();
     let has = |text: &str| told.iter().any(|call| call.body.to_string().contains(text));

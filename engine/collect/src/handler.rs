@@ -21,7 +21,7 @@ use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value as Json};
 use sonder_core::consent::collection::Collected;
-use sonder_core::govern::Belongs;
+use sonder_core::govern::{Belongs, Governor};
 use sonder_core::message::{self, Addresses, Call, Envelope, Message, Parsed, Quarantined, Timing, code};
 use sonder_dsl::model::{Source, SourceKind};
 use sonder_dsl::time::Moment;
@@ -320,8 +320,7 @@ impl<'s> Exchange<'s> {
             Belongs::Elsewhere(_) if self.is_forwarded() => return Err(Rejection::Misdirected),
             Belongs::Elsewhere(region) => piles.elsewhere.entry(region).or_default().push(text()),
             Belongs::Nowhere => {
-                let aside =
-                    message.map_or_else(|aside| aside, |message| self.generation.governor.without_region(message));
+                let aside = message.map_or_else(|aside| aside, |message| Governor::without_region(&message));
                 piles.here.extend(self.govern(Err(aside)));
             }
         }
@@ -332,7 +331,7 @@ impl<'s> Exchange<'s> {
     fn govern(&self, message: Result<Message, Quarantined>) -> Option<Received> {
         let governor = &self.generation.governor;
         let governed = match message.map(|message| governor.collect(message)) {
-            Ok(Collected::Kept(message)) => governor.govern(&message).map(|event| (message, event)),
+            Ok(Collected::Kept(message)) => governor.take_in(message),
             Ok(Collected::Refused) => {
                 metrics::counter!("sonder_collect_without_consent_total").increment(1);
                 return None;

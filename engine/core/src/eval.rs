@@ -162,7 +162,7 @@ impl<'p> Evaluation<'p> {
         }
         let received_at = message.received_at.max(self.state.as_of().1);
         let Collected::Kept(message) = self.governor.collect(message) else { return Ok(Taken::Refused) };
-        let event = self.governor.govern(&message)?;
+        let (message, event) = self.governor.take_in(message)?;
         if self.is_duplicate(&message, received_at) {
             return Ok(Taken::Duplicate);
         }

@@ -1,5 +1,6 @@
 //! Only what is declared is stored: of an event that has a schema, the properties that nothing declares are left out before
-//! anything of the message is kept.
+//! anything of the message is logged. What is kept aside is kept whole, for a while: what was sent under another name can only be
+//! mended where it is there.
 //!
 //! Declared is what the schema's `properties` name, and what identifiers and the golden record are read from. A schema that says
 //! `additionalProperties` has an answer of its own: `true` keeps them all, and to `false` they are a violation.
@@ -8,7 +9,8 @@
 
 use super::Governor;
 use super::path::MessagePath;
-use crate::message::{Call, Label, Message, left_out};
+use crate::message::{Call, Label, Message, Quarantined, left_out};
+use crate::record::Event;
 use serde_json::Value as Json;
 use sonder_dsl::ir::{EventId, Program};
 use sonder_dsl::model::{DialledIn, EventSchema, Normalizer, Others};
@@ -74,20 +76,22 @@ fn is_of_call(message: &Message, name: &str, value: &Json) -> bool {
 }
 
 impl Governor {
-    /// What is stored of a message: of an event with a schema, the properties that are declared. To be asked before anything
-    /// of it is kept; a replay of the log then sees the same message.
-    #[must_use]
-    pub fn minimised(&self, message: Message) -> Message {
+    /// What is logged of a message, and what it means: of an event with a schema, the properties that are declared. A replay of
+    /// the log sees the same message.
+    ///
+    /// # Errors
+    /// A message that no rule of the project accepts comes back as it was sent, with all the reasons.
+    pub fn take_in(&self, message: Message) -> Result<(Message, Event), Quarantined> {
         let event = self.declared(&message, &mut Vec::new());
-        self.minimised_as(message, event)
-    }
-
-    pub(super) fn minimised_as(&self, message: Message, event: Option<EventId>) -> Message {
         let undeclared = self.stored.undeclared(&message, event);
         if undeclared.is_empty() {
-            return message;
+            return self.govern(&message).map(|event| (message, event));
         }
-        left_out(&message, &undeclared, Label::Minimised)
+        let stored = left_out(&message, &undeclared, Label::Minimised);
+        match self.govern(&stored) {
+            Ok(event) => Ok((stored, event)),
+            Err(aside) => Err(Quarantined { payload: message.payload, ..aside }),
+        }
     }
 }
 

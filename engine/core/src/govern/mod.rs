@@ -96,16 +96,13 @@ impl Governor {
         self.identifiers.normalize(kind, value)
     }
 
-    /// What the project collects of a message: what is declared of it ([`minimised`](Self::minimised)), what happened without
-    /// whose it was, or nothing. To be asked once, before the message is logged.
+    /// What the project collects of a message: all of it, what happened without whose it was, or nothing. To be asked once,
+    /// before the message is logged.
     #[must_use]
     pub fn collect(&self, message: Message) -> Collected {
         let said = self.signals.read(&message);
         let event = self.declared(&message, &mut Vec::new());
-        match self.collection.of(message, said, event) {
-            Collected::Kept(message) => Collected::Kept(self.minimised_as(message, event)),
-            Collected::Refused => Collected::Refused,
-        }
+        self.collection.of(message, said, event)
     }
 
     /// What a message means.

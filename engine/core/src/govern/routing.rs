@@ -110,9 +110,9 @@ impl Governor {
 
     /// A message that is kept aside because nobody can tell where it belongs.
     #[must_use]
-    pub fn without_region(&self, message: Message) -> Quarantined {
+    pub fn without_region(message: &Message) -> Quarantined {
         let text = "nothing tells in which region it belongs: not its source, nor where somebody lives; and no region is `default`";
-        super::quarantined(&self.minimised(message), vec![Reason::new(code::NO_REGION, "", text)])
+        super::quarantined(message, vec![Reason::new(code::NO_REGION, "", text)])
     }
 
     /// What stands in a scenario for a message that an engine sends on to another region.

@@ -147,7 +147,7 @@ impl<'a> Parsed<'a> {
 }
 
 /// Reads a message again that was kept aside, maybe changed since; `occurred_at` is when it happened, where that is known.
-/// What it was stripped of because of consent stays stripped, and what was left out of it stays noted.
+/// What it was stripped of because of consent stays stripped.
 ///
 /// # Errors
 /// What still cannot be read comes back with the reasons.
@@ -159,10 +159,8 @@ pub fn read_again(
     let text = serde_json::to_string(&message).unwrap_or_default();
     let mut noted = vec![Label::Replayed];
     let before = message.get(NOTES).and_then(|notes| notes.get("labels")).and_then(Json::as_array);
-    for lasting in [Label::Anonymous, Label::Minimised] {
-        if before.is_some_and(|labels| labels.iter().any(|label| label == lasting.name())) {
-            lasting.note(&mut noted);
-        }
+    if before.is_some_and(|labels| labels.iter().any(|label| label == Label::Anonymous.name())) {
+        Label::Anonymous.note(&mut noted);
     }
     Draft { noted, occurred_at, ..Draft::new(message, &text, envelope) }.settle()
 }

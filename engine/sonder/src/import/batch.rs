@@ -151,11 +151,10 @@ impl Batcher {
         let read = match self.governor.belongs(&read, known, false) {
             Belongs::Here => read,
             Belongs::Elsewhere(region) => return Err(region),
-            Belongs::Nowhere => read.and_then(|message| Err(self.governor.without_region(message))),
+            Belongs::Nowhere => read.and_then(|message| Err(Governor::without_region(&message))),
         };
-        let read = read.map(|message| self.governor.minimised(message));
-        Ok(match read.and_then(|message| Ok((self.governor.govern(&message)?, message))) {
-            Ok((event, message)) => Received::Message(message, event),
+        Ok(match read.and_then(|message| self.governor.take_in(message)) {
+            Ok((message, event)) => Received::Message(message, event),
             Err(quarantined) => Received::Quarantined(quarantined),
         })
     }

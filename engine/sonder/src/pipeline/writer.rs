@@ -466,8 +466,7 @@ impl Writer {
         match (received, before) {
             (Received::Message(message, _), Some(before)) => {
                 let source = source_after(before, message.source, &self.program);
-                let message = self.governor.minimised(Message { source, ..message });
-                self.governor.govern(&message).map(|event| (message, event))
+                self.governor.take_in(Message { source, ..message })
             }
             (Received::Message(message, event), None) => Ok((message, event)),
             (Received::Quarantined(quarantined), Some(before)) => {

@@ -204,7 +204,7 @@ fn mend(
     let known = |who: &[Identifier]| lives(&shared.live.read(), program, who);
     let read = match governor.belongs(&read, known, false) {
         Belongs::Here => read,
-        Belongs::Nowhere => read.and_then(|message| Err(governor.without_region(message))),
+        Belongs::Nowhere => read.and_then(|message| Err(Governor::without_region(&message))),
         Belongs::Elsewhere(region) => {
             return Mended::Refused(vec![Reason {
                 code: code::OTHER_REGION.to_owned(),
@@ -216,7 +216,7 @@ fn mend(
     let read = read.map(|message| governor.collect(message));
     let governed = match read {
         Ok(Collected::Refused) => return Mended::WithoutConsent,
-        Ok(Collected::Kept(message)) => governor.govern(&message).map(|event| (message, event)),
+        Ok(Collected::Kept(message)) => governor.take_in(message),
         Err(quarantined) => Err(quarantined),
     };
     match governed {

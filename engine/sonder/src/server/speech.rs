@@ -48,8 +48,7 @@ impl Answers {
         };
         let governor = self.governor(program);
         let governed = read(message, &envelope).and_then(|message| {
-            let message = governor.minimised(message);
-            let event = governor.govern(&message)?;
+            let (message, event) = governor.take_in(message)?;
             Ok(Spoken { message, event })
         });
         governed.map_err(|quarantined| {

@@ -250,7 +250,7 @@ impl Stage<'_, '_> {
         let read = read(json, &envelope);
         let message = match self.governor.belongs(&read, |who| self.state.lives(who), false) {
             Belongs::Here => read.map(|message| self.governor.collect(message)),
-            Belongs::Nowhere => read.and_then(|message| Err(self.governor.without_region(message))),
+            Belongs::Nowhere => read.and_then(|message| Err(Governor::without_region(&message))),
             Belongs::Elsewhere(region) => {
                 // It is never in a log of this engine's.
                 self.played.log.pop();
@@ -262,9 +262,9 @@ impl Stage<'_, '_> {
             Ok(Collected::Refused) => return,
             Err(quarantined) => return self.aside.push(quarantined),
         };
-        match self.governor.govern(&message) {
-            Ok(_) if self.is_duplicate(&message.message_id, step.at) => {}
-            Ok(event) => {
+        match self.governor.take_in(message) {
+            Ok((message, _)) if self.is_duplicate(&message.message_id, step.at) => {}
+            Ok((message, event)) => {
                 self.speaker.clone_from(&event.identifiers);
                 let seq = Seq(self.state.as_of().0.0 + 1);
                 let record = Record { seq, received_at: step.at, fact: Fact::Event(event) };

@@ -54,6 +54,8 @@ pub struct Settings {
     pub residency: Option<Residency>,
     /// What pseudonyms of identifiers are made with; `None` where nobody gets any. It takes effect when the engine starts.
     pub pseudonyms: Option<PseudonymKeys>,
+    /// Whether the audit log has looks at people, too: besides changes, and data that leaves. Default true.
+    pub audits_looks: bool,
 }
 
 /// `quiet_hours`: from one time of day to another, which may be on the next day.
@@ -117,6 +119,7 @@ impl Default for Settings {
             encryption: None,
             residency: None,
             pseudonyms: None,
+            audits_looks: true,
         }
     }
 }
@@ -175,6 +178,7 @@ pub const KEYS: &[Key] = &[
         Shape::Object(pseudonyms::KEYS),
         "what stands in place of identifiers where a destination or an export asks for it; takes effect when the engine starts",
     ),
+    Key::optional("audit", Shape::Word(AUDIT), "what is put into the audit log; default all"),
 ];
 
 const SESSION: &[Key] = &[
@@ -206,6 +210,11 @@ const LIMITS: &[Key] = &[Key::optional(
 const UNDECLARED: &[Word] = &[
     Word { word: "quarantine", doc: "kept aside with the reason, until a schema is there" },
     Word { word: "accept", doc: "stored and visible, unusable in rules until declared" },
+];
+
+const AUDIT: &[Word] = &[
+    Word { word: "all", doc: "who looked at people, took data away or changed something" },
+    Word { word: "changes", doc: "the same without looks, where programs look people up all day" },
 ];
 
 /// Reads a checked `sonder.yaml`; defaults stand in for whatever does not fit.
@@ -244,6 +253,7 @@ pub fn decode(root: &Node, report: &mut Report) -> Settings {
         encryption: fields.get("encryption").and_then(|node| encryption::decode(node, report)),
         residency: fields.get("residency").and_then(|node| residency::decode(node, report)),
         pseudonyms: fields.get("pseudonyms").and_then(|node| pseudonyms::decode(node, report)),
+        audits_looks: fields.text("audit") != Some("changes"),
     };
     if let Some(place) = fields.get("session")
         && settings.session_idle > settings.session_max

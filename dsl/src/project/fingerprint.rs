@@ -29,7 +29,11 @@ impl Digest {
     /// `Debug` of plain data names every field and quotes every text, so that no two values look the same.
     fn program(&mut self, program: &Program) -> fmt::Result {
         // How data rests in files, and what identifiers look like elsewhere, has no meaning for what is decided.
-        write!(self, "{:?}", Settings { encryption: None, pseudonyms: None, ..program.settings.clone() })?;
+        write!(
+            self,
+            "{:?}",
+            Settings { encryption: None, pseudonyms: None, audits_looks: true, ..program.settings.clone() }
+        )?;
         for event in &program.events {
             self.event(event)?;
         }

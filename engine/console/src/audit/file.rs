@@ -210,10 +210,10 @@ impl AuditLog {
         self.file.sync_data()
     }
 
-    /// Up to `limit` lines from a byte on at which one begins.
+    /// Up to `limit` lines that begin at a byte or behind it.
     ///
     /// # Errors
-    /// When the file cannot be read, or no line begins there.
+    /// When the file cannot be read.
     pub fn lines(&self, begin: u64, limit: usize) -> io::Result<Page> {
         read_from(&self.path, begin, limit)
     }
@@ -235,10 +235,10 @@ impl AuditLog {
     }
 }
 
-/// Up to `limit` lines of the audit log of a data directory that no engine runs on; none where there is none.
+/// The same of the audit log of a data directory that no engine runs on; none where there is none.
 ///
 /// # Errors
-/// When the file cannot be read, or no line begins there.
+/// When the file cannot be read.
 pub fn lines_of(data: &Path, begin: u64, limit: usize) -> io::Result<Page> {
     match read_from(&data.join(FILE), begin, limit) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Page::default()),
@@ -248,9 +248,12 @@ pub fn lines_of(data: &Path, begin: u64, limit: usize) -> io::Result<Page> {
 
 fn read_from(path: &Path, begin: u64, limit: usize) -> io::Result<Page> {
     let mut file = File::open(path)?;
-    file.seek(SeekFrom::Start(begin))?;
-    let mut page = Page { next: begin, ..Page::default() };
+    // From within a line on: what is behind that line. So it is from its last byte on, where one begins.
+    let before = begin.min(file.metadata()?.len()).saturating_sub(1);
+    file.seek(SeekFrom::Start(before))?;
     let mut lines = BufReader::new(file);
+    let skipped = if begin == 0 { 0 } else { lines.by_ref().take(LINE).read_until(b'\n', &mut Vec::new())? };
+    let mut page = Page { next: before + skipped as u64, ..Page::default() };
     loop {
         let mut line = String::new();
         let bytes = lines.by_ref().take(LINE).read_line(&mut line)?;
@@ -336,7 +339,17 @@ mod tests {
                 (95..100).map(deed).collect::<Vec<_>>()
             );
         }
-        assert_eq!(lines_of(data.path(), 0, 1_000).unwrap().entries.len(), 300);
+        let all = lines_of(data.path(), 0, 1_000).unwrap();
+        assert_eq!(all.entries.len(), 300);
+        // From within a line on, the next one comes; from behind the end none, until there is one.
+        let first = lines_of(data.path(), 0, 1).unwrap();
+        assert_eq!(
+            (lines_of(data.path(), 1, 1).unwrap(), first.has_more),
+            (lines_of(data.path(), first.next, 1).unwrap(), true)
+        );
+        for begin in [all.next, all.next - 1, all.next + 1_000] {
+            assert_eq!(lines_of(data.path(), begin, 9).unwrap(), Page { next: all.next, ..Page::default() });
+        }
         assert_eq!(lines_of(&data.path().join("nowhere"), 0, 10).unwrap(), Page::default());
     }
 

@@ -129,7 +129,8 @@ pub(crate) async fn recorded(
         operation: operation.to_owned(),
         kind,
         subject: noted.person.map(|person| api.engine().subject(person)),
-        about: noted.about,
+        // What was refused may be named anyhow.
+        about: noted.about.filter(|_| response.status().is_success()),
         status: Some(response.status().as_u16()),
     };
     match api.record(deed).await {
@@ -144,6 +145,9 @@ impl Api {
     pub(crate) async fn record(&self, deed: Deed) -> Result<(), ApiError> {
         let Some(log) = self.audit().cloned() else { return Ok(()) };
         let is_look = deed.kind == DeedKind::Read;
+        if is_look && !self.engine().program().settings.audits_looks {
+            return Ok(());
+        }
         let written = match log.note(deed) {
             Ok(is_due) if is_look => {
                 if is_due {

@@ -72,7 +72,11 @@ async fn an_answer_is_of_one_version_of_the_project() {
     let fixture = Fixture::new();
     *fixture.engine.other.lock() = Some(other_program());
     let mut counts = std::collections::BTreeSet::new();
-    for _ in 0..8 {
+    for round in 0..8 {
+        // Questions take turns: where a round asks an even number of them, these rounds begin with the other version.
+        if round == 4 {
+            fixture.engine.program();
+        }
         let all = fixture.get("/api/v1/segments").await.json();
         let sizes: Vec<_> = all["segments"].as_array().unwrap().iter().map(|it| (&it["name"], &it["size"])).collect();
         counts.insert(sizes.len());
@@ -82,8 +86,6 @@ async fn an_answer_is_of_one_version_of_the_project() {
         assert_eq!(fixture.get("/api/v1/segments/keen").await.json()["size"], 3);
         let page = fixture.get("/api/v1/segments/keen/members?limit=2").await.json();
         assert_eq!((&page["size"], page["members"].as_array().unwrap().len()), (&json!(3), 2));
-        // An odd number of questions a round: the next one begins with the other version.
-        fixture.engine.program();
     }
     assert_eq!(counts.len(), 2, "both versions answered");
 }

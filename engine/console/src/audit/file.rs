@@ -13,13 +13,13 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use thiserror::Error;
 
 /// The file in a data directory.
 const FILE: &str = "audit.ndjson";
 /// How long a look may be on its way to the disk.
-const LATEST: Duration = Duration::from_secs(1);
+pub(super) const LATEST: Duration = Duration::from_secs(1);
 /// Bytes of a line, at most: what goes into one is bounded.
 const LINE: u64 = 16 * 1024;
 
@@ -100,7 +100,8 @@ pub struct AuditLog {
 struct End {
     chain: Chain,
     bytes: u64,
-    synced: Instant,
+    /// Whether somebody is to sync what was written down last.
+    is_sync_ahead: bool,
 }
 
 /// How far a chain goes: where one goes on, or is checked up to.
@@ -176,10 +177,11 @@ impl AuditLog {
         };
         let chain = chain.ok_or_else(|| AuditLogError::Damaged { path: path.clone() })?;
         file.set_len(bytes).map_err(io)?;
-        Ok(Self { path, file, end: Mutex::new(End { chain, bytes, synced: Instant::now() }) })
+        Ok(Self { path, file, end: Mutex::new(End { chain, bytes, is_sync_ahead: false }) })
     }
 
-    /// Writes something down, for whoever reads the file. Says whether it is time to [`sync`](Self::sync) looks.
+    /// Writes something down, for whoever reads the file. Says whether nobody is to [`sync`](Self::sync) it yet: whoever is
+    /// told so has to.
     ///
     /// # Errors
     /// When the file cannot be written; then it is as it was.
@@ -195,11 +197,7 @@ impl AuditLog {
         }
         end.bytes += line.len() as u64;
         end.chain = Chain { number: entry.number, head: unhex(&entry.hash).unwrap_or(ORIGIN) };
-        let is_due = end.synced.elapsed() > LATEST;
-        if is_due {
-            end.synced = Instant::now();
-        }
-        Ok(is_due)
+        Ok(!std::mem::replace(&mut end.is_sync_ahead, true))
     }
 
     /// Returns when all that is written down is on the disk.
@@ -207,6 +205,7 @@ impl AuditLog {
     /// # Errors
     /// When the disk does not take it.
     pub fn sync(&self) -> io::Result<()> {
+        self.end.lock().is_sync_ahead = false;
         self.file.sync_data()
     }
 
@@ -351,6 +350,16 @@ mod tests {
             assert_eq!(lines_of(data.path(), begin, 9).unwrap(), Page { next: all.next, ..Page::default() });
         }
         assert_eq!(lines_of(&data.path().join("nowhere"), 0, 10).unwrap(), Page::default());
+    }
+
+    #[test]
+    fn one_of_those_who_look_at_once_has_to_sync_for_all() {
+        let data = tempfile::tempdir().unwrap();
+        let log = AuditLog::open(data.path()).unwrap();
+        for _ in 0..2 {
+            assert_eq!([0; 3].map(|number| log.note(deed(number)).unwrap()), [true, false, false]);
+            log.sync().unwrap();
+        }
     }
 
     #[test]

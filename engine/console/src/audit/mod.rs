@@ -149,10 +149,13 @@ impl Api {
             return Ok(());
         }
         let written = match log.note(deed) {
-            Ok(is_due) if is_look => {
-                if is_due {
-                    // Nobody waits for it.
-                    drop(tokio::task::spawn_blocking(move || log.sync()));
+            Ok(has_to_sync) if is_look => {
+                if has_to_sync {
+                    // For all who look meanwhile; nobody waits for it.
+                    tokio::spawn(async move {
+                        tokio::time::sleep(file::LATEST).await;
+                        tokio::task::spawn_blocking(move || log.sync()).await
+                    });
                 }
                 return Ok(());
             }

@@ -98,6 +98,30 @@ fn what_was_looked_at_and_by_whom_outlives_a_crash_and_an_erasure() {
     assert!(is_sound && said.lines().last() != Some(head.as_str()), "{said}");
 
     let file = scene.data.join("audit.ndjson");
+    // What is kept for its time only goes, and that is on record.
+    project::write(&scene.shop, &[("sonder.yaml", "name: keen\nretention: {audit: 1s}\n")]).unwrap();
+    std::thread::sleep(Duration::from_millis(1_100));
+    let whole = fs::read_to_string(&file).unwrap();
+    let engine = scene.start();
+    let begin = Instant::now();
+    while !fs::read_to_string(&file).unwrap().contains("letGo") {
+        assert!(begin.elapsed() < Duration::from_secs(20), "{}", engine.log());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let retention = ask(&engine, "GET", "/api/v1/privacy/retention", &officer, &Json::Null).1;
+    assert!(retention.contains(r#"{"what":"audit","kept":"1s"}"#), "{retention}");
+    engine.kill().unwrap();
+    let (is_sound, said) = scene.sonder(&["audit", "verify"]);
+    assert!(is_sound && said.contains("are kept no longer") && !said.contains("getPerson"), "{said}");
+    let (is_sound, said) = scene.sonder(&["audit", "verify", "--known", &head]);
+    assert!(!is_sound && said.contains("is kept no longer"), "{said}");
+    let begins = fs::read_to_string(&file).unwrap();
+    let cut: String = begins.lines().take(1).chain(begins.lines().skip(2)).map(|line| format!("{line}\n")).collect();
+    fs::write(&file, cut).unwrap();
+    let (is_sound, said) = scene.sonder(&["audit", "verify"]);
+    assert!(!is_sound && said.contains("no entry says that those before were let go"), "{said}");
+    fs::write(&file, whole).unwrap();
+
     let text = fs::read_to_string(&file).unwrap();
     fs::write(&file, text.replacen("\"crm\"", "\"ann\"", 1)).unwrap();
     let (is_sound, said) = scene.sonder(&["audit", "verify"]);

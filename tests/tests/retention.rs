@@ -136,7 +136,8 @@ fn what_is_over_goes_and_the_rest_stays() {
     history(&engine);
     let ann = person(&engine, "user_id:ann").unwrap();
     assert_eq!(segments(&ann), ["buyer", "looked"], "{ann}");
-    let expected = json!({"events": {"view": 2}, "traits": 1, "people": 1, "quarantined": 0, "decisions": 0});
+    let expected =
+        json!({"events": {"view": 2}, "traits": 1, "people": 1, "quarantined": 0, "decisions": 0, "audit": 0});
     assert_eq!(expire(&engine, &json!({"dry_run": true})), expected);
     assert_eq!(person(&engine, "user_id:ann").unwrap(), ann, "a dry run changes nothing");
     assert_eq!(expire(&engine, &json!({})), expected);
@@ -146,7 +147,7 @@ fn what_is_over_goes_and_the_rest_stays() {
     assert_eq!(report["keeps"], keeps);
     assert_kept(&engine);
     assert_eq!(person(&engine, "user_id:ann").unwrap()["id"], ann["id"]);
-    let nothing = json!({"events": {}, "traits": 0, "people": 0, "quarantined": 0, "decisions": 0});
+    let nothing = json!({"events": {}, "traits": 0, "people": 0, "quarantined": 0, "decisions": 0, "audit": 0});
     assert_eq!(expire(&engine, &json!({})), nothing, "what is left stays");
     // It is on the disk, and a crash does not bring anything back.
     engine.kill().unwrap();

@@ -70,7 +70,7 @@ pub enum Unique {
     /// A person may have many values.
     #[default]
     No,
-    /// A person has one, unless an `alias` says of two that they are one person's.
+    /// A person has one, unless an `alias` of a back end says of two that they are one person's.
     Yes,
     /// A person has one, unless somebody decides otherwise.
     Always,
@@ -188,7 +188,8 @@ const IDENTIFIER: &[Key] = &[
             Shape::Bool,
             Shape::Word(&[Word { word: "always", doc: "not even where an `alias` says that they are" }]),
         ]),
-        "two people with different values of it are never one, unless an `alias` says so; `always`: not even then",
+        "two people with different values of it are never one, unless an `alias` of a source says so that is no browser and no app, whose \
+         keys are public; `always`: not even then",
     ),
     Key::optional(
         "normalize",

@@ -26,6 +26,8 @@ pub struct Settings {
     pub dedup: Duration,
     /// What happens to events without a schema.
     pub undeclared_events: UndeclaredEvents,
+    /// Whether traits that `profile.yaml` does not declare are stored in the log. Default false.
+    pub stores_undeclared_traits: bool,
     /// A client clock up to this far ahead is believed (and still clamped to the time of receipt); further ahead, the
     /// event is labelled. Default 5 m.
     pub future_tolerance: Duration,
@@ -33,6 +35,8 @@ pub struct Settings {
     pub retain_events: Option<Duration>,
     /// How long changes of people and deliveries are kept; `None` for ever.
     pub retain_decisions: Option<Duration>,
+    /// How long entries of the audit log are kept; `None` for ever.
+    pub retain_audit: Option<Duration>,
     /// How long quarantined messages are kept. Default 30 days.
     pub retain_quarantine: Duration,
     /// The address the engine listens on, unless the command line says otherwise.
@@ -106,9 +110,11 @@ impl Default for Settings {
             session_max: minute.times(24 * 60),
             dedup: minute.times(48 * 60),
             undeclared_events: UndeclaredEvents::Quarantine,
+            stores_undeclared_traits: false,
             future_tolerance: minute.times(5),
             retain_events: None,
             retain_decisions: None,
+            retain_audit: None,
             retain_quarantine: minute.times(30 * 24 * 60),
             listen: None,
             store: None,
@@ -144,6 +150,11 @@ pub const KEYS: &[Key] = &[
         "undeclared_events",
         Shape::Word(UNDECLARED),
         "what happens to events without a schema; default quarantine",
+    ),
+    Key::optional(
+        "undeclared_traits",
+        Shape::Word(UNDECLARED_TRAITS),
+        "what happens to traits that `profile.yaml` does not declare, where there is one; default leave_out",
     ),
     Key::optional(
         "future_tolerance",
@@ -199,6 +210,7 @@ const RETENTION: &[Key] = &[
         "how long it is kept what changed about people, and what was sent; default for ever",
     ),
     Key::optional("quarantine", Shape::DURATION, "how long quarantined messages are kept; default 30 days"),
+    Key::optional("audit", Shape::DURATION, "how long entries of the audit log are kept; default for ever"),
 ];
 
 const LIMITS: &[Key] = &[Key::optional(
@@ -210,6 +222,11 @@ const LIMITS: &[Key] = &[Key::optional(
 const UNDECLARED: &[Word] = &[
     Word { word: "quarantine", doc: "kept aside with the reason, until a schema is there" },
     Word { word: "accept", doc: "stored and visible, unusable in rules until declared" },
+];
+
+const UNDECLARED_TRAITS: &[Word] = &[
+    Word { word: "leave_out", doc: "left out of what is stored; the message is labelled `minimised`" },
+    Word { word: "accept", doc: "stored in the log, and part of the golden record once they are declared" },
 ];
 
 const AUDIT: &[Word] = &[
@@ -233,9 +250,11 @@ pub fn decode(root: &Node, report: &mut Report) -> Settings {
             Some("accept") => UndeclaredEvents::Accept,
             _ => default.undeclared_events,
         },
+        stores_undeclared_traits: fields.text("undeclared_traits") == Some("accept"),
         future_tolerance: fields.duration("future_tolerance").unwrap_or(default.future_tolerance),
         retain_events: retention.and_then(|retention| retention.duration("events")),
         retain_decisions: retention.and_then(|retention| retention.duration("decisions")),
+        retain_audit: retention.and_then(|retention| retention.duration("audit")),
         retain_quarantine: retention
             .and_then(|retention| retention.duration("quarantine"))
             .unwrap_or(default.retain_quarantine),

@@ -59,6 +59,14 @@ pub enum SourceKind {
     Database,
 }
 
+impl SourceKind {
+    /// Whether its keys are in pages or apps, for anybody to read and to use.
+    #[must_use]
+    pub const fn is_public(self) -> bool {
+        matches!(self, Self::Browser | Self::Mobile)
+    }
+}
+
 /// A write key, or where to find it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WriteKey {

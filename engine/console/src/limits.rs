@@ -62,3 +62,6 @@ pub const REPLAY_IDS: usize = 1_000;
 
 /// Entries of the audit log that are looked at for those about one person, for one answer.
 pub const AUDIT_LOOKED_AT: usize = 10_000;
+
+/// People whom one request is about, as the audit log has it: an entry for each.
+pub const AUDITED_PEOPLE: usize = 100;

@@ -206,6 +206,7 @@ async fn every_answer_fits_its_schema() {
         ("split", json!({"identifiers": ["email:ann@shop.example"]})),
         ("split", json!({"identifiers": ["user_id:ann", "email:ann@shop.example"]})),
         ("split", json!({"identifiers": ["email:other"]})),
+        ("split", json!({"identifiers": ["user_id:bob"]})),
         ("split", json!({"identifiers": []})),
     ] {
         let path = format!("/api/v1/people/{{who}}/{what}");

@@ -68,3 +68,9 @@ pub const EXHAUSTIVE_CONDITIONS: usize = 10;
 /// Passages of one person through one journey at a time, where they are told apart by `per`, and as many that are over
 /// are remembered. A person who has as many enters no more.
 pub const JOURNEY_KEYS: usize = 100;
+
+/// Schemas within the schema of one property that are looked at to see what it declares within; of what lies beyond, all is stored.
+pub const SCHEMA_NODES: usize = 10_000;
+
+/// How deep in such a schema. Beyond it, all is stored.
+pub const SCHEMA_DEPTH: usize = 64;

@@ -86,6 +86,6 @@ async fn list(State(api): State<Api>, uri: Uri) -> Result<Json<Listed>, ApiError
         }),
     });
     let page = reading.await.map_err(|error| ApiError::internal(&error.to_string()))?;
-    let Page { entries, next, has_more } = page.map_err(|error| ApiError::internal(&error.to_string()))?;
+    let Page { entries, next, has_more, .. } = page.map_err(|error| ApiError::internal(&error.to_string()))?;
     Ok(Json(Listed { entries, next: next.to_string(), has_more }))
 }

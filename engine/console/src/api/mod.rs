@@ -9,6 +9,7 @@ mod identity;
 mod journeys;
 mod manual;
 mod matching;
+mod observed;
 mod people;
 mod plan;
 mod preview;
@@ -24,6 +25,7 @@ use crate::endpoint::Endpoint;
 pub(crate) fn endpoints() -> Vec<Endpoint> {
     let groups = [
         people::endpoints(),
+        observed::endpoints(),
         identity::endpoints(),
         matching::endpoints(),
         consent::endpoints(),

@@ -7,14 +7,17 @@
 //! A file of people's data is on record, on the disk, before it leaves: where it cannot be, nobody gets it. A look is let through all
 //! the same, since pages wait for it; `sonder_audit_failures_total` counts what is missing.
 
+mod chain;
 mod file;
 mod statement;
 
-pub use file::{AuditLog, AuditLogError, Audited, Chain, Deed, Page, lines_of};
+pub use chain::{Audited, Chain, Check, Deed};
+pub use file::{AuditLog, AuditLogError, Page, lines_of};
 pub(crate) use statement::without_values;
 
 use crate::Api;
 use crate::error::ApiError;
+use crate::limits;
 use axum::extract::Request;
 use axum::http::header;
 use axum::middleware::Next;
@@ -85,7 +88,7 @@ pub(crate) struct Actor {
 /// What a request turned out to be about.
 #[derive(Default)]
 struct Noted {
-    person: Option<PersonId>,
+    people: Vec<PersonId>,
     about: Option<String>,
 }
 
@@ -93,10 +96,15 @@ tokio::task_local! {
     static NOTED: RefCell<Noted>;
 }
 
-/// Notes whom a request is about.
+/// Notes whom a request is about, also besides others.
 pub(crate) fn note_person(person: PersonId) {
     // Where nobody keeps records, as in tests of a handler, nobody listens.
-    let _ = NOTED.try_with(|noted| noted.borrow_mut().person = Some(person));
+    let _ = NOTED.try_with(|noted| {
+        let people = &mut noted.borrow_mut().people;
+        if !people.contains(&person) && people.len() < limits::AUDITED_PEOPLE {
+            people.push(person);
+        }
+    });
 }
 
 /// Notes what a request is about besides.
@@ -128,16 +136,21 @@ pub(crate) async fn recorded(
         name: actor.name,
         operation: operation.to_owned(),
         kind,
-        subject: noted.person.map(|person| api.engine().subject(person)),
+        subject: None,
         // What was refused may be named anyhow.
         about: noted.about.filter(|_| response.status().is_success()),
         status: Some(response.status().as_u16()),
     };
-    match api.record(deed).await {
-        Err(error) if kind == DeedKind::Export => error.into_response(),
-        // What has happened has.
-        Ok(()) | Err(_) => response,
+    // An entry for each of them, so that it is found by each.
+    let subjects: Vec<Option<String>> = noted.people.iter().map(|it| Some(api.engine().subject(*it))).collect();
+    for subject in if subjects.is_empty() { vec![None] } else { subjects } {
+        match api.record(Deed { subject, ..deed.clone() }).await {
+            Err(error) if kind == DeedKind::Export => return error.into_response(),
+            // What has happened has.
+            Ok(()) | Err(_) => {}
+        }
     }
+    response
 }
 
 impl Api {

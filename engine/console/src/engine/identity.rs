@@ -5,6 +5,7 @@ use super::text::{instant, person_id};
 use serde::Serialize;
 use sonder_core::kinship;
 use sonder_core::view::LinkView;
+use sonder_dsl::ir::Program;
 
 /// A person's part of the identity graph.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -25,19 +26,41 @@ pub struct IdentityGraph {
 }
 
 impl IdentityGraph {
-    /// Two identifiers, `kind:value,kind:value`; the first has no comma.
-    #[must_use]
-    pub fn pair(text: &str) -> Option<[(String, String); 2]> {
+    /// What two identifiers may be meant, `kind:value,kind:value`: a value may have commas.
+    pub fn pairs(text: &str) -> impl Iterator<Item = [(String, String); 2]> {
         let name = |text: &str| text.split_once(':').map(|(kind, value)| (kind.to_owned(), value.to_owned()));
-        let (one, other) = text.split_once(',')?;
-        Some([name(one)?, name(other)?])
+        let commas = text.match_indices(',').map(|(place, _)| place);
+        commas.filter_map(move |place| Some([name(text.get(..place)?)?, name(text.get(place + 1..)?)?]))
     }
 
-    /// With the links that lead from one identifier to another, as few as there are. `None` when none do.
+    /// With the links that lead from one of two identifiers to the other, as few as there are. `None` when none do, or nothing of
+    /// what may be meant is two of the person's.
     #[must_use]
-    pub fn between(kinship: kinship::Kinship, [one, other]: &[(String, String); 2]) -> Option<Self> {
-        let path = kinship.path(one, other)?;
-        Some(Self { path: Some(path.into_iter().map(GraphEdge::from).collect()), ..kinship.into() })
+    pub fn along(kinship: &kinship::Kinship, program: &Program, text: &str) -> Option<Self> {
+        let comparable = |pair: [kinship::Name; 2]| pair.map(|name| comparable(program, name));
+        Self::pairs(text).map(comparable).find_map(|[one, other]| {
+            let path = kinship.path(&one, &other)?.into_iter().map(GraphEdge::from).collect();
+            Some(Self { path: Some(path), ..kinship.clone().into() })
+        })
+    }
+
+    /// The records in which somebody decided what is known of a person.
+    #[must_use]
+    pub fn decided(kinship: &kinship::Kinship) -> Vec<u64> {
+        let links = kinship.links.iter().chain(kinship.refused.iter().map(|it| &it.link));
+        links.filter(|link| link.by == DECISION).map(|link| link.seq).collect()
+    }
+
+    /// With why and by whom what somebody decided was decided.
+    #[must_use]
+    pub fn noted(mut self, notes: &[DecisionNote]) -> Self {
+        let refused = self.refused.iter_mut().map(|it| &mut it.edge);
+        let edges = self.edges.iter_mut().chain(refused).chain(self.path.iter_mut().flatten());
+        for edge in edges.filter(|edge| edge.by == DECISION) {
+            let note = notes.iter().find(|note| note.record == edge.record);
+            edge.decision = note.map(|note| note.decision.clone());
+        }
+        self
     }
 }
 
@@ -69,8 +92,10 @@ pub struct GraphEdge {
     pub by: &'static str,
     /// How likely it is, where it is probabilistic.
     pub probability: Option<f64>,
-    /// The source that said so.
+    /// The source that said so; `api` of what somebody decided.
     pub source: String,
+    /// What stands beside it, where somebody decided it.
+    pub decision: Option<Decision>,
     /// The record of the log that said so.
     pub record: u64,
     /// When.
@@ -87,6 +112,27 @@ pub struct RefusedEdge {
     pub reason: &'static str,
     /// Whose the other end is; nothing where it is nobody's.
     pub other: Option<String>,
+}
+
+/// What `by` says of what somebody decided.
+pub const DECISION: &str = "decision";
+
+/// What stands in the log beside what somebody decided.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Decision {
+    /// Why.
+    pub reason: Option<String>,
+    /// Who decided it.
+    pub by: Option<String>,
+}
+
+/// The same, and in which record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DecisionNote {
+    /// The record.
+    pub record: u64,
+    /// What stands there.
+    pub decision: Decision,
 }
 
 /// What somebody decides about who is who.
@@ -132,8 +178,17 @@ impl From<LinkView> for GraphEdge {
     fn from(link: LinkView) -> Self {
         let (a, b) = (named(&link.a), named(&link.b));
         let (by, probability) = (link.by, link.probability);
-        Self { a, b, by, probability, source: link.source, record: link.seq, at: instant(link.at) }
+        let source = if by == DECISION { "api".to_owned() } else { link.source };
+        Self { a, b, by, probability, source, decision: None, record: link.seq, at: instant(link.at) }
     }
+}
+
+/// An identifier as messages have it, made comparable; as it was written where it identifies nobody.
+#[must_use]
+pub fn comparable(program: &Program, (kind, value): kinship::Name) -> kinship::Name {
+    let declared = program.identity.identifiers.iter().find(|it| it.name == kind);
+    let normal = declared.and_then(|it| it.normalized(&value, &|_| None)).map(std::borrow::Cow::into_owned);
+    (kind, normal.unwrap_or(value))
 }
 
 fn named((kind, value): &(String, String)) -> String {

@@ -15,6 +15,7 @@ mod explain;
 mod identity;
 mod journey;
 mod matching;
+mod observed;
 mod person;
 mod plan;
 mod preview;
@@ -30,12 +31,15 @@ mod timeline;
 pub use consent::{ConsentChange, Subject};
 pub use delivery::{Delivery, DeliveryFilter, DeliveryPage, DeliveryState, Replay, Replayed};
 pub use explain::ExplainRequest;
-pub use identity::{GraphEdge, GraphNode, IdentityDecision, IdentityGraph, RefusedEdge};
+pub use identity::{
+    DECISION, Decision, DecisionNote, GraphEdge, GraphNode, IdentityDecision, IdentityGraph, RefusedEdge, comparable,
+};
 pub use journey::{Branch, Ended, Estimate, Journey, JourneyStep, JourneySummary, Split, Way};
 pub use matching::{
     MatchPair, MatchPairs, MatchRun, Matching, PairDecided, PairDecision, PairState, PairedField, PairedPerson,
     PairsAsked,
 };
+pub use observed::{Observation, Observed, ObservedTrait};
 pub use person::{ComputedTrait, Consent, Identifier, InSegment, OnJourney, PastRequest, Person, Sought, Trait};
 pub use plan::{
     Applied, ApplyRequest, Plan, PlanRequest, PlannedDelivery, PlannedRecall, PlannedSegment, PlannedStep, Reach,
@@ -99,6 +103,12 @@ pub trait Engine: Send + Sync + 'static {
     /// When the store cannot be read.
     fn timeline(&self, id: PersonId, before: Option<&TimelineCursor>, limit: usize) -> Result<Vec<Entry>, Trouble>;
 
+    /// Slow. What was said of a person's traits, as far as the log still has it; `None` for nobody.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or too much bears upon the person.
+    fn observed(&self, id: PersonId) -> Result<Option<Observed>, Trouble>;
+
     /// Quick. How many people are in each segment now, and the version of the project whose segments these are: both of one
     /// moment, for ids of one version mean nothing to another.
     fn segment_sizes(&self) -> SegmentSizes;
@@ -133,6 +143,12 @@ pub trait Engine: Send + Sync + 'static {
     /// # Errors
     /// [`Trouble::Refused`] for identifiers that there cannot be; when the log cannot be written.
     fn decide_identity(&self, decision: &IdentityDecision) -> Result<String, Trouble>;
+
+    /// Slow. What stands in the log beside decisions about who is who, by their records.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn decision_notes(&self, records: &[u64]) -> Result<Vec<DecisionNote>, Trouble>;
 
     /// Slow. How people are matched, and how that went.
     ///

@@ -15,7 +15,7 @@ pub struct Retention {
 /// What is kept for a time only.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Kept {
-    /// `events`, `event order`, `trait phone`, `quarantine`, `decisions`.
+    /// `events`, `event order`, `trait phone`, `quarantine`, `decisions`, `audit`.
     pub what: String,
     /// How long: `750d`.
     pub kept: String,
@@ -47,4 +47,6 @@ pub struct Expired {
     pub quarantined: u64,
     /// Changes of people, and deliveries.
     pub decisions: u64,
+    /// Entries of the audit log, which has it on record itself: none of a run that is told of later.
+    pub audit: u64,
 }

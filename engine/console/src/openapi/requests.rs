@@ -86,6 +86,7 @@ pub(super) fn schemas() -> Named {
                 ("people", whole()),
                 ("quarantined", whole()),
                 ("decisions", whole()),
+                ("audit", whole()),
             ]),
         ),
         ("PrivacyRequests", object(&[("requests", list_of(&of("PrivacyRequest")))])),

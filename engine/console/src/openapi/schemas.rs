@@ -112,6 +112,28 @@ fn people() -> Named {
             "Consent",
             object(&[("purpose", text()), ("granted", flag()), ("held", flag()), ("since", or_null(&moment()))]),
         ),
+        ("Observed", object(&[("person", id()), ("traits", list_of(&of("ObservedTrait")))])),
+        (
+            "ObservedTrait",
+            object(&[
+                ("name", text()),
+                ("policy", text()),
+                ("value", json!({})),
+                ("conflict", flag()),
+                ("observations", list_of(&of("Observation"))),
+            ]),
+        ),
+        (
+            "Observation",
+            object(&[
+                ("value", json!({})),
+                ("source", text()),
+                ("at", moment()),
+                ("record", json!({ "type": "integer", "minimum": 1 })),
+                ("message_id", text()),
+                ("counts", flag()),
+            ]),
+        ),
         ("ConsentRecorded", object(&[("message_id", text())])),
         ("IdentityDecided", object(&[("message_ids", list_of(&text()))])),
         (
@@ -491,6 +513,7 @@ fn graph_edge() -> Vec<(&'static str, Json)> {
         ("by", one_of(&["message", "alias", "decision", "probabilistic"])),
         ("probability", or_null(&json!({ "type": "number", "minimum": 0, "maximum": 1 }))),
         ("source", text()),
+        ("decision", or_null(&object(&[("reason", or_null(&text())), ("by", or_null(&text()))]))),
         ("record", json!({ "type": "integer", "minimum": 1 })),
         ("at", moment()),
     ]

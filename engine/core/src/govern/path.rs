@@ -53,7 +53,21 @@ impl MessagePath {
 
     /// The first key below `properties`, for a path that leads there.
     pub(super) fn property(&self) -> Option<&str> {
-        if self.root == Root::Properties { self.keys.first().map(String::as_str) } else { None }
+        self.below_properties()?.first().map(String::as_str)
+    }
+
+    /// The keys below `properties`, for a path that leads there.
+    pub(super) fn below_properties(&self) -> Option<&[String]> {
+        (self.root == Root::Properties).then_some(&self.keys)
+    }
+
+    /// The keys below the traits of a person, for a path that leads there.
+    pub(super) fn below_traits(&self) -> Option<&[String]> {
+        match (&self.root, self.keys.split_first()) {
+            (Root::Traits, _) => Some(&self.keys),
+            (Root::Context, Some((first, rest))) if first == "traits" => Some(rest),
+            _ => None,
+        }
     }
 
     /// Puts a value there, into a message without it.

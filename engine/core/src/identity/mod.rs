@@ -4,7 +4,8 @@
 //! it. The event belongs to the person of its identifier of the highest priority. A link that is refused is kept, the
 //! event still counts, and the refusal is reported once.
 //!
-//! - `unique`: two people with different values of the kind are never one, unless an `alias` call says so itself;
+//! - `unique`: two people with different values of the kind are never one, unless an `alias` call of a back end says so itself: the
+//!   keys of pages and apps are public;
 //! - `limit`: a person has no more than so many values of the kind, or so many that were new within a time;
 //! - `at_most`: a value is linked with no more than so many values of another kind, those that it was seen with first;
 //! - `strategy`: which links between somebody unknown and somebody known hold at all;
@@ -49,6 +50,8 @@ pub struct LinkRules {
     minds_first_seen: Vec<bool>,
     /// By source and kind: whether the source may link the kind.
     trusted: Vec<Vec<bool>>,
+    /// By source: whether its key is in pages or apps, for anybody to read.
+    public: Vec<bool>,
     /// Whether any kind expires.
     expiring: bool,
 }
@@ -135,6 +138,7 @@ impl LinkRules {
             filter,
             constraints,
             trusted: trusted.collect(),
+            public: program.sources.iter().map(|source| source.kind.is_public()).collect(),
             expiring,
         }
     }
@@ -216,7 +220,7 @@ impl LinkRules {
         let nodes = &nodes[..count];
         if count > 1 {
             let component = graph.component(person)?;
-            let (grade, at) = (grade_of(event), event.occurred_at);
+            let (grade, at) = (self.grade_of(event), event.occurred_at);
             let is_known =
                 |a: NodeId, b: NodeId| component.edge(a, b).is_some_and(|it| (it.grade, it.at) <= (grade, at));
             for (place, one) in nodes.iter().enumerate() {
@@ -310,7 +314,7 @@ impl LinkRules {
         let pairs = nodes.iter().enumerate().flat_map(|(place, one)| nodes[place + 1..].iter().map(|it| (*one, *it)));
         let again = pairs.filter_map(|(one, other)| {
             let mut edge = known_between(graph, one, other)?;
-            edge.hear(said(graph, (one, other), sighting)).then_some(edge)
+            edge.hear(self.said(graph, (one, other), sighting)).then_some(edge)
         });
         again.collect()
     }
@@ -386,7 +390,7 @@ impl LinkRules {
         if one == other || is_generic(one) || is_generic(other) {
             return Ok(());
         }
-        let said = said(graph, (one, other), sighting);
+        let said = self.said(graph, (one, other), sighting);
         let (a, b) = (said.a, said.b);
         let owner = |node| graph.node(node).map_or(PersonIndex::NOBODY, |(_, it)| it.person);
         let whose = owner(a);
@@ -618,6 +622,33 @@ impl LinkRules {
         first.kind < second.kind && limit.is_some_and(|limit| u32::from(it.sharers) >= limit)
     }
 
+    /// The link that a message says there is between two identifiers.
+    fn said(&self, graph: &Graph, (one, other): (NodeId, NodeId), Sighting { event, seq }: Sighting<'_>) -> Edge {
+        let is_in_order = partition::rank(graph, one) <= partition::rank(graph, other);
+        let (a, b) = if is_in_order { (one, other) } else { (other, one) };
+        Edge {
+            a,
+            b,
+            grade: self.grade_of(event),
+            likelihood: event.likelihood,
+            source: event.source,
+            seq,
+            at: event.occurred_at,
+        }
+    }
+
+    /// How strong a link is that a message says. Whoever has a key that is public may say that two accounts are one, so that what
+    /// they call an alias is no more than a message that has both.
+    fn grade_of(&self, event: &Event) -> Grade {
+        let is_public = || self.public.get(event.source.index()).copied().unwrap_or(false);
+        match event.call {
+            Call::Link => Grade::Decided,
+            Call::Alias if !is_public() => Grade::Alias,
+            Call::Match => Grade::Probable,
+            _ => Grade::Seen,
+        }
+    }
+
     fn kind_name(&self, kind: IdentifierKindId) -> String {
         self.identity.identifiers.get(kind.index()).map_or_else(String::new, |kind| kind.name.clone())
     }
@@ -640,21 +671,6 @@ fn node_of(graph: &mut Graph, identifier: &Identifier, event: &Event) -> NodeId 
     })
 }
 
-/// The link that a message says there is between two identifiers.
-fn said(graph: &Graph, (one, other): (NodeId, NodeId), Sighting { event, seq }: Sighting<'_>) -> Edge {
-    let is_in_order = partition::rank(graph, one) <= partition::rank(graph, other);
-    let (a, b) = if is_in_order { (one, other) } else { (other, one) };
-    Edge {
-        a,
-        b,
-        grade: grade_of(event),
-        likelihood: event.likelihood,
-        source: event.source,
-        seq,
-        at: event.occurred_at,
-    }
-}
-
 /// The link between two identifiers that is known, whether it holds or not.
 fn known_between(graph: &Graph, one: NodeId, other: NodeId) -> Option<Edge> {
     let owner = |node| graph.node(node).map_or(PersonIndex::NOBODY, |(_, it)| it.person);
@@ -675,15 +691,6 @@ fn note_sharer(graph: &mut Graph, a: NodeId, b: NodeId) {
 
 fn is_generic(graph: &Graph, identifier: &Identifier) -> bool {
     graph.find(identifier).and_then(|node| graph.node(node)).is_some_and(|(_, node)| node.generic)
-}
-
-fn grade_of(event: &Event) -> Grade {
-    match event.call {
-        Call::Link => Grade::Decided,
-        Call::Alias => Grade::Alias,
-        Call::Match => Grade::Probable,
-        _ => Grade::Seen,
-    }
 }
 
 fn hash_of(identifier: &Identifier) -> u64 {

@@ -183,12 +183,18 @@ pub fn from_log(
     Ok(message)
 }
 
-/// A message without these properties, as the log is to keep it, which says why.
-pub(crate) fn left_out(message: &Message, properties: &[&str], why: Label) -> Message {
-    let mut json: Map<String, Json> = serde_json::from_str(&message.payload).unwrap_or_default();
-    if let Some(Json::Object(sent)) = json.get_mut("properties") {
-        sent.retain(|name, _| !properties.contains(&name.as_str()));
-    }
+/// A message without what is cut out of its JSON, as the log is to keep it, which says why.
+///
+/// # Errors
+/// A payload that was not made by [`read`] may not be a message.
+pub(crate) fn left_out(
+    message: &Message,
+    cut: impl FnOnce(&mut Map<String, Json>),
+    why: Label,
+) -> Result<Message, Vec<Reason>> {
+    let mut json: Map<String, Json> =
+        serde_json::from_str(&message.payload).map_err(|error| vec![unreadable(&error)])?;
+    cut(&mut json);
     let notes = json.entry(NOTES).or_insert_with(|| Json::Object(Map::new()));
     let before = notes.get_mut("labels").map(Json::take);
     let mut labels = before.and_then(|labels| serde_json::from_value(labels).ok()).unwrap_or_default();
@@ -196,14 +202,9 @@ pub(crate) fn left_out(message: &Message, properties: &[&str], why: Label) -> Me
     notes["labels"] = labels.iter().map(|label| label.name()).collect();
     let payload = Json::Object(json).to_string();
     let (occurred_at, received_at) = (message.occurred_at, message.received_at);
-    let mut kept =
-        from_log(&payload, message.source, occurred_at, received_at, message.historical).unwrap_or_else(|_| {
-            let properties = message.properties.iter().filter(|(name, _)| !properties.contains(&name.as_str()));
-            let properties = properties.map(|(name, value)| (name.clone(), value.clone())).collect();
-            Message { properties, payload: payload.as_str().into(), ..message.clone() }
-        });
+    let mut kept = from_log(&payload, message.source, occurred_at, received_at, message.historical)?;
     message.labels.iter().for_each(|label| label.note(&mut kept.labels));
-    kept
+    Ok(kept)
 }
 
 fn unreadable(error: &serde_json::Error) -> Reason {

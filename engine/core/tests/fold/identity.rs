@@ -211,6 +211,32 @@ fn an_alias_call_is_consent_to_join_unique_values() {
     assert_eq!(world.who("anonymous_id", "a"), world.who("user_id", "old"));
 }
 
+/// Anybody can read the key of a page.
+#[test]
+fn a_page_joins_no_two_accounts_by_an_alias() {
+    let mut world = World::new("identifiers:\n  user_id: {unique: true}\n  anonymous_id: {}\n");
+    world.identify(1, &[("user_id", "old")]).identify(2, &[("user_id", "new")]);
+    let web = world.program.sources.iter().position(|source| source.name == "web").unwrap();
+    for (seq, who) in [(3, [("user_id", "new"), ("user_id", "old")]), (4, [("user_id", "new"), ("anonymous_id", "a")])]
+    {
+        let mut record = identify(&world.program, seq, seq as i64, &who);
+        event_mut(&mut record).call = Call::Alias;
+        event_mut(&mut record).source = SourceId(web as u32);
+        world.take(&record);
+    }
+    assert_ne!(world.who("user_id", "old"), world.who("user_id", "new"));
+    assert_eq!(world.refusals(), [("old".to_owned(), "unique")]);
+    assert_eq!(
+        world.who("anonymous_id", "a"),
+        world.who("user_id", "new"),
+        "who was there before becomes an account's"
+    );
+    let mut record = identify(&world.program, 5, 5, &[("user_id", "new"), ("user_id", "old")]);
+    event_mut(&mut record).call = Call::Alias;
+    world.take(&record);
+    assert_eq!(world.who("user_id", "old"), world.who("user_id", "new"), "a back end may");
+}
+
 #[test]
 fn a_person_has_no_more_values_of_a_kind_than_its_limit() {
     let mut world = World::new("identifiers:\n  user_id: {}\n  anonymous_id: {limit: 2}\n");

@@ -2,6 +2,7 @@
 
 mod graph;
 mod pseudonym;
+mod traits;
 
 use super::client::{block_on, with_query};
 use super::output::{Failure, Output};
@@ -57,6 +58,21 @@ enum Action {
         #[command(flatten)]
         place: Place,
     },
+    /// What was said of somebody's traits: every value with its source and time, and which of them counts
+    #[command(after_help = "Examples:\n  sonder person traits email:ann@shop.example\n  \
+        sonder person traits user_id:u7 --json | jq '.traits[] | select(.conflict)'")]
+    Traits {
+        /// KIND:VALUE, with a kind of `identity.yaml`, or a person's id
+        person: String,
+        /// As the API answers it
+        #[arg(long)]
+        json: bool,
+        /// The project, when no engine runs; default: the one that last ran on the data
+        #[arg(long, value_name = "PROJECT")]
+        project: Option<PathBuf>,
+        #[command(flatten)]
+        place: Place,
+    },
     /// What a destination or an export knows an identifier by, where it gets pseudonyms
     ///
     /// Made from the project and its key alone: neither an engine nor data is needed.
@@ -89,12 +105,15 @@ enum Action {
         #[command(flatten)]
         place: Place,
     },
-    /// Decide that some of somebody's identifiers are not theirs, but another person's
-    #[command(after_help = "Example:\n  sonder person split user_id:u7 anonymous_id:a2 --reason \"a shared tablet\"")]
+    /// Decide that identifiers are not somebody's: theirs become another person's, those of others never become theirs
+    #[command(
+        after_help = "Examples:\n  sonder person split user_id:u7 anonymous_id:a2 --reason \"a shared tablet\"\n  \
+        sonder person split user_id:mother user_id:daughter --reason \"two people of one name\""
+    )]
     Split {
         /// KIND:VALUE, with a kind of `identity.yaml`, or a person's id
         person: String,
-        /// Identifiers of theirs that are somebody else's: KIND:VALUE
+        /// Identifiers that are somebody else's: KIND:VALUE
         #[arg(required = true)]
         identifiers: Vec<String>,
         #[command(flatten)]
@@ -171,6 +190,17 @@ pub(super) fn run(args: &Args, output: &mut Output<'_>) -> Result<(), Failure> {
                 }
             })?;
             if *json { output.line(answer) } else { graph::show(&answer, output) }
+        }
+        Action::Traits { person, json, project, place } => {
+            let answer = block_on(async {
+                match place.reach().await? {
+                    Reach::Engine(client) => {
+                        client.get(&format!("/api/v1/people/{}/traits", path_segment(person))).await
+                    }
+                    Reach::Data(offline) => offline.observed(person, project.as_deref()),
+                }
+            })?;
+            if *json { output.line(answer) } else { traits::show(&answer, output) }
         }
         Action::Pseudonym { person, audience, key_version, project } => {
             pseudonym::show(person, audience, *key_version, project, output)

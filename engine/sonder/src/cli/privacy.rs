@@ -242,6 +242,7 @@ fn expired(gone: &Json) -> String {
         ("people", "people"),
         ("quarantined", "messages that were kept aside"),
         ("decisions", "changes and deliveries"),
+        ("audit", "entries of the audit log"),
     ];
     let others = others.iter().filter(|(key, _)| gone[*key].as_u64().unwrap_or(0) > 0);
     parts.extend(others.map(|(key, what)| format!("{what}: {}", gone[*key])));

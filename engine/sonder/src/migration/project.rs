@@ -380,8 +380,9 @@ fn settings(product: Product, name: &str) -> String {
     };
     format!(
         "# Made by `sonder migrate {from}`.\nname: {}\n\
-         # Events that no file declares are stored, and unusable in rules until one does. `quarantine` keeps them aside instead.\n\
-         undeclared_events: accept\n",
+         # Events and traits that no file declares are stored, and unusable in rules until one does. `quarantine` keeps such events\n\
+         # aside instead, `leave_out` such traits out.\n\
+         undeclared_events: accept\nundeclared_traits: accept\n",
         name_of(name)
     )
 }

@@ -11,14 +11,15 @@ use crate::pipeline::{Entrance, Eraser, Live, Shared, clock};
 use parking_lot::{Mutex, RwLock};
 use sonder_activate::outbox::Outbox;
 use sonder_collect::{Collector, RejectionCount};
+use sonder_console::audit::AuditLog;
 use sonder_console::engine::{
-    Applied, ApplyRequest, Audience, ConsentChange, DeliveryFilter, DeliveryPage, DestinationStatus, Engine, Entry,
-    Expired, ExplainRequest, Export, IdentityDecision, Journey, JourneySummary, Lag, LogStatus, MatchPair, MatchPairs,
-    Matching, Member, Members, Memory, PairDecided, PairDecision, PairsAsked, PastRequest, Person, Plan, PlanRequest,
-    Preview, PreviewRequest, PrivacyRequest, QuarantineDismissed, QuarantineFilter, QuarantinePage, QuarantineReplay,
-    QuarantineReplayed, QuarantineSelection, Query, Recovery, RejectionStatus, Reload, ReloadOutcome, Replay, Replayed,
-    RequestAction, RequestAsked, RequestNote, Retention, RolloutStatus, Rows, SegmentSize, SegmentSizes, Sought, Stage,
-    Status, TimelineCursor, Trouble, instant, person_id,
+    Applied, ApplyRequest, Audience, ConsentChange, DecisionNote, DeliveryFilter, DeliveryPage, DestinationStatus,
+    Engine, Entry, Expired, ExplainRequest, Export, IdentityDecision, Journey, JourneySummary, Lag, LogStatus,
+    MatchPair, MatchPairs, Matching, Member, Members, Memory, Observed, PairDecided, PairDecision, PairsAsked,
+    PastRequest, Person, Plan, PlanRequest, Preview, PreviewRequest, PrivacyRequest, QuarantineDismissed,
+    QuarantineFilter, QuarantinePage, QuarantineReplay, QuarantineReplayed, QuarantineSelection, Query, Recovery,
+    RejectionStatus, Reload, ReloadOutcome, Replay, Replayed, RequestAction, RequestAsked, RequestNote, Retention,
+    RolloutStatus, Rows, SegmentSize, SegmentSizes, Sought, Stage, Status, TimelineCursor, Trouble, instant, person_id,
 };
 use sonder_core::effect::PersonId;
 use sonder_core::explain::Explanation;
@@ -49,6 +50,8 @@ pub struct Answers {
     pub(super) applier: Option<Applier>,
     /// Where files of members are made; there while it runs.
     exports: Option<Exports>,
+    /// Who did what.
+    pub(super) audit: Option<Arc<AuditLog>>,
     /// How far matching of people is.
     pub(super) matching: Mutex<Progress>,
     /// Held by whoever takes in what was kept aside.
@@ -83,6 +86,7 @@ impl Answers {
             eraser: None,
             applier: None,
             exports: None,
+            audit: None,
             matching: Mutex::default(),
             replaying: Mutex::default(),
             metrics,
@@ -107,6 +111,12 @@ impl Answers {
     #[must_use]
     pub fn applying(self, applier: Applier) -> Self {
         Self { applier: Some(applier), ..self }
+    }
+
+    /// The same, for an engine that keeps an audit log.
+    #[must_use]
+    pub fn recording(self, audit: Arc<AuditLog>) -> Self {
+        Self { audit: Some(audit), ..self }
     }
 
     /// The same, for an engine that makes files of members.
@@ -317,6 +327,14 @@ impl Engine for Answers {
 
     fn decide_identity(&self, decision: &IdentityDecision) -> Result<String, Trouble> {
         self.record_decision(decision)
+    }
+
+    fn observed(&self, id: PersonId) -> Result<Option<Observed>, Trouble> {
+        self.observed_of(id)
+    }
+
+    fn decision_notes(&self, records: &[u64]) -> Result<Vec<DecisionNote>, Trouble> {
+        self.notes_of_decisions(records)
     }
 
     fn matching(&self) -> Result<Matching, Trouble> {

@@ -1,9 +1,10 @@
 //! A decision about who is who that the API is told.
 
-use super::answers::Answers;
+use super::answers::{Answers, trouble};
 use serde_json::{Map, Value as Json, json};
-use sonder_console::engine::{IdentityDecision, Trouble};
+use sonder_console::engine::{Decision, DecisionNote, IdentityDecision, Trouble};
 use sonder_core::message::Call;
+use sonder_core::record::Seq;
 
 impl Answers {
     /// Returns when it is on the disk, with the id of the message.
@@ -13,6 +14,23 @@ impl Answers {
         let help = "name people by identifiers of `identity.yaml`, as `kind:value`";
         let spoken = self.speak(&program, message(decision), Some(call), help)?;
         self.submit(&program, spoken)
+    }
+
+    /// What stands in the log beside decisions.
+    pub(super) fn notes_of_decisions(&self, records: &[u64]) -> Result<Vec<DecisionNote>, Trouble> {
+        let reader = self.store.reader();
+        let mut notes: Vec<DecisionNote> = Vec::with_capacity(records.len());
+        for record in records {
+            if notes.iter().any(|note| note.record == *record) {
+                continue;
+            }
+            let logged = reader.log_after(Seq(record.saturating_sub(1)), 1).map_err(trouble)?;
+            let Some(logged) = logged.first().filter(|logged| logged.seq.0 == *record) else { continue };
+            let Ok(message) = serde_json::from_str::<Map<String, Json>>(&logged.payload) else { continue };
+            let text = |key: &str| message.get(key).and_then(Json::as_str).map(str::to_owned);
+            notes.push(DecisionNote { record: *record, decision: Decision { reason: text("reason"), by: text("by") } });
+        }
+        Ok(notes)
     }
 }
 

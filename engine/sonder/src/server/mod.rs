@@ -21,6 +21,7 @@ mod loader;
 mod matching;
 mod native;
 mod neighbours;
+mod observed;
 mod offline;
 mod opendsr;
 mod plan;
@@ -199,12 +200,14 @@ impl Server {
         let applier = Applier { pipeline: Arc::downgrade(&pipeline), loader: loader.clone() };
         let answers = answers.taking_in(pipeline.entrance()).erasing(Arc::clone(pipeline.eraser()));
         let answers = answers.exporting(exports);
-        let answers = Arc::new(answers.applying(applier));
-        matching::watch(&answers)?;
         let audit = AuditLog::open(&data).map_err(|error| {
             Failure::user(error.to_string()).help("`sonder audit verify` says up to where it is sound; with another in its place, or none, one begins anew")
         })?;
-        let api = Api::new(Arc::clone(&answers) as Arc<_>, Arc::clone(&keys), is_local).recording(Arc::new(audit));
+        let audit = Arc::new(audit);
+        let answers = Arc::new(answers.applying(applier).recording(Arc::clone(&audit)));
+        matching::watch(&answers)?;
+        retention::keep_audit_log_short(&answers)?;
+        let api = Api::new(Arc::clone(&answers) as Arc<_>, Arc::clone(&keys), is_local).recording(audit);
         let import = ImportRoute::new(&data, Arc::clone(&shared), pipeline.entrance(), api.clone());
         let backup = BackupRoute { store: Arc::clone(pipeline.store()), api: api.clone() };
         let live = LiveRoute { shared: Arc::clone(&shared), api: api.clone() };

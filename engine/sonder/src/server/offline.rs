@@ -129,17 +129,37 @@ impl Offline {
             None => parse_person_id(who),
         };
         let Some(kinship) = id.and_then(|id| answers.kinship(id)) else { return Err(nobody(who)) };
-        let graph = match between {
-            None => IdentityGraph::from(kinship),
+        let decided = IdentityGraph::decided(&kinship);
+        let graph: IdentityGraph = match between {
+            None => kinship.into(),
             Some(text) => {
-                let path = IdentityGraph::pair(text).and_then(|pair| IdentityGraph::between(kinship, &pair));
+                let path = IdentityGraph::along(&kinship, &program, text);
                 path.ok_or_else(|| {
                     Failure::user(format!("`{text}` names no two identifiers of `{who}`"))
                         .help("write two of the person's identifiers: `kind:value,kind:value`")
                 })?
             }
         };
-        serde_json::to_value(&graph).map_err(|error| Failure::engine(error.to_string()))
+        let notes = answers.decision_notes(&decided).map_err(failure)?;
+        serde_json::to_value(graph.noted(&notes)).map_err(|error| Failure::engine(error.to_string()))
+    }
+
+    /// What was said of a person's traits, as the API would answer.
+    ///
+    /// # Errors
+    /// When nobody is that, or the data cannot be opened.
+    pub fn observed(&self, who: &str, project: Option<&Path>) -> Result<Json, Failure> {
+        let answers = self.answers(project)?;
+        let program = answers.program();
+        let id = match who.split_once(':') {
+            Some((kind, value)) => answers.resolve(identifier_kind(&program, kind)?, value),
+            None => parse_person_id(who),
+        };
+        let observed = match id {
+            Some(id) => answers.observed(id).map_err(failure)?,
+            None => None,
+        };
+        serde_json::to_value(observed.ok_or_else(|| nobody(who))?).map_err(|error| Failure::engine(error.to_string()))
     }
 
     /// What another version of the project would change, as the API would answer.

@@ -8,7 +8,7 @@ use super::readers::{Kind, Reader, Way};
 use super::schema::{self, Row};
 use sonder_dsl::ir::lineage::Datum;
 use sonder_dsl::ir::{EventId, Program};
-use sonder_dsl::model::{EventSchema, OnViolation};
+use sonder_dsl::model::{EventSchema, OnViolation, Others};
 use std::fmt::Write;
 
 pub(super) fn page(plan: &Plan<'_>, id: EventId, event: &EventSchema) -> String {
@@ -52,6 +52,12 @@ fn head(html: &mut String, title: &str, event: &EventSchema) {
         OnViolation::Label => "it goes on, labelled",
     };
     fact(html, "If it is sent wrong", violation);
+    let others = match event.others() {
+        Others::LeftOut => "left out of what is stored",
+        Others::Stored => "stored as they are sent",
+        Others::Violate => "sent wrong",
+    };
+    fact(html, "Other properties", others);
     if let Some(kept) = event.retention {
         fact(html, "Kept for", &Text(kept).to_string());
     }

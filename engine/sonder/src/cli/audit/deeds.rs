@@ -5,17 +5,22 @@ use crate::cli::client::{Client, block_on};
 use crate::cli::output::{Failure, Output};
 use crate::cli::reach::Place;
 use serde_json::Value as Json;
-use sonder_console::audit::{Audited, Chain, Page, lines_of};
-use sonder_core::consent::ledger::hex;
+use sonder_console::audit::{Audited, Check, Page, lines_of};
 
 /// Goes through all of it.
 pub(super) fn verify(place: &Place, known: Option<&Known>, output: &mut Output<'_>) -> Result<(), Failure> {
-    let (mut chain, mut next) = (Chain::default(), 0);
+    let (mut check, mut next) = (Check::default(), 0);
     let mut is_known = known.is_none_or(|known| known.number == 0);
     loop {
         let page = page(place, next)?;
         for entry in &page.entries {
-            if !chain.takes(entry) {
+            let is_next = check.takes(entry);
+            let (begin, chain) = (check.begins_behind(), check.chain());
+            if let Some(known) = known.filter(|known| !is_known && known.number == begin.number) {
+                is_known = true;
+                known.is(&begin.head)?;
+            }
+            if !is_next {
                 let number = chain.number + 1;
                 let message =
                     format!("entry {number} of the audit log is not what was written, or one before it is missing");
@@ -33,11 +38,33 @@ pub(super) fn verify(place: &Place, known: Option<&Known>, output: &mut Output<'
             break;
         }
     }
-    if !is_known {
-        return Err(Known::missing(known, chain.number));
+    let (begin, chain) = (check.begins_behind(), check.chain());
+    if !check.is_whole() {
+        let message = format!(
+            "the audit log begins with entry {}, and no entry says that those before were let go",
+            begin.number + 1
+        );
+        return Err(Failure::user(message).help("its beginning was cut off: compare with a backup"));
     }
-    output.line(format!("{} entries of the audit log, each as it was written", chain.number))?;
-    output.line(format!("audit:{}:{}", chain.number, hex(&chain.head)))
+    if !is_known {
+        return Err(match known {
+            Some(known) if known.number < begin.number => {
+                let message = format!(
+                    "entry {} of the audit log is kept no longer: it begins with entry {}",
+                    known.number,
+                    begin.number + 1
+                );
+                Failure::user(message).help(
+                    "give an entry that a later run printed; `retention` of sonder.yaml says how long they are kept",
+                )
+            }
+            known => Known::missing(known, chain.number),
+        });
+    }
+    let gone =
+        if begin.number > 0 { format!("; those up to {} are kept no longer", begin.number) } else { String::new() };
+    output.line(format!("{} entries of the audit log, each as it was written{gone}", chain.number - begin.number))?;
+    output.line(format!("audit:{chain}"))
 }
 
 /// Shows the newest entries, or those about somebody.
@@ -117,5 +144,5 @@ fn answered(answer: &Json) -> Result<Page, Failure> {
     let wrong = || Failure::engine("the engine's answer is no page of the audit log");
     let entries = serde_json::from_value(answer["entries"].clone()).map_err(|_| wrong())?;
     let next = answer["next"].as_str().and_then(|next| next.parse().ok()).ok_or_else(wrong)?;
-    Ok(Page { entries, next, has_more: answer["has_more"] == true })
+    Ok(Page { entries, next, has_more: answer["has_more"] == true, ..Page::default() })
 }

@@ -35,9 +35,14 @@ pub(super) fn show(graph: &Json, output: &mut Output<'_>) -> Result<(), Failure>
 
 fn link(edge: &Json) -> String {
     // What matching found is of no source.
-    let by = match edge["probability"].as_f64() {
-        Some(probability) => format!("probabilistic, {probability:.4}"),
-        None => format!("by {} of {}", text(&edge["by"]), text(&edge["source"])),
+    let by = match (edge["probability"].as_f64(), edge["decision"].as_object()) {
+        (Some(probability), _) => format!("probabilistic, {probability:.4}"),
+        (None, Some(decision)) => {
+            let who = decision["by"].as_str().map_or_else(String::new, |who| format!(" of {who}"));
+            let why = decision["reason"].as_str().map_or_else(String::new, |why| format!(", {why}"));
+            format!("by decision{who}{why}")
+        }
+        (None, None) => format!("by {} of {}", text(&edge["by"]), text(&edge["source"])),
     };
     format!("{} - {}  ({by}, record {}, {})", text(&edge["a"]), text(&edge["b"]), edge["record"], text(&edge["at"]))
 }

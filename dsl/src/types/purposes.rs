@@ -12,16 +12,22 @@ mod names;
 
 use super::expression::place_text;
 use crate::diagnostic::{Diagnostic, Report, codes, suggest};
-use crate::ir::{Lowered, Reads, RuleId};
+use crate::ir::{DestinationId, Lowered, Reads, RuleId};
 use crate::model::{Declarations, DeclaredDestination, Purposes, Reference};
 use crate::source::{SourceSet, Span};
 use crate::syntax::ast::{ItemKind, Name};
 use flow::{Data, Flow};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Checks all rules, journeys and destinations of a project.
 pub(crate) fn check(sources: &SourceSet, declarations: &Declarations, lowered: &Lowered, report: &mut Report) {
-    let checker = Checker { sources, flow: Flow::new(declarations, lowered) };
+    let mut uses = BTreeMap::new();
+    for destination in &declarations.destinations {
+        for purpose in destination.purposes.iter().flat_map(|purposes| &purposes.names) {
+            uses.entry(purpose.name.as_str()).or_insert(destination.destination.name.as_str());
+        }
+    }
+    let checker = Checker { sources, flow: Flow::new(declarations, lowered), uses };
     let unknown = checker.names(report);
     for (index, purpose) in lowered.rule_purposes.iter().enumerate() {
         let Some(purpose) = purpose else { continue };
@@ -45,11 +51,15 @@ pub(crate) fn check(sources: &SourceSet, declarations: &Declarations, lowered: &
     checker.silent(report);
     let rules: HashMap<&str, RuleId> =
         lowered.rules.iter().zip(0..).map(|(rule, id)| (rule.name.as_str(), RuleId(id))).collect();
-    for (index, destination) in declarations.destinations.iter().enumerate() {
+    let sent = checker.sent_unsaid();
+    for (destination, id) in declarations.destinations.iter().zip(0..) {
         let received = checker.received(destination, &rules);
         match &destination.purposes {
             Some(purposes) => checker.destination(destination, purposes, &received, report),
-            None => checker.unsaid(index, destination, received, report),
+            None => {
+                let sent = sent.get(&DestinationId(id)).copied();
+                checker.unsaid(DestinationId(id), destination, received.into_iter().chain(sent), report);
+            }
         }
     }
 }
@@ -57,6 +67,8 @@ pub(crate) fn check(sources: &SourceSet, declarations: &Declarations, lowered: &
 struct Checker<'a> {
     sources: &'a SourceSet,
     flow: Flow<'a>,
+    /// By purpose: the first destination that is for it.
+    uses: BTreeMap<&'a str, &'a str>,
 }
 
 impl<'a> Checker<'a> {
@@ -177,18 +189,25 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// Nothing holds a destination that says no purposes against what data may be used for.
-    fn unsaid(&self, index: usize, declared: &DeclaredDestination, received: Vec<(Data, Span)>, report: &mut Report) {
-        let sent = self.sent_unsaid(index);
+    /// What data is for that is not for all that people are asked for.
+    fn restricted(&self, data: Data) -> Option<BTreeSet<&'a str>> {
+        let allowed = self.flow.allowed(data)?;
         let asked = self.flow.declarations.places.purposes.as_deref();
-        let restricted = received.into_iter().chain(sent).find_map(|(data, place)| {
-            let allowed = self.flow.allowed(data)?;
-            // What is for all that people are asked for is not restricted.
-            let is_for_all = asked.is_some_and(|asked| asked.iter().all(|it| allowed.contains(it.name.as_str())));
-            (!is_for_all).then_some((data, place, allowed))
-        });
+        let is_for_all = asked.is_some_and(|asked| asked.iter().all(|it| allowed.contains(it.name.as_str())));
+        (!is_for_all).then_some(allowed)
+    }
+
+    /// Nothing holds a destination that says no purposes against what data may be used for.
+    fn unsaid(
+        &self,
+        id: DestinationId,
+        declared: &DeclaredDestination,
+        mut gets: impl Iterator<Item = (Data, Span)>,
+        report: &mut Report,
+    ) {
+        let restricted = gets.find_map(|(data, place)| Some((data, place, self.restricted(data)?)));
         let (Some((data, place, allowed)), Some(named)) =
-            (restricted, self.flow.declarations.places.destinations.get(index))
+            (restricted, self.flow.declarations.places.destinations.get(id.index()))
         else {
             return;
         };
@@ -197,12 +216,11 @@ impl<'a> Checker<'a> {
         let only = if quoted.is_empty() { "for nothing".to_owned() } else { format!("for {} only", quoted.join(", ")) };
         let name = &declared.destination.name;
         let message = format!("`{name}` does not say what it uses {} for", self.called(data));
-        report.begin_file();
         let warning = Diagnostic::warning(codes::UNSAID_USE, message, *named, "no `purposes` here").label(place, only);
-        report.push(match names.is_empty() {
-            true => warning
-                .help(format!("leave {} out, or say in its `purposes` what it may be used for", self.called(data))),
-            false => warning.help(format!("say what it is used for, such as `purposes: [{}]`", names.join(", "))),
+        report.push(if names.is_empty() {
+            warning.help(format!("leave {} out, or say in its `purposes` what it may be used for", self.called(data)))
+        } else {
+            warning.help(format!("say what it is used for, such as `purposes: [{}]`", names.join(", ")))
         });
     }
 

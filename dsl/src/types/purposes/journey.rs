@@ -4,11 +4,11 @@ use super::flow::{Data, Set};
 use super::led::{Led, entry};
 use super::{Checker, listed};
 use crate::diagnostic::{Diagnostic, Report, codes};
-use crate::ir::NodePlace;
 use crate::ir::journey::{FieldValue, Journey, NodeId, NodeKind};
+use crate::ir::{DestinationId, NodePlace};
 use crate::model::{DeclaredDestination, Purposes, Reference};
 use crate::source::Span;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 impl Checker<'_> {
     /// All that a journey sends.
@@ -19,7 +19,6 @@ impl Checker<'_> {
             let Some(declared) = self.flow.declarations.destinations.get(destination.index()) else { continue };
             let Some(purposes) = &declared.purposes else { continue };
             let Some(place) = self.node_place(journey, NodeId(index)) else { continue };
-            report.begin_file();
             if let Some(own) = journey.purpose.as_deref().filter(|own| !unknown.contains(own))
                 && !purposes.allow(own)
             {
@@ -100,11 +99,8 @@ impl Checker<'_> {
             error = error.label(purpose.span, "the purpose of this journey");
         }
         error = error.label(purposes.span, listed(purposes));
-        let fitting = self.flow.declarations.destinations.iter().find(|other| {
-            other.destination.name != *name && other.purposes.as_ref().is_some_and(|purposes| purposes.allow(own))
-        });
-        let or = match fitting {
-            Some(other) => format!("send it to `{}`, which is for `{own}`", other.destination.name),
+        let or = match self.uses.get(own) {
+            Some(other) => format!("send it to `{other}`, which is for `{own}`"),
             None => format!("send it to a destination that is for `{own}`"),
         };
         error.help(format!("{or}, or add `{own}` to the `purposes` of `{name}`, if it uses it so"))
@@ -132,7 +128,6 @@ impl Checker<'_> {
                 self.called(end)
             ),
         };
-        report.begin_file();
         let error = Diagnostic::error(codes::SET_PURPOSE, message, place.at, "may be used for more than it is made of")
             .label(purpose.span, "what the trait may be used for");
         let less = format!("take `{}` out of the `purposes` of `{name}`", purpose.name);
@@ -149,16 +144,23 @@ impl Checker<'_> {
         self.flow.lowered.journey_places.get(&journey.name)?.get(node.index())
     }
 
-    /// What a destination that says no purposes is sent by journeys that say none either, with the place.
-    pub(super) fn sent_unsaid(&self, destination: usize) -> Vec<(Data, Span)> {
-        let mut found = Vec::new();
+    /// By destination that says no purposes: the first restricted data that a journey sends it which says none either, and where.
+    pub(super) fn sent_unsaid(&self) -> HashMap<DestinationId, (Data, Span)> {
+        let mut found = HashMap::new();
         for journey in self.flow.lowered.journeys.iter().filter(|journey| journey.purpose.is_none()) {
             for (node, index) in journey.nodes.iter().zip(0..) {
-                let NodeKind::Send { destination: to, fields, .. } = &node.kind else { continue };
-                let place = self.node_place(journey, NodeId(index)).filter(|_| to.index() == destination);
-                for (field, span) in fields.iter().zip(place.into_iter().flat_map(|place| &place.values)) {
-                    found.extend(self.sent(journey, field).into_iter().map(|data| (data, *span)));
+                let NodeKind::Send { destination, fields, .. } = &node.kind else { continue };
+                let declared = self.flow.declarations.destinations.get(destination.index());
+                if declared.is_none_or(|it| it.purposes.is_some()) || found.contains_key(destination) {
+                    continue;
                 }
+                let place = self.node_place(journey, NodeId(index));
+                let mut sent = fields.iter().zip(place.into_iter().flat_map(|place| &place.values));
+                let restricted = sent.find_map(|(field, span)| {
+                    let data = self.sent(journey, field).into_iter().find(|data| self.restricted(*data).is_some())?;
+                    Some((data, *span))
+                });
+                found.extend(restricted.map(|sent| (*destination, sent)));
             }
         }
         found

@@ -42,7 +42,7 @@ pub(crate) fn declare(sources: &SourceSet, memory: &mut Memory, report: &mut Rep
     let ReadSettings { settings, capped, has_pseudonyms } = files.settings(report);
     let residency = settings.residency.as_ref();
     let (source_list, source_places) = files.sources(residency, report);
-    let (identity, identifier_places) = files.identity(report);
+    let (identity, identifier_places) = files.identity(&source_list, report);
     let mut faulty = Faulty::default();
     let (profile, profile_places, profile_purposes) = files.profile(&source_list, &mut faulty, report);
     let events = files.events(&identity, &mut faulty, report);
@@ -225,9 +225,10 @@ impl<'s> Files<'s> {
         unique.into_iter().map(|named| (named.value.0, named.span)).unzip()
     }
 
-    fn identity(&mut self, report: &mut Report) -> (Identity, Vec<Span>) {
+    fn identity(&mut self, sources: &[Source], report: &mut Report) -> (Identity, Vec<Span>) {
+        let sources = (sources.len() == self.of(&FileKind::Source).len()).then_some(sources);
         let node = self.first(&FileKind::Identity).and_then(|id| self.read(id, &FileKind::Identity, report));
-        node.map_or_else(|| (Identity::default(), Vec::new()), |node| identity::decode(&node, report))
+        node.map_or_else(|| (Identity::default(), Vec::new()), |node| identity::decode(&node, sources, report))
     }
 
     fn profile(&mut self, sources: &[Source], faulty: &mut Faulty, report: &mut Report) -> ReadProfile {

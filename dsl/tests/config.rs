@@ -6,8 +6,8 @@ use sonder_dsl::diagnostic::render::human::{self, Colour};
 use sonder_dsl::ir::{Program, Type};
 use sonder_dsl::model::{
     BlockedValue, Comparison, Derivation, DerivedBy, DialledIn, KeySource, LinkLimit, MergePolicy, Normalizer,
-    OnViolation, Origin, PiiClass, Preset, QuietHours, Rate, Secret, SourceKind, Strategy, Trust, UndeclaredEvents,
-    Unique, WriteKey,
+    OnViolation, Origin, PiiClass, Preset, QuietHours, Rate, Secret, SourceKind, Strategy, Trust, Trusted,
+    UndeclaredEvents, Unique, WriteKey,
 };
 use sonder_dsl::phone::Country;
 use sonder_dsl::source::{SourceFile, SourceSet};
@@ -119,7 +119,8 @@ fn every_key_arrives() {
     assert_eq!((device.from.as_deref(), email.from.as_deref()), (Some(paths.as_slice()), None));
     assert_eq!(anonymous.expires, Some(seconds(400 * DAY)));
     let kinds = ["anonymous_id", "email"].map(|name| identity.kind_named(name).unwrap()).to_vec();
-    assert_eq!(identity.trust, [(SourceKind::Browser, Trust::Kinds(kinds)), (SourceKind::Server, Trust::All)]);
+    let (browser, server) = (Trusted::Kind(SourceKind::Browser), Trusted::Kind(SourceKind::Server));
+    assert_eq!(identity.trust, [(browser, Trust::Kinds(kinds)), (server, Trust::All)]);
     assert_eq!(identity.generic_after, Some(50));
     let matching = identity.probabilistic.as_ref().unwrap();
     assert_eq!((matching.compare.len(), matching.compare[4].1, matching.block.len()), (6, Comparison::Date, 3));
@@ -253,6 +254,71 @@ apart: [[user_id:u1], [user_id:u1, user_id:u1], [mail:x, \"email:null\"], [u1, u
     let known = "identifiers: {user_id: {}, email: {}}\nstrategy: isolation\n";
     let compilation = compile(set(&[("sonder.yaml", "name: shop"), ("identity.yaml", known)]));
     insta::assert_snapshot!(human::render(&compilation.sources, &compilation.diagnostics, Colour::Never));
+}
+
+#[test]
+fn a_step_that_is_no_word_is_suggested() {
+    let helps = |step: &str| -> Vec<String> {
+        let identity = format!("identifiers: {{email: {{normalize: [{step}]}}}}");
+        let compilation = compile(set(&[("sonder.yaml", "name: shop"), ("identity.yaml", &identity)]));
+        compilation.diagnostics.iter().flat_map(|found| found.help.clone()).collect()
+    };
+    assert_eq!(helps("emial"), ["did you mean `email`?"]);
+    assert_eq!(helps("droptag"), ["did you mean `drop_tag`?"]);
+    assert_eq!(helps("replce"), ["did you mean `replace`?"]);
+    assert_eq!(helps("replace"), ["write a map: `{replace: …}`"]);
+    let all = "there is `trim`, `lowercase`, `email`, `drop_tag`, `gmail`, `e164`, `replace`, `with`";
+    assert_eq!(helps("uppermost"), [all]);
+}
+
+#[test]
+fn a_source_is_trusted_as_itself_or_as_its_kind() {
+    let identity = "identifiers: {user_id: {}, email: {}, anonymous_id: {}}
+trust: {browser: [anonymous_id, email], shop_window: [anonymous_id], crm: all, webhook: []}";
+    let source = |name: &str, kind: &str| (format!("sources/{name}.yaml"), format!("source: {name}\nkind: {kind}"));
+    let sources = [
+        source("crm", "webhook"),
+        source("partner", "webhook"),
+        source("shop_window", "browser"),
+        source("till", "server"),
+        source("web", "browser"),
+    ];
+    let with = |identity: &str| {
+        let files = [("sonder.yaml", "name: shop"), ("identity.yaml", identity)];
+        let sources = sources.iter().map(|(path, text)| (path.as_str(), text.as_str()));
+        compile(set(&files.into_iter().chain(sources).collect::<Vec<_>>()))
+    };
+    let program = with(identity).program.expect("a sound project");
+    let links = |source: &str| -> String {
+        let source = program.sources.iter().find(|it| it.name == source).expect("a source");
+        let kinds = ["user_id", "email", "anonymous_id"];
+        let may = kinds.iter().filter(|kind| {
+            program.identity.kind_named(kind).is_some_and(|kind| program.identity.may_link(source, kind))
+        });
+        may.copied().collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(links("web"), "email anonymous_id");
+    assert_eq!(links("shop_window"), "anonymous_id", "its own entry, not that of its kind");
+    assert_eq!(links("crm"), "user_id email anonymous_id");
+    assert_eq!(links("partner"), "");
+    assert_eq!(links("till"), "user_id email anonymous_id", "nothing is said of it, nor of its kind");
+
+    let wrong = with("identifiers: {user_id: {}}\ntrust: {crn: all, brwser: [user_id], nobody: all, till: [mail]}");
+    let said: Vec<_> = wrong.diagnostics.iter().map(|it| (it.code, it.message.as_str(), it.help.concat())).collect();
+    assert_eq!(
+        said,
+        [
+            ("E0433", "there is no source `crn`, and no kind of sources", "did you mean `crm`?".to_owned()),
+            ("E0433", "there is no source `brwser`, and no kind of sources", "did you mean `browser`?".to_owned()),
+            (
+                "E0433",
+                "there is no source `nobody`, and no kind of sources",
+                "there is `crm`, `partner`, `shop_window`, `till`, `web`, `browser`, `server`, `mobile`, `webhook`, `file`, `database`"
+                    .to_owned()
+            ),
+            ("E0434", "there is no identifier `mail`", "there is `user_id`".to_owned()),
+        ]
+    );
 }
 
 #[test]

@@ -126,6 +126,9 @@ codes! {
     "E0514" NO_REGION "a destination that does not say in which region it is";
     "E0515" NO_RESIDENCE "people of whom nothing tells in which region they belong";
     "E0516" CROSSES_REGION "data that would leave its region";
+    "E0517" SENT_PURPOSE "data that a journey sends outside of its purposes";
+    "E0518" SENT_FOR_OTHERS "a destination that is not for the purpose of a journey";
+    "E0519" SET_PURPOSE "a trait that may be used for more than what it is set from";
     "E0601" MISSING_CLAUSE "a clause that is missing";
     "E0602" SECOND_CLAUSE "a clause that is there twice";
     "E0603" MISPLACED_CLAUSE "a clause of the whole journey inside a block";
@@ -161,6 +164,7 @@ codes! {
     "W0506" DECIDED_TEST "a test for a value that is always known, or never";
     "W0510" NO_PURPOSES "data that does not say what it may be used for";
     "W0511" LONELY_PURPOSE "a purpose that one rule uses and nobody declares";
+    "W0512" UNSAID_USE "a destination that does not say what it uses restricted data for";
     "W0601" NOT_RUN "something that is checked, but not run yet";
     "W0602" NEVER_REACHED "a statement that nobody comes to";
     "W0603" NOT_ASKED "a plugin that did not say what it takes";

@@ -67,6 +67,7 @@ pub fn lower(
     let kept = checker.interner.aggregates();
     let plans = plans(&mut checker, &written.items);
     let undescribed = std::mem::take(&mut checker.undescribed);
+    let journey_places = std::mem::take(&mut checker.journey_places);
     let mut interned = checker.interner.finish();
     let asked = interned.aggregates.split_off(kept);
     let lowered = Lowered { asked, undescribed, ..index(declarations, interned, rules, &journeys, places, faulty) };
@@ -78,6 +79,7 @@ pub fn lower(
         predictions: plans.predictions,
         rule_purposes: purposes,
         item_purposes: item_purposes(&written.items),
+        journey_places,
         ..lowered
     };
     let text = |name: &str| written.items.get(*names.get(name)?)?.expression();

@@ -37,6 +37,8 @@ pub struct Lowered {
     pub rule_purposes: Vec<Option<Name>>,
     /// By the name of an item that is no rule: what its `purpose` clause names.
     pub item_purposes: BTreeMap<String, Name>,
+    /// By the name of a journey, then by `NodeId`: where it is written.
+    pub journey_places: BTreeMap<String, Vec<NodePlace>>,
     /// Names of rules that are declared but have errors, with their places: a reference to one is not a second error.
     pub faulty_rules: Vec<(String, Span)>,
     /// By `EventId`: the aggregates that one of its events may change.
@@ -45,4 +47,13 @@ pub struct Lowered {
     pub rules_of_aggregate: Vec<Vec<RuleId>>,
     /// By `ProfileTraitId`: all rules whose value may change with it; sorted.
     pub rules_of_profile_trait: Vec<Vec<RuleId>>,
+}
+
+/// Where a node of a journey is written.
+#[derive(Clone, Debug)]
+pub struct NodePlace {
+    /// What is sent or set, by its name; of other nodes the statement.
+    pub at: Span,
+    /// By what is sent, or of what is set: the value.
+    pub values: Vec<Span>,
 }

@@ -38,7 +38,7 @@ pub use id::{
 };
 pub use journey::Journey;
 pub use lower::{is_run, lower};
-pub use lowered::Lowered;
+pub use lowered::{Lowered, NodePlace};
 pub use prediction::Prediction;
 pub use program::{Program, Rule, RuleKind};
 pub use reads::Reads;

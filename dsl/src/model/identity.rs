@@ -2,6 +2,7 @@
 
 mod apart;
 mod blocked;
+mod email;
 mod normalizer;
 mod probabilistic;
 mod strategy;
@@ -12,7 +13,7 @@ pub use normalizer::{DialledIn, Normalizer};
 pub use probabilistic::{Comparison, Probabilistic};
 pub use strategy::Strategy;
 
-use super::SourceKind;
+use super::{Source, SourceKind, source};
 use crate::diagnostic::{Diagnostic, Report, codes};
 use crate::ir::IdentifierKindId;
 use crate::shape::{Fields, Filled, Format, Key, Shape, Word};
@@ -27,8 +28,8 @@ pub struct Identity {
     pub identifiers: Vec<IdentifierKind>,
     /// What becomes of somebody unknown who turns out to be known.
     pub strategy: Strategy,
-    /// Which kinds a source of a kind may link; a kind of source that is not listed may link all.
-    pub trust: Vec<(SourceKind, Trust)>,
+    /// Which kinds a source may link; one of which nothing is said, nor of its kind, may link all.
+    pub trust: Vec<(Trusted, Trust)>,
     /// A value shared by more people than this identifies nobody.
     pub generic_after: Option<u32>,
     /// Values that are never one person's.
@@ -85,6 +86,15 @@ pub struct LinkLimit {
     pub per: Option<Duration>,
 }
 
+/// Of whom `trust` says what they may link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trusted {
+    /// Sources of a kind.
+    Kind(SourceKind),
+    /// One source, whatever holds for its kind.
+    Source(String),
+}
+
 /// What a source may link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trust {
@@ -135,12 +145,14 @@ impl Identity {
         u16::try_from(index).ok().map(IdentifierKindId)
     }
 
-    /// Whether a kind of source may say with a kind of identifier who is who.
+    /// Whether a source may say with a kind of identifier who is who.
     #[must_use]
-    pub fn may_link(&self, source: SourceKind, kind: IdentifierKindId) -> bool {
-        let trust = self.trust.iter().find(|(it, _)| *it == source).map(|(_, trust)| trust);
+    pub fn may_link(&self, source: &Source, kind: IdentifierKindId) -> bool {
+        let said = |trusted: &dyn Fn(&Trusted) -> bool| self.trust.iter().find(|(it, _)| trusted(it));
+        let own = said(&|it| matches!(it, Trusted::Source(name) if *name == source.name));
+        let trust = own.or_else(|| said(&|it| *it == Trusted::Kind(source.kind)));
         self.identifiers.get(kind.index()).is_some_and(|it| it.joins)
-            && match trust {
+            && match trust.map(|(_, trust)| trust) {
                 None | Some(Trust::All) => true,
                 Some(Trust::Kinds(kinds)) => kinds.contains(&kind),
             }
@@ -161,8 +173,9 @@ pub const KEYS: &[Key] = &[
     ),
     Key::optional(
         "trust",
-        Shape::Object(TRUST),
-        "which kinds a source may link; a kind of source that is not listed may link all",
+        Shape::Map(Format::Name, &TRUSTED),
+        "which kinds of identifiers may be linked by sources: by a kind of source (`browser`, `server`, `mobile`, `webhook`, `file`, \
+         `database`), or by one source, which then holds instead; who is not listed may link all",
     ),
     Key::optional(
         "generic_after",
@@ -243,17 +256,9 @@ const LIMIT: &[Key] = &[
 
 const TRUSTED: Shape = Shape::Either(&[Shape::Word(&[Word { word: "all", doc: "every kind" }]), Shape::NAMES]);
 
-const TRUST: &[Key] = &[
-    Key::optional("browser", TRUSTED, "what pages may link"),
-    Key::optional("server", TRUSTED, "what back ends may link"),
-    Key::optional("mobile", TRUSTED, "what apps may link"),
-    Key::optional("webhook", TRUSTED, "what third parties may link"),
-    Key::optional("file", TRUSTED, "what imported files may link"),
-    Key::optional("database", TRUSTED, "what imported tables may link"),
-];
-
-/// Reads a checked `identity.yaml`, and where each kind is declared.
-pub(crate) fn decode(root: &Node, report: &mut Report) -> (Identity, Vec<Span>) {
+/// Reads a checked `identity.yaml`, and where each kind is declared. `sources` are those that `trust` may name; `None` where
+/// some of them could not be read.
+pub(crate) fn decode(root: &Node, sources: Option<&[Source]>, report: &mut Report) -> (Identity, Vec<Span>) {
     let fields = Fields::new(root, KEYS);
     let entries = fields.get("identifiers").map_or(&[][..], Node::entries);
     let identifiers = match fields.get("identifiers") {
@@ -283,7 +288,7 @@ pub(crate) fn decode(root: &Node, report: &mut Report) -> (Identity, Vec<Span>) 
         }
     }
     let trust = fields.get("trust").map_or(&[][..], Node::entries);
-    identity.trust = trust.iter().filter_map(|entry| trusted(entry, &identity, report)).collect();
+    identity.trust = trust.iter().filter_map(|entry| trusted(entry, sources, &identity, report)).collect();
     identity.strategy = strategy::decode(fields.get("strategy"), &identity, report);
     identity.apart = apart::decode(fields.get("apart"), &identity, report);
     (identity, entries.iter().map(|entry| entry.key_span).collect())
@@ -360,10 +365,30 @@ fn cardinality(
     rules
 }
 
-fn trusted(entry: &Entry, identity: &Identity, report: &mut Report) -> Option<(SourceKind, Trust)> {
-    let kind = SourceKind::named(&entry.key)?;
+fn trusted(
+    entry: &Entry,
+    sources: Option<&[Source]>,
+    identity: &Identity,
+    report: &mut Report,
+) -> Option<(Trusted, Trust)> {
+    // A source that is called as a kind of sources is cannot be meant alone.
+    let trusted = SourceKind::named(&entry.key).map_or_else(|| Trusted::Source(entry.key.clone()), Trusted::Kind);
+    if let (Trusted::Source(name), Some(sources)) = (&trusted, sources)
+        && !sources.iter().any(|source| source.name == *name)
+    {
+        let message = format!("there is no source `{name}`, and no kind of sources");
+        let error = Diagnostic::error(codes::UNKNOWN_SOURCE, message, entry.key_span, "not declared in sources/");
+        let kinds = source::KINDS.iter().map(|kind| kind.word);
+        let known = sources.iter().map(|source| source.name.as_str()).chain(kinds);
+        report.push(match report.suggest(name, known) {
+            Some(help) => error.help(help),
+            None => {
+                error.help(format!("declare it in sources/{name}.yaml, or name a kind of sources, such as `server`"))
+            }
+        });
+    }
     if entry.value.text().is_some() {
-        return Some((kind, Trust::All));
+        return Some((trusted, Trust::All));
     }
     let names = entry.value.items().iter().filter_map(|item| Some((item.text()?, item.span)));
     let kinds = names.filter_map(|(name, span)| {
@@ -373,7 +398,7 @@ fn trusted(entry: &Entry, identity: &Identity, report: &mut Report) -> Option<(S
         }
         known
     });
-    Some((kind, Trust::Kinds(kinds.collect())))
+    Some((trusted, Trust::Kinds(kinds.collect())))
 }
 
 /// Reports a kind of identifier that `identity.yaml` does not have.

@@ -32,7 +32,7 @@ pub use encryption::Encryption;
 pub use event::{ContextField, EventSchema, OnViolation, Others, PiiClass, Property, SlotPath, fold_event_name};
 pub use identity::{
     Apart, BlockedValue, Comparison, DialledIn, IdentifierKind, Identity, LinkLimit, Normalizer, Preset, Probabilistic,
-    Strategy, Trust, Unique,
+    Strategy, Trust, Trusted, Unique,
 };
 pub use key_source::KeySource;
 pub use opendsr::OpenDsr;

@@ -54,12 +54,19 @@ impl Checker<'_> {
             (Shape::Trait, _) => schema::check(node, place.name(), schema::TRAIT_KEYS, self.what, self.report),
             (Shape::Either(shapes), _) => {
                 match shapes.iter().find(|shape| kind_fits(shape, node)) {
+                    Some(Shape::Word(words)) => {
+                        let keys = shapes.iter().find_map(|shape| match shape {
+                            Shape::Object(keys) => Some(*keys),
+                            _ => None,
+                        });
+                        self.word(node, node.text().unwrap_or_default(), words, keys.unwrap_or_default(), place);
+                    }
                     Some(fitting) => self.node(node, fitting, place),
                     None => self.wrong_type(node, shape, place),
                 };
             }
             (Shape::Text(format), Value::Text(text)) => self.text(node, text, *format, place),
-            (Shape::Word(words), Value::Text(text)) => self.word(node, text, words, place),
+            (Shape::Word(words), Value::Text(text)) => self.word(node, text, words, &[], place),
             (Shape::Bool, Value::Bool(_)) => {}
             (Shape::Integer(from, to), Value::Number(number)) => match number.value.as_i64() {
                 Some(value) if (*from..=*to).contains(&value) => {}
@@ -148,14 +155,19 @@ impl Checker<'_> {
         self.push(node, Diagnostic::error(misfit.code, message, node.span, label).help(misfit.help));
     }
 
-    fn word(&mut self, node: &Node, text: &str, words: &'static [Word], place: &Place<'_>) {
+    /// One of these words; `keys` are those of a map that may stand here as well.
+    fn word(&mut self, node: &Node, text: &str, words: &'static [Word], keys: &'static [Key], place: &Place<'_>) {
         if words.iter().any(|word| word.word == text) {
             return;
         }
         let message = format!("{} cannot be `{text}`", place.subject());
+        let more = keys.iter().map(|key| key.name).filter(|key| !words.iter().any(|word| word.word == *key));
+        let choices: Vec<&str> = words.iter().map(|word| word.word).chain(more).collect();
         let label = format!("not one of its {} choices", words.len());
         let mut diagnostic = Diagnostic::error(codes::UNKNOWN_WORD, message, node.span, label);
-        if let Some(help) = suggest::help(text, words.iter().map(|word| word.word)) {
+        if keys.iter().any(|key| key.name == text) {
+            diagnostic = diagnostic.help(format!("write a map: `{{{text}: …}}`"));
+        } else if let Some(help) = suggest::help(text, choices) {
             diagnostic = diagnostic.help(help);
         }
         self.push(node, diagnostic);

@@ -7,14 +7,14 @@ use super::value::{Typed, convert, join, noun};
 use super::{builtin, context};
 use crate::diagnostic::{Diagnostic, codes, suggest};
 use crate::ir::interner::{Full, Interner};
-use crate::ir::{EventId, EventSelector, Expression, Type, Value};
+use crate::ir::{EventId, EventSelector, Expression, NodePlace, Type, Value};
 use crate::limits;
 use crate::model::{Declarations, Plugins, fold_event_name};
 use crate::source::{SourceSet, Span};
 use crate::syntax::ast::{self, ExpressionKind, ItemKind, Literal, Name, Path, When};
 use crate::time::Moment;
 use jiff::tz::TimeZone;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Types the expressions of a project's rules.
@@ -24,6 +24,8 @@ pub struct Checker<'a> {
     pub(super) plugins: &'a Plugins,
     /// Plugins that something is sent with, and that have not said what they take.
     pub undescribed: BTreeSet<String>,
+    /// By the name of a journey: where its nodes are written.
+    pub journey_places: BTreeMap<String, Vec<NodePlace>>,
     /// What may be said where the expression at hand stands.
     pub(super) setting: Setting,
     /// The rules that may be named.
@@ -52,6 +54,7 @@ impl<'a> Checker<'a> {
             declarations,
             plugins,
             undescribed: BTreeSet::new(),
+            journey_places: BTreeMap::new(),
             setting,
             rules,
             interner: Interner::new(declarations),

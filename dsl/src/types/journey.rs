@@ -8,7 +8,7 @@ use super::scope::{Scope, Setting};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::ir::fingerprint::Digest;
 use crate::ir::journey::{Branch, Entry, Journey, Node, NodeId, NodeKind, Per};
-use crate::ir::{EventId, EventSelector, Expression, Fingerprint, Pattern, Type, renamed};
+use crate::ir::{EventId, EventSelector, Expression, Fingerprint, NodePlace, Pattern, Type, renamed};
 use crate::model::Gate;
 use crate::source::Span;
 use crate::syntax::ast::{self, Block, Item, Path, Statement, Trigger};
@@ -23,9 +23,10 @@ impl Checker<'_> {
             journey.goals.iter().map(|goal| self.lone_event("goal", goal).map(|(pattern, _)| pattern)).collect();
         let exits: Vec<Option<Expression>> =
             journey.exits.iter().map(|exit| self.person_condition(exit, "`exit when` needs a condition")).collect();
-        let mut graph = Graph { nodes: Vec::new(), sound: true };
+        let mut graph = Graph { nodes: Vec::new(), places: Vec::new(), sound: true };
         let start = self.block(&mut graph, &journey.statements, None, Fingerprint::default());
-        let Graph { nodes, sound } = graph;
+        let Graph { nodes, places, sound } = graph;
+        self.journey_places.insert(item.name.value.clone(), places);
         let steps = self.entering();
         self.setting = Setting::default();
         self.hours(journey);
@@ -151,7 +152,8 @@ impl Checker<'_> {
         around: Fingerprint,
     ) -> Option<NodeId> {
         self.reached(block);
-        let ids: Vec<NodeId> = block.iter().map(|statement| graph.place(self.line(statement.span))).collect();
+        let ids: Vec<NodeId> =
+            block.iter().map(|statement| graph.place(self.line(statement.span), written(statement))).collect();
         let mut seen: BTreeMap<Fingerprint, i64> = BTreeMap::new();
         for (index, statement) in block.iter().enumerate() {
             let next = ids.get(index + 1).copied().or(after);
@@ -282,7 +284,7 @@ impl Checker<'_> {
                     let yes = self.block(graph, &arm.then, next, own);
                     let decides = NodeKind::If { condition, yes, no };
                     if index > 0 {
-                        let id = graph.place(line);
+                        let id = graph.place(line, written(statement));
                         graph.fill(id, own, decides);
                         no = Some(id);
                     } else {
@@ -412,15 +414,30 @@ fn meaning(journey: &Journey, digest: &mut Digest<'_>) {
     journey.nodes.iter().for_each(|node| digest.number(node.key.0 as i64));
 }
 
+/// Where the node of a statement is written.
+fn written(statement: &ast::Node<Statement>) -> NodePlace {
+    match &statement.value {
+        Statement::Send(send) => {
+            let fields = send.fields.iter().filter(|field| !field.name.value.is_empty());
+            NodePlace { at: send.action.span, values: fields.map(|field| field.value.span).collect() }
+        }
+        Statement::SetTrait(set) => NodePlace { at: set.name.span, values: vec![set.value.span] },
+        _ => NodePlace { at: statement.span, values: Vec::new() },
+    }
+}
+
 /// The nodes so far.
 struct Graph {
     nodes: Vec<Node>,
+    /// By `NodeId`.
+    places: Vec<NodePlace>,
     sound: bool,
 }
 
 impl Graph {
     /// Makes room for a node.
-    fn place(&mut self, line: u32) -> NodeId {
+    fn place(&mut self, line: u32, written: NodePlace) -> NodeId {
+        self.places.push(written);
         self.nodes.push(Node { key: Fingerprint::default(), line, kind: NodeKind::Exit });
         NodeId(self.nodes.len() as u32 - 1)
     }

@@ -2,20 +2,28 @@
 
 use super::IdentifierKind;
 use super::blocked::{BlockedValue, Preset};
+use super::email::{self, Gmail};
 use crate::diagnostic::{Diagnostic, Report, codes};
 use crate::limits;
 use crate::phone::{self, Country};
 use crate::shape::{Fields, Filled, Format, Key, Shape, Word, blocked_pattern, compile_pattern};
 use crate::yaml::Node;
+use icu_normalizer::ComposingNormalizerBorrowed;
 use std::borrow::Cow;
 
 /// One step of making values comparable.
 #[derive(Clone, Debug)]
 pub enum Normalizer {
-    /// Without white space at the ends.
+    /// Without white space at the ends, and composed (Unicode's NFC).
     Trim,
-    /// In lower case.
+    /// In lower case, and composed.
     Lowercase,
+    /// An e-mail address in lower case, its domain as DNS has it; what is none is refused.
+    Email,
+    /// An e-mail address without what follows `+` before the `@`.
+    DropTag,
+    /// Of an address at Gmail the one that its mailbox has without dots and tags.
+    Gmail,
     /// A phone number with the code of its country; a value that cannot be one is refused. A number without such a code is
     /// dialled in the first of these places that there is.
     E164(Vec<DialledIn>),
@@ -40,7 +48,11 @@ pub enum DialledIn {
 impl PartialEq for Normalizer {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Trim, Self::Trim) | (Self::Lowercase, Self::Lowercase) => true,
+            (Self::Trim, Self::Trim)
+            | (Self::Lowercase, Self::Lowercase)
+            | (Self::Email, Self::Email)
+            | (Self::DropTag, Self::DropTag)
+            | (Self::Gmail, Self::Gmail) => true,
             (Self::E164(a), Self::E164(b)) => a == b,
             (Self::Replace { pattern: a, with: x }, Self::Replace { pattern: b, with: y }) => {
                 (a.as_str(), x) == (b.as_str(), y)
@@ -54,8 +66,17 @@ impl PartialEq for Normalizer {
 pub(super) const NORMALIZE: Shape = Shape::Either(&[Shape::Word(STEPS), Shape::Object(STEP)]);
 
 const STEPS: &[Word] = &[
-    Word { word: "trim", doc: "without white space at the ends" },
-    Word { word: "lowercase", doc: "in lower case" },
+    Word { word: "trim", doc: "without white space at the ends; letters with accents as one character each (NFC)" },
+    Word { word: "lowercase", doc: "in lower case; letters with accents as one character each (NFC)" },
+    Word {
+        word: "email",
+        doc: "an e-mail address: trimmed, in lower case, its domain as DNS has it; others are refused",
+    },
+    Word { word: "drop_tag", doc: "an e-mail address without what follows + before the @" },
+    Word {
+        word: "gmail",
+        doc: "an address at gmail.com or googlemail.com without dots and what follows +, at gmail.com; others stay",
+    },
     Word {
         word: "e164",
         doc: "a phone number with the code of its country, as digits with a leading +; others are refused",
@@ -106,12 +127,20 @@ impl IdentifierKind {
 impl Normalizer {
     fn apply<'v>(&self, value: Cow<'v, str>, text_at: &dyn Fn(&[String]) -> Option<String>) -> Option<Cow<'v, str>> {
         Some(match self {
-            Self::Trim => match value {
+            Self::Trim => composed(match value {
                 Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
                 Cow::Owned(text) => Cow::Owned(text.trim().to_owned()),
+            }),
+            Self::Lowercase if value.chars().any(char::is_uppercase) => composed(Cow::Owned(value.to_lowercase())),
+            Self::Lowercase => composed(value),
+            Self::Email if value.len() > limits::IDENTIFIER_BYTES => return None,
+            Self::Email => Cow::Owned(email::plain(&value)?),
+            Self::DropTag => email::without_tag(&value).map_or(value, Cow::Owned),
+            Self::Gmail => match email::of_gmail(&value) {
+                Gmail::Elsewhere => value,
+                Gmail::Nobody => return None,
+                Gmail::Mailbox(mailbox) => Cow::Owned(mailbox),
             },
-            Self::Lowercase if value.chars().any(char::is_uppercase) => Cow::Owned(value.to_lowercase()),
-            Self::Lowercase => value,
             Self::E164(places) => {
                 let country = || places.iter().find_map(|place| place.country(text_at));
                 Cow::Owned(phone::e164(&value, country)?)
@@ -127,6 +156,17 @@ impl Normalizer {
                 }
             }
         })
+    }
+}
+
+/// With letters and their accents as one character each, so that what looks the same is the same.
+pub(super) fn composed(value: Cow<'_, str>) -> Cow<'_, str> {
+    if value.is_ascii() {
+        return value;
+    }
+    match ComposingNormalizerBorrowed::new_nfc().normalize(&value) {
+        Cow::Owned(composed) => Cow::Owned(composed),
+        Cow::Borrowed(_) => value,
     }
 }
 
@@ -149,6 +189,9 @@ fn step(item: &Node, report: &mut Report) -> Option<Normalizer> {
         return match word {
             "trim" => Some(Normalizer::Trim),
             "lowercase" => Some(Normalizer::Lowercase),
+            "email" => Some(Normalizer::Email),
+            "drop_tag" => Some(Normalizer::DropTag),
+            "gmail" => Some(Normalizer::Gmail),
             "e164" => Some(Normalizer::E164(Vec::new())),
             _ => None,
         };

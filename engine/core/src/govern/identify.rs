@@ -28,7 +28,7 @@ enum Place {
     /// `context.device.id`, or the trait of that name.
     Device(MessagePath, String),
     Trait(String),
-    /// The first of these that is there.
+    /// The first of these that has a value that identifies somebody.
     Paths(Vec<MessagePath>),
 }
 
@@ -111,17 +111,18 @@ impl Identifiers {
             text_of(&value).map(Cow::into_owned)
         };
         for kind in &self.kinds {
-            let mut take = |value: &str| match kind.declared.normalized(value, &text_at) {
-                Some(value) => {
-                    if !found.iter().any(|known: &Identifier| known.kind == kind.id && *known.value == *value) {
-                        found.push(Identifier { kind: kind.id, value: value.into() });
-                    }
+            // Whether it identifies somebody.
+            let mut take = |value: &str| {
+                let Some(value) = kind.declared.normalized(value, &text_at) else {
+                    Label::IdentifierRefused.note(labels);
+                    return false;
+                };
+                if !found.iter().any(|known: &Identifier| known.kind == kind.id && *known.value == *value) {
+                    found.push(Identifier { kind: kind.id, value: value.into() });
                 }
-                None => Label::IdentifierRefused.note(labels),
+                true
             };
-            if let Some(value) = kind.place.read(message, stripped) {
-                take(&value);
-            }
+            kind.place.offer(message, stripped, &mut take);
             if kind.is_user_id
                 && message.call == Call::Alias
                 && let Some(previous) = message.previous_id.as_deref()
@@ -155,8 +156,9 @@ pub(super) fn likelihood(message: &Message, reasons: &mut Vec<Reason>) -> Likeli
 }
 
 impl Place {
-    fn read<'m>(&self, message: &'m Message, stripped: &[String]) -> Option<Cow<'m, str>> {
-        match self {
+    /// Offers what stands there, one after the other until one is taken.
+    fn offer(&self, message: &Message, stripped: &[String], take: &mut dyn FnMut(&str) -> bool) {
+        let value = match self {
             Self::UserId => message.user_id.as_deref().map(Cow::Borrowed),
             Self::AnonymousId => message.anonymous_id.as_deref().map(Cow::Borrowed),
             Self::Trait(name) => trait_text(message, name),
@@ -165,8 +167,16 @@ impl Place {
                 let is_kept = |path: &&MessagePath| {
                     path.property().is_none_or(|property| !stripped.iter().any(|name| name == property))
                 };
-                paths.iter().filter(is_kept).find_map(|path| path.find(message)).and_then(text_in)
+                for value in paths.iter().filter(is_kept).filter_map(|path| path.find(message).and_then(text_in)) {
+                    if take(&value) {
+                        return;
+                    }
+                }
+                None
             }
+        };
+        if let Some(value) = value {
+            take(&value);
         }
     }
 }

@@ -127,7 +127,7 @@ impl LinkRules {
         let identity = &program.identity;
         let kinds = || (0..identity.identifiers.len()).map(|index| IdentifierKindId(index as u16));
         let trusted =
-            program.sources.iter().map(|source| kinds().map(|kind| identity.may_link(source.kind, kind)).collect());
+            program.sources.iter().map(|source| kinds().map(|kind| identity.may_link(source, kind)).collect());
         let (filter, constraints) = (Filter::new(identity), Constraints::new(identity));
         let expiring = identity.identifiers.iter().any(|kind| kind.expires.is_some());
         Self {

@@ -272,6 +272,59 @@ fn a_source_links_only_what_it_is_trusted_with() {
 }
 
 #[test]
+fn a_source_is_trusted_as_itself_before_its_kind() {
+    let kinds = "identifiers:\n  user_id: {}\n  email: {}\n  anonymous_id: {}\n";
+    for (trust, refused) in [
+        ("{browser: all, web: [anonymous_id, email]}", &[("u".to_owned(), "untrusted")][..]),
+        ("{web: all, browser: [anonymous_id]}", &[]),
+    ] {
+        let mut world = World::new(&format!("{kinds}trust: {trust}\n"));
+        let web = world.program.sources.iter().position(|source| source.name == "web").unwrap();
+        let mut record = identify(&world.program, 1, 1, &[("user_id", "u"), ("email", "e"), ("anonymous_id", "a")]);
+        event_mut(&mut record).source = SourceId(web as u32);
+        world.take(&record);
+        assert_eq!(world.refusals(), refused, "{trust}");
+    }
+}
+
+/// Of several paths the first counts that has a value that identifies somebody.
+#[test]
+fn a_path_whose_value_identifies_nobody_leaves_it_to_the_next() {
+    let program = project(
+        RULES,
+        "identifiers:\n  user_id: {from: [properties.uid, userId], block: [nobody]}\n  anonymous_id: {}\n",
+        "",
+    );
+    let governor = sonder_core::govern::Governor::new(&program);
+    let new_id = || "m".to_owned();
+    let envelope = sonder_core::message::Envelope::alone(
+        SourceId(0),
+        Moment(0),
+        sonder_core::message::Timing::Recorded,
+        program.settings.future_tolerance,
+        &new_id,
+    );
+    for (uid, user, expected, is_refused) in [
+        ("\"p\"", "\"u\"", &["p", "a"][..], false),
+        ("\"\"", "\"u\"", &["u", "a"], false),
+        ("null", "\"u\"", &["u", "a"], false),
+        ("{}", "\"u\"", &["u", "a"], false),
+        ("\"nobody\"", "\"u\"", &["u", "a"], true),
+        ("\"null\"", "\"nobody\"", &["a"], true),
+        ("\"p\"", "\"nobody\"", &["p", "a"], false),
+    ] {
+        let line = format!(
+            r#"{{"type": "track", "event": "view", "anonymousId": "a", "userId": {user}, "properties": {{"uid": {uid}}}}}"#
+        );
+        let message = sonder_core::message::read_text(&line, &envelope).unwrap();
+        let event = governor.govern(&message).unwrap();
+        let values: Vec<&str> = event.identifiers.iter().map(|it| &*it.value).collect();
+        let label = sonder_core::message::Label::IdentifierRefused;
+        assert_eq!((values.as_slice(), event.labels.contains(&label)), (expected, is_refused), "{line}");
+    }
+}
+
+#[test]
 fn a_value_that_too_many_share_identifies_nobody() {
     let mut world = World::new("identifiers:\n  user_id: {unique: true}\n  anonymous_id: {}\ngeneric_after: 2\n");
     world.identify(1, &[("user_id", "u1"), ("anonymous_id", "kiosk")]);

@@ -46,7 +46,7 @@ impl Whose {
         for source in &program.sources {
             let kinds = (0..identity.identifiers.len()).map(|index| IdentifierKindId(index as u16));
             let others: Vec<String> =
-                kinds.filter(|kind| !identity.may_link(source.kind, *kind)).map(|kind| kind.0.to_string()).collect();
+                kinds.filter(|kind| !identity.may_link(source, *kind)).map(|kind| kind.0.to_string()).collect();
             if !others.is_empty() {
                 let (name, kind, kinds) = (quoted(&source.name), Claim::kind("o.claim"), others.join(", "));
                 let branch = format!("WHEN l.source = {name} AND {kind} IN ({kinds}) THEN {} ", Claim::DISTRUSTED);

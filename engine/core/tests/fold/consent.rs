@@ -30,7 +30,8 @@ impl World {
             let segments = if name == "ads" && rules.contains("segment seen ") { "[seen]" } else { "[]" };
             let text = format!(
                 "destination: {name}\nplugin: sonder/webhook@1\nallow: [x.example]\n{purposes}\
-                 receives: {{events: [view], segments: {segments}}}\n"
+                 receives: {{events: [view], segments: {segments}{}}}\n",
+                if segments == "[]" { "" } else { ", traits: [country]" }
             );
             file(&format!("destinations/{name}.yaml"), &text)
         };
@@ -296,6 +297,79 @@ fn an_audience_follows_consent() {
     world.view(6, "b", json!({}));
     world.view(7, "b", json!({"consent": {"purposes": {"advertising": true}}}));
     assert_eq!(told(&mut world), [("view".to_owned(), "event"), seen("segment_entered")]);
+}
+
+/// What destinations are told of segments, with the traits that go with it.
+fn memberships(world: &mut World) -> Vec<(&'static str, Json)> {
+    let deliveries = std::mem::take(&mut world.effects.deliveries);
+    let of_segment = deliveries.iter().filter(|it| it.kind.name().starts_with("segment"));
+    of_segment.map(|it| (it.kind.name(), serde_json::from_str::<Json>(&it.payload).unwrap()["traits"].clone())).collect()
+}
+
+#[test]
+fn nobody_is_taken_off_of_whom_a_destination_never_heard() {
+    let once = "segment seen { when count(view) == 1 }";
+    let mut world = World::new("purposes: [advertising, analytics]\notherwise: gdpr", once);
+    let lives = |world: &mut World, who: &str| {
+        let traits = json!({"country": "XX"});
+        world.send(1, 0, json!({"type": "identify", "anonymousId": who, "traits": traits})).unwrap();
+    };
+    // Whoever was not asked, or refuses from the start, comes and goes unheard.
+    for (who, said) in [("a", Json::Null), ("b", json!({"advertising": false}))] {
+        lives(&mut world, who);
+        if !said.is_null() {
+            world.says(2, who, said);
+        }
+        world.view(3, who, json!({}));
+        assert!(world.is_in(who, "seen"));
+        world.view(4, who, json!({}));
+        assert!(!world.is_in(who, "seen"));
+        assert_eq!(memberships(&mut world), [], "{who}");
+    }
+    // Whoever comes in with a no in the same message, too, whatever they had said before.
+    lives(&mut world, "c");
+    world.says(5, "c", json!({"advertising": true}));
+    world.view(6, "c", json!({"consent": {"purposes": {"advertising": false}}}));
+    assert!(world.is_in("c", "seen"));
+    world.view(7, "c", json!({}));
+    assert_eq!(memberships(&mut world), []);
+    // Whoever consented is taken off when they withdraw, once, and then no more is known of them but who they are.
+    lives(&mut world, "d");
+    world.says(8, "d", json!({"advertising": true}));
+    world.view(9, "d", json!({}));
+    assert_eq!(memberships(&mut world), [("segment_entered", json!({"country": "XX"}))]);
+    world.says(10, "d", json!({"advertising": false}));
+    assert_eq!(memberships(&mut world), [("segment_left", json!({}))]);
+    world.view(11, "d", json!({}));
+    assert!(!world.is_in("d", "seen"));
+    assert_eq!(memberships(&mut world), [], "they had been taken off");
+    // So are those who leave with the very message that withdraws.
+    lives(&mut world, "e");
+    world.view(12, "e", json!({"consent": {"purposes": {"advertising": true}}}));
+    world.view(13, "e", json!({"consent": {"purposes": {"advertising": false}}}));
+    assert_eq!(memberships(&mut world), [("segment_entered", json!({"country": "XX"})), ("segment_left", json!({}))]);
+    // And those who leave while they consent.
+    lives(&mut world, "f");
+    world.view(14, "f", json!({"consent": {"purposes": {"advertising": true}}}));
+    world.view(15, "f", json!({}));
+    let traits = json!({"country": "XX"});
+    assert_eq!(memberships(&mut world), [("segment_entered", traits.clone()), ("segment_left", traits)]);
+}
+
+#[test]
+fn a_destination_hears_of_a_no_that_comes_with_another_identity() {
+    let mut world = World::new("purposes: [advertising, analytics]\notherwise: gdpr", WATCHED);
+    // The older one refused; of the younger one the destination knows.
+    world.says(1, "a", json!({"advertising": false}));
+    world.says(2, "b", json!({"advertising": true}));
+    world.view(3, "b", json!({}));
+    world.view(4, "b", json!({}));
+    world.says(5, "a", json!({"advertising": false}));
+    assert_eq!(memberships(&mut world), [("segment_entered", json!({}))]);
+    world.send(6, 0, json!({"type": "identify", "anonymousId": "a", "userId": "u"})).unwrap();
+    world.send(7, 0, json!({"type": "identify", "anonymousId": "b", "userId": "u"})).unwrap();
+    assert_eq!(world.person("a").id, world.person("b").id);
+    assert_eq!(memberships(&mut world), [("segment_left", json!({}))]);
 }
 
 const JOURNEY: &str =

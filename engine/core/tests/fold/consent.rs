@@ -4,6 +4,7 @@ use serde_json::{Value as Json, json};
 use sonder_core::State;
 use sonder_core::consent::ledger;
 use sonder_core::effect::{ChangeKind, Delivery, Effects, JourneyStep};
+use sonder_core::eval::{Evaluation, Request, Taken};
 use sonder_core::govern::Governor;
 use sonder_core::message::{Envelope, Quarantined, Timing, read_text};
 use sonder_core::record::{Fact, Record, Seq};
@@ -369,11 +370,47 @@ fn an_answer_in_an_odd_form_is_a_refusal() {
     }
 }
 
+/// As the engine does it with what is sent, so does an evaluation of a log.
+#[test]
+fn an_evaluation_hears_what_is_answered_by_what_is_not_taken_in() {
+    for without in ["refuse", "strip"] {
+        let consent = format!(
+            "purposes: [advertising, analytics]\notherwise: us\ncollection: {{purpose: analytics, without: {without}}}\n"
+        );
+        let world = World::new(&consent, "segment reachable { when consented(advertising) and did(view) }");
+        let at = Moment(100 * SECOND);
+        let request = Request { at, source: SourceId(0), rules: None, trace: false };
+        let mut evaluation = Evaluation::new(&world.program, request);
+        let mut take = |second: i64, id: &str, event: &str, yes: [bool; 2]| {
+            let purposes = json!({"advertising": yes[0], "analytics": yes[1]});
+            let message = json!({
+                "type": "track", "event": event, "messageId": id, "anonymousId": "a", "context": {"consent": {"purposes": purposes}},
+                "timestamp": Moment(second * SECOND).to_string(), "receivedAt": Moment(second * SECOND).to_string(),
+            });
+            let taken = evaluation.take(&message.to_string());
+            let is_in = |line: &str| line.contains("\"reachable\"");
+            (taken, evaluation.look(Moment(second * SECOND)).iter().any(|line| is_in(line)))
+        };
+        let of_refused = if without == "refuse" { Taken::Refused } else { Taken::In };
+        assert_eq!(take(1, "m1", "view", [true, true]), (Ok(Taken::In), true));
+        assert_eq!(take(2, "m2", "view", [false, false]), (Ok(of_refused.clone()), false), "{without}");
+        assert_eq!(take(3, "m3", "view", [true, true]), (Ok(Taken::In), true));
+        // It comes again: it is as old as it was, and counts no second time.
+        assert!(!matches!(take(4, "m2", "view", [false, false]), (_, false)), "{without}");
+        // A yes beside the no to being collected counts, and so does the answer of what is kept aside.
+        assert!(!take(5, "m5", "view", [false, false]).1);
+        assert_eq!(take(6, "m6", "view", [true, false]), (Ok(of_refused), true), "{without}");
+        let (aside, is_in) = take(7, "m7", "unheard", [false, true]);
+        assert!(aside.is_err() && !is_in, "{without}: {aside:?}");
+    }
+}
+
 #[test]
 fn the_ledger_says_by_what_means_and_a_page_has_none_of_ours() {
     let world = World::new("purposes: {advertising: {}, analytics: {}, sale: {}}\notherwise: us\n", "");
     let method = |source: u32, consent: Json| -> String {
-        let message = json!({"type": "identify", "messageId": "m", "anonymousId": "a", "context": {"consent": consent}});
+        let message =
+            json!({"type": "identify", "messageId": "m", "anonymousId": "a", "context": {"consent": consent}});
         let now = Moment(SECOND);
         let envelope = Envelope::alone(SourceId(source), now, Timing::Recorded, Duration(0), &|| "m".to_owned());
         let message = read_text(&message.to_string(), &envelope).unwrap();

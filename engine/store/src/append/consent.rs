@@ -45,6 +45,7 @@ impl Answered {
             let of = (0..).map(PurposeId).zip(&places).filter(|(before, _)| set & only(*before) != 0);
             of.filter_map(|(_, now)| *now).fold(set & ANYTHING, |set, now| set | only(now))
         };
+        #[expect(clippy::iter_over_hash_type, reason = "each is moved on its own")]
         for said in self.known.values_mut() {
             *said = Said { to: moved(said.to), yes: moved(said.yes), ..*said };
         }

@@ -376,6 +376,9 @@ fn consent_declares_the_names() {
         let profile = ("profile.yaml", "traits: {country: {type: string}, age: {type: integer}}");
         assert_eq!(said(&[profile, ("consent.yaml", &consent)]), [message], "{wrong}");
     }
+    let reserved = "E0405 a purpose cannot be named `anything`";
+    assert_eq!(said(&[("consent.yaml", "purposes: [analytics, anything, marketing]")]), [reserved]);
+    assert_eq!(said(&[("events/free.yaml", "event: free\npurposes: [anything]")]), [reserved], "nor without the file");
     let asked = said(&[
         ("rules/r.sonder", "segment s { when consented(marketng) and did(view) }"),
         ("consent.yaml", "purposes: [analytics, marketing]"),

@@ -24,7 +24,7 @@ pub mod schema;
 pub mod settings;
 pub mod source;
 
-pub use consent::{Consent, Purpose, Terms, Unconsented};
+pub use consent::{ANYTHING, Consent, Purpose, Terms, Unconsented};
 pub use declarations::{Declarations, DeclaredDestination, Faulty, Places, Reference};
 pub use derive::{Derivation, DerivedBy};
 pub use destination::{Destination, Secret};

@@ -1,6 +1,7 @@
 //! `residency:` of `sonder.yaml`: the regions that people's data stays in. Each has an engine of its own, with a store of its
 //! own; what says here where people belong, and which destinations may hear of them.
 
+use super::consent::place;
 use super::consent::regime::SHIPPED;
 use super::{Consent, Declarations, DeclaredDestination, Destination, Reference, Source};
 use crate::diagnostic::{Diagnostic, Report, codes, suggest};
@@ -106,7 +107,7 @@ pub(super) fn decode(node: &Node, report: &mut Report) -> Option<Residency> {
 fn claims(region: &Fields<'_>, report: &mut Report) -> Vec<(String, Span)> {
     let items = |key: &str| region.get(key).map_or(&[][..], Node::items).iter();
     let mut places: Vec<(String, Span)> =
-        items("countries").filter_map(|item| Some((item.text()?.to_uppercase(), item.span))).collect();
+        items("countries").filter_map(|item| Some((claimed(item.text()?), item.span))).collect();
     for item in items("regimes") {
         let Some(name) = item.text() else { continue };
         match SHIPPED.iter().find(|it| it.name == name) {
@@ -124,6 +125,10 @@ fn claims(region: &Fields<'_>, report: &mut Report) -> Vec<(String, Span)> {
     places
 }
 
+fn claimed(place: &str) -> String {
+    place::read(place).unwrap_or_else(|| place.to_uppercase())
+}
+
 impl Residency {
     /// The region of somebody who lives at a place, such as `NL` or `US-CA`; the one for all others where no region has it, or
     /// nothing says where that is.
@@ -135,7 +140,7 @@ impl Residency {
     /// The region that has a place: itself, or the country that it is in.
     #[must_use]
     pub fn region_with(&self, place: &str) -> Option<&str> {
-        let place = place.to_uppercase();
+        let place = claimed(place);
         let country = place.split('-').next().unwrap_or_default();
         let with = |wanted: &str| self.regions.iter().find(|(_, it)| it.places.iter().any(|place| place == wanted));
         with(&place).or_else(|| with(country)).map(|(name, _)| name.as_str())

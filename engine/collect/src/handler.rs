@@ -20,8 +20,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value as Json};
-use sonder_core::consent::collection::Collected;
-use sonder_core::govern::{Belongs, Governor};
+use sonder_core::govern::{Admitted, Belongs, Governor};
 use sonder_core::message::{self, Addresses, Call, Envelope, Message, Parsed, Quarantined, Timing, code};
 use sonder_dsl::model::{Source, SourceKind};
 use sonder_dsl::time::Moment;
@@ -327,24 +326,20 @@ impl<'s> Exchange<'s> {
         Ok(())
     }
 
-    /// What is to be stored of a message: nothing, where they who sent it do not consent to that.
-    fn govern(&self, message: Result<Message, Quarantined>) -> Option<Received> {
-        let governor = &self.generation.governor;
-        let governed = match message.map(|message| governor.collect(message)) {
-            Ok(Collected::Kept(message)) => governor.take_in(message),
-            Ok(Collected::Refused) => {
-                metrics::counter!("sonder_collect_without_consent_total").increment(1);
-                return None;
-            }
-            Err(quarantined) => Err(quarantined),
-        };
-        Some(match governed {
+    /// What is to be stored of a message: where they who sent it do not consent to that, only what they answered.
+    fn govern(&self, message: Result<Message, Quarantined>) -> impl Iterator<Item = Received> + use<> {
+        let Admitted { message, answer } = self.generation.governor.admit(message);
+        if message.is_none() {
+            metrics::counter!("sonder_collect_without_consent_total").increment(1);
+        }
+        let message = message.map(|governed| match governed {
             Ok((message, event)) => Received::Message(message, event),
             Err(quarantined) => {
                 metrics::counter!("sonder_collect_quarantined_total").increment(1);
                 Received::Quarantined(quarantined)
             }
-        })
+        });
+        message.into_iter().chain(answer.map(|(message, event)| Received::Message(message, event)))
     }
 
     async fn submit(&self, received: Vec<Received>) -> Result<(), Rejection> {

@@ -137,6 +137,26 @@ async fn members_come_as_an_audience_knows_them() {
 }
 
 #[tokio::test]
+async fn who_does_not_consent_is_left_out_and_counted() {
+    let fixture = Fixture::new();
+    let path = "/api/v1/segments/keen/members?purpose=marketing";
+    let some = fixture.get(path).await.json();
+    let people: Vec<&str> = some["members"].as_array().unwrap().iter().filter_map(|it| it["person"].as_str()).collect();
+    assert_eq!(people, ["00000000000000000000000000000001", "00000000000000000000000000000003"]);
+    assert_eq!([&some["size"], &some["left_out"]], [&json!(3), &json!(1)]);
+    let all = fixture.get("/api/v1/segments/keen/members").await.json();
+    assert_eq!((all["members"].as_array().unwrap().len(), &all["left_out"]), (3, &json!(0)));
+    for media in ["text/csv", "application/vnd.apache.parquet"] {
+        let file = fixture.call(Method::GET, path, &[("accept", media)], "").await;
+        assert_eq!(file.headers["x-sonder-left-out"], "1", "{media}");
+        assert!(!file.text.contains("00000000000000000000000000000002"), "{media}");
+    }
+    let unheard = fixture.get("/api/v1/segments/keen/members?purpose=unheard").await;
+    assert_eq!(unheard.status, StatusCode::BAD_REQUEST);
+    assert!(unheard.text.contains("`marketing`"), "{}", unheard.text);
+}
+
+#[tokio::test]
 async fn members_stream_as_csv_over_all_pages() {
     let many = 2 * limits::PAGE_MOST as u128 + 5;
     let fixture = Fixture::with(true, many);

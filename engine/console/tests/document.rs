@@ -69,6 +69,8 @@ async fn every_answer_fits_its_schema() {
         ("/api/v1/segments/{name}", "/api/v1/segments/nobody"),
         ("/api/v1/segments/{name}/members", "/api/v1/segments/keen/members?limit=2"),
         ("/api/v1/segments/{name}/members", "/api/v1/segments/lapsed/members"),
+        ("/api/v1/segments/{name}/members", "/api/v1/segments/keen/members?purpose=marketing"),
+        ("/api/v1/segments/{name}/members", "/api/v1/segments/keen/members?purpose=unheard"),
         ("/api/v1/segments/{name}/members", "/api/v1/segments/keen/members?limit=2&pseudonyms=lake"),
         ("/api/v1/journeys", "/api/v1/journeys"),
         ("/api/v1/journeys/{name}", "/api/v1/journeys/carts"),

@@ -2,7 +2,7 @@
 
 use crate::consent::Purposes;
 use crate::datum::Datum;
-use crate::effect::{Cause, ChangeKind, Delivery, EffectId, ItemKind};
+use crate::effect::{Cause, ChangeKind, Delivery, EffectId, Effects, ItemKind};
 use crate::identity::graph::{Component, Graph};
 use crate::person::Person;
 use crate::plan::{Plan, RulePlan};
@@ -33,6 +33,8 @@ pub struct Subject<'a> {
     pub cause: Cause,
     /// How often the same cause had its rules decided before.
     pub round: u8,
+    /// What they consented to before: by that destinations know of them.
+    pub before: Purposes,
 }
 
 /// An event, to the destinations that get its type and whose purposes are among those that it counts for.
@@ -100,13 +102,19 @@ pub fn message(
 }
 
 /// A change of a segment or of a computed trait.
-pub fn rule(subject: &Subject<'_>, rule: RuleId, change: &ChangeKind, deliveries: &mut Vec<Delivery>) {
+pub fn rule(subject: &Subject<'_>, rule: RuleId, change: &ChangeKind, effects: &mut Effects) {
     let Some(plan) = subject.plan.rule(rule) else { return };
     for id in &plan.receivers {
         match change {
-            ChangeKind::Entered(_) => subject.membership(*id, &plan.name, true, deliveries),
-            ChangeKind::Left(_) => subject.membership(*id, &plan.name, false, deliveries),
-            ChangeKind::TraitChanged { value, .. } => subject.computed_trait(*id, plan, value.as_ref(), deliveries),
+            ChangeKind::Entered(_) => subject.membership(*id, &plan.name, true, &mut effects.deliveries),
+            ChangeKind::Left(_) => {
+                if subject.is_known(*id, (rule, &plan.name), effects) {
+                    subject.membership(*id, &plan.name, false, &mut effects.deliveries);
+                }
+            }
+            ChangeKind::TraitChanged { value, .. } => {
+                subject.computed_trait(*id, plan, value.as_ref(), &mut effects.deliveries);
+            }
             ChangeKind::Created
             | ChangeKind::Merged { .. }
             | ChangeKind::Split { .. }
@@ -117,15 +125,19 @@ pub fn rule(subject: &Subject<'_>, rule: RuleId, change: &ChangeKind, deliveries
 }
 
 /// What people consent to changed: a destination that may hear of somebody now is told what they are in, and one that may no
-/// longer that they left. What this step told it already is not told twice.
+/// longer that they left what it knows them to be in. What this step told it already is not told twice.
 pub fn consent(
     subject: &Subject<'_>,
     destination: DestinationId,
     segments: impl Iterator<Item = RuleId>,
     is_allowed: bool,
-    deliveries: &mut Vec<Delivery>,
+    effects: &mut Effects,
 ) {
-    for plan in segments.filter_map(|rule| subject.plan.rule(rule)) {
+    for (rule, plan) in segments.filter_map(|rule| Some((rule, subject.plan.rule(rule)?))) {
+        if !is_allowed && !subject.is_known(destination, (rule, &plan.name), effects) {
+            continue;
+        }
+        let deliveries = &mut effects.deliveries;
         let before = deliveries.len();
         subject.membership(destination, &plan.name, is_allowed, deliveries);
         if let Some(new) = deliveries.get(before).map(|new| new.id)
@@ -172,6 +184,30 @@ impl Subject<'_> {
         self.deliver(destination, kind, segment, body, deliveries);
     }
 
+    /// Whether a destination knows that somebody was in a segment, so that they are taken off: by what it was told for this cause;
+    /// where it was told nothing, they must have been in it before, and have consented then.
+    fn is_known(&self, destination: DestinationId, (rule, name): (RuleId, &str), effects: &Effects) -> bool {
+        let Some(to) = self.program.destinations.get(destination.index()) else { return false };
+        let is_open = |consents: Purposes| self.plan.withheld(consents, to).is_none();
+        let was_open = is_open(self.before);
+        // Mostly nothing but the segment changes.
+        if was_open && is_open(self.plan.consents_to(self.person)) {
+            return true;
+        }
+        let person = self.component.id;
+        let told = effects.deliveries.iter().rev().take_while(|it| (it.cause, it.at) == (self.cause, self.at));
+        let mut told = told.filter(|it| it.destination == destination && it.person == person && it.name == name);
+        let last = told.find(|it| matches!(it.kind, ItemKind::SegmentEntered | ItemKind::SegmentLeft));
+        if let Some(last) = last {
+            return last.kind == ItemKind::SegmentEntered;
+        }
+        let changes = effects.changes.iter().rev().take_while(|it| (it.cause, it.at) == (self.cause, self.at));
+        let mut changes = changes.filter(|it| it.person == person);
+        let is_new =
+            changes.any(|it| matches!(it.what, ChangeKind::Entered(known) | ChangeKind::Left(known) if known == rule));
+        was_open && !is_new
+    }
+
     /// The value that a computed trait has now.
     pub fn computed_trait(
         &self,
@@ -204,13 +240,15 @@ impl Subject<'_> {
         if self.program.region.as_ref().is_some_and(|region| !to.serves(region)) {
             return;
         }
-        // Who takes something back wants it to be known.
+        // Who takes something back wants it to be known, and nothing else of them.
         let takes_back = matches!(kind, ItemKind::SegmentLeft | ItemKind::Erase);
-        if !takes_back && self.plan.withheld(self.plan.consents_to(self.person), to).is_some() {
+        let is_withheld = self.plan.withheld(self.plan.consents_to(self.person), to).is_some();
+        if is_withheld && !takes_back {
             return;
         }
+        let traits = if is_withheld { Map::new() } else { self.traits(to) };
         // Keys are text and values are JSON already: this cannot fail.
-        let Ok(payload) = body(self.traits(to)) else { return };
+        let Ok(payload) = body(traits) else { return };
         deliveries.push(Delivery {
             id: self.effect_id(&to.name, kind, name),
             destination,

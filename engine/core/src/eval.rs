@@ -4,10 +4,9 @@
 //! moment asked for. What it prints is a function of its input.
 
 use crate::chronicle::Chronicle;
-use crate::consent::collection::Collected;
 use crate::effect::{Cause, Change, ChangeKind, Effects, PersonId};
 use crate::funnel::{self, FunnelGroup};
-use crate::govern::Governor;
+use crate::govern::{Admitted, Governor};
 use crate::message::{Addresses, Envelope, Message, Quarantined, Timing, read_text};
 use crate::record::{Event, Fact, Record, Seq};
 use crate::state::State;
@@ -156,16 +155,38 @@ impl<'p> Evaluation<'p> {
     /// # Errors
     /// A message that cannot be read, or that the project does not accept, comes back with the reasons.
     pub fn take(&mut self, line: &str) -> Result<Taken, Quarantined> {
-        let message = self.read(line)?;
-        if message.received_at > self.request.at {
+        let read = self.read(line);
+        let arrived = read.as_ref().ok().map(|message| message.received_at);
+        if arrived.is_some_and(|arrived| arrived > self.request.at) {
             return Ok(Taken::TooLate);
         }
-        let received_at = message.received_at.max(self.state.as_of().1);
-        let Collected::Kept(message) = self.governor.collect(message) else { return Ok(Taken::Refused) };
-        let (message, event) = self.governor.take_in(message)?;
-        if self.is_duplicate(&message, received_at) {
-            return Ok(Taken::Duplicate);
+        let Admitted { message, answer } = self.governor.admit(read);
+        // What cannot be read says nothing of its arrival.
+        let arrived = arrived.or_else(|| answer.as_ref().map(|(answer, _)| answer.occurred_at));
+        let received_at = arrived.unwrap_or(Moment::MIN).max(self.state.as_of().1);
+        let is_new = match &message {
+            Some(Ok((message, _))) => !self.is_duplicate(message, received_at),
+            _ => false,
+        };
+        let taken = match message {
+            Some(Ok((message, event))) if is_new => {
+                self.step(&message, event, received_at);
+                Ok(Taken::In)
+            }
+            Some(Ok(_)) => Ok(Taken::Duplicate),
+            Some(Err(aside)) => Err(aside),
+            None => Ok(Taken::Refused),
+        };
+        if let Some((message, event)) = answer
+            && received_at <= self.request.at
+            && !self.is_duplicate(&message, received_at)
+        {
+            self.step(&message, event, received_at);
         }
+        taken
+    }
+
+    fn step(&mut self, message: &Message, event: Event, received_at: Moment) {
         self.seq = Seq(self.seq.0 + 1);
         let record = Record { seq: self.seq, received_at, fact: Fact::Event(event) };
         if let (Some(kept), Fact::Event(event)) = (&mut self.kept, &record.fact) {
@@ -175,7 +196,6 @@ impl<'p> Evaluation<'p> {
         let taken = self.chronicle.step(&mut self.state, self.program, record, &mut self.effects);
         debug_assert!(taken.is_ok());
         self.note(&message.message_id);
-        Ok(Taken::In)
     }
 
     /// Lets the clock go on to the moment asked for, and gives one line a person, or the trace.

@@ -13,6 +13,7 @@ use sonder_core::eval::History;
 use sonder_core::funnel::FunnelGroup;
 use sonder_dsl::ir::sql::{Clock, Dialect, DuckDb, lower, lower_funnel};
 use sonder_dsl::ir::{EventId, Funnel, Program, PurposeId, RuleId, RuleKind, Type, Value};
+use sonder_dsl::model::consent::place;
 use sonder_dsl::time::{Duration, Moment};
 use std::collections::BTreeMap;
 
@@ -154,8 +155,8 @@ impl<'p> SqlEvaluation<'p> {
     /// What somebody allows who said nothing, by where they live.
     fn unasked(&self, profile: &Map<String, Json>) -> Purposes {
         let residence = self.program.consent.residence.iter().filter_map(|id| self.program.profile.get(id.index()));
-        let place = residence.filter_map(|it| profile.get(&it.name)).next();
-        self.program.consent.terms(place.and_then(Json::as_str)).unasked
+        let place = residence.filter_map(|it| place::read(profile.get(&it.name)?.as_str()?)).next();
+        self.program.consent.terms(place.as_deref()).unasked
     }
 
     fn events(&self, event: EventId, history: &History) -> Result<(), StoreError> {

@@ -8,6 +8,9 @@ use std::collections::BTreeSet;
 /// The relation of what everybody consents to, and what holds where they said nothing.
 const CONSENTS: &str = "consents";
 
+/// The relation of where everybody lives.
+const RESIDENCES: &str = "residences";
+
 /// The purposes that rules ask about.
 pub(super) struct Purposes {
     /// Those that events have to be consented to for.
@@ -57,6 +60,7 @@ impl Lowering<'_> {
 
     /// One row for everybody: what they consent to now.
     fn consents(&mut self, asked: &BTreeSet<PurposeId>) {
+        let lives = self.residences();
         let latest = self.dialect.latest("granted");
         let (mut said, mut columns) = (Vec::new(), Vec::new());
         for id in asked {
@@ -74,24 +78,37 @@ impl Lowering<'_> {
         let body = format!("SELECT\n  person,\n  {}\nFROM consent\nGROUP BY person", said.join(",\n  "));
         self.query.push("latest_answers".to_owned(), "what people said last".to_owned(), body);
         let mut body = format!("SELECT\n  people.person,\n  {}\nFROM people", columns.join(",\n  "));
-        body.push_str("\nLEFT JOIN latest_answers USING (person)\nLEFT JOIN profile USING (person)");
+        body.push_str("\nLEFT JOIN latest_answers USING (person)");
+        if lives {
+            body.push_str(&format!("\nLEFT JOIN {RESIDENCES} USING (person)"));
+        }
         let comment = "what they consent to; where they said nothing, what holds where they live".to_owned();
         self.query.push(CONSENTS.to_owned(), comment, body);
+    }
+
+    /// Where everybody lives: what the first trait says that can be read as a place. Says whether any trait can.
+    fn residences(&mut self) -> bool {
+        let consent = &self.program.consent;
+        let named = consent.residence.iter().filter_map(|id| self.program.profile.get(id.index()));
+        let places: Vec<String> = named.map(|it| self.dialect.place(&self.dialect.quote(&it.name))).collect();
+        let place = match places.as_slice() {
+            [] => return false,
+            [one] => one.clone(),
+            several => format!("coalesce(\n    {}\n  )", several.join(",\n    ")),
+        };
+        let body = format!("SELECT\n  person,\n  {place} AS place\nFROM profile");
+        self.query.push(RESIDENCES.to_owned(), "where they live: a country, or a part of one".to_owned(), body);
+        true
     }
 
     /// What holds for everybody, by where they live.
     fn terms(&self, of: &dyn Fn(crate::model::Terms) -> bool) -> String {
         let consent = &self.program.consent;
-        let named = consent.residence.iter().filter_map(|id| self.program.profile.get(id.index()));
-        let traits: Vec<String> = named.map(|it| format!("profile.{}", self.dialect.quote(&it.name))).collect();
         let otherwise = of(consent.otherwise);
-        if traits.is_empty() {
+        if consent.residence.is_empty() {
             return otherwise.to_string();
         }
-        let place = match traits.as_slice() {
-            [one] => format!("upper({one})"),
-            several => format!("upper(coalesce({}))", several.join(", ")),
-        };
+        let place = format!("{RESIDENCES}.place");
         // Only what differs: a part of a country from the country, a country from everything else.
         let of_country = |code: &str| consent.places.get(code).map_or(otherwise, |terms| of(*terms));
         let (mut parts, mut countries) = (Vec::new(), Vec::new());

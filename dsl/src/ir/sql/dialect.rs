@@ -25,6 +25,8 @@ pub trait Dialect {
     fn moved(&self, moment: &str, by_micros: &str) -> String;
     /// The type's name.
     fn type_name(&self, kind: &Type) -> String;
+    /// A text as the code of a country or of a part of one, such as `US-CA`; NULL where it is none.
+    fn place(&self, text: &str) -> String;
     /// A conversion that gives NULL where it fails.
     fn convert(&self, value: &str, to: &Type) -> String;
     /// An arithmetic expression that gives NULL where it overflows.

@@ -31,6 +31,13 @@ impl Dialect for DuckDb {
         }
     }
 
+    fn place(&self, text: &str) -> String {
+        let code = format!("replace(upper(trim({text})), '_', '-')");
+        format!(
+            "CASE WHEN regexp_full_match(trim({text}), '[A-Za-z]{{2}}([-_][A-Za-z0-9]{{1,3}})?')\n    THEN regexp_replace({code}, '^UK', 'GB') END"
+        )
+    }
+
     fn current_moment(&self) -> &'static str {
         "(now() AT TIME ZONE 'UTC')"
     }

@@ -29,7 +29,7 @@ pub use duckdb::DuckDb;
 pub use funnel::lower_funnel;
 pub use query::{Cte, Query};
 
-use super::{AggregateId, Program, PurposeId, RuleId};
+use super::{AggregateId, ProfileTraitId, Program, PurposeId, RuleId};
 use crate::time::Moment;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -60,6 +60,18 @@ pub fn lower(program: &Program, rules: &[RuleId], clock: Clock, dialect: &dyn Di
 pub fn reads_consent(program: &Program, rules: &[RuleId]) -> bool {
     let (needed, aggregates) = (rules_needed(program, rules), aggregates_read(program, rules));
     !consent::Purposes::of(program, &needed, &aggregates, None).asked.is_empty()
+}
+
+/// The traits of the golden record that the statement of these rules reads: also those that say where somebody lives, where it
+/// asks what people consent to.
+#[must_use]
+pub fn traits_read(program: &Program, rules: &[RuleId]) -> BTreeSet<ProfileTraitId> {
+    let asked = rules.iter().filter_map(|id| program.rules.get(id.index()));
+    let mut read: BTreeSet<ProfileTraitId> = asked.flat_map(|rule| rule.profile_traits.iter().copied()).collect();
+    if reads_consent(program, rules) {
+        read.extend(&program.consent.residence);
+    }
+    read
 }
 
 /// What rules keep account of, also through other rules.

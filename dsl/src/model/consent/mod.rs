@@ -2,6 +2,7 @@
 //!
 //! Without the file, purposes are free names: what people say about them is recorded and can be asked for, and limits nothing.
 
+pub mod place;
 pub mod regime;
 
 use super::{Declarations, ProfileTrait, Reference};
@@ -121,6 +122,9 @@ pub const KINDS: &[Word] = &[
 /// The kinds that Global Privacy Control is about.
 const SIGNALLED: [&str; 3] = ["advertising", "sale", "targeting"];
 
+/// What has no purpose, where purposes are called by their names: restrictions are of that, too.
+pub const ANYTHING: &str = "anything";
+
 /// What `consent.yaml` may hold.
 pub const KEYS: &[Key] = &[
     Key::required(
@@ -179,6 +183,11 @@ pub(crate) fn decode(root: &Node, profile: &[ProfileTrait], report: &mut Report)
                 declare(&entry.key, entry.key_span, purpose);
             }
         }
+    }
+    if let Some(place) = places.iter().find(|it| it.name == ANYTHING) {
+        let message = format!("a purpose cannot be named `{ANYTHING}`");
+        let error = Diagnostic::error(codes::BAD_VALUE, message, place.span, "stands for all that has no purpose");
+        report.push(error.help("name it by what data is used for, such as `analytics`"));
     }
     purposes.sort_by(|a, b| a.name.cmp(&b.name));
     let fields = Fields::new(root, KEYS);
@@ -279,7 +288,7 @@ impl Consent {
     /// What holds at a place, such as `NL` or `US-CA`: what regimes say of it, or of the country that it is in.
     #[must_use]
     pub fn terms(&self, place: Option<&str>) -> Terms {
-        let Some(place) = place.map(str::to_uppercase) else { return self.otherwise };
+        let Some(place) = place.and_then(place::read) else { return self.otherwise };
         let country = place.split('-').next().unwrap_or_default();
         self.places.get(&place).or_else(|| self.places.get(country)).copied().unwrap_or(self.otherwise)
     }
@@ -290,8 +299,9 @@ impl Consent {
     pub fn regime_at(&self, place: Option<&str>) -> Option<&'static Regime> {
         let of_project =
             || SHIPPED.iter().filter(|it| self.regimes.is_empty() || self.regimes.contains(&it.name.as_str()));
+        let place = place.and_then(place::read);
         let there =
-            place.and_then(|place| of_project().filter(|it| it.holds_at(place)).min_by_key(|it| it.days.answer));
+            place.and_then(|place| of_project().filter(|it| it.holds_at(&place)).min_by_key(|it| it.days.answer));
         let elsewhere = || {
             let named = self.otherwise_regime.and_then(|name| SHIPPED.iter().find(|it| it.name == name));
             named.or_else(|| of_project().min_by_key(|it| it.days.answer))
@@ -318,6 +328,10 @@ impl Consent {
         if !self.enforced {
             let name = |name: &String| Purpose { name: name.clone(), ..Purpose::default() };
             self.purposes = named(declarations, lowered).iter().map(name).collect();
+            if self.purpose(ANYTHING).is_some() {
+                let error = Diagnostic::general(codes::BAD_VALUE, format!("a purpose cannot be named `{ANYTHING}`"));
+                report.push(error.help("it stands for all that has no purpose; name it by what data is used for"));
+            }
         }
         if self.purposes.len() > limits::PURPOSES {
             let message = format!("the project has {} purposes, more than {}", self.purposes.len(), limits::PURPOSES);

@@ -28,6 +28,14 @@ pub struct Regime {
     pub backwards: bool,
     /// How long a request of somebody may take.
     pub days: Days,
+    /// Since when it holds as it is told here.
+    pub since: String,
+    /// The kinds of purposes that Global Privacy Control must be taken to refuse.
+    pub signal: Vec<String>,
+    /// Up to which age others decide, and how.
+    pub children: Option<(u16, String)>,
+    /// What else there is to know.
+    pub note: String,
     /// Where it is written.
     pub sources: Vec<String>,
 }
@@ -44,6 +52,12 @@ pub struct Days {
     /// To stop the sale of data, where that has a time of its own.
     pub opt_out: Option<u16>,
 }
+
+/// The version of what is shipped: the day of which it tells.
+pub static VERSION: LazyLock<String> = LazyLock::new(|| {
+    let line = TEXT.lines().find_map(|line| line.strip_prefix("version:"));
+    line.unwrap_or_default().trim().to_owned()
+});
 
 /// All that are shipped, in their order.
 pub static SHIPPED: LazyLock<Vec<Regime>> = LazyLock::new(|| {
@@ -69,6 +83,13 @@ impl Regime {
             only_if_asked: list("only_if_asked"),
             backwards: text("withdrawal") != "onwards",
             days: Days::read(node.get("days")),
+            since: text("since").to_owned(),
+            signal: list("signal"),
+            children: node.get("children").and_then(|node| {
+                let age = u16::try_from(node.get("age")?.number()?.value.as_u64()?).ok()?;
+                Some((age, node.get("rule")?.text()?.to_owned()))
+            }),
+            note: text("note").to_owned(),
             sources: list("sources"),
         }
     }
@@ -81,7 +102,13 @@ impl Regime {
     }
 
     fn allows(&self, purpose: &Purpose) -> bool {
-        let is_of = |kinds: &[String]| purpose.kind.as_ref().is_some_and(|kind| kinds.contains(kind));
+        self.allows_kind(purpose.kind.as_deref())
+    }
+
+    /// Whether it allows purposes of a kind as long as somebody said nothing; `None` is of none of the kinds.
+    #[must_use]
+    pub fn allows_kind(&self, kind: Option<&str>) -> bool {
+        let is_of = |kinds: &[String]| kind.is_some_and(|kind| kinds.iter().any(|it| it == kind));
         self.unless_refused.as_ref().is_none_or(|kinds| is_of(kinds)) && !is_of(&self.only_if_asked)
     }
 
@@ -137,7 +164,7 @@ mod tests {
 
     #[test]
     fn what_is_shipped_is_whole() {
-        assert_eq!(SHIPPED.len(), 12);
+        assert_eq!((SHIPPED.len(), VERSION.len()), (12, 10));
         let known = |kind: &String| KINDS.iter().any(|word| word.word == kind) || kind == "children";
         for regime in &*SHIPPED {
             assert!(!regime.places.is_empty() && !regime.title.is_empty(), "{}", regime.name);
@@ -147,6 +174,8 @@ mod tests {
                 matches!(place.as_bytes(), [_, _] | [_, _, b'-', _, _]) && *place == place.to_uppercase()
             };
             assert!(regime.places.iter().all(is_code), "{:?}", regime.places);
+            assert!(regime.since.len() == 10 && !regime.note.is_empty(), "{}", regime.name);
+            assert!(regime.signal.iter().all(known), "{}: {:?}", regime.name, regime.signal);
             assert!((15..=90).contains(&regime.days.answer), "{}: {:?}", regime.name, regime.days);
         }
         let gdpr = &SHIPPED[0];

@@ -5,6 +5,7 @@
 
 use super::transport::{Answer, BatchFailure, Item, Transport, Transports};
 use crate::outcome::BoxFuture;
+use serde_json::{Map, Value as Json};
 use sonder_core::effect::Delivery;
 use sonder_dsl::time::Moment;
 use std::sync::Arc;
@@ -13,6 +14,11 @@ use std::sync::Arc;
 pub trait Gate: Send + Sync + 'static {
     /// Why a delivery must not go to the destination of that name; `None` when it may.
     fn holds_back(&self, destination: &str, delivery: &Delivery) -> Option<String>;
+
+    /// Whether a delivery that takes something back goes there with identifiers only, because nothing else may be known.
+    fn is_bare(&self, _destination: &str, _delivery: &Delivery) -> bool {
+        false
+    }
 }
 
 /// The same transports, behind a gate.
@@ -35,8 +41,12 @@ impl Transport for Gated {
     fn deliver(&self, items: Vec<Item>, now: Moment) -> BoxFuture<'static, Result<Vec<Answer>, BatchFailure>> {
         let held: Vec<Option<String>> =
             items.iter().map(|item| self.gate.holds_back(&self.name, &item.delivery)).collect();
-        let open: Vec<Item> =
-            items.into_iter().zip(&held).filter(|(_, held)| held.is_none()).map(|(it, _)| it).collect();
+        let open = items
+            .into_iter()
+            .zip(&held)
+            .filter(|(_, held)| held.is_none())
+            .map(|(item, _)| if self.gate.is_bare(&self.name, &item.delivery) { bare(item) } else { item });
+        let open: Vec<Item> = open.collect();
         let count = open.len();
         let sent = (count > 0).then(|| self.transport.deliver(open, now));
         Box::pin(async move {
@@ -52,4 +62,15 @@ impl Transport for Gated {
             Ok(held.into_iter().filter_map(answer).collect())
         })
     }
+}
+
+/// An item without traits.
+fn bare(item: Item) -> Item {
+    let Ok(Json::Object(mut payload)) = serde_json::from_str(&item.delivery.payload) else { return item };
+    if payload.get("traits").and_then(Json::as_object).is_none_or(Map::is_empty) {
+        return item;
+    }
+    payload.insert("traits".to_owned(), Json::Object(Map::new()));
+    let delivery = Delivery { payload: Json::Object(payload).to_string(), ..(*item.delivery).clone() };
+    Item { delivery: Arc::new(delivery), ..item }
 }

@@ -5,7 +5,7 @@ use parking_lot::Mutex;
 use serde_json::Value;
 use sonder_activate::outbox::{Answer, BatchFailure, Gate, Item, Outbox, OutboxConfig, Policy, Transport, Transports};
 use sonder_activate::outcome::{BoxFuture, REMOVED, Verdict};
-use sonder_core::effect::{Delivery, EffectId, PersonId, Recall};
+use sonder_core::effect::{Delivery, EffectId, ItemKind, PersonId, Recall};
 use sonder_dsl::ir::DestinationId;
 use sonder_dsl::model::{Destination, Rate};
 use sonder_dsl::time::{Duration, Moment};
@@ -175,6 +175,43 @@ async fn what_must_not_be_sent_any_more_is_cancelled_at_each_attempt() {
     ids.sort_unstable();
     assert_eq!(ids, [1, 3, 4], "what is held back is never handed over");
     assert_eq!(outbox.stats().destinations[0].delivered, 2);
+}
+
+/// Lets all go; those who are taken off have withdrawn meanwhile.
+struct TakenOff;
+
+impl Gate for TakenOff {
+    fn holds_back(&self, _destination: &str, _delivery: &Delivery) -> Option<String> {
+        None
+    }
+
+    fn is_bare(&self, _destination: &str, delivery: &Delivery) -> bool {
+        delivery.kind == ItemKind::SegmentLeft
+    }
+}
+
+#[tokio::test]
+async fn who_is_taken_off_after_they_withdrew_goes_with_identifiers_only() {
+    let fake = Fake::new(0, |_| Answer::Delivered);
+    let store = Arc::new(Store::default());
+    store.names.lock().insert(DestinationId(0), "d".to_owned());
+    let outbox = Outbox::start(OutboxConfig {
+        destinations: vec![named("d")],
+        transports: transports(&[("d", &fake)]),
+        log: Arc::clone(&store) as _,
+        backlog: Arc::clone(&store) as _,
+        policy: fast(),
+        gate: Some(Arc::new(TakenOff)),
+        resume: false,
+    });
+    let left = Delivery { kind: ItemKind::SegmentLeft, ..entered(0, 2, 1, "a") };
+    outbox.enqueue(vec![entered(0, 1, 1, "a"), left]);
+    eventually("both have an outcome", || store.finals() == 2).await;
+    let got = fake.got.lock();
+    let (entry, exit) = (&got[0], &got[1]);
+    assert!(entry.payload.contains("129.90"), "{}", entry.payload);
+    assert_eq!(exit.payload, format!(r#"{{"segment":"a","at":"{}","traits":{{}}}}"#, exit.at));
+    assert_eq!((exit.id.0, &exit.identifiers), (2, &entry.identifiers));
 }
 
 #[tokio::test]

@@ -44,11 +44,42 @@ fn says(yes: bool) -> Json {
     json!({"consent": {"categoryPreferences": {"C2": yes}}})
 }
 
+/// The one answer among what was taken in: it has nothing of the message but whose it is and what it says of consent.
+fn answer(received: &[Received]) -> &Event {
+    let is_answer = |it: &&Received| matches!(it, Received::Message(it, _) if it.labels == [Label::Answer]);
+    let mut answers = received.iter().filter(is_answer);
+    let (Some(Received::Message(message, event)), None) = (answers.next(), answers.next()) else {
+        panic!("{received:?}");
+    };
+    for gone in ["product_id", "\"p1\"", "\"mail\"", "undeclared", "/cart", "203.0.113", "product_viewed"] {
+        assert!(!message.payload.contains(gone), "{gone}: {}", message.payload);
+    }
+    assert!(event.event.is_none() && event.traits.is_empty() && !event.identifiers.is_empty(), "{event:?}");
+    event
+}
+
 #[tokio::test]
-async fn what_is_refused_leaves_no_trace() {
+async fn of_what_is_refused_only_the_answer_is_kept() {
     let server = server("refuse", "us");
-    assert!(sent(&server, "wk_web", json!({}), says(false)).await.is_empty());
-    assert!(sent(&server, "wk", json!({}), says(false)).await.is_empty(), "a server's, too, when it says so");
+    for key in ["wk_web", "wk"] {
+        let received = sent(&server, key, json!({}), says(false)).await;
+        assert_eq!(received.len(), 1);
+        assert_eq!(answer(&received).said.to(PurposeId(0)), Some(false), "a server's, too, when it says so");
+    }
+    // Each attempt to send it has one answer, which the writer knows again.
+    let message = json!({"messageId": "again"});
+    let ids: Vec<String> = [
+        sent(&server, "wk_web", message.clone(), says(false)).await,
+        sent(&server, "wk_web", message, says(false)).await,
+    ]
+    .iter()
+    .map(|received| if let [Received::Message(it, _)] = &received[..] { it.message_id.clone() } else { String::new() })
+    .collect();
+    assert!(ids[0] == ids[1] && ids[0].starts_with("answer-"), "{ids:?}");
+    // A yes to something else in the same message counts, too, and a signal of the browser.
+    let both = json!({"consent": {"categoryPreferences": {"C2": false}, "purposes": {"sale": true}}});
+    let received = sent(&server, "wk_web", json!({}), both).await;
+    assert_eq!([0, 1].map(|id| answer(&received).said.to(PurposeId(id))), [Some(false), Some(true)]);
     accepted(&sent(&server, "wk_web", json!({}), says(true)).await);
     accepted(&sent(&server, "wk_web", json!({}), json!({})).await);
     // The refusal itself is kept: it is the proof.
@@ -60,16 +91,38 @@ async fn what_is_refused_leaves_no_trace() {
 #[tokio::test]
 async fn where_people_must_be_asked_silence_of_a_browser_is_no() {
     let server = server("refuse", "gdpr");
-    assert!(sent(&server, "wk_web", json!({}), json!({})).await.is_empty());
+    assert!(sent(&server, "wk_web", json!({}), json!({})).await.is_empty(), "nothing was said either");
+    let message = good(json!({"context": {}}));
+    server.post("/v1/t").key("wk_web").header("sec-gpc", "1").json(&message).send().await;
+    let received = server.received();
+    assert_eq!([0, 1].map(|id| answer(&received).said.to(PurposeId(id))), [None, Some(false)]);
     accepted(&sent(&server, "wk_web", json!({}), says(true)).await);
     accepted(&sent(&server, "wk", json!({}), json!({})).await);
+}
+
+#[tokio::test]
+async fn an_answer_counts_whatever_is_wrong_with_the_message_that_has_it() {
+    let server = server("store", "us");
+    for (what, wrong) in [
+        ("an event that nobody declared", json!({"event": "unheard"})),
+        ("a property that is not what its schema says", json!({"properties": {"product_id": 7}})),
+        ("a message that cannot be read", json!({"properties": "p1"})),
+        ("an event without a name", json!({"event": ""})),
+    ] {
+        let received = sent(&server, "wk_web", wrong, says(false)).await;
+        assert!(received.iter().any(|it| matches!(it, Received::Quarantined(_))), "{what}: {received:?}");
+        assert_eq!(answer(&received).said.to(PurposeId(0)), Some(false), "{what}");
+    }
+    let received = sent(&server, "wk_web", json!({"event": "unheard"}), json!({})).await;
+    assert!(matches!(&received[..], [Received::Quarantined(_)]), "nothing was said");
 }
 
 #[tokio::test]
 async fn what_is_stripped_is_nobodys() {
     let server = server("strip", "gdpr");
     let received = sent(&server, "wk_web", json!({}), says(false)).await;
-    let (payload, event) = accepted(&received);
+    assert_eq!(answer(&received).said.to(PurposeId(0)), Some(false));
+    let (payload, event) = accepted(&received[..1]);
     assert!(event.identifiers.is_empty() && event.traits.is_empty(), "{event:?}");
     assert_eq!(event.labels, [Label::Anonymous]);
     assert_eq!(event.event, Some(server.program.borrow().event_named("product_viewed").unwrap()));

@@ -6,7 +6,7 @@ use crate::Api;
 use crate::accept::{Format, preferred};
 use crate::csv;
 use crate::endpoint::{About, Endpoint, bytes_of, json_of, limit_parameter, path_parameter, query_parameter, text_of};
-use crate::engine::{self, Audience, Member, parse_person_id};
+use crate::engine::{self, Audience, Exported, Member, parse_person_id};
 use crate::error::ApiError;
 use crate::keys::Scope;
 use crate::limits;
@@ -15,7 +15,7 @@ use crate::stream::streamed;
 use crate::turn::{Work, in_turn};
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, Uri};
+use axum::http::{HeaderMap, HeaderValue, Uri};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::json;
@@ -25,6 +25,9 @@ use std::sync::Arc;
 
 /// Where `{name}` stands in `/api/v1/segments/{name}`.
 const NAME: usize = 3;
+
+/// How many members are not in a file.
+const LEFT_OUT: &str = "x-sonder-left-out";
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
     let name = || {
@@ -79,13 +82,21 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
                 streamed, with a column for each kind of identifier (several values of a kind are separated by `;`). With \
                 `Accept: application/vnd.apache.parquet` all of them come as one Parquet file: `person` (text), `since` (a moment) and \
                 `identifiers` (a list of `kind` and `value`). With `pseudonyms` ids and identifiers come as pseudonyms \
-                that are made for the audience of that name, and pages are in no order within.",
+                that are made for the audience of that name, and pages are in no order within.\n\nOf a segment with a purpose, \
+                whoever does not consent to it now is left out; `purpose` asks for consent to another one, or of a segment \
+                without one. Whoever restricts all that is done with their data is in no export. How many that are of all members says \
+                `left_out`, and the header `x-sonder-left-out` of files; `size` counts them.",
                 parameters: vec![
                     name(),
                     query_parameter(
                         "after",
                         &after,
                         "The `next` of the page before this one: the id of its last person, or with `pseudonyms` what stands for it.",
+                    ),
+                    query_parameter(
+                        "purpose",
+                        &audience,
+                        "A purpose of the project: whoever does not consent to it now is left out.",
                     ),
                     query_parameter(
                         "pseudonyms",
@@ -153,6 +164,7 @@ async fn one(State(api): State<Api>, uri: Uri) -> Result<Json<Segment>, ApiError
 struct Members {
     segment: String,
     size: u64,
+    left_out: u64,
     members: Vec<MemberAnswer>,
     next: Option<String>,
 }
@@ -171,7 +183,7 @@ struct KindAndValue {
 }
 
 async fn members(State(api): State<Api>, uri: Uri, headers: HeaderMap) -> Result<Response, ApiError> {
-    let parameters = Parameters::read(&uri, &["after", "limit", "pseudonyms"])?;
+    let parameters = Parameters::read(&uri, &["after", "limit", "pseudonyms", "purpose"])?;
     let audience = audience(&api, &parameters)?;
     let after = match (&audience, parameters.text("after")) {
         (Some(audience), Some(place)) => {
@@ -184,13 +196,19 @@ async fn members(State(api): State<Api>, uri: Uri, headers: HeaderMap) -> Result
     let format = preferred(&headers, &[Format::Json, Format::Csv, Format::Parquet])?;
     let program = api.engine().program();
     let segment = find(&program, &path_segment(&uri, NAME)?)?.1.name.clone();
-    match format {
-        Format::Csv => return Ok(stream_members(api, program, segment, (audience, after))),
-        Format::Parquet => return export::members(api, segment, (audience, after)).await,
-        Format::Json => {}
+    let which = Exported { segment, purpose: purpose(&program, &parameters)? };
+    let left_out = left_out(&api, &which).await?;
+    let file = match format {
+        Format::Csv => Some(stream_members(api.clone(), program, which.clone(), (audience.clone(), after))),
+        Format::Parquet => Some(export::members(api.clone(), which.clone(), (audience.clone(), after)).await?),
+        Format::Json => None,
+    };
+    if let Some(mut file) = file {
+        file.headers_mut().insert(LEFT_OUT, HeaderValue::from(left_out));
+        return Ok(file);
     }
     // One more than asked for tells whether there is a page after this one.
-    let mut page = page_of(&api, &segment, after, limit + 1).await?;
+    let mut page = page_of(&api, &which, after, limit + 1).await?;
     let more = page.members.len() > limit;
     page.members.truncate(limit);
     let last = page.members.last().filter(|_| more).map(|last| last.person.clone());
@@ -199,8 +217,30 @@ async fn members(State(api): State<Api>, uri: Uri, headers: HeaderMap) -> Result
         None => last,
     };
     let members = told(audience.as_deref(), page.members);
-    let answer = Members { segment, size: page.size, next, members: members.into_iter().map(member_answer).collect() };
+    let members = members.into_iter().map(member_answer).collect();
+    let answer = Members { segment: which.segment, size: page.size, left_out, next, members };
     Ok(Json(answer).into_response())
+}
+
+/// The purpose that the export is for, where the client names one.
+fn purpose(program: &Program, parameters: &Parameters) -> Result<Option<String>, ApiError> {
+    let Some(name) = parameters.filter("purpose")? else { return Ok(None) };
+    if program.consent.purpose(&name).is_some() {
+        return Ok(Some(name));
+    }
+    let purposes: Vec<String> = program.consent.purposes.iter().map(|it| format!("`{}`", it.name)).collect();
+    let expected = match purposes.as_slice() {
+        [] => "left out: the project names no purpose".to_owned(),
+        _ => format!("a purpose of the project: {}", purposes.join(", ")),
+    };
+    Err(bad_parameter("purpose", &name, &expected))
+}
+
+/// How many members are in the segment, and not in the export.
+async fn left_out(api: &Api, which: &Exported) -> Result<u64, ApiError> {
+    let asked = which.clone();
+    let count = in_turn(api, Work::Read, move |engine| engine.members_left_out(&asked)).await?;
+    count.ok_or_else(|| no_such_segment(&which.segment))
 }
 
 /// For whom pseudonyms are made, where the client asks for some.
@@ -227,10 +267,15 @@ fn told(audience: Option<&dyn Audience>, members: Vec<Member>) -> Vec<Member> {
 }
 
 /// A page of members. The segment may be gone by the time that it is read: another version of the project runs then.
-async fn page_of(api: &Api, segment: &str, after: Option<PersonId>, limit: usize) -> Result<engine::Members, ApiError> {
-    let name = segment.to_owned();
-    let page = in_turn(api, Work::Read, move |engine| engine.members(&name, after, limit)).await?;
-    page.ok_or_else(|| no_such_segment(segment))
+async fn page_of(
+    api: &Api,
+    which: &Exported,
+    after: Option<PersonId>,
+    limit: usize,
+) -> Result<engine::Members, ApiError> {
+    let asked = which.clone();
+    let page = in_turn(api, Work::Read, move |engine| engine.members(&asked, after, limit)).await?;
+    page.ok_or_else(|| no_such_segment(&which.segment))
 }
 
 fn member_answer(member: Member) -> MemberAnswer {
@@ -242,7 +287,7 @@ fn member_answer(member: Member) -> MemberAnswer {
 fn stream_members(
     api: Api,
     program: Arc<Program>,
-    segment: String,
+    which: Exported,
     (audience, after): (Option<Arc<dyn Audience>>, Option<PersonId>),
 ) -> Response {
     streamed("text/csv; charset=utf-8", async move |lines| {
@@ -250,7 +295,7 @@ fn stream_members(
         lines.send(csv::line(["person", "since"].into_iter().chain(kinds.iter().copied()))).await?;
         let mut after = after;
         loop {
-            let page = page_of(&api, &segment, after, limits::PAGE_MOST).await?.members;
+            let page = page_of(&api, &which, after, limits::PAGE_MOST).await?.members;
             let Some(last) = page.last() else { return Ok(()) };
             after = parse_person_id(&last.person);
             let count = page.len();

@@ -55,7 +55,7 @@ pub use quarantine::{
 };
 pub use query::{Column, Query, Rows};
 pub use retention::{Expired, Kept, Retention, RetentionRun};
-pub use segment::{Audience, Export, Member, Members, SegmentSize, SegmentSizes};
+pub use segment::{Audience, Export, Exported, Member, Members, SegmentSize, SegmentSizes};
 pub use status::{
     DestinationStatus, Lag, LogStatus, Memory, Recovery, RejectionStatus, Reload, ReloadOutcome, RolloutStatus, Stage,
     Status,
@@ -113,12 +113,18 @@ pub trait Engine: Send + Sync + 'static {
     /// moment, for ids of one version mean nothing to another.
     fn segment_sizes(&self) -> SegmentSizes;
 
-    /// Slow. Up to `limit` members of the segment of this name with an id greater than `after`, in order of id; `None` when
-    /// the version that runs now has no such segment.
+    /// Slow. Up to `limit` members of this segment with an id greater than `after`, in order of id, who may be in an export; `None`
+    /// when the version that runs now has no such segment or purpose.
     ///
     /// # Errors
     /// When cold members cannot be read from the store.
-    fn members(&self, segment: &str, after: Option<PersonId>, limit: usize) -> Result<Option<Members>, Trouble>;
+    fn members(&self, which: &Exported, after: Option<PersonId>, limit: usize) -> Result<Option<Members>, Trouble>;
+
+    /// Slow. How many members of this segment are left out of an export now; `None` as above.
+    ///
+    /// # Errors
+    /// When the engine cannot say.
+    fn members_left_out(&self, which: &Exported) -> Result<Option<u64>, Trouble>;
 
     /// Slow. Begins a Parquet file of members.
     ///

@@ -33,12 +33,22 @@ impl SegmentSizes {
     }
 }
 
+/// The segment whose members are exported, and for what. Left out is whoever does not consent to its purpose, or to the one that
+/// the export is for, and whoever restricts all that is done with their data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exported {
+    /// Its name.
+    pub segment: String,
+    /// A purpose of the project.
+    pub purpose: Option<String>,
+}
+
 /// Some of the people who are in a segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Members {
     /// How many are in it altogether.
     pub size: u64,
-    /// Some of them, in order of id.
+    /// Some of those who are not left out, in order of id.
     pub members: Vec<Member>,
 }
 

@@ -142,6 +142,7 @@ fn evidence() -> Json {
         ("group", or_null(&group)),
         ("tally", list_of(&tally)),
         ("progress", or_null(&of("Progress"))),
+        ("withheld", or_null(&object(&[("purpose", text()), ("events", whole())]))),
     ])
 }
 

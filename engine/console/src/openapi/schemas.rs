@@ -354,6 +354,7 @@ fn segments() -> Named {
             object(&[
                 ("segment", text()),
                 ("size", whole()),
+                ("left_out", whole()),
                 ("members", list_of(&of("Member"))),
                 ("next", or_null(&json!({ "type": "string", "pattern": "^([0-9a-f]{32}){1,2}$" }))),
             ]),

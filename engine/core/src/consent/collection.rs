@@ -2,7 +2,8 @@
 //!
 //! It is decided by the message alone, before it is logged: by what it says of consent; where it says nothing, a browser's or
 //! an app's by what holds for people who were not asked, and a server's is taken, because it speaks for people whose answers
-//! the state has. A message that reports a change of consent is always taken: it is the proof.
+//! the state has. A message that reports a change of consent is always taken: it is the proof. Of any other that is not taken as it
+//! is, what it answers is logged on its own (`govern/admit`).
 
 use super::{Said, signal};
 use crate::message::{Call, Label, Message, from_log};
@@ -25,10 +26,15 @@ pub struct Collection {
 #[derive(Clone, Debug, PartialEq)]
 #[expect(clippy::large_enum_variant, reason = "nearly all are kept; a box would cost each of them an allocation")]
 pub enum Collected {
-    /// It is taken in, maybe as nobody's.
+    /// It is taken in.
     Kept(Message),
-    /// Nothing of it is kept.
-    Refused,
+    /// It is not, for want of consent.
+    Withheld {
+        /// What happened, without whose it was; `None` where nothing of that is kept.
+        anonymous: Option<Box<Message>>,
+        /// The message, which may answer something.
+        original: Box<Message>,
+    },
 }
 
 impl Collection {
@@ -60,8 +66,11 @@ impl Collection {
         }
         match without {
             Unconsented::Store => Collected::Kept(message),
-            Unconsented::Refuse => Collected::Refused,
-            Unconsented::Strip => self.anonymous(&message, event).map_or(Collected::Refused, Collected::Kept),
+            Unconsented::Refuse => Collected::Withheld { anonymous: None, original: Box::new(message) },
+            Unconsented::Strip => {
+                let anonymous = self.anonymous(&message, event).map(Box::new);
+                Collected::Withheld { anonymous, original: Box::new(message) }
+            }
         }
     }
 

@@ -119,31 +119,33 @@ struct Layout {
     /// Sensitive data: the first field, and how many there are by version.
     sensitive: usize,
     count: &'static [usize],
+    /// How many fields of sensitive data its second segment has, which is of them alone.
+    apart: usize,
 }
 
 /// Of the nation, and of the states that go their own ways: California, Utah, Iowa, and those that came last.
 const LAYOUTS: [Layout; 21] = [
-    Layout { id: 7, sale: 6, targeting: &[7, 8], sensitive: 9, count: &[12, 16] },
-    Layout { id: 8, sale: 3, targeting: &[4], sensitive: 5, count: &[9] },
+    Layout { id: 7, sale: 6, targeting: &[7, 8], sensitive: 9, count: &[12, 16], apart: 0 },
+    Layout { id: 8, sale: 3, targeting: &[4], sensitive: 5, count: &[9], apart: 0 },
     state(9, 8),
     state(10, 7),
-    Layout { id: 11, sale: 4, targeting: &[5], sensitive: 6, count: &[8] },
+    Layout { id: 11, sale: 4, targeting: &[5], sensitive: 6, count: &[8], apart: 0 },
     state(12, 8),
     state(13, 8),
     state(14, 8),
     state(15, 11),
     state(16, 8),
     state(17, 9),
-    Layout { id: 18, sale: 4, targeting: &[5], sensitive: 6, count: &[8] },
+    Layout { id: 18, sale: 4, targeting: &[5], sensitive: 6, count: &[8], apart: 0 },
     state(19, 8),
     state(20, 8),
     state(21, 10),
     state(22, 8),
     state(23, 8),
-    late_state(24),
-    late_state(25),
-    late_state(26),
-    late_state(27),
+    late_state(24, 0),
+    late_state(25, 8),
+    late_state(26, 8),
+    late_state(27, 8),
 ];
 
 const fn state(id: u16, count: usize) -> Layout {
@@ -154,11 +156,12 @@ const fn state(id: u16, count: usize) -> Layout {
         11 => &[11],
         _ => &[8],
     };
-    Layout { id, sale: 3, targeting: &[4], sensitive: 5, count }
+    Layout { id, sale: 3, targeting: &[4], sensitive: 5, count, apart: 0 }
 }
 
-const fn late_state(id: u16) -> Layout {
-    Layout { id, sale: 5, targeting: &[6], sensitive: 0, count: &[0] }
+/// Maryland has no fields of sensitive data; Indiana, Kentucky and Rhode Island have them in a segment of their own.
+const fn late_state(id: u16, apart: usize) -> Layout {
+    Layout { id, sale: 5, targeting: &[6], sensitive: 0, count: &[0], apart }
 }
 
 impl Layout {
@@ -173,8 +176,10 @@ impl Layout {
         said.no_sale |= is_refused(self.sale);
         said.no_targeting |= self.targeting.iter().any(|field| is_refused(*field));
         said.no_sensitive |= (self.sensitive..self.sensitive + count).any(is_refused);
-        // The states that came last have something else in their second segment, but for Maryland.
-        if self.id <= 24 {
+        if self.apart > 0 {
+            let apart = Bits::new(segments.next().unwrap_or_default());
+            said.no_sensitive |= (0..self.apart).any(|field| apart.number(2 * field, 2) == Some(1));
+        } else {
             let gpc = |segment: &str| {
                 let bits = Bits::new(segment);
                 bits.number(0, 2) == Some(1) && bits.bit(2) == Some(true)

@@ -96,14 +96,42 @@ impl Answers {
         footprint::list(&self.0)
     }
 
-    /// Beyond the limit a statement goes that repeats the one before it; where there is none, the oldest that does not bind.
+    /// Beyond the limit a statement goes that decides nothing: one that repeats the one before it; where there is none, the
+    /// oldest that does not bind.
+    ///
+    /// INVARIANT: the last answer to a purpose stays, whatever else was said since, and so does the last that binds. There are
+    /// never more of them than the limit.
     fn thin_out(&mut self, dropped: &mut u64) {
         while self.0.len() > limits::STATEMENTS {
-            let repeated = self.0.windows(2).position(|pair| matches!(pair, [a, b] if a.said == b.said));
-            let oldest = || self.0.iter().position(|it| !it.said.binding).unwrap_or(0);
-            self.0.remove(repeated.map_or_else(oldest, |place| place + 1));
+            let is_spare = self.spare();
+            let spare = |place: usize| is_spare.get(place).copied().unwrap_or(false);
+            let pairs = (1..).zip(self.0.windows(2));
+            let repeated = pairs
+                .filter(|(place, pair)| spare(*place) && matches!(pair, [a, b] if a.said == b.said))
+                .map(|it| it.0);
+            let oldest = |is_free: bool| {
+                let numbered = self.0.iter().enumerate();
+                let mut spare = numbered.filter(|(place, it)| spare(*place) && !(is_free && it.said.binding));
+                spare.next().map(|(place, _)| place)
+            };
+            let gone = { repeated }.next().or_else(|| oldest(true)).or_else(|| oldest(false));
+            self.0.remove(gone.unwrap_or(0));
             *dropped += 1;
         }
+    }
+
+    /// Of each statement whether later ones answer all that it does.
+    fn spare(&self) -> Vec<bool> {
+        let (mut free, mut bound): (Purposes, Purposes) = (0, 0);
+        let spare = self.0.iter().rev().map(|it| {
+            let later = if it.said.binding { &mut bound } else { &mut free };
+            let is_spare = it.said.to & !*later == 0;
+            *later |= it.said.to;
+            is_spare
+        });
+        let mut spare: Vec<bool> = spare.collect();
+        spare.reverse();
+        spare
     }
 }
 
@@ -191,6 +219,35 @@ mod tests {
                 prop_assert_eq!(answers.latest().to(id), said(known.last()));
                 let then = known.iter().rfind(|it| (it.at, it.seq) <= (Moment(at), Seq(seq)));
                 prop_assert_eq!(answers.as_of(Moment(at), Seq(seq)).to(id), said(then));
+            }
+        }
+    }
+
+    proptest! {
+        /// Of all purposes that a project can have, by many more statements than are kept, however late they arrive.
+        #[test]
+        fn what_is_forgotten_never_decides(
+            all in prop::collection::vec((0..400_i64, 0..31_u32, 0..31_u32, any::<u32>(), 0..12_u8), 0..300),
+            split in any::<prop::sample::Index>(),
+        ) {
+            let said = |(number, (at, one, other, yes, binds)): (u64, &(i64, u32, u32, u32, u8))| Statement {
+                at: Moment(*at),
+                seq: Seq(number),
+                said: {
+                    let to = 1_u32 << one | 1 << other | if *binds == 0 { super::super::ANYTHING } else { 0 };
+                    Said { to, yes: yes & to, binding: *binds < 2 }
+                },
+            };
+            let all: Vec<Statement> = (1..).zip(&all).map(said).collect();
+            let mut sorted = all.clone();
+            sorted.sort_unstable();
+            let (one, other) = all.split_at(if all.is_empty() { 0 } else { split.index(all.len()) });
+            let mut joined = taken(one);
+            joined.merge(&taken(other), &mut 0);
+            for answers in [taken(&all), joined] {
+                prop_assert!(answers.iter().count() <= limits::STATEMENTS);
+                prop_assert_eq!(answers.latest(), combined(&sorted));
+                prop_assert_eq!(answers.held(), held(&sorted));
             }
         }
     }

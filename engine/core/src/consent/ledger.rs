@@ -9,6 +9,7 @@ use crate::message::{Call, Message};
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 use sonder_dsl::ir::{Program, PurposeId};
+use sonder_dsl::model::SourceKind;
 use sonder_dsl::time::Moment;
 use std::fmt::Write as _;
 
@@ -17,6 +18,9 @@ pub type Hash = [u8; 32];
 
 /// Before the first entry.
 pub const ORIGIN: Hash = [0; 32];
+
+/// Means that only the engine itself has.
+const OURS: [&str; 4] = ["api", "restriction", "objection", "opt_out"];
 
 /// Characters of a notice's name or of a means that are kept.
 const TEXT: usize = 200;
@@ -97,7 +101,11 @@ pub fn entries(program: &Program, message: &Message, seq: u64, said: Said, subje
     if message.call == Call::Release {
         return Vec::new();
     }
-    let method = text("method").unwrap_or_else(|| {
+    let by = program.sources.get(message.source.index());
+    let is_device = by.is_some_and(|it| matches!(it.kind, SourceKind::Browser | SourceKind::Mobile));
+    // Whoever has the key of a page can say what they like; not that it came by a road which only we can take.
+    let claimed = text("method").filter(|it| !(is_device && OURS.contains(&it.trim().to_lowercase().as_str())));
+    let method = claimed.unwrap_or_else(|| {
         if message.call == Call::Restrict {
             let right = message.rest.get("right").and_then(Json::as_str);
             return right.unwrap_or("restriction").to_owned();
@@ -108,12 +116,14 @@ pub fn entries(program: &Program, message: &Message, seq: u64, said: Said, subje
             "tcf"
         } else if has("purposes") {
             "message"
+        } else if has("gpp") {
+            "gpp"
         } else {
             "gpc"
         };
         means.to_owned()
     });
-    let source = program.sources.get(message.source.index()).map_or("", |source| source.name.as_str());
+    let source = by.map_or("", |source| source.name.as_str());
     let entry = |(purpose, id): (&sonder_dsl::model::Purpose, u16)| {
         Some(Entry {
             number: 0,

@@ -27,7 +27,7 @@ pub type Purposes = u32;
 pub const ANYTHING: Purposes = 1 << 31;
 
 /// How [`ANYTHING`] is called where the purposes of a project are called by their names.
-pub const ANYTHING_NAME: &str = "anything";
+pub const ANYTHING_NAME: &str = sonder_dsl::model::ANYTHING;
 
 /// The set of one purpose.
 pub const fn only(purpose: PurposeId) -> Purposes {

@@ -8,7 +8,7 @@ use super::tcf::{self, TcfPurposes};
 use crate::message::{Call, Message};
 use serde_json::{Map, Value as Json};
 use sonder_dsl::ir::PurposeId;
-use sonder_dsl::model::{Consent, Purpose};
+use sonder_dsl::model::{Consent, Purpose, fold_event_name};
 
 /// Events that report nothing but a change of consent, folded: no schema has to declare them.
 pub const CHANGES: [&str; 2] = ["segment_consent_preference_updated", "consent_updated"];
@@ -46,6 +46,11 @@ impl Signals {
         Self { purposes: consent.purposes.iter().map(named).collect() }
     }
 
+    /// Whether the project has no purpose, so that nothing is an answer.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.purposes.is_empty()
+    }
+
     /// What a message answers.
     #[must_use]
     pub fn read(&self, message: &Message) -> Said {
@@ -56,16 +61,15 @@ impl Signals {
         let consent = context.get("consent").and_then(Json::as_object);
         let of = |key: &str| consent.and_then(|it| it.get(key)).and_then(Json::as_object);
         let own = of("purposes").map_or(Said::NOTHING, |answers| self.own(answers));
-        let segment = of("categoryPreferences").map_or(Said::NOTHING, |answers| {
-            self.by_category(&|category| answers.get(category).and_then(Json::as_bool), true)
-        });
+        let segment = of("categoryPreferences")
+            .map_or(Said::NOTHING, |answers| self.by_category(&|category| answers.get(category).map(is_yes), true));
         let rudder = context.get("consentManagement").and_then(Json::as_object);
         let rudder = rudder.map_or(Said::NOTHING, |it| self.rudder(it));
-        let refused = context.get("gpc") == Some(&Json::Bool(true));
+        let refused = context.get("gpc").is_some_and(is_signal);
         let signal = if refused { self.refused_by_signal() } else { Said::NOTHING };
         let text = |key: &str| consent.and_then(|it| it.get(key)).and_then(Json::as_str);
         let tcf = text("tcf").and_then(tcf::consented).map_or(Said::NOTHING, |purposes| self.by_tcf(purposes));
-        let in_force = consent.and_then(|it| it.get("gppSid")).map(section_ids);
+        let in_force = consent.and_then(|it| it.get("gppSid")).and_then(section_ids);
         let platform = text("gpp").and_then(|it| gpp::read(it, in_force.as_deref()));
         let platform = platform.map_or(Said::NOTHING, |it| self.by_platform(it));
         own.and(segment).and(rudder).and(signal).and(tcf).and(platform)
@@ -121,7 +125,7 @@ impl Signals {
 
     /// `context.consent.purposes: {marketing: true}`: our own.
     fn own(&self, answers: &Map<String, Json>) -> Said {
-        let said = self.numbered().filter_map(|(id, it)| Some(Said::answer(id, answers.get(&it.name)?.as_bool()?)));
+        let said = self.numbered().filter_map(|(id, it)| Some(Said::answer(id, is_yes(answers.get(&it.name)?))));
         said.fold(Said::NOTHING, Said::and)
     }
 
@@ -157,12 +161,43 @@ impl Signals {
     }
 }
 
-/// `context.consent.gppSid`: the sections that are in force, as a list, or as a text such as `7_8`.
-fn section_ids(value: &Json) -> Vec<u16> {
-    let number = |it: &Json| it.as_u64().and_then(|id| u16::try_from(id).ok());
-    match value {
-        Json::Array(list) => list.iter().filter_map(number).collect(),
-        Json::String(text) => text.split(['_', ',']).filter_map(|id| id.trim().parse().ok()).collect(),
-        other => number(other).into_iter().collect(),
+/// Whether an answer is a yes. Whatever else is said to a purpose is no consent to it.
+fn is_yes(answer: &Json) -> bool {
+    match answer {
+        Json::Bool(yes) => *yes,
+        Json::String(text) => text == "true",
+        _ => false,
     }
+}
+
+/// Whether `context.gpc` says that the signal is there, as SDKs write it.
+fn is_signal(value: &Json) -> bool {
+    is_yes(value) || value.as_u64() == Some(1) || value.as_str() == Some("1")
+}
+
+/// `context.consent.gppSid`: the sections that are in force, as a list, or as a text such as `7_8`. `None` where that does not say
+/// which: all of them count then, so that nothing which is refused is overlooked.
+fn section_ids(value: &Json) -> Option<Vec<u16>> {
+    let text = |text: &str| text.trim().parse().ok();
+    let one = |it: &Json| match it {
+        Json::String(id) => text(id),
+        other => other.as_u64().and_then(|id| u16::try_from(id).ok()),
+    };
+    let ids: Option<Vec<u16>> = match value {
+        Json::Array(list) => list.iter().map(one).collect(),
+        Json::String(list) => list.split(['_', ',']).map(text).collect(),
+        other => one(other).map(|id| vec![id]),
+    };
+    ids.filter(|ids| !ids.is_empty() && !ids.contains(&0))
+}
+
+/// Whether a message that reports a change of consent says anything: Segment's by what it is about, others in any form.
+pub(crate) fn says_something(name: &str, context: &Map<String, Json>) -> bool {
+    let consent = context.get("consent").and_then(Json::as_object);
+    let has = |key: &str| consent.and_then(|it| it.get(key)).is_some_and(|it| it.is_object() || it.is_string());
+    if fold_event_name(name) == CHANGES[0] {
+        return consent.and_then(|it| it.get("categoryPreferences")).is_some_and(Json::is_object);
+    }
+    let managed = context.get("consentManagement").is_some_and(Json::is_object);
+    managed || context.contains_key("gpc") || ["purposes", "categoryPreferences", "tcf", "gpp"].into_iter().any(has)
 }

@@ -5,7 +5,7 @@
 //! `sequence`. Of many the latest.
 
 use super::Personal;
-use super::explanation::{Counted, Evidence, Group, Property};
+use super::explanation::{Counted, Evidence, Group, Property, Withheld};
 use super::past::{Happened, Past};
 use super::{personal, sequence};
 use crate::aggregate::spec::{Kind, SessionSpec, selects};
@@ -17,8 +17,8 @@ use crate::limits;
 use crate::profile::Observations;
 use serde_json::Value as Json;
 use sonder_dsl::ir::{
-    AggregateId, ContextSlot, EventId, EventSelector, Expression, Pattern, ProfileTraitId, Program, PropertySlot, Type,
-    Value, Window,
+    Aggregate, AggregateId, ContextSlot, EventId, EventSelector, Expression, Pattern, ProfileTraitId, Program,
+    PropertySlot, Type, Value, Window,
 };
 use sonder_dsl::model::{ContextField, SlotPath};
 use sonder_dsl::time::Moment;
@@ -45,6 +45,10 @@ impl<'a> Witness<'a> {
         let spec = self.past.state.plan().aggregates.get(id.index());
         let aggregate = self.past.program.aggregates.get(id.index());
         let (Some(spec), Some(aggregate)) = (spec, aggregate) else { return Evidence::default() };
+        Evidence { withheld: self.withheld(spec), ..self.counting(aggregate, spec) }
+    }
+
+    fn counting(self, aggregate: &Aggregate, spec: &Spec) -> Evidence {
         if let Some(steps) = &spec.sequence {
             return sequence::evidence(self, aggregate, spec, steps);
         }
@@ -141,17 +145,30 @@ impl<'a> Witness<'a> {
         }
     }
 
-    /// The person's events of declared types inside the window, oldest first.
-    pub fn inside(self, spec: &Spec) -> Vec<&'a Happened> {
+    /// What would count if somebody consented to it.
+    fn withheld(self, spec: &Spec) -> Option<Withheld> {
+        let purpose = spec.purpose?;
+        let asked = self.past.events.iter().filter(|it| it.event.event.is_some_and(|kind| spec.wants(kind)));
+        let would = asked.filter(|it| spec.admits(it.at, self.past.now));
+        let would = would.filter(|it| spec.sequence.is_some() || fits(&spec.pattern, it));
+        let events = would.filter(|it| !self.is_consented(spec, it)).count() as u64;
+        let purpose = self.past.program.consent.purposes.get(purpose.index())?.name.clone();
+        (events > 0).then_some(Withheld { purpose, events })
+    }
+
+    /// Whether an event may be seen for what an aggregate is for.
+    fn is_consented(self, spec: &Spec, it: &Happened) -> bool {
         let plan = self.past.state.plan();
         let (body, terms) = (&self.past.body, plan.terms(&self.past.body));
-        if spec.purpose.is_some_and(|purpose| plan.is_taken_back(body, purpose)) {
-            return Vec::new();
-        }
-        let consented = |it: &Happened| {
-            spec.purpose.is_none_or(|it_is| plan.admitted(&body.answers, terms, it.at, it.seq) & only(it_is) != 0)
-        };
-        let events = self.past.events.iter().filter(|it| it.event.event.is_some() && consented(it));
+        spec.purpose.is_none_or(|purpose| {
+            plan.admitted(&body.answers, terms, it.at, it.seq) & only(purpose) != 0
+                && !plan.is_taken_back(body, purpose)
+        })
+    }
+
+    /// The person's events of declared types inside the window, oldest first.
+    pub fn inside(self, spec: &Spec) -> Vec<&'a Happened> {
+        let events = self.past.events.iter().filter(|it| it.event.event.is_some() && self.is_consented(spec, it));
         match &spec.session {
             Some(session) => self.session(session, &events.collect::<Vec<_>>()),
             None => events.filter(|it| spec.admits(it.at, self.past.now)).collect(),

@@ -193,6 +193,17 @@ pub struct Evidence {
     pub tally: Vec<(Json, u64)>,
     /// For `sequence`: the match, or how far it came.
     pub progress: Option<Progress>,
+    /// Events that would count, and do not for want of consent.
+    pub withheld: Option<Withheld>,
+}
+
+/// What does not count because somebody does not consent to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Withheld {
+    /// The purpose.
+    pub purpose: String,
+    /// How many events.
+    pub events: u64,
 }
 
 /// An event that counts.

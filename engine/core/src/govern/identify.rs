@@ -39,6 +39,11 @@ pub(super) struct IdentifierProperty {
 }
 
 impl Identifiers {
+    /// What a kind is called.
+    pub(super) fn name(&self, kind: IdentifierKindId) -> Option<&str> {
+        self.kinds.iter().find(|it| it.id == kind).map(|it| it.declared.name.as_str())
+    }
+
     pub(super) fn new(identity: &Identity) -> Self {
         let kinds = identity.identifiers.iter().zip(0..).map(|(declared, index)| Kind {
             id: IdentifierKindId(index),

@@ -5,6 +5,7 @@
 //!
 //! Cost: proportional to what the schema and the rules name, not to what the client sent.
 
+mod admit;
 mod example;
 mod identify;
 mod minimise;
@@ -15,12 +16,13 @@ mod routing;
 mod schema;
 mod value;
 
+pub use admit::Admitted;
 pub use example::{SchemaProblem, schema_problems};
 pub use remains::{Cutoffs, Remains};
 pub use routing::{Belongs, Lives};
 
 use crate::consent::collection::{Collected, Collection, is_change};
-use crate::consent::signal::Signals;
+use crate::consent::signal::{Signals, says_something};
 use crate::message::{Label, Message, Quarantined, Reason, code, limits};
 use crate::record::{Event, Identifier};
 use identify::Identifiers;
@@ -180,8 +182,7 @@ impl Governor {
 
     /// A report of what somebody said needs no schema, but must say something.
     fn change_of_consent(&self, message: &Message, reasons: &mut Vec<Reason>) -> Option<EventId> {
-        let consent = message.context.get("consent").and_then(Json::as_object);
-        if consent.is_none_or(Map::is_empty) && !message.context.contains_key("consentManagement") {
+        if !says_something(message.name.as_deref().unwrap_or_default(), &message.context) {
             let path = "/context/consent";
             reasons.push(Reason::new(code::MISSING_CONSENT, path, "a change of consent must say what changed"));
         }

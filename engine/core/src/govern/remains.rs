@@ -8,7 +8,7 @@ use super::Governor;
 use super::path::MessagePath;
 use crate::consent::collection::is_change;
 use crate::consent::signal::CONTEXT;
-use crate::message::{Call, Message};
+use crate::message::{Call, Label, Message};
 use crate::record::Event;
 use serde_json::{Map, Value as Json, json};
 use sonder_dsl::ir::{EventId, ProfileTraitId, Program};
@@ -78,7 +78,9 @@ impl Governor {
         if is_event && cutoffs.is_over(event) {
             return self.reduced(program, message, event, cutoffs);
         }
-        let says_more = message.call != Call::Seen || !event.traits.is_empty();
+        // That somebody refused must be known for as long as they may come again.
+        let is_answer = message.labels.contains(&Label::Answer);
+        let says_more = message.call != Call::Seen || is_answer || !event.traits.is_empty();
         let expired = self.profile.iter().filter(|it| cutoffs.is_trait_over(it.id, event));
         let Ok(mut json) = serde_json::from_str::<Map<String, Json>>(&message.payload) else {
             return Remains { payload: None, is_over: false, says_more };

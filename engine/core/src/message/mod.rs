@@ -11,6 +11,7 @@ mod ip;
 pub mod limits;
 pub mod patch;
 pub(crate) mod read;
+mod salvage;
 mod text;
 mod time;
 
@@ -18,6 +19,7 @@ pub use claims::claims;
 pub use ip::{Addresses, GeoIp, Place};
 pub(crate) use read::left_out;
 pub use read::{Envelope, Parsed, Timing, from_log, read, read_again, read_text};
+pub(crate) use salvage::salvaged;
 pub use time::parse_timestamp;
 
 use serde::{Deserialize, Serialize};
@@ -141,6 +143,8 @@ pub enum Label {
     Replayed,
     /// Properties that its schema does not declare were left out.
     Minimised,
+    /// What a message answered that was itself not taken in as it was.
+    Answer,
 }
 
 impl Label {
@@ -157,6 +161,7 @@ impl Label {
             Self::Anonymous => "anonymous",
             Self::Replayed => "replayed",
             Self::Minimised => "minimised",
+            Self::Answer => "answer",
         }
     }
 

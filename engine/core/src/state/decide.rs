@@ -126,7 +126,7 @@ impl State {
             if turn.deliver
                 && let Some(subject) = self.subject(program, turn)
             {
-                deliver::rule(&subject, *rule, &what, &mut effects.deliveries);
+                deliver::rule(&subject, *rule, &what, effects);
             }
             effects.changes.push(Change { person: component.id, at: turn.at, cause: turn.cause, what });
         }

@@ -33,6 +33,8 @@ impl State {
         gone.size = 0;
         let history = std::mem::replace(&mut gone.body, Body::Away(0));
         let segments = std::mem::take(&mut gone.segments);
+        let theirs = gone.consents | self.joined_consents(absorbed);
+        self.scratch.joined_consents.push((survivor.0, theirs));
         for (rule, _) in segments.iter() {
             self.members.remove(rule, absorbed, absorbed_id);
         }

@@ -149,6 +149,8 @@ struct Scratch {
     redraws: u8,
     /// Passages that ended because two people in one journey turned out to be one.
     merged: Vec<(JourneyId, InstanceId)>,
+    /// What people consented to whom the record at hand joined with somebody: by that destinations know of them.
+    joined_consents: Vec<(PersonIndex, Purposes)>,
 }
 
 /// Where and why something is decided.
@@ -216,6 +218,7 @@ impl State {
         self.recalled = None;
         self.scratch.changed_traits.clear();
         self.scratch.redraws = 0;
+        self.scratch.joined_consents.clear();
         Ok(())
     }
 
@@ -454,7 +457,8 @@ impl State {
         let Some(it) = slot.body.awake().filter(is_limited) else { return };
         let now = self.plan.consents_to(it);
         let before = std::mem::replace(&mut slot.consents, now);
-        if before == now {
+        let known_by = before | self.joined_consents(turn.person);
+        if before == now && known_by == now {
             return;
         }
         self.withdraw(before & !now, turn, effects);
@@ -462,15 +466,23 @@ impl State {
             return;
         }
         let Some(subject) = self.subject(program, turn) else { return };
+        let subject = deliver::Subject { before: known_by, ..subject };
         let segments = &self.slots[turn.person.index()].segments;
         for (destination, id) in program.destinations.iter().zip(0..) {
-            let is_allowed = self.plan.withheld(now, destination).is_none();
-            if is_allowed != self.plan.withheld(before, destination).is_none() {
+            let is_open = |consents: Purposes| self.plan.withheld(consents, destination).is_none();
+            let is_allowed = is_open(now);
+            if is_allowed != is_open(if is_allowed { before } else { known_by }) {
                 let theirs = self.plan.shown(segments).map(|(rule, _)| rule);
                 let theirs = theirs.filter(|rule| destination.segments.contains(rule));
-                deliver::consent(&subject, DestinationId(id), theirs, is_allowed, &mut effects.deliveries);
+                deliver::consent(&subject, DestinationId(id), theirs, is_allowed, effects);
             }
         }
+    }
+
+    /// What those consented to whom the record at hand joined with somebody.
+    fn joined_consents(&self, person: PersonIndex) -> Purposes {
+        let joined = self.scratch.joined_consents.iter().filter(|(survivor, _)| *survivor == person);
+        joined.fold(0, |all, (_, consents)| all | consents)
     }
 
     /// Decides again which of somebody's events count for a purpose.
@@ -568,15 +580,17 @@ impl State {
     }
 
     fn subject<'a>(&'a self, program: &'a Program, turn: Turn) -> Option<deliver::Subject<'a>> {
+        let slot = self.slots.get(turn.person.index())?;
         Some(deliver::Subject {
             program,
             plan: &self.plan,
             graph: &self.graph,
             component: self.graph.component(turn.person)?,
-            person: self.slots.get(turn.person.index())?.body.awake()?,
+            person: slot.body.awake()?,
             at: turn.at,
             cause: turn.cause,
             round: turn.round,
+            before: slot.consents | self.joined_consents(turn.person),
         })
     }
 

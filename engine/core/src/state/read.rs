@@ -1,7 +1,7 @@
 //! Reading: who somebody is, what is known of them, who is in a segment. Nothing here changes a state.
 
 use super::{RestoreError, State, Turn};
-use crate::consent::only;
+use crate::consent::{ANYTHING, Purposes, only};
 use crate::effect::{Cause, Effects, PersonId};
 use crate::govern::Lives;
 use crate::identity::graph::{Graph, PersonIndex};
@@ -151,6 +151,50 @@ impl State {
         let id_of = |person| self.graph.component(person).map(|component| component.id);
         let page = self.members.page(rule, after, limit, id_of).into_iter();
         page.filter_map(|(id, person)| Some((id, self.slots[person.index()].segments.get(rule)?))).collect()
+    }
+
+    /// What somebody must consent to who is to be in an export of a segment: its purpose, where consent is asked for, and another
+    /// one that the export is for; and they must not restrict whatever is done with their data. `None` where there is no such
+    /// purpose, or no such segment.
+    #[must_use]
+    pub fn exported_for(&self, program: &Program, rule: RuleId, purpose: Option<&str>) -> Option<Purposes> {
+        let own = program.rules.get(rule.index())?.purpose.as_deref().filter(|_| self.plan.consent.enforced);
+        let bit = |name: &str| self.plan.consent.purpose(name).map(only);
+        Some(ANYTHING | own.and_then(bit).unwrap_or_default() | purpose.map_or(Some(0), bit)?)
+    }
+
+    /// The same of those alone who consent to all of these purposes.
+    #[must_use]
+    pub fn consenting_members(
+        &self,
+        rule: RuleId,
+        purposes: Purposes,
+        after: Option<PersonId>,
+        limit: usize,
+    ) -> Vec<(PersonId, Moment)> {
+        let id_of = |person: PersonIndex| {
+            let slot = self.slots.get(person.index()).filter(|slot| slot.consents & purposes == purposes)?;
+            slot.segments.get(rule).and_then(|_| self.graph.component(person)).map(|component| component.id)
+        };
+        let page = self.members.page(rule, after, limit, id_of).into_iter();
+        page.filter_map(|(id, person)| Some((id, self.slots[person.index()].segments.get(rule)?))).collect()
+    }
+
+    /// Of the next members of a segment after somebody, how many do not consent to all of these purposes; and the last of them,
+    /// where there are more.
+    #[must_use]
+    pub fn members_without(
+        &self,
+        rule: RuleId,
+        purposes: Purposes,
+        after: Option<PersonId>,
+        count: usize,
+    ) -> (usize, Option<PersonId>) {
+        let id_of = |person| self.graph.component(person).map(|component| component.id);
+        let page = self.members.page(rule, after, count, id_of);
+        let lacks = |person: PersonIndex| self.slots[person.index()].consents & purposes != purposes;
+        let last = page.last().map(|(id, _)| *id).filter(|_| page.len() >= count);
+        (page.into_iter().filter(|(_, person)| lacks(*person)).count(), last)
     }
 
     /// Everybody, by id.

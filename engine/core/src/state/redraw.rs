@@ -19,6 +19,7 @@ use crate::profile::{Observation, Observations};
 use crate::record::{Event, Fact, Identifier, Record, Seq};
 use rustc_hash::FxHashMap;
 use sonder_dsl::ir::{JourneyId, ProfileTraitId, Program, RuleId};
+use sonder_dsl::model::Destination;
 use sonder_dsl::time::Moment;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -316,9 +317,25 @@ impl State {
         changes.extend(is_in.difference(&was_in).map(|rule| ChangeKind::Entered(*rule)));
         changes.extend(announced(&self.plan, was, is));
         let Some(subject) = self.subject(program, turn).filter(|_| turn.deliver) else { return };
+        // A destination knows of whoever consented.
+        let knew = |rule: RuleId, to: &Destination| {
+            let mut theirs = before.iter().filter(|former| former.slot.segments.get(rule).is_some());
+            theirs.any(|former| self.plan.withheld(former.slot.consents, to).is_none())
+        };
+        for is_entering in [false, true] {
+            for (rule, plan) in was_in.union(&is_in).filter_map(|rule| Some((*rule, self.plan.rule(*rule)?))) {
+                for id in &plan.receivers {
+                    let Some(to) = program.destinations.get(id.index()) else { continue };
+                    let is = is_in.contains(&rule) && self.plan.withheld(slot.consents, to).is_none();
+                    if is != knew(rule, to) && is == is_entering {
+                        subject.membership(*id, &plan.name, is_entering, &mut effects.deliveries);
+                    }
+                }
+            }
+        }
         for what in &changes {
-            if let ChangeKind::Entered(rule) | ChangeKind::Left(rule) | ChangeKind::TraitChanged { rule, .. } = what {
-                deliver::rule(&subject, *rule, what, &mut effects.deliveries);
+            if let ChangeKind::TraitChanged { rule, .. } = what {
+                deliver::rule(&subject, *rule, what, effects);
             }
         }
         let traits: BTreeSet<ProfileTraitId> = was.profile.iter().chain(&is.profile).map(|(id, _)| *id).collect();

@@ -7,6 +7,9 @@
 //! Under another name a segment or a trait goes on, so that nothing is put on record. But a destination knows it by name: whoever
 //! is in such a segment left it under the old name and entered it under the new one, and a trait has no value under the old name
 //! and its value under the new one.
+//!
+//! Nobody leaves of whom a destination never heard, because they did not consent; and whoever consents now, because what is asked
+//! for is something else, is entered or leaves as if they had said so.
 
 use super::{State, Turn};
 use crate::datum::Known;
@@ -15,6 +18,7 @@ use crate::effect::{Cause, Change, ChangeKind, Effects, PersonId};
 use crate::identity::graph::PersonIndex;
 use crate::person::Person;
 use sonder_dsl::ir::{DestinationId, Program, RuleId, Successors};
+use sonder_dsl::model::Destination;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A segment or computed trait in both versions. Ids are of the new one.
@@ -44,11 +48,18 @@ struct Audience {
     by_old: BTreeMap<RuleId, usize>,
     /// Where a rule of the new version is among them.
     by_new: BTreeMap<RuleId, usize>,
+    /// What each destination was in the version before.
+    destinations: Vec<Option<Destination>>,
 }
+
+/// Of each destination whether it may hear of somebody: in the version before, and in this one.
+type Openness = Vec<(bool, bool)>;
 
 impl Audience {
     fn new(before: (&State, &Program), now: (&State, &Program)) -> Self {
-        let mut audience = Self { told: Vec::new(), by_old: BTreeMap::new(), by_new: BTreeMap::new() };
+        let was = |it: &Destination| before.1.destinations.iter().find(|old| old.name == it.name).cloned();
+        let destinations = now.1.destinations.iter().map(was).collect();
+        let mut audience = Self { told: Vec::new(), by_old: BTreeMap::new(), by_new: BTreeMap::new(), destinations };
         for (rule, plan) in now.0.plan.declared_rules() {
             audience.by_new.insert(rule, audience.told.len());
             let (name, now) = (plan.name.clone(), plan.receivers.clone());
@@ -103,16 +114,25 @@ impl State {
                 (Some(told), Some(is)) => self.announced_anew(&audience, &told, is),
                 _ => Vec::new(),
             };
-            if was_in == is_in && traits.is_empty() && !any_differs {
+            let consented = old.map(|slot| slot.consents);
+            let open: Openness = (program.destinations.iter().zip(&audience.destinations))
+                .map(|(it, was)| {
+                    let was_open = was.as_ref().zip(consented);
+                    let was_open = was_open.is_some_and(|(was, by)| before.plan.withheld(by, was).is_none());
+                    (was_open, self.plan.withheld(self.slots[person.index()].consents, it).is_none())
+                })
+                .collect();
+            let is_same = !any_differs && (is_in.is_empty() || open.iter().all(|(was, is)| was == is));
+            if was_in == is_in && traits.is_empty() && is_same {
                 continue;
             }
             let cause = Cause::Timer(self.now);
             let turn = Turn { person, at: self.now, cause, deliver: !is_silent, round: 0 };
             if let Some(subject) = self.subject(program, turn).filter(|_| turn.deliver) {
-                self.tell_memberships(&audience, &was_in, &is_in, &subject, effects);
+                self.tell_memberships(&audience, (&was_in, &is_in), &open, &subject, effects);
                 for change in &traits {
                     if let ChangeKind::TraitChanged { rule, .. } = change {
-                        deliver::rule(&subject, *rule, change, &mut effects.deliveries);
+                        deliver::rule(&subject, *rule, change, effects);
                     }
                 }
                 if any_differs {
@@ -131,20 +151,27 @@ impl State {
     fn tell_memberships(
         &self,
         audience: &Audience,
-        was_in: &BTreeSet<usize>,
-        is_in: &BTreeSet<usize>,
+        (was_in, is_in): (&BTreeSet<usize>, &BTreeSet<usize>),
+        open: &Openness,
         subject: &deliver::Subject<'_>,
         effects: &mut Effects,
     ) {
         let nobody: &[DestinationId] = &[];
+        let was_open = |it: &DestinationId| open.get(it.index()).is_some_and(|(was, _)| *was);
+        let is_open = |it: &DestinationId| open.get(it.index()).is_some_and(|(_, is)| *is);
         for is_entering in [false, true] {
             for (place, told) in was_in.union(is_in).filter_map(|place| Some((place, audience.told.get(*place)?))) {
                 let before = if was_in.contains(place) { &told.before } else { nobody };
                 let now = if is_in.contains(place) { &told.now } else { nobody };
-                let (more, fewer) = if is_entering { (now, before) } else { (before, now) };
+                let knew = |it: &DestinationId| before.contains(it) && was_open(it);
+                let knows = |it: &DestinationId| now.contains(it) && is_open(it);
                 let name = told.was.as_ref().filter(|_| !is_entering).unwrap_or(&told.name);
-                for destination in more.iter().filter(|it| told.was.is_some() || !fewer.contains(it)) {
-                    subject.membership(*destination, name, is_entering, &mut effects.deliveries);
+                for destination in if is_entering { now } else { before } {
+                    let (more, fewer) = (knows(destination), knew(destination));
+                    let (more, fewer) = if is_entering { (more, fewer) } else { (fewer, more) };
+                    if more && (told.was.is_some() || !fewer) {
+                        subject.membership(*destination, name, is_entering, &mut effects.deliveries);
+                    }
                 }
             }
         }

@@ -2,7 +2,9 @@
 
 use serde_json::{Value as Json, json};
 use sonder_core::State;
+use sonder_core::consent::ledger;
 use sonder_core::effect::{ChangeKind, Delivery, Effects, JourneyStep};
+use sonder_core::eval::{Evaluation, Request, Taken};
 use sonder_core::govern::Governor;
 use sonder_core::message::{Envelope, Quarantined, Timing, read_text};
 use sonder_core::record::{Fact, Record, Seq};
@@ -30,7 +32,8 @@ impl World {
             let segments = if name == "ads" && rules.contains("segment seen ") { "[seen]" } else { "[]" };
             let text = format!(
                 "destination: {name}\nplugin: sonder/webhook@1\nallow: [x.example]\n{purposes}\
-                 receives: {{events: [view], segments: {segments}}}\n"
+                 receives: {{events: [view], segments: {segments}{}}}\n",
+                if segments == "[]" { "" } else { ", traits: [country]" }
             );
             file(&format!("destinations/{name}.yaml"), &text)
         };
@@ -39,8 +42,9 @@ impl World {
             file("events/view.yaml", "event: view\nproperties: {product: {type: string}}"),
             file("events/order.yaml", "event: order"),
             file("identity.yaml", "identifiers: {user_id: {}, anonymous_id: {}}"),
-            file("profile.yaml", "traits: {country: {type: string}}"),
+            file("profile.yaml", "traits: {country: {type: string}, seen_in: {type: string}}"),
             file("sources/web.yaml", "source: web\nkind: server\nwrite_keys: [wk]"),
+            file("sources/web_page.yaml", "source: web_page\nkind: browser\nwrite_keys: [wk_page]"),
             hook("ads", "purposes: [advertising]\n"),
             hook("both", "purposes: [advertising, analytics]\n"),
             hook("plain", ""),
@@ -222,6 +226,13 @@ fn a_change_of_consent_needs_no_schema_but_something_to_say() {
         |context: Json| json!({"event": "Segment Consent Preference Updated", "anonymousId": "a", "context": context});
     let refused = world.send(1, 0, change(json!({}))).unwrap_err();
     assert_eq!(refused.reasons[0].code, "missing_consent");
+    for says_nothing in
+        [json!({"consent": {"purposes": {"advertising": true}}}), json!({"consent": {"categoryPreferences": "C0004"}})]
+    {
+        assert!(world.send(1, 0, change(says_nothing)).is_err(), "Segment's says what a banner was told");
+    }
+    let updated = json!({"event": "Consent Updated", "anonymousId": "b", "context": {"consent": {"unheard": 1}}});
+    assert!(world.send(1, 0, updated).is_err());
     world.send(2, 0, change(json!({"consent": {"categoryPreferences": {"C0004": true}}}))).unwrap();
     let granted: Vec<(String, bool)> =
         world.person("a").consent.into_iter().map(|it| (it.purpose, it.granted)).collect();
@@ -296,6 +307,269 @@ fn an_audience_follows_consent() {
     world.view(6, "b", json!({}));
     world.view(7, "b", json!({"consent": {"purposes": {"advertising": true}}}));
     assert_eq!(told(&mut world), [("view".to_owned(), "event"), seen("segment_entered")]);
+}
+
+/// What refuses must not be lost for its form.
+#[test]
+fn an_answer_in_an_odd_form_is_a_refusal() {
+    let consent = "purposes: {advertising: {categories: [C1]}, analytics: {}}\notherwise: us\n";
+    let mut world = World::new(consent, "");
+    let granted = |world: &mut World, number: i64, context: Json| -> Vec<bool> {
+        let who = format!("a{number}");
+        world.view(number, &who, context);
+        world.person(&who).consent.iter().map(|it| it.granted).collect()
+    };
+    for (number, (answer, yes)) in [
+        (json!(true), true),
+        (json!("true"), true),
+        (json!(false), false),
+        (json!("false"), false),
+        (json!("denied"), false),
+        (json!(0), false),
+        (json!(1), false),
+        (Json::Null, false),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let number = 10 * number as i64;
+        let own = json!({"consent": {"purposes": {"advertising": answer, "analytics": answer, "unheard": false}}});
+        assert_eq!(granted(&mut world, number, own), [yes; 2], "{answer}");
+        let banner = json!({"consent": {"categoryPreferences": {"C1": answer, "analytics": answer}}});
+        assert_eq!(granted(&mut world, number + 1, banner), [yes; 2], "{answer}");
+    }
+    for (number, (signal, refuses)) in [
+        (json!(true), true),
+        (json!("true"), true),
+        (json!(1), true),
+        (json!("1"), true),
+        (json!(false), false),
+        (json!("0"), false),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        assert_eq!(granted(&mut world, 100 + number as i64, json!({"gpc": signal})), [!refuses, true], "{signal}");
+    }
+    // Sections that are in force, in a form that nobody can read: all of them are.
+    let nation = "DBABLA~CAAQAAAAAABA.QA";
+    let mut world = World::new("purposes: {advertising: {gpc: false}, analytics: {}, sale: {}}\notherwise: us\n", "");
+    for (number, (in_force, sold)) in [
+        (Json::Null, false),
+        (json!([]), false),
+        (json!(["7"]), false),
+        (json!(["x"]), false),
+        (json!({}), false),
+        (json!(["8"]), true),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let said = json!({"consent": {"gpp": nation, "gppSid": in_force}});
+        assert_eq!(granted(&mut world, number as i64, said)[2], sold, "{in_force}");
+    }
+}
+
+/// As the engine does it with what is sent, so does an evaluation of a log.
+#[test]
+fn an_evaluation_hears_what_is_answered_by_what_is_not_taken_in() {
+    for without in ["refuse", "strip"] {
+        let consent = format!(
+            "purposes: [advertising, analytics]\notherwise: us\ncollection: {{purpose: analytics, without: {without}}}\n"
+        );
+        let world = World::new(&consent, "segment reachable { when consented(advertising) and did(view) }");
+        let at = Moment(100 * SECOND);
+        let request = Request { at, source: SourceId(0), rules: None, trace: false };
+        let mut evaluation = Evaluation::new(&world.program, request);
+        let mut take = |second: i64, id: &str, event: &str, yes: [bool; 2]| {
+            let purposes = json!({"advertising": yes[0], "analytics": yes[1]});
+            let message = json!({
+                "type": "track", "event": event, "messageId": id, "anonymousId": "a", "context": {"consent": {"purposes": purposes}},
+                "timestamp": Moment(second * SECOND).to_string(), "receivedAt": Moment(second * SECOND).to_string(),
+            });
+            let taken = evaluation.take(&message.to_string());
+            let is_in = |line: &str| line.contains("\"reachable\"");
+            (taken, evaluation.look(Moment(second * SECOND)).iter().any(|line| is_in(line)))
+        };
+        let of_refused = if without == "refuse" { Taken::Refused } else { Taken::In };
+        assert_eq!(take(1, "m1", "view", [true, true]), (Ok(Taken::In), true));
+        assert_eq!(take(2, "m2", "view", [false, false]), (Ok(of_refused.clone()), false), "{without}");
+        assert_eq!(take(3, "m3", "view", [true, true]), (Ok(Taken::In), true));
+        // It comes again: it is as old as it was, and counts no second time.
+        assert!(!matches!(take(4, "m2", "view", [false, false]), (_, false)), "{without}");
+        // A yes beside the no to being collected counts, and so does the answer of what is kept aside.
+        assert!(!take(5, "m5", "view", [false, false]).1);
+        assert_eq!(take(6, "m6", "view", [true, false]), (Ok(of_refused), true), "{without}");
+        let (aside, is_in) = take(7, "m7", "unheard", [false, true]);
+        assert!(aside.is_err() && !is_in, "{without}: {aside:?}");
+    }
+}
+
+#[test]
+fn the_ledger_says_by_what_means_and_a_page_has_none_of_ours() {
+    let world = World::new("purposes: {advertising: {}, analytics: {}, sale: {}}\notherwise: us\n", "");
+    let method = |source: u32, consent: Json| -> String {
+        let message =
+            json!({"type": "identify", "messageId": "m", "anonymousId": "a", "context": {"consent": consent}});
+        let now = Moment(SECOND);
+        let envelope = Envelope::alone(SourceId(source), now, Timing::Recorded, Duration(0), &|| "m".to_owned());
+        let message = read_text(&message.to_string(), &envelope).unwrap();
+        let said = world.governor.govern(&message).unwrap().said;
+        let entries = ledger::entries(&world.program, &message, 1, said, "somebody");
+        entries.first().map(|entry| entry.method.clone()).unwrap_or_default()
+    };
+    let says = |method: &str| json!({"purposes": {"advertising": true}, "method": method});
+    for (source, consent, expected) in [
+        (0, says("api"), "api"),
+        (1, says("api"), "message"),
+        (1, says(" API"), "message"),
+        (1, says("objection"), "message"),
+        (1, says("phone"), "phone"),
+        (1, json!({"gpp": "DBABLA~CAAQAAAAAABA.QA"}), "gpp"),
+        (1, json!({"categoryPreferences": {"advertising": false}}), "banner"),
+    ] {
+        assert_eq!(method(source, consent.clone()), expected, "{source}: {consent}");
+    }
+}
+
+/// What destinations are told of segments, with the traits that go with it.
+fn memberships(world: &mut World) -> Vec<(&'static str, Json)> {
+    let deliveries = std::mem::take(&mut world.effects.deliveries);
+    let of_segment = deliveries.iter().filter(|it| it.kind.name().starts_with("segment"));
+    of_segment
+        .map(|it| (it.kind.name(), serde_json::from_str::<Json>(&it.payload).unwrap()["traits"].clone()))
+        .collect()
+}
+
+#[test]
+fn nobody_is_taken_off_of_whom_a_destination_never_heard() {
+    let once = "segment seen { when count(view) == 1 }";
+    let mut world = World::new("purposes: [advertising, analytics]\notherwise: gdpr", once);
+    let lives = |world: &mut World, who: &str| {
+        let traits = json!({"country": "XX"});
+        world.send(1, 0, json!({"type": "identify", "anonymousId": who, "traits": traits})).unwrap();
+    };
+    // Whoever was not asked, or refuses from the start, comes and goes unheard.
+    for (who, said) in [("a", Json::Null), ("b", json!({"advertising": false}))] {
+        lives(&mut world, who);
+        if !said.is_null() {
+            world.says(2, who, said);
+        }
+        world.view(3, who, json!({}));
+        assert!(world.is_in(who, "seen"));
+        world.view(4, who, json!({}));
+        assert!(!world.is_in(who, "seen"));
+        assert_eq!(memberships(&mut world), [], "{who}");
+    }
+    // Whoever comes in with a no in the same message, too, whatever they had said before.
+    lives(&mut world, "c");
+    world.says(5, "c", json!({"advertising": true}));
+    world.view(6, "c", json!({"consent": {"purposes": {"advertising": false}}}));
+    assert!(world.is_in("c", "seen"));
+    world.view(7, "c", json!({}));
+    assert_eq!(memberships(&mut world), []);
+    // Whoever consented is taken off when they withdraw, once, and then no more is known of them but who they are.
+    lives(&mut world, "d");
+    world.says(8, "d", json!({"advertising": true}));
+    world.view(9, "d", json!({}));
+    assert_eq!(memberships(&mut world), [("segment_entered", json!({"country": "XX"}))]);
+    world.says(10, "d", json!({"advertising": false}));
+    assert_eq!(memberships(&mut world), [("segment_left", json!({}))]);
+    world.view(11, "d", json!({}));
+    assert!(!world.is_in("d", "seen"));
+    assert_eq!(memberships(&mut world), [], "they had been taken off");
+    // So are those who leave with the very message that withdraws.
+    lives(&mut world, "e");
+    world.view(12, "e", json!({"consent": {"purposes": {"advertising": true}}}));
+    world.view(13, "e", json!({"consent": {"purposes": {"advertising": false}}}));
+    assert_eq!(memberships(&mut world), [("segment_entered", json!({"country": "XX"})), ("segment_left", json!({}))]);
+    // And those who leave while they consent.
+    lives(&mut world, "f");
+    world.view(14, "f", json!({"consent": {"purposes": {"advertising": true}}}));
+    world.view(15, "f", json!({}));
+    let traits = json!({"country": "XX"});
+    assert_eq!(memberships(&mut world), [("segment_entered", traits.clone()), ("segment_left", traits)]);
+}
+
+#[test]
+fn an_export_is_of_those_who_consent_to_what_it_is_for() {
+    let rules = "segment keen { purpose advertising when did(view) }\nsegment looked { when did(view) }";
+    let mut world = World::new("purposes: [advertising, analytics]\notherwise: us", rules);
+    for (second, who) in (1..).zip(["a", "b", "c"]) {
+        world.view(second, who, json!({}));
+    }
+    world.says(5, "b", json!({"advertising": false}));
+    let restrict = json!({"type": "restrict", "identifiers": [{"kind": "anonymous_id", "value": "c"}]});
+    world.send(6, 0, restrict).unwrap();
+    let exported = |world: &World, segment: &str, purpose: Option<&str>| -> Option<(usize, usize)> {
+        let (rule, _) = world.program.rule_named(segment).unwrap();
+        let purposes = world.state.exported_for(&world.program, rule, purpose)?;
+        let all = world.state.consenting_members(rule, purposes, None, 10);
+        let mut paged = Vec::new();
+        while let [one] = world.state.consenting_members(rule, purposes, paged.last().copied(), 1)[..] {
+            paged.push(one.0);
+        }
+        assert_eq!(paged, all.iter().map(|(id, _)| *id).collect::<Vec<_>>(), "a page at a time");
+        let (mut without, mut after) = (0, None);
+        loop {
+            let (some, last) = world.state.members_without(rule, purposes, after, 1);
+            without += some;
+            match last {
+                Some(last) => after = Some(last),
+                None => break,
+            }
+        }
+        assert_eq!(all.len() + without, world.state.segment_size(rule));
+        Some((all.len(), without))
+    };
+    assert_eq!(
+        exported(&world, "keen", None),
+        Some((1, world.state.segment_size(world.program.rule_named("keen").unwrap().0) - 1))
+    );
+    assert_eq!(exported(&world, "looked", None), Some((2, 1)), "whoever restricts everything is in none");
+    assert_eq!(exported(&world, "looked", Some("advertising")), Some((1, 2)));
+    assert_eq!(exported(&world, "looked", Some("unheard")), None);
+}
+
+#[test]
+fn a_destination_hears_of_a_no_that_comes_with_another_identity() {
+    let mut world = World::new("purposes: [advertising, analytics]\notherwise: gdpr", WATCHED);
+    // The older one refused; of the younger one the destination knows.
+    world.says(1, "a", json!({"advertising": false}));
+    world.says(2, "b", json!({"advertising": true}));
+    world.view(3, "b", json!({}));
+    world.view(4, "b", json!({}));
+    world.says(5, "a", json!({"advertising": false}));
+    assert_eq!(memberships(&mut world), [("segment_entered", json!({}))]);
+    world.send(6, 0, json!({"type": "identify", "anonymousId": "a", "userId": "u"})).unwrap();
+    world.send(7, 0, json!({"type": "identify", "anonymousId": "b", "userId": "u"})).unwrap();
+    assert_eq!(world.person("a").id, world.person("b").id);
+    assert_eq!(memberships(&mut world), [("segment_left", json!({}))]);
+}
+
+#[test]
+fn where_somebody_lives_is_read_as_people_write_it() {
+    let mut world =
+        World::new("purposes: [advertising, analytics]\notherwise: gdpr\nresidence: [country, seen_in]", "");
+    let mut allowed = |number: i64, country: &str, seen_in: &str| {
+        let who = format!("a{number}");
+        let traits = json!({"country": country, "seen_in": seen_in});
+        world.send(number, 0, json!({"type": "identify", "anonymousId": who, "traits": traits})).unwrap();
+        world.person(&who).consent.iter().any(|it| it.purpose == "advertising" && it.granted)
+    };
+    for (number, (country, seen_in, expected)) in [
+        ("US_CA", "NL", true),
+        ("us-ca ", "", true),
+        ("", "US-CA", true),
+        ("unknown", "US-CA", true),
+        ("NL ", "US-CA", false),
+        ("UK", "US-CA", false),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        assert_eq!(allowed(number as i64, country, seen_in), expected, "{country:?}, {seen_in:?}");
+    }
 }
 
 const JOURNEY: &str =

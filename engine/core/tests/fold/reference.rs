@@ -126,8 +126,12 @@ impl<'a> Person<'a> {
     /// What holds where they live.
     fn terms(&self) -> Terms {
         let consent = &self.program.consent;
-        let known = consent.residence.iter().find_map(|id| self.profile(id.index()));
-        consent.terms(known.as_ref().and_then(|it| if let Value::String(it) = it { Some(&**it) } else { None }))
+        let is_code = |it: &str| it.len() == 2 || it.len() == 5 && it.as_bytes()[2] == b'-';
+        let known = consent.residence.iter().filter_map(|id| match self.profile(id.index()) {
+            Some(Value::String(it)) => Some(it.to_string()),
+            _ => None,
+        });
+        consent.terms({ known }.find(|it| is_code(it)).as_deref())
     }
 
     fn fits(&self, pattern: &Pattern, it: &Happened<'_>, chain: &[Happened<'_>]) -> bool {

@@ -4,7 +4,7 @@ use crate::pipeline::clock;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 use sonder_collect::{People, Received};
-use sonder_core::govern::{Belongs, Governor};
+use sonder_core::govern::{Admitted, Belongs, Governor};
 use sonder_core::message::{Addresses, Envelope, Quarantined, Timing, read, read_text};
 use sonder_core::record::Identifier;
 use sonder_dsl::ir::{Program, SourceId};
@@ -115,7 +115,7 @@ impl Batcher {
                 begin += part.len();
                 running.push(scope.spawn(move || {
                     let numbered = part.into_iter().enumerate();
-                    numbered.map(|(place, row)| self.one(raw(first + place, row))).collect::<Vec<_>>()
+                    numbered.flat_map(|(place, row)| self.one(raw(first + place, row))).collect::<Vec<_>>()
                 }));
             }
             let mut governed = Governed::default();
@@ -130,7 +130,7 @@ impl Batcher {
     }
 
     /// What is to be taken in of a row, or the region that it belongs to.
-    fn one(&self, raw: impl Raw) -> Result<Received, String> {
+    fn one(&self, raw: impl Raw) -> Vec<Result<Received, String>> {
         let new_id = || format!("unnamed-{}-{}", clock::wall().0, self.unnamed.fetch_add(1, Ordering::Relaxed));
         let envelope = Envelope {
             source: self.source,
@@ -150,12 +150,15 @@ impl Batcher {
         let known = |who: &[Identifier]| self.people.lives(&self.program, who);
         let read = match self.governor.belongs(&read, known, false) {
             Belongs::Here => read,
-            Belongs::Elsewhere(region) => return Err(region),
+            Belongs::Elsewhere(region) => return vec![Err(region)],
             Belongs::Nowhere => read.and_then(|message| Err(Governor::without_region(&message))),
         };
-        Ok(match read.and_then(|message| self.governor.take_in(message)) {
+        let Admitted { message, answer } = self.governor.admit_whole(read);
+        let message = message.map(|governed| match governed {
             Ok((message, event)) => Received::Message(message, event),
             Err(quarantined) => Received::Quarantined(quarantined),
-        })
+        });
+        let answer = answer.map(|(message, event)| Received::Message(message, event));
+        message.into_iter().chain(answer).map(Ok).collect()
     }
 }

@@ -8,6 +8,7 @@ mod commands;
 mod destinations;
 mod errors;
 mod page;
+mod regimes;
 
 use crate::observe::metrics_reference;
 use sonder_activate::host::{HostError, PluginError};
@@ -63,6 +64,7 @@ pub fn book(program: &clap::Command) -> Result<BTreeMap<String, String>, ManualE
     add("destinations.md", destinations::page()?);
     add("plugin-interface.md", interface());
     add("metrics.md", metrics_reference());
+    add("regimes.md", regimes::page());
     for (path, text) in errors::pages() {
         add(&path, text);
     }

@@ -45,4 +45,17 @@ impl Gate for ConsentGate {
         }
         Some(format!("no consent to {purpose} any more"))
     }
+
+    fn is_bare(&self, destination: &str, delivery: &Delivery) -> bool {
+        if delivery.kind != ItemKind::SegmentLeft {
+            return false;
+        }
+        let Some(shared) = self.shared.upgrade() else { return false };
+        let live = shared.live.read();
+        let declared = live.program.destinations.iter().find(|it| it.name == destination);
+        declared.is_some_and(|it| {
+            live.state.withheld(delivery.person, it).is_some()
+                || (it.excludes_probabilistic && live.state.is_likely_only(delivery.person))
+        })
+    }
 }

@@ -5,6 +5,7 @@ use super::writer::Work;
 use super::{budget::Permit, limits};
 use crate::observe::Health;
 use sonder_collect::{BoxFuture, Intake, Received, Refused};
+use sonder_core::message::Label;
 use sonder_dsl::ir::Program;
 use sonder_store::Resolution;
 use std::sync::Arc;
@@ -67,7 +68,10 @@ impl Entrance {
             tokio::time::sleep(limits::IMPORT_PAUSE).await;
         }
         let quarantined = batch.iter().filter(|received| matches!(received, Received::Quarantined(_))).count() as u64;
-        let submitted = Submitted { messages: batch.len() as u64, quarantined };
+        // What a message answers that is kept aside is no other message.
+        let is_answer = |it: &&Received| matches!(it, Received::Message(it, _) if it.labels.contains(&Label::Answer));
+        let answers = batch.iter().filter(is_answer).count() as u64;
+        let submitted = Submitted { messages: batch.len() as u64 - answers, quarantined };
         let entered = if batch.is_empty() { None } else { Some(self.enter(program, batch)) };
         async move {
             if let Some(entered) = entered {

@@ -14,19 +14,20 @@ use sonder_collect::{Collector, RejectionCount};
 use sonder_console::audit::AuditLog;
 use sonder_console::engine::{
     Applied, ApplyRequest, Audience, ConsentChange, DecisionNote, DeliveryFilter, DeliveryPage, DestinationStatus,
-    Engine, Entry, Expired, ExplainRequest, Export, IdentityDecision, Journey, JourneySummary, Lag, LogStatus,
-    MatchPair, MatchPairs, Matching, Member, Members, Memory, Observed, PairDecided, PairDecision, PairsAsked,
-    PastRequest, Person, Plan, PlanRequest, Preview, PreviewRequest, PrivacyRequest, QuarantineDismissed,
+    Engine, Entry, Expired, ExplainRequest, Export, Exported, IdentityDecision, Journey, JourneySummary, Lag,
+    LogStatus, MatchPair, MatchPairs, Matching, Member, Members, Memory, Observed, PairDecided, PairDecision,
+    PairsAsked, PastRequest, Person, Plan, PlanRequest, Preview, PreviewRequest, PrivacyRequest, QuarantineDismissed,
     QuarantineFilter, QuarantinePage, QuarantineReplay, QuarantineReplayed, QuarantineSelection, Query, Recovery,
     RejectionStatus, Reload, ReloadOutcome, Replay, Replayed, RequestAction, RequestAsked, RequestNote, Retention,
     RolloutStatus, Rows, SegmentSize, SegmentSizes, Sought, Stage, Status, TimelineCursor, Trouble, instant, person_id,
 };
+use sonder_core::consent::Purposes;
 use sonder_core::effect::PersonId;
 use sonder_core::explain::Explanation;
 use sonder_core::govern::Governor;
 use sonder_core::kinship::Kinship;
 use sonder_core::view::PersonView;
-use sonder_dsl::ir::{IdentifierKindId, Program};
+use sonder_dsl::ir::{IdentifierKindId, Program, RuleId};
 use sonder_dsl::time::Moment;
 use sonder_store::{Exports, Reader, Store, StoreError};
 use std::fs::File;
@@ -260,11 +261,11 @@ impl Engine for Answers {
         SegmentSizes { program: Arc::clone(&live.program), sizes }
     }
 
-    fn members(&self, segment: &str, after: Option<PersonId>, limit: usize) -> Result<Option<Members>, Trouble> {
+    fn members(&self, which: &Exported, after: Option<PersonId>, limit: usize) -> Result<Option<Members>, Trouble> {
         let (size, members) = {
             let live = self.shared.live.read();
-            let Some((id, _)) = live.program.segments().find(|(_, rule)| rule.name == segment) else { return Ok(None) };
-            (live.state.segment_size(id) as u64, live.state.members(id, after, limit))
+            let Some((id, purposes)) = exported(&live, which) else { return Ok(None) };
+            (live.state.segment_size(id) as u64, live.state.consenting_members(id, purposes, after, limit))
         };
         let mut answer = Vec::with_capacity(members.len());
         for (person, since) in members {
@@ -279,12 +280,27 @@ impl Engine for Answers {
         Ok(Some(Members { size, members: answer }))
     }
 
+    fn members_left_out(&self, which: &Exported) -> Result<Option<u64>, Trouble> {
+        let (mut left_out, mut after) = (0, None);
+        loop {
+            // Some at a time, so that the fold does not wait.
+            let live = self.shared.live.read();
+            let Some((id, purposes)) = exported(&live, which) else { return Ok(None) };
+            let (count, last) = live.state.members_without(id, purposes, after, AT_A_TIME);
+            left_out += count as u64;
+            match last {
+                Some(last) => after = Some(last),
+                None => return Ok(Some(left_out)),
+            }
+        }
+    }
+
     fn export(&self) -> Result<Box<dyn Export>, Trouble> {
         let Some(exports) = &self.exports else {
             let reason = "files are made by a running engine".to_owned();
             return Err(Trouble::Unavailable { reason, retry_after_s: 5 });
         };
-        Ok(Box::new(Exported(exports.begin().map_err(trouble)?)))
+        Ok(Box::new(InFile(exports.begin().map_err(trouble)?)))
     }
 
     fn audience(&self, name: &str) -> Option<Arc<dyn Audience>> {
@@ -510,10 +526,19 @@ fn reload(report: &ReloadReport) -> Reload {
     }
 }
 
-/// A file of members, which the store makes.
-struct Exported(sonder_store::Export);
+/// Members that are looked at while the state is held.
+const AT_A_TIME: usize = 4096;
 
-impl Export for Exported {
+/// The segment that is exported, and what its members must consent to.
+fn exported(live: &Live, which: &Exported) -> Option<(RuleId, Purposes)> {
+    let (id, _) = live.program.segments().find(|(_, rule)| rule.name == which.segment)?;
+    Some((id, live.state.exported_for(&live.program, id, which.purpose.as_deref())?))
+}
+
+/// A file of members, which the store makes.
+struct InFile(sonder_store::Export);
+
+impl Export for InFile {
     fn add(&mut self, members: &[Member]) -> Result<(), Trouble> {
         members.iter().try_for_each(|it| self.0.add(&it.person, &it.since, &it.identifiers)).map_err(trouble)
     }

@@ -18,7 +18,7 @@ use sonder_core::state::{self, Asked};
 use sonder_core::view::AnswerView;
 use sonder_dsl::diagnostic::render::{human, json};
 use sonder_dsl::diagnostic::{Diagnostic, Severity};
-use sonder_dsl::ir::sql::reads_consent;
+use sonder_dsl::ir::sql::{reads_consent, traits_read};
 use sonder_dsl::ir::{Program, RuleId};
 use sonder_dsl::source::{FileId, SourceFile, SourceSet};
 use sonder_dsl::syntax::scan;
@@ -216,14 +216,9 @@ impl Census<'_> {
 
     /// The traits of the golden record that the rules read, in the version that runs.
     fn traits(&self, live: &Program) -> Vec<sonder_dsl::ir::ProfileTraitId> {
-        let read: BTreeSet<_> = self
-            .rules
-            .iter()
-            .filter_map(|id| self.program.rules.get(id.index()))
-            .flat_map(|rule| rule.profile_traits.iter())
-            .filter_map(|id| self.program.profile.get(id.index()))
-            .map(|declared| declared.name.as_str())
-            .collect();
+        let read = traits_read(self.program, self.rules);
+        let declared = read.iter().filter_map(|id| self.program.profile.get(id.index()));
+        let read: BTreeSet<_> = declared.map(|declared| declared.name.as_str()).collect();
         let numbered = (0..).map(sonder_dsl::ir::ProfileTraitId).zip(&live.profile);
         numbered.filter(|(_, declared)| read.contains(declared.name.as_str())).map(|(id, _)| id).collect()
     }

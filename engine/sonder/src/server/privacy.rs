@@ -21,6 +21,7 @@ use sonder_core::effect::PersonId;
 use sonder_core::message::Call;
 use sonder_core::view::PersonView;
 use sonder_dsl::ir::Program;
+use sonder_dsl::model::consent::place;
 use sonder_dsl::model::consent::regime::{Regime, SHIPPED};
 use sonder_dsl::time::{Duration, Moment};
 use sonder_store::{Request, RequestChange, RequestState, StoreError};
@@ -258,9 +259,9 @@ fn regime(program: &Program, view: &PersonView, named: Option<&str>) -> Result<&
         return found.ok_or_else(|| refused(format!("there is no regime `{name}`"), format!("there are {known}")));
     }
     let residence = program.consent.residence.iter().filter_map(|id| program.profile.get(id.index()));
-    let place = residence.filter_map(|it| view.traits.iter().find(|known| known.name == it.name)).next();
-    let place = place.and_then(|it| it.value.as_str());
-    let found = program.consent.regime_at(place);
+    let said = residence.filter_map(|it| view.traits.iter().find(|known| known.name == it.name));
+    let place = said.filter_map(|it| place::read(it.value.as_str()?)).next();
+    let found = program.consent.regime_at(place.as_deref());
     found.ok_or_else(|| Trouble::Internal("no regime is shipped".to_owned()))
 }
 

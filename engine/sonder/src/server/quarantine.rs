@@ -215,7 +215,9 @@ fn mend(
     };
     let read = read.map(|message| governor.collect(message));
     let governed = match read {
-        Ok(Collected::Refused) => return Mended::WithoutConsent,
+        // What it answers was logged when it was kept aside.
+        Ok(Collected::Withheld { anonymous: None, .. }) => return Mended::WithoutConsent,
+        Ok(Collected::Withheld { anonymous: Some(message), .. }) => governor.take_in(*message),
         Ok(Collected::Kept(message)) => governor.take_in(message),
         Err(quarantined) => Err(quarantined),
     };

@@ -5,14 +5,13 @@ use super::{because, compare};
 use serde_json::Value as Json;
 use sonder_core::State;
 use sonder_core::chronicle::Chronicle;
-use sonder_core::consent::collection::Collected;
 use sonder_core::coverage::Coverage;
 use sonder_core::effect::{Delivery, Effects, PersonId};
 use sonder_core::eval::{Evaluation, Request, people_lines, trace_lines};
 use sonder_core::explain::{Logged, Past, Personal, Who};
-use sonder_core::govern::{Belongs, Governor};
-use sonder_core::message::{Addresses, Envelope, Quarantined, Timing, read};
-use sonder_core::record::{Fact, Identifier, Record, Seq};
+use sonder_core::govern::{Admitted, Belongs, Governor};
+use sonder_core::message::{Addresses, Envelope, Message, Quarantined, Timing, read};
+use sonder_core::record::{Event, Fact, Identifier, Record, Seq};
 use sonder_core::view::PersonView;
 use sonder_dsl::ir::{IdentifierKindId, Program, SourceId};
 use sonder_dsl::model::SourceKind;
@@ -249,7 +248,7 @@ impl Stage<'_, '_> {
         };
         let read = read(json, &envelope);
         let message = match self.governor.belongs(&read, |who| self.state.lives(who), false) {
-            Belongs::Here => read.map(|message| self.governor.collect(message)),
+            Belongs::Here => read,
             Belongs::Nowhere => read.and_then(|message| Err(Governor::without_region(&message))),
             Belongs::Elsewhere(region) => {
                 // It is never in a log of this engine's.
@@ -257,12 +256,15 @@ impl Stage<'_, '_> {
                 return self.aside.push(Governor::sent_on(&read, &region));
             }
         };
-        let message = match message {
-            Ok(Collected::Kept(message)) => message,
-            Ok(Collected::Refused) => return,
-            Err(quarantined) => return self.aside.push(quarantined),
-        };
-        match self.governor.take_in(message) {
+        let Admitted { message, answer } = self.governor.admit(message);
+        for governed in message.into_iter().chain(answer.map(Ok)) {
+            self.take_in(step, governed);
+        }
+    }
+
+    fn take_in(&mut self, step: &Step, governed: Result<(Message, Event), Quarantined>) {
+        let program = self.program;
+        match governed {
             Ok((message, _)) if self.is_duplicate(&message.message_id, step.at) => {}
             Ok((message, event)) => {
                 self.speaker.clone_from(&event.identifiers);

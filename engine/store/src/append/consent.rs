@@ -13,23 +13,43 @@ use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use arrow::record_batch::RecordBatch;
 use duckdb::Connection;
 use rustc_hash::FxHashMap;
-use sonder_core::consent::Said;
 use sonder_core::consent::ledger::{self, Hash, Link, ORIGIN, hex, unhex};
+use sonder_core::consent::{ANYTHING, Purposes, Said, only};
 use sonder_core::record::Fact;
-use sonder_dsl::ir::Program;
+use sonder_dsl::ir::{Program, PurposeId};
 use std::sync::Arc;
 
 /// What identifiers said last. What a batch adds counts when the batch is written.
 #[derive(Debug)]
 pub(crate) struct Answered {
     pseudonyms: Pseudonyms,
+    /// What the purposes are called whose bits these are: another version of the project may have others.
+    purposes: Vec<String>,
     known: FxHashMap<u64, Said>,
     new: Vec<(u64, Said)>,
 }
 
 impl Answered {
     pub fn new(pseudonyms: Pseudonyms) -> Self {
-        Self { pseudonyms, known: FxHashMap::default(), new: Vec::new() }
+        Self { pseudonyms, purposes: Vec::new(), known: FxHashMap::default(), new: Vec::new() }
+    }
+
+    /// What was said before, by the purposes of this version of the project. To those that are no more nothing was said.
+    fn settle_purposes(&mut self, program: &Program) {
+        let now = &program.consent.purposes;
+        if self.purposes.iter().eq(now.iter().map(|it| &it.name)) {
+            return;
+        }
+        let places: Vec<Option<PurposeId>> = self.purposes.iter().map(|name| program.consent.purpose(name)).collect();
+        let moved = |set: Purposes| {
+            let of = (0..).map(PurposeId).zip(&places).filter(|(before, _)| set & only(*before) != 0);
+            of.filter_map(|(_, now)| *now).fold(set & ANYTHING, |set, now| set | only(now))
+        };
+        #[expect(clippy::iter_over_hash_type, reason = "each is moved on its own")]
+        for said in self.known.values_mut() {
+            *said = Said { to: moved(said.to), yes: moved(said.yes), ..*said };
+        }
+        self.purposes = now.iter().map(|it| it.name.clone()).collect();
     }
 
     /// The batch is written, or not.
@@ -75,6 +95,7 @@ pub(super) fn links(
     answered: &mut Answered,
 ) -> Result<RecordBatch, StoreError> {
     answered.new.clear();
+    answered.settle_purposes(program);
     let mut columns = Columns::default();
     for row in rows {
         let Fact::Event(event) = &row.record.fact;

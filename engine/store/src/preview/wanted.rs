@@ -1,5 +1,6 @@
 //! What rules read of the log.
 
+use sonder_dsl::ir::sql::traits_read;
 use sonder_dsl::ir::{
     Aggregate, ContextSlot, EventId, EventSelector, Expression, Function, Pattern, ProfileTraitId, Program,
     PropertySlot, RuleId, Window,
@@ -21,9 +22,8 @@ pub(super) struct Wanted {
 
 impl Wanted {
     pub fn by(program: &Program, rules: &[RuleId], at: Moment) -> Self {
-        let mut wanted = Self::default();
+        let mut wanted = Self { traits: traits_read(program, rules), ..Self::default() };
         for rule in rules.iter().filter_map(|id| program.rules.get(id.index())) {
-            wanted.traits.extend(&rule.profile_traits);
             for aggregate in rule.aggregates.iter().filter_map(|id| program.aggregates.get(id.index())) {
                 wanted.aggregate(program, aggregate, at);
             }

@@ -192,7 +192,7 @@ fn spoken() -> impl Strategy<Value = Happening> {
     let track =
         |event: &'static str| (Just(Call::Track(event)), properties(event).prop_map(|it| ("properties", it))).boxed();
     let traits = (
-        one_of(vec![json!("NL"), json!("us-ca"), json!("ZZ")]),
+        one_of(["NL", "us-ca", "ZZ", "", " uk", "US_CA", "Utrecht"].map(Json::from).to_vec()),
         one_of(vec![json!("jan"), json!("éva"), json!("😀")]),
         prop::option::weighted(0.5, (0..5_i64).prop_map(Json::from)),
     );

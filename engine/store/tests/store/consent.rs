@@ -10,13 +10,17 @@ use sonder_store::Reader;
 use std::sync::Arc;
 
 fn project() -> Arc<Program> {
+    with("purposes: {analytics: {categories: [C2]}, marketing: {categories: [C4]}}\n")
+}
+
+fn with(consent: &str) -> Arc<Program> {
     let file = |path: &str, text: &str| SourceFile { path: path.to_owned(), text: text.to_owned() };
     let compilation = sonder_dsl::compile(SourceSet::new(vec![
         file("sonder.yaml", "name: shop\n"),
         file("sources/web.yaml", "source: web\nkind: server\nwrite_keys: [wk]\n"),
         file("identity.yaml", "identifiers:\n  user_id: {}\n  anonymous_id: {}\n"),
         file("events/view.yaml", VIEW),
-        file("consent.yaml", "purposes: {analytics: {categories: [C2]}, marketing: {categories: [C4]}}\n"),
+        file("consent.yaml", consent),
     ]));
     compilation.program.unwrap_or_else(|| panic!("{:#?}", compilation.diagnostics))
 }
@@ -115,4 +119,27 @@ fn what_people_say_is_a_chain_that_goes_on_after_a_restart() {
     opened.store.append(&program, &batch(vec![row(&program, 7, &change), row(&program, 8, &change)])).unwrap();
     let all = links(&opened.reader);
     assert_eq!((verified(&all), &all[..6]), (10, &first[..]), "a change is recorded even where it repeats");
+}
+
+#[test]
+fn another_version_of_the_project_compares_answers_by_the_names_of_purposes() {
+    let (dir, program) = (tempfile::tempdir().unwrap(), project());
+    let other = with("purposes: {adverts: {categories: [C2]}, analytics: {categories: [C4]}}\n");
+    let opened = open(dir.path(), &program);
+    let mut entries = 0;
+    let mut added = |program: &Arc<Program>, seq: u64, analytics: bool, marketing: bool| -> Vec<(String, bool)> {
+        let said = stamped(&format!("m{seq}"), "a", analytics, marketing);
+        opened.store.append(program, &batch(vec![row(program, seq, &said)])).unwrap();
+        let all = links(&opened.reader);
+        verified(&all);
+        let new = all[entries..].iter().map(|it| (it.entry.purpose.clone(), it.entry.granted)).collect();
+        entries = all.len();
+        new
+    };
+    let said = |name: &str, granted: bool| (name.to_owned(), granted);
+    assert_eq!(added(&program, 1, true, false), [said("analytics", true), said("marketing", false)]);
+    // The first of two with yes, as before; but it is another.
+    assert_eq!(added(&other, 2, true, false), [said("adverts", true), said("analytics", false)]);
+    assert_eq!(added(&other, 3, true, false), []);
+    assert_eq!(added(&program, 4, true, false), [said("analytics", true), said("marketing", false)]);
 }

@@ -21,6 +21,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+/// No rule names the trait that says where somebody lives: those with a purpose read it all the same.
 const RULES: &str = "
 segment lookers { when count(view where product != \"p1\", last 20s) >= 2 }
 segment quiet { when not did(order, last 15s) }
@@ -47,10 +48,10 @@ fn project() -> Arc<Program> {
     let compilation = sonder_dsl::compile(SourceSet::new(vec![
         file("sonder.yaml", "name: shop\n"),
         file("sources/a_server.yaml", "source: server\nkind: server\nwrite_keys: [wk]\n"),
-        file("consent.yaml", "purposes: [marketing]\n"),
+        file("consent.yaml", "purposes: [marketing]\nresidence: [lives]\n"),
         file("sources/web.yaml", "source: web\nkind: browser\nwrite_keys: [wk_web]\n"),
         file("identity.yaml", IDENTITY),
-        file("profile.yaml", "traits:\n  country: {type: string}\n"),
+        file("profile.yaml", "traits:\n  country: {type: string}\n  lives: {type: string, from: [traits.country]}\n"),
         file("events/order.yaml", "event: order\nproperties:\n  total: {type: number, multipleOf: 0.01}\n"),
         file(
             "events/view.yaml",

@@ -5,7 +5,7 @@
 
 use super::{no_such_segment, told};
 use crate::Api;
-use crate::engine::{Audience, parse_person_id};
+use crate::engine::{Audience, Exported, parse_person_id};
 use crate::error::ApiError;
 use crate::limits;
 use crate::stream::{Stopped, streamed};
@@ -24,22 +24,22 @@ pub(super) const MEDIA: &str = "application/vnd.apache.parquet";
 
 pub(super) async fn members(
     api: Api,
-    segment: String,
+    which: Exported,
     (audience, mut after): (Option<Arc<dyn Audience>>, Option<PersonId>),
 ) -> Result<Response, ApiError> {
     let turn = api.turns().next(Work::Export).await?;
     let mut export = in_turn(&api, Work::Read, |engine| engine.export()).await?;
     loop {
-        let (name, audience) = (segment.clone(), audience.clone());
+        let (asked, audience) = (which.clone(), audience.clone());
         let added = in_turn(&api, Work::Read, move |engine| {
-            let Some(page) = engine.members(&name, after, limits::PAGE_MOST)? else { return Ok(None) };
+            let Some(page) = engine.members(&asked, after, limits::PAGE_MOST)? else { return Ok(None) };
             let is_last = page.members.len() < limits::PAGE_MOST;
             let last = page.members.last().and_then(|last| parse_person_id(&last.person)).filter(|_| !is_last);
             export.add(&told(audience.as_deref(), page.members))?;
             Ok(Some((export, last)))
         });
         let last;
-        (export, last) = added.await?.ok_or_else(|| no_such_segment(&segment))?;
+        (export, last) = added.await?.ok_or_else(|| no_such_segment(&which.segment))?;
         match last {
             Some(last) => after = Some(last),
             None => break,

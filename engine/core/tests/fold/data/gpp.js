@@ -19,7 +19,7 @@ for (let n = 0; n < 120; n++) {
     for (const notice of ["SharingNotice", "ProcessingNotice", "SaleOptOutNotice", "SharingOptOutNotice", "TargetedAdvertisingOptOutNotice"]) {
       set(section, notice, pick(3));
     }
-    const listed = has(section, "SensitiveDataProcessing") && !["usin", "usky", "usri"].includes(section);
+    const listed = has(section, "SensitiveDataProcessing");
     if (listed) {
       const chosen = model.getFieldValue(section, "SensitiveDataProcessing").map(() => (random() < 0.9 ? 2 * pick(2) : 1));
       set(section, "SensitiveDataProcessing", chosen);

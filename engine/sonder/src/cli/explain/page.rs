@@ -234,6 +234,9 @@ fn evidence(page: &mut Page, evidence: &Json, kind: &str, indent: usize) {
     if events.is_empty() && kind == "aggregate" && evidence["progress"].is_null() {
         page.line(indent, NO_MARK, "no event", Style::Faint);
     }
+    if let Some(withheld) = evidence.get("withheld").filter(|it| !it.is_null()) {
+        page.line(indent, NO_MARK, &words::withheld(withheld), Style::Plain);
+    }
     if let Some(more) = evidence["more"].as_u64().filter(|more| *more > 0) {
         page.line(indent, NO_MARK, &format!("{more} more before these"), Style::Faint);
     }

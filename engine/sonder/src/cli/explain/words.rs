@@ -57,6 +57,15 @@ pub(super) fn margin(margin: &Json) -> String {
     }
 }
 
+/// What does not count for want of consent.
+pub(super) fn withheld(withheld: &Json) -> String {
+    let purpose = withheld["purpose"].as_str().unwrap_or_default();
+    match withheld["events"].as_u64().unwrap_or_default() {
+        1 => format!("1 event does not count: there is no consent to {purpose}"),
+        events => format!("{events} events do not count: there is no consent to {purpose}"),
+    }
+}
+
 /// When a value changes by itself, where it does.
 pub(super) fn next(next: &Json, condition: bool, personal: bool) -> Option<String> {
     let at = || moment(&next["at"]);
@@ -91,6 +100,13 @@ pub(super) fn stage(progress: &Json) -> String {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn what_does_not_count_for_want_of_consent_is_said() {
+        let said = |events: u64| withheld(&json!({"purpose": "marketing", "events": events}));
+        assert_eq!(said(1), "1 event does not count: there is no consent to marketing");
+        assert_eq!(said(2), "2 events do not count: there is no consent to marketing");
+    }
 
     #[test]
     fn moments_have_a_fraction_only_where_there_is_one() {

@@ -113,7 +113,7 @@ impl<'a> Names<'a> {
         // The longest of those that begin at one place.
         places.sort_by_key(|it| (it.start, std::cmp::Reverse(it.end)));
         let (mut kept, mut end) = (String::with_capacity(text.len()), 0);
-        for place in places.into_iter() {
+        for place in places {
             if place.start >= end {
                 kept.push_str(&text[end..place.start]);
                 kept.push_str(ERASED);

@@ -5,9 +5,10 @@
 
 use serde_json::{Value as Json, json};
 use sonder_tests::traffic::{Client, Crowd, Dice};
-use sonder_tests::{Engine, Options, Receiver, project, sonder, traces};
+use sonder_tests::{Connection, Engine, Options, Receiver, project, sonder, traces};
 use std::fs;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -273,6 +274,77 @@ fn a_destination_that_does_not_answer_is_told_later_and_once() {
     assert_eq!(traces::in_files(&scene.data, &TRACES).unwrap(), Vec::<String>::new());
     assert!(engine.stop().unwrap().success());
     assert_eq!(traces::in_files(&scene.data, &TRACES).unwrap(), Vec::<String>::new());
+}
+
+/// What comes while they are erased has happened before or after; what happened before stays out.
+#[test]
+fn nothing_that_happened_before_comes_in_while_they_are_erased() {
+    let scene = Scene::new();
+    let engine = scene.start();
+    let is_over = Arc::new(AtomicBool::new(false));
+    let address = engine.address();
+    let senders = (0..6).map(|sender| {
+        let is_over = Arc::clone(&is_over);
+        std::thread::spawn(move || {
+            let mut connection = Connection::new(address);
+            for n in 0.. {
+                if is_over.load(Ordering::Acquire) {
+                    return;
+                }
+                let view = |id: &str, user: &str| {
+                    json!({"type": "track", "event": "view", "messageId": format!("{id}-{sender}-{n}"), "userId": user,
+                        "properties": {"product": "p"}})
+                };
+                let batch = json!({"batch": [view("v", "vic-who-is-erased"), view("o", &format!("other-{sender}"))]});
+                assert_eq!(connection.post("/v1/batch", "wk", &batch).unwrap().status, 200);
+            }
+        })
+    });
+    let senders: Vec<_> = senders.collect();
+    for _ in 0..3 {
+        await_person(&engine, "user_id:vic-who-is-erased");
+        std::thread::sleep(Duration::from_millis(500));
+        let asked = request(&engine, "user_id:vic-who-is-erased");
+        await_completed(&engine, asked["id"].as_str().unwrap());
+    }
+    is_over.store(true, Ordering::Release);
+    senders.into_iter().for_each(|it| it.join().unwrap());
+    let before = "select count(*) from log where user_id = 'vic-who-is-erased'
+        and occurred_at <= (select max(requested_at) from erasures)";
+    assert_eq!(engine.count(before).unwrap(), 0);
+    assert!(engine.count("select count(*) from log where user_id like 'other-%'").unwrap() > 0);
+}
+
+#[test]
+fn somebody_whose_identifiers_contain_theirs_stays_as_they_are() {
+    let scene = Scene::new();
+    let engine = scene.start();
+    for (n, user, product) in [
+        (0, "user-1", "mine"),
+        (1, "user-10", "user-10 likes joan@mail.example"),
+        (2, "my-user-1", "SKU-user-1-x"),
+        (3, "joan", "an@mail.example.org"),
+    ] {
+        send(
+            &engine,
+            &json!({"type": "identify", "messageId": format!("i{n}"), "userId": user,
+                "traits": {"email": if n == 0 { "an@mail.example".to_owned() } else { format!("{n}an@mail.example") }}}),
+        );
+        send(
+            &engine,
+            &json!({"type": "track", "event": "view", "messageId": format!("v{n}"), "userId": user,
+                "properties": {"product": product}}),
+        );
+        await_person(&engine, &format!("user_id:{user}"));
+    }
+    engine.settle(Duration::from_secs(30)).unwrap();
+    let sql = "select payload, identifiers from log where user_id <> 'user-1' order by seq";
+    let others = || ["user-10", "my-user-1", "joan"].map(|it| await_person(&engine, &format!("user_id:{it}")));
+    let before = (engine.query(sql).unwrap(), others());
+    let asked = request(&engine, "user_id:user-1");
+    assert_eq!((&asked["erasure"]["messages"], &asked["erasure"]["redacted"]), (&json!(2), &json!(0)));
+    await_completed(&engine, asked["id"].as_str().unwrap());
+    assert_eq!((engine.query(sql).unwrap(), others()), before);
 }
 
 #[test]

@@ -63,11 +63,13 @@ impl Store {
         })
     }
 
-    /// Notes who was told what; one that is not open any more is told to nobody again.
+    /// Notes who was told what; one that is not open any more is told to nobody again, and where that was is not kept: an address may
+    /// name whom it is about.
     ///
     /// # Errors
     /// [`StoreError::Full`] when there is no room to note it.
     pub fn note_opendsr_told(&self, id: &str, callbacks: &[OpenDsrCallback], is_open: bool) -> Result<(), StoreError> {
+        let callbacks = if is_open { callbacks } else { &[] };
         self.with_counters(|connection| {
             connection.execute(
                 "UPDATE opendsr_requests SET callbacks = ?, is_open = ? WHERE id = ?",

@@ -202,17 +202,41 @@ fn note(connection: &Connection, request: &str, step: &RequestStep) -> Result<()
     Ok(())
 }
 
-/// Takes somebody out of what was asked about them; that something was asked stays.
+/// Other requests for the erasure of the same people that wait for approval: they are dealt with by this one. Gives their ids.
+pub(crate) fn waiting_erasures(
+    connection: &Connection,
+    (id, at): (&str, Moment),
+    people: &str,
+) -> Result<Vec<String>, StoreError> {
+    let sql = format!(
+        "SELECT id FROM privacy_requests
+         WHERE kind = 'erasure' AND state = 'pending' AND person IN ({people}) AND id <> ? ORDER BY id"
+    );
+    let mut statement = connection.prepare(&sql)?;
+    let others: Vec<String> = statement.query_map(params![id], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    for other in &others {
+        connection.execute("UPDATE privacy_requests SET state = 'in_progress' WHERE id = ?", params![other])?;
+        let step =
+            RequestStep { at, step: "approved".to_owned(), by: None, note: Some(format!("with the request {id}")) };
+        note(connection, other, &step)?;
+    }
+    Ok(others)
+}
+
+/// Takes somebody out of what was asked about them; that something was asked stays, and so does what others did about it. `named`
+/// gives the rows of a table of which a column names them, as a list of SQL.
 pub(crate) fn strike(
     connection: &Connection,
     people: &str,
-    mentions: &dyn Fn(&str) -> String,
+    named: &dyn Fn(&str, &str) -> Result<String, StoreError>,
 ) -> Result<(), StoreError> {
+    let (subjects, notes) = (named("privacy_requests", "subject")?, named("privacy_steps", "note")?);
+    let by = named("privacy_steps", "who")?;
     connection.execute_batch(&format!(
-        "UPDATE privacy_requests SET subject = NULL, person = NULL WHERE person IN ({people}) OR {};
-         UPDATE privacy_steps SET note = NULL WHERE {};",
-        mentions("subject"),
-        mentions("note")
+        "UPDATE privacy_requests SET subject = NULL, person = NULL WHERE person IN ({people}) OR rowid IN ({subjects});
+         UPDATE privacy_steps SET note = CASE WHEN rowid IN ({notes}) THEN NULL ELSE note END,
+             who = CASE WHEN rowid IN ({by}) THEN NULL ELSE who END
+         WHERE rowid IN ({notes}) OR rowid IN ({by});"
     ))?;
     Ok(())
 }

@@ -325,6 +325,7 @@ fn write(connection: &Connection, tables: &[String]) -> Result<(), StoreError> {
 /// The run, as far as it is. One that changed the log is not done before the state is made anew.
 fn note(connection: &Connection, run: &RetentionRun, gone: &[PersonId]) -> Result<(), StoreError> {
     let target = crate::Target { identifiers: Vec::new(), people: gone.to_vec() };
+    crate::erasure::forget_told(connection, &target)?;
     let json = |error: serde_json::Error| StoreError::Damaged(format!("a run of retention cannot be noted: {error}"));
     let target = serde_json::to_string(&target).map_err(json)?;
     let counts = serde_json::to_string(&run.expired).map_err(json)?;
@@ -360,6 +361,8 @@ fn old_deliveries(since: Moment) -> String {
 fn forget_decisions(connection: &Connection, since: Moment) -> Result<u64, StoreError> {
     connection.execute_batch(&format!("CREATE OR REPLACE TEMP TABLE sonder_old AS {}", old_deliveries(since)))?;
     let changes = connection.execute(&format!("DELETE FROM changes WHERE {}", old_changes(since)), [])?;
+    // Who is erased later has them told all the same.
+    crate::erasure::keep_told(connection, "id IN (FROM temp.main.sonder_old)")?;
     let gone = connection.execute("DELETE FROM deliveries WHERE id IN (FROM temp.main.sonder_old)", [])?;
     connection.execute_batch(
         "DELETE FROM delivery_outcomes WHERE delivery IN (FROM temp.main.sonder_old);

@@ -301,6 +301,13 @@ impl Store {
         writer.layouts.last().map_or_else(Arc::default, |(_, layout)| Arc::clone(layout.places()))
     }
 
+    /// The latest program.
+    pub(crate) fn program(&self) -> Result<Arc<Program>, StoreError> {
+        let writer = self.writer.lock();
+        let latest = writer.layouts.last().map(|(program, _)| Arc::clone(program));
+        latest.ok_or_else(|| StoreError::Damaged("nothing says what the data means".to_owned()))
+    }
+
     /// The names of the typed tables.
     pub(crate) fn catalog_tables(&self) -> Vec<String> {
         self.writer.lock().catalog.tables().iter().map(|table| table.name.clone()).collect()

@@ -3,7 +3,8 @@
 /// Characters that are kept.
 const MOST: usize = 500;
 
-/// A statement with `?` in place of every text and number, and without comments, on one line: what was asked, and of nobody.
+/// A statement with `?` in place of every text and number, and without comments, on one line: what was asked, and of nobody. A name
+/// in quotes that is more than a plain name is a text like others.
 pub(crate) fn without_values(sql: &str) -> String {
     let mut kept = String::new();
     let mut rest = sql;
@@ -11,10 +12,15 @@ pub(crate) fn without_values(sql: &str) -> String {
         let after = if rest.starts_with("--") {
             rest.split_once('\n').map_or("", |(_, after)| after)
         } else if let Some(comment) = rest.strip_prefix("/*") {
-            comment.split_once("*/").map_or("", |(_, after)| after)
+            behind_comment(comment)
         } else if next == '\'' {
+            let is_escaped = is_escaping(&kept);
             kept.push('?');
-            behind_quote(rest)
+            behind_quote(rest, is_escaped)
+        } else if next == '"' {
+            let (name, after) = quoted_name(rest);
+            kept.push_str(name.unwrap_or("?"));
+            after
         } else if let Some(after) = behind_dollars(rest) {
             kept.push('?');
             after
@@ -36,16 +42,60 @@ pub(crate) fn without_values(sql: &str) -> String {
     kept.trim_end().chars().take(MOST).collect()
 }
 
+/// Whether a text that begins now is `E'…'`, in which `\\'` does not end it.
+fn is_escaping(kept: &str) -> bool {
+    let mut before = kept.chars().rev();
+    matches!(before.next(), Some('e' | 'E')) && !before.next().is_some_and(is_of_name)
+}
+
 /// What stands behind a text in quotes, in which two of them are one.
-fn behind_quote(text: &str) -> &str {
-    let mut rest = &text[1..];
-    loop {
-        let Some((_, after)) = rest.split_once('\'') else { return "" };
-        match after.strip_prefix('\'') {
-            Some(more) => rest = more,
-            None => return after,
+fn behind_quote(text: &str, is_escaped: bool) -> &str {
+    let mut characters = text.char_indices().skip(1).peekable();
+    while let Some((place, character)) = characters.next() {
+        match character {
+            '\\' if is_escaped => drop(characters.next()),
+            '\'' if characters.peek().is_some_and(|(_, next)| *next == '\'') => drop(characters.next()),
+            '\'' => return &text[place + 1..],
+            _ => {}
         }
     }
+    ""
+}
+
+/// A name in double quotes, with them, where it is a plain one; and what stands behind it.
+fn quoted_name(text: &str) -> (Option<&str>, &str) {
+    let mut characters = text.char_indices().skip(1).peekable();
+    while let Some((place, character)) = characters.next() {
+        if character != '"' {
+            continue;
+        }
+        if characters.peek().is_some_and(|(_, next)| *next == '"') {
+            characters.next();
+            continue;
+        }
+        let (whole, after) = text.split_at(place + 1);
+        let name = &whole[1..place];
+        let is_plain = name.chars().all(is_of_name) && name.starts_with(|it: char| !it.is_ascii_digit());
+        return (is_plain.then_some(whole), after);
+    }
+    (None, "")
+}
+
+/// What stands behind a comment that has begun; there may be others in it.
+fn behind_comment(text: &str) -> &str {
+    let (mut rest, mut open) = (text, 1_u32);
+    while open > 0 {
+        let Some(place) = rest.find(['*', '/']) else { return "" };
+        rest = &rest[place..];
+        if let Some(after) = rest.strip_prefix("*/") {
+            (rest, open) = (after, open - 1);
+        } else if let Some(after) = rest.strip_prefix("/*") {
+            (rest, open) = (after, open + 1);
+        } else {
+            rest = &rest[1..];
+        }
+    }
+    rest
 }
 
 /// What stands behind `$$text$$` or `$tag$text$tag$`.
@@ -77,6 +127,12 @@ mod tests {
             ),
             ("select $$ann$$, $a$b$$c$a$ /* bob */ , $1", "select ?, ? , $?"),
             ("select 'open", "select ?"),
+            (
+                r#"select count(*) as "ann@shop.example", "user_id", "a""b ann" from "ev_view""#,
+                r#"select count(*) as ?, "user_id", ? from "ev_view""#,
+            ),
+            (r"select E'a\' ann', e'\\', name'x', 'b\'", "select E?, e?, name?, ?"),
+            ("select 1 /* a /* ann */ bob */ , \"open ann", "select ? , ?"),
             ("  select\n\t1  ", "select ?"),
         ] {
             assert_eq!(without_values(sql), kept, "{sql}");

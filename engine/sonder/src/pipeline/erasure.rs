@@ -154,7 +154,8 @@ impl Eraser {
         drop(succession);
         // What the state before decided while the log had lost them already.
         for target in &targets {
-            store.strike_decisions(target, as_of)?;
+            let back = target.people.iter().find_map(|id| self::target(&shared, *id));
+            store.strike_decisions(target, as_of, back.as_ref())?;
         }
         while !store.has_forgotten() {
             check_running(&shared)?;

@@ -296,9 +296,14 @@ impl Writer {
             return;
         }
         self.begun = clock::wall();
+        // Whoever is erased meanwhile would not be known to whom judged these messages before.
+        let shared = Arc::clone(&self.shared);
+        let judging = shared.suppression.judging();
         let attempt = self.attempt();
         let begin = Instant::now();
-        match self.store.append(&self.program, &attempt.batch) {
+        let appended = self.store.append(&self.program, &attempt.batch);
+        drop(judging);
+        match appended {
             Ok(()) => {
                 histogram!("sonder_commit_seconds").record(begin.elapsed().as_secs_f64());
                 self.succeeded(attempt);

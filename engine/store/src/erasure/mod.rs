@@ -13,6 +13,7 @@
 //! The keys that somebody's personal data was sealed with are destroyed in the first step, see [`seal`](crate::seal).
 //! The log stays dense: an empty place has a `seq` and the time of its receipt, and folds into nothing.
 
+mod names;
 mod redact;
 mod rewrite;
 mod strike;
@@ -22,13 +23,16 @@ mod tell;
 pub(crate) use strike::empty;
 pub use suppression::Suppression;
 pub use tell::ToldErasure;
+pub(crate) use tell::{forget as forget_told, keep as keep_told};
 
 use crate::append::append;
 use crate::database::LOG;
 use crate::database::{Role, identifier};
 use crate::seal::{Sealing, destroy, destroy_unused, of_person};
+use crate::typed::Catalog;
 use crate::{LoggedMessage, Reader, Store, StoreError};
 use duckdb::{Connection, params};
+use names::Names;
 use serde::{Deserialize, Serialize};
 use sonder_core::effect::{Delivery, PersonId};
 use sonder_core::record::Seq;
@@ -54,6 +58,9 @@ CREATE TABLE IF NOT EXISTS erasure_deliveries(
     erasure VARCHAR, destination VARCHAR, delivery UUID, state VARCHAR, attempts UINTEGER, detail VARCHAR,
     ended_at TIMESTAMP);
 COMMENT ON TABLE erasure_deliveries IS 'destinations that are told of an erasure; without a state while that is under way';
+
+CREATE TABLE IF NOT EXISTS told_before(person UUID, destination VARCHAR, identifiers VARCHAR);
+COMMENT ON TABLE told_before IS 'destinations that were told something of people whose deliveries have gone as their time was over';
 
 CREATE TABLE IF NOT EXISTS suppressions(hash VARCHAR, erased_at TIMESTAMP);
 COMMENT ON TABLE suppressions IS 'HMAC-SHA-256 of identifiers that were erased: what happened before is not taken in again';
@@ -113,8 +120,8 @@ impl Store {
         suppression: &Suppression,
         is_theirs: &mut dyn FnMut(&LoggedMessage) -> bool,
     ) -> Result<Struck, StoreError> {
-        let tables: Vec<String> = self.catalog_tables();
-        let (places, keyring) = (self.places(), self.database.keyring());
+        let (places, keyring, program) = (self.places(), self.database.keyring(), self.program()?);
+        let mut names = Names::new(&program, target);
         let mut erasure = Erasure {
             id: id.to_owned(),
             requested_at: at,
@@ -129,46 +136,59 @@ impl Store {
         let mut deliveries = Vec::new();
         let note = serde_json::to_string(target)
             .map_err(|error| StoreError::Damaged(format!("an erasure cannot be noted: {error}")))?;
+        // What was judged by now is in the log before it is looked through, and what is judged next is judged by this.
+        let alone = suppression.alone();
         self.with_counters(|connection| {
             let mut sealing = Sealing::within(keyring, &self.pseudonyms, connection)?;
             connection.execute_batch("BEGIN TRANSACTION")?;
             let mut doors = strike::Doors { keyring, sealing: &mut sealing, places: &places };
-            let (messages, redacted) = strike::messages(connection, &tables, target, is_theirs, &mut doors)?;
-            (erasure.messages, erasure.redacted) = (messages, redacted);
+            let tables = Catalog::load(connection)?;
+            let struck = strike::messages(connection, tables.tables(), target, &mut names, is_theirs, &mut doors)?;
+            strike::typed_rows(connection, tables.tables(), &names, &struck.others)?;
+            (erasure.messages, erasure.redacted) = (struck.theirs, struck.others.len() as u64);
             deliveries = tell::note(connection, (id, at), target)?;
-            strike::decisions(connection, keyring, target, None)?;
-            strike::requests(connection, target)?;
+            strike::decisions(connection, keyring, target, &names, None)?;
+            tell::forget(connection, target)?;
+            let others = crate::privacy::waiting_erasures(connection, (id, at), &strike::people(target))?;
+            strike::requests(connection, target, &names)?;
             crate::matching::strike(connection, target)?;
             append(connection, LOG, "subject_keys", sealing.rows()?.0)?;
             destroy_keys(connection, &sealing, target)?;
             connection.execute(
                 "INSERT INTO erasures(id, requested_at, state, messages, redacted, target)
                  VALUES (?, make_timestamp(?), 'struck', ?, ?, ?)",
-                params![id, at.0, messages, redacted, note],
+                params![id, at.0, erasure.messages, erasure.redacted, note],
             )?;
             for (kind, value) in &target.identifiers {
                 let hash = suppression.hash(kind, value);
                 connection.execute("INSERT INTO suppressions VALUES (?, make_timestamp(?))", params![hash, at.0])?;
             }
+            also_asked(connection, &erasure, &others, &note)?;
             erasure.told = tell::told(connection, id)?;
             connection.execute_batch("COMMIT")?;
             keyring.forget();
             Ok(())
         })?;
         suppression.add(target, at);
+        drop(alone);
         Ok(Struck { erasure, deliveries })
     }
 
-    /// Removes what was decided about somebody up to a place in the log: what was under way while they were struck.
+    /// Removes what was decided about somebody up to a place in the log: what was under way while they were struck. Where somebody
+    /// is `back` by the same identifier, and so has the same id, the destinations that were told by then stay known.
     ///
     /// # Errors
     /// [`StoreError::Full`] when there is no room to note it.
-    pub fn strike_decisions(&self, target: &Target, up_to: Seq) -> Result<(), StoreError> {
-        let keyring = self.database.keyring();
+    pub fn strike_decisions(&self, target: &Target, up_to: Seq, back: Option<&Target>) -> Result<(), StoreError> {
+        let (keyring, program) = (self.database.keyring(), self.program()?);
+        let names = Names::new(&program, target);
         self.with_counters(|connection| {
             let sealing = Sealing::within(keyring, &self.pseudonyms, connection)?;
             connection.execute_batch("BEGIN TRANSACTION")?;
-            strike::decisions(connection, keyring, target, Some(up_to))?;
+            if let Some(back) = back {
+                tell::keep_of(connection, (target, up_to), back)?;
+            }
+            strike::decisions(connection, keyring, target, &names, Some(up_to))?;
             destroy_keys(connection, &sealing, target)?;
             connection.execute_batch("COMMIT")?;
             keyring.forget();
@@ -183,9 +203,10 @@ impl Store {
     /// [`StoreError::Full`] when there is no room to note it.
     pub fn settle_told(&self) -> Result<Vec<(String, String)>, StoreError> {
         let mut gone = Vec::new();
+        let program = self.program()?;
         self.with_counters(|connection| {
             connection.execute_batch("BEGIN TRANSACTION")?;
-            gone = tell::settle(connection)?;
+            gone = tell::settle(connection, &program)?;
             connection.execute_batch("COMMIT")?;
             Ok(())
         })?;
@@ -276,6 +297,23 @@ impl Reader {
             Ok(pairs.filter_map(Result::transpose).collect::<Result<_, _>>()?)
         })
     }
+}
+
+/// Others who asked for the same and wait are served by it: their requests end as it does.
+fn also_asked(connection: &Connection, done: &Erasure, others: &[String], target: &str) -> Result<(), StoreError> {
+    for other in others {
+        connection.execute(
+            "INSERT INTO erasures(id, requested_at, state, messages, redacted, target)
+             VALUES (?, make_timestamp(?), 'struck', ?, ?, ?)",
+            params![other, done.requested_at.0, done.messages, done.redacted, target],
+        )?;
+        connection.execute(
+            "INSERT INTO erasure_deliveries(erasure, destination, delivery)
+             SELECT ?, destination, delivery FROM erasure_deliveries WHERE erasure = ?",
+            params![other, done.id],
+        )?;
+    }
+    Ok(())
 }
 
 /// What somebody's personal data was sealed with goes, and whatever seals nothing any more.

@@ -1,89 +1,405 @@
-//! Takes an identifier of somebody out of the message of another.
+//! Takes the identifiers of somebody out of the message of another.
+//!
+//! INVARIANT: what says whose the message is, when it happened and what is counted in it stays as it was, unless it names them.
 
-use serde_json::Value as Json;
+use super::names::{ERASED, Names};
+use serde_json::{Map, Value as Json};
+use sonder_dsl::ir::Type;
 
-/// What a text has in place of an identifier.
-pub(super) const ERASED: &str = "erased";
+/// Keys of a message that say what it is. No text in them is about anybody.
+const STRUCTURE: [&str; 11] = [
+    "type",
+    "event",
+    "messageId",
+    "message_id",
+    "timestamp",
+    "originalTimestamp",
+    "sentAt",
+    "receivedAt",
+    "channel",
+    "version",
+    "writeKey",
+];
 
-/// Removes what is nothing but one of `values`, and replaces them where they are part of a longer text. Values are lower case.
-pub(super) fn redact(json: &mut Json, values: &[String]) {
+/// Keys of a message that are identifiers, and of which kinds.
+const IDS: [(&str, &[&str]); 8] = [
+    ("userId", &["user_id"]),
+    ("user_id", &["user_id"]),
+    ("anonymousId", &["anonymous_id"]),
+    ("anonymous_id", &["anonymous_id"]),
+    ("previousId", &["user_id", "anonymous_id"]),
+    ("previous_id", &["user_id", "anonymous_id"]),
+    ("groupId", &["group_id"]),
+    ("group_id", &["group_id"]),
+];
+
+/// What takes the place of a value that is nothing but one of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Instead {
+    Nothing,
+    /// Where a schema requires that there is something.
+    Word,
+}
+
+/// Takes them out of a message of that declared event, or of any. Whether there was anything.
+pub(super) fn message(json: &mut Json, event: Option<&str>, names: &Names<'_>, instead: Instead) -> bool {
+    let redaction = Redaction { names, places: Some(Places::of(event, names)), instead };
     match json {
-        Json::Object(fields) => {
-            fields.retain(|name, value| {
-                let is_named = name.chars().count() >= super::strike::TELLING && values.contains(&name.to_lowercase());
-                !is_named && !is_one(value, values)
-            });
-            fields.values_mut().for_each(|value| redact(value, values));
-        }
-        Json::Array(items) => {
-            items.retain(|item| !is_one(item, values));
-            items.iter_mut().for_each(|item| redact(item, values));
-        }
-        Json::String(text) => {
-            for value in values {
-                while let Some(place) = find(text, value) {
-                    text.replace_range(place, ERASED);
-                }
-            }
-        }
-        Json::Null | Json::Bool(_) | Json::Number(_) => {}
+        Json::Object(fields) => redaction.object(fields, &mut Vec::new()),
+        _ => value(json, names),
     }
 }
 
-/// A text without the values.
-pub(super) fn redacted(text: &str, values: &[String]) -> String {
-    let mut json = Json::from(text);
-    redact(&mut json, values);
-    json.as_str().unwrap_or_default().to_owned()
+/// The same of a value that is no message.
+fn value(json: &mut Json, names: &Names<'_>) -> bool {
+    let redaction = Redaction { names, places: None, instead: Instead::Nothing };
+    is_one(json, names) || redaction.walk(json, &mut Vec::new())
 }
 
-fn is_one(json: &Json, values: &[String]) -> bool {
+/// Whether a text, which may be JSON, says one of them.
+pub(super) fn says(text: &str, names: &Names<'_>) -> bool {
+    match serde_json::from_str::<Json>(text) {
+        Ok(mut json @ (Json::Object(_) | Json::Array(_) | Json::String(_))) => value(&mut json, names),
+        Ok(Json::Null | Json::Bool(_)) => false,
+        _ => names.is_whole(text) || names.without(text).is_some(),
+    }
+}
+
+/// A text without them.
+pub(super) fn text(text: &str, names: &Names<'_>) -> String {
+    if names.is_whole(text) {
+        return ERASED.to_owned();
+    }
+    names.without(text).unwrap_or_else(|| text.to_owned())
+}
+
+/// Where a message has what is not to be looked into.
+struct Places {
+    /// Paths of identifiers, with their kinds.
+    identifiers: Vec<(Vec<String>, String)>,
+    /// Paths of numbers, moments and the like, and of text that has only some values.
+    typed: Vec<(Vec<String>, Type)>,
+}
+
+impl Places {
+    fn of(event: Option<&str>, names: &Names<'_>) -> Self {
+        let program = names.program();
+        let path = |keys: &[&str]| keys.iter().map(|key| (*key).to_owned()).collect::<Vec<_>>();
+        let mut identifiers = Vec::new();
+        for (key, kinds) in IDS {
+            identifiers.extend(kinds.iter().map(|kind| (path(&[key]), (*kind).to_owned())));
+        }
+        for kind in &program.identity.identifiers {
+            let mut add = |keys: Vec<String>| {
+                if keys.first().is_some_and(|key| key == "traits") {
+                    identifiers.push(([path(&["context"]), keys.clone()].concat(), kind.name.clone()));
+                }
+                identifiers.push((keys, kind.name.clone()));
+            };
+            match &kind.from {
+                Some(paths) => paths.iter().cloned().for_each(add),
+                None => {
+                    add(path(&["traits", &kind.name]));
+                    if kind.name == "device_id" {
+                        add(path(&["context", "device", "id"]));
+                    }
+                }
+            }
+        }
+        let mut typed = Vec::new();
+        let schema = event.and_then(|name| program.events.iter().find(|it| it.name == name));
+        for property in schema.map_or(&[][..], |it| &it.properties) {
+            let place = path(&["properties", &property.name]);
+            typed.extend(property.kind.clone().map(|kind| (place, kind)));
+        }
+        // Of a message that may be of any event, what is an identifier of one may be one.
+        let of_events = program.events.iter().filter(|it| event.is_none_or(|name| it.name == name));
+        for property in of_events.flat_map(|it| &it.properties) {
+            let kind = property.identifier.clone();
+            identifiers.extend(kind.map(|kind| (path(&["properties", &property.name]), kind)));
+        }
+        for declared in &program.profile {
+            for from in declared.from.paths() {
+                if from.first().is_some_and(|key| key == "traits") {
+                    typed.push(([path(&["context"]), from.to_vec()].concat(), declared.kind.clone()));
+                }
+                typed.push((from.to_vec(), declared.kind.clone()));
+            }
+        }
+        Self { identifiers, typed }
+    }
+
+    /// The kinds of identifiers that stand at a path.
+    fn kinds<'p>(&'p self, path: &'p [String]) -> impl Iterator<Item = &'p str> {
+        self.identifiers.iter().filter(move |(known, _)| known == path).map(|(_, kind)| kind.as_str())
+    }
+
+    /// Whether what stands at a path is a number, a moment, or one of some words.
+    fn is_typed(&self, path: &[String], json: &Json) -> bool {
+        self.typed.iter().filter(|(known, _)| known == path).any(|(_, kind)| match kind {
+            Type::String { one_of: Some(words) } => {
+                json.as_str().is_some_and(|text| words.iter().any(|word| **word == *text))
+            }
+            Type::String { one_of: None } | Type::List(_) => false,
+            _ => true,
+        })
+    }
+}
+
+struct Redaction<'a> {
+    names: &'a Names<'a>,
+    /// Of a message.
+    places: Option<Places>,
+    instead: Instead,
+}
+
+impl Redaction<'_> {
+    fn object(&self, fields: &mut Map<String, Json>, path: &mut Vec<String>) -> bool {
+        let mut gone = Vec::new();
+        let mut changed = false;
+        for (name, json) in fields.iter_mut() {
+            if self.places.is_some() && path.is_empty() && STRUCTURE.contains(&name.as_str()) {
+                continue;
+            }
+            path.push(name.clone());
+            match self.judge(name, json, path) {
+                Judgement::Stays => {}
+                Judgement::Goes => gone.push(name.clone()),
+                Judgement::IsReplaced => {
+                    *json = ERASED.into();
+                    changed = true;
+                }
+                Judgement::IsLookedInto => changed |= self.walk(json, path),
+            }
+            path.pop();
+        }
+        gone.iter().for_each(|name| drop(fields.shift_remove(name)));
+        changed || !gone.is_empty()
+    }
+
+    fn judge(&self, name: &str, json: &Json, path: &[String]) -> Judgement {
+        if let Some(places) = &self.places {
+            let kinds: Vec<&str> = places.kinds(path).collect();
+            if !kinds.is_empty()
+                && let Some(text) = scalar(json)
+            {
+                // What identifies somebody else is theirs, also where it looks the same.
+                let is_named = kinds.iter().any(|kind| self.names.has(kind, &text));
+                return if is_named { Judgement::Goes } else { Judgement::Stays };
+            }
+            if places.is_typed(path, json) {
+                return Judgement::Stays;
+            }
+        }
+        match self.instead {
+            _ if self.names.is_whole(name) => Judgement::Goes,
+            Instead::Word if json.is_string() && is_one(json, self.names) => Judgement::IsReplaced,
+            _ if is_one(json, self.names) => Judgement::Goes,
+            _ => Judgement::IsLookedInto,
+        }
+    }
+
+    fn walk(&self, json: &mut Json, path: &mut Vec<String>) -> bool {
+        match json {
+            Json::Object(fields) => self.object(fields, path),
+            Json::Array(items) => {
+                let before = items.len();
+                items.retain(|item| !is_one(item, self.names));
+                let walked = items.iter_mut().fold(false, |changed, item| self.walk(item, path) || changed);
+                walked || items.len() != before
+            }
+            Json::String(text) => match self.names.without(text) {
+                Some(kept) => {
+                    *text = kept;
+                    true
+                }
+                None => false,
+            },
+            Json::Null | Json::Bool(_) | Json::Number(_) => false,
+        }
+    }
+}
+
+/// What becomes of a value of an object.
+enum Judgement {
+    Stays,
+    Goes,
+    IsReplaced,
+    IsLookedInto,
+}
+
+/// Whether a value is nothing but one of them: as text, or as `{"kind": …, "value": …}`.
+fn is_one(json: &Json, names: &Names<'_>) -> bool {
     match json {
-        Json::String(text) => values.contains(&text.trim().to_lowercase()),
-        Json::Number(number) => values.contains(&number.to_string()),
+        Json::String(text) => names.is_whole(text),
+        Json::Object(fields) => {
+            let of = |key: &str| fields.get(key).and_then(scalar);
+            of("kind").zip(of("value")).is_some_and(|(kind, value)| names.has(&kind, &value))
+        }
         _ => false,
     }
 }
 
-/// Where a text has the value, in whatever case.
-fn find(text: &str, value: &str) -> Option<std::ops::Range<usize>> {
-    if value.chars().count() < super::strike::TELLING || ERASED.contains(value) {
-        return None;
+fn scalar(json: &Json) -> Option<String> {
+    match json {
+        Json::String(text) => Some(text.clone()),
+        Json::Number(number) => Some(number.to_string()),
+        _ => None,
     }
-    let starts = text.char_indices().map(|(start, _)| start);
-    let ranges = starts.filter_map(|start| {
-        let (mut rest, mut end) = (value, start);
-        for character in text[start..].chars() {
-            if rest.is_empty() {
-                break;
-            }
-            let lower: String = character.to_lowercase().collect();
-            rest = rest.strip_prefix(lower.as_str())?;
-            end += character.len_utf8();
-        }
-        rest.is_empty().then_some(start..end)
-    });
-    ranges.into_iter().next()
+}
+
+/// How somebody wrote what they are known by, in a message of theirs.
+pub(super) fn written(json: &Json, event: Option<&str>, names: &Names<'_>) -> Vec<String> {
+    let places = Places::of(event, names);
+    let at = |path: &[String]| path.iter().try_fold(json, |it, key| it.get(key)).and_then(scalar);
+    let of_kinds = places.identifiers.iter().filter_map(|(path, kind)| at(path).filter(|it| names.has(kind, it)));
+    let mut all = Vec::new();
+    gather(json, &mut all);
+    all.retain(|text| names.is_whole(text));
+    all.extend(of_kinds);
+    all
+}
+
+fn gather(json: &Json, texts: &mut Vec<String>) {
+    match json {
+        Json::String(text) => texts.push(text.clone()),
+        Json::Array(items) => items.iter().for_each(|item| gather(item, texts)),
+        Json::Object(fields) => fields.values().for_each(|field| gather(field, texts)),
+        Json::Null | Json::Bool(_) | Json::Number(_) => {}
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Target;
+    use proptest::prelude::*;
     use serde_json::json;
+    use sonder_dsl::ir::Program;
+    use sonder_dsl::source::{SourceFile, SourceSet};
+    use std::sync::Arc;
+
+    fn program() -> Arc<Program> {
+        let file = |path: &str, text: &str| SourceFile { path: path.to_owned(), text: text.to_owned() };
+        let files = vec![
+            file("sonder.yaml", "name: shop\n"),
+            file(
+                "identity.yaml",
+                "identifiers:\n  user_id: {}\n  email: {normalize: [trim, lowercase, {replace: '/\\+[^@]*@/', with: '@'}]}\n  \
+                 phone: {normalize: [{e164: NL}]}\n  anonymous_id: {}\n",
+            ),
+            file(
+                "events/order.yaml",
+                "event: order\nproperties:\n  total: {type: number}\n  at: {type: string, format: date-time}\n  \
+                 size: {enum: [medium, larger]}\n  note: {type: string}\n",
+            ),
+        ];
+        let compilation = sonder_dsl::compile(SourceSet::new(files));
+        compilation.program.unwrap_or_else(|| panic!("{:#?}", compilation.diagnostics))
+    }
+
+    fn names<'a>(program: &'a Program, identifiers: &[(&str, &str)]) -> Names<'a> {
+        let identifiers = identifiers.iter().map(|(kind, value)| ((*kind).to_owned(), (*value).to_owned())).collect();
+        Names::new(program, &Target { identifiers, people: Vec::new() })
+    }
+
+    fn redacted(mut json: Json, names: &Names<'_>) -> Json {
+        message(&mut json, Some("order"), names, Instead::Nothing);
+        json
+    }
 
     #[test]
     fn an_identifier_goes_and_everything_else_stays() {
-        let mut message = json!({
-            "userId": "bob", "traits": {"email": " Ada@X.example ", "name": "Bob"}, "number": 4711,
-            "properties": {"link": "https://x.example?to=ADA@x.example&a=1", "all": ["ada@x.example", "z"]},
-        });
-        redact(&mut message, &["ada@x.example".to_owned(), "4711".to_owned()]);
-        assert_eq!(
-            message,
-            json!({
-                "userId": "bob", "traits": {"name": "Bob"},
-                "properties": {"link": "https://x.example?to=erased&a=1", "all": ["z"]},
-            })
+        let program = program();
+        let names = names(&program, &[("email", "an@mail.example"), ("user_id", "user-1"), ("phone", "+31612345678")]);
+        let order =
+            |properties: Json| json!({"type": "track", "event": "order", "userId": "bob", "properties": properties});
+        for (before, after) in [
+            // Words, whatever stands around them.
+            (json!({"note": "mailto:AN@mail.example?x=user-1"}), json!({"note": "mailto:erased?x=erased"})),
+            (json!({"note": "ask an@mail.example."}), json!({"note": "ask erased."})),
+            (json!({"note": "/p?m=an%40mail.example&q=for%20user-1"}), json!({"note": "/p?m=erased&q=for%20erased"})),
+            // What is nothing else, as somebody may write it.
+            (json!({"to": " An+news@Mail.example ", "tel": "06-1234 5678", "z": 1}), json!({"z": 1})),
+            (json!({"all": ["an@mail.example", "z"], "one": "email:an@mail.example"}), json!({"all": ["z"]})),
+        ] {
+            assert_eq!(redacted(order(before), &names), order(after));
+        }
+        for stays in [
+            json!({"note": "user-10 user-1-b my-user-1 user-1_x user-1.example user-1@mail.example"}),
+            json!({"note": "joan@mail.example an@mail.example.org x.an@mail.example an@mail.examples"}),
+        ] {
+            assert_eq!(redacted(order(stays.clone()), &names), order(stays));
+        }
+    }
+
+    #[test]
+    fn what_identifies_somebody_else_or_is_counted_stays() {
+        let program = program();
+        let names = names(
+            &program,
+            &[("anonymous_id", "100000"), ("user_id", "3"), ("anonymous_id", "medium"), ("user_id", "20260301")],
         );
+        let others = json!({
+            "type": "track", "event": "order", "messageId": "100000", "userId": "100000", "anonymousId": "3",
+            "timestamp": "2026-03-01T00:00:00.100000Z", "traits": {"email": "100000"},
+            "properties": {"total": 100000, "at": "20260301", "size": "medium", "note": "100000 pieces, 3 boxes", "city": "3",
+                "sku": "SKU-1000001"},
+        });
+        assert_eq!(redacted(others.clone(), &names), others);
+        let theirs = json!({"userId": "3", "anonymousId": "b", "context": {"traits": {"x": 1}}, "properties": {"ref": "100000"}});
+        assert_eq!(
+            redacted(theirs, &names),
+            json!({"anonymousId": "b", "context": {"traits": {"x": 1}}, "properties": {}})
+        );
+        let decided = json!({"type": "link", "identifiers": [{"kind": "user_id", "value": "3"}, {"kind": "email", "value": "3"}]});
+        assert_eq!(
+            redacted(decided, &names),
+            json!({"type": "link", "identifiers": [{"kind": "email", "value": "3"}]})
+        );
+    }
+
+    #[test]
+    fn how_they_wrote_it_is_found_again() {
+        let program = program();
+        let mut names = names(&program, &[("email", "vic@mail.example")]);
+        let own = json!({"type": "identify", "traits": {"email": "Vic+News@Mail.Example"}});
+        written(&own, None, &names).iter().for_each(|it| names.add(it));
+        assert_eq!(names.without("to vic+news@mail.example!").as_deref(), Some("to erased!"));
+    }
+
+    fn others(value: &'static str) -> impl Strategy<Value = String> {
+        let part = || "[a-z0-9]{1,4}";
+        prop_oneof![
+            part().prop_map(move |more| format!("{value}{more}")),
+            part().prop_map(move |more| format!("{more}{value}")),
+            (part(), part()).prop_map(move |(before, after)| format!("{before}{value}{after}")),
+            part().prop_map(move |more| format!("{value}-{more}")),
+            part().prop_map(move |more| format!("{more}_{value}")),
+        ]
+    }
+
+    proptest! {
+        /// Whoever has an identifier that contains one of theirs.
+        #[test]
+        fn others_stay_byte_for_byte(
+            id in others("user-1"), email in others("an@mail.example"), number in others("100000"),
+            text in "[ a-z,.:/?&=]{0,12}",
+        ) {
+            let program = program();
+            let names = names(
+                &program,
+                &[("user_id", "user-1"), ("email", "an@mail.example"), ("anonymous_id", "100000"), ("user_id", "3")],
+            );
+            let before = json!({
+                "userId": id, "anonymousId": number, "messageId": "100000", "traits": {"email": email},
+                "context": {"traits": {"email": email}},
+                "properties": {"total": 100000, "note": format!("{text} {id} {text} {email} {text} {number}"), "x": [id, 3, "3"]},
+            });
+            let mut after = before.clone();
+            prop_assert!(!message(&mut after, Some("order"), &names, Instead::Nothing));
+            prop_assert_eq!(after.to_string(), before.to_string());
+            prop_assert!(!says(&before["properties"].to_string(), &names));
+        }
     }
 }

@@ -1,20 +1,22 @@
 //! The rows that somebody is in.
 
-use super::redact::{ERASED as NOTHING, redact};
+use super::names::Names;
+use super::redact::{self, Instead, says};
 use super::{ERASED, Target};
 use crate::append::not_aside;
 use crate::database::{identifier, quoted};
 use crate::node::node;
 use crate::reader::log::messages as read;
 use crate::seal::{Keyring, NOBODY, Place, Places, Sealing, Unsealed};
+use crate::typed::{TypedTable, fill_again};
 use crate::{LoggedMessage, StoreError, limits};
 use duckdb::{Connection, params};
-use sonder_core::record::Seq;
-use std::collections::BTreeSet;
-
-/// From how many characters on an identifier is looked for within other texts: shorter ones are words and numbers that mean
-/// something else there.
-pub(super) const TELLING: usize = 6;
+use serde_json::Value as Json;
+use sonder_core::message::from_log;
+use sonder_core::record::{Event, Seq};
+use sonder_dsl::ir::SourceId;
+use sonder_dsl::time::Moment;
+use std::collections::BTreeMap;
 
 /// Through which personal data that is sealed comes and goes.
 pub(super) struct Doors<'d, 's> {
@@ -23,130 +25,202 @@ pub(super) struct Doors<'d, 's> {
     pub places: &'d Places,
 }
 
-/// Empties the places of somebody's messages in the log, and takes their identifiers out of those of others. Returns how many
-/// there were of both.
+/// What became of the log.
+pub(super) struct StruckLog {
+    /// How many messages of theirs went.
+    pub theirs: u64,
+    /// Messages of others that named them, by place, as they are from now on.
+    pub others: BTreeMap<u64, String>,
+}
+
+/// Empties the places of somebody's messages in the log, and takes their identifiers out of those of others. How they wrote
+/// these is added to their names.
 pub(super) fn messages(
     connection: &Connection,
-    tables: &[String],
+    tables: &[TypedTable],
     target: &Target,
+    names: &mut Names<'_>,
     is_theirs: &mut dyn FnMut(&LoggedMessage) -> bool,
     doors: &mut Doors<'_, '_>,
-) -> Result<(u64, u64), StoreError> {
+) -> Result<StruckLog, StoreError> {
     let nodes: Vec<String> = target.identifiers.iter().map(|(kind, value)| node(kind, value).to_string()).collect();
     let nodes = if nodes.is_empty() { "NULL".to_owned() } else { nodes.join(", ") };
-    let values = values(target);
-    let telling: Vec<&String> = values.iter().filter(|value| value.chars().count() >= TELLING).collect();
-    let mentioned = if telling.is_empty() {
-        "false".to_owned()
-    } else {
-        mentions("payload", telling.iter().map(|value| value.as_str()))
-    };
     let which = format!(
-        "WHERE (seq IN (SELECT seq FROM log_identifiers WHERE node IN ({nodes})) OR {mentioned})
-         AND call <> '{ERASED}' ORDER BY seq"
+        "WHERE seq IN (SELECT seq FROM log_identifiers WHERE node IN ({nodes})) AND call <> '{ERASED}' ORDER BY seq"
     );
-    let mut found = read(connection, doors.keyring, &which)?;
-    found.extend(mentioned_sealed(connection, doors.keyring, &telling)?);
-    found.sort_unstable_by_key(|message| message.seq);
-    found.dedup_by_key(|message| message.seq);
-    let (theirs, others): (Vec<_>, Vec<_>) = found.into_iter().partition(|message| is_theirs(message));
+    let carrying = read(connection, doors.keyring, &which)?;
+    let (theirs, mut named): (Vec<_>, Vec<_>) = carrying.into_iter().partition(|message| is_theirs(message));
     let own = list(theirs.iter().map(|message| message.seq));
-    empty(connection, &own)?;
+    for message in &theirs {
+        let json = parsed(message)?;
+        redact::written(&json, None, names).iter().for_each(|it| names.add(it));
+    }
+    let mut count = theirs.len() as u64;
+    drop(theirs);
+    remove(connection, tables, &own)?;
     connection.execute_batch(&format!("DELETE FROM log_identifiers WHERE node IN ({nodes})"))?;
-    for table in tables {
-        connection.execute_batch(&format!("DELETE FROM {} WHERE seq IN ({own})", identifier(table)))?;
-    }
-    let theirs_named = target.identifiers.iter().map(|(kind, value)| quoted(&format!("{kind}:{value}")));
-    let theirs_named = theirs_named.collect::<Vec<_>>().join(", ");
-    for message in &others {
-        let mut json = serde_json::from_str(&message.payload)
-            .map_err(|error| StoreError::Damaged(format!("a message of the log cannot be read: {error}")))?;
-        redact(&mut json, &values);
-        put(connection, doors, message.seq, &json.to_string(), &theirs_named)?;
-    }
-    let touched = list(others.iter().map(|message| message.seq));
-    if !others.is_empty() {
-        let kept = target.identifiers.iter().map(|(kind, value)| quoted(&format!("{kind}:{value}")));
-        let kept = kept.collect::<Vec<_>>().join(", ");
-        connection.execute_batch(&format!(
-            "UPDATE log SET identifiers = list_filter(identifiers, lambda it: it NOT IN ({kept})) WHERE seq IN ({touched})"
-        ))?;
-        for table in tables.iter().map(String::as_str).chain(["log"]) {
-            redact_columns(connection, table, &touched, &values)?;
-        }
-    }
-    let of_quarantine = ("quarantine", "id", "payload");
-    let sealed = mentioned_rows(connection, doors.keyring, of_quarantine, Place::Quarantine, &values)?;
-    connection.execute_batch(&format!(
-        "DELETE FROM quarantine WHERE {} OR {} OR id IN ({sealed})",
-        mentions("payload", values.iter().map(String::as_str)),
-        mentions("reasons", values.iter().map(String::as_str)),
-    ))?;
-    Ok((theirs.len() as u64, others.len() as u64))
-}
-
-/// Messages in which something is sealed that mentions one of these values.
-fn mentioned_sealed(
-    connection: &Connection,
-    keyring: &Keyring,
-    values: &[&String],
-) -> Result<Vec<LoggedMessage>, StoreError> {
-    let (mut after, mut mentioned) = (0, Vec::new());
-    while !values.is_empty() {
+    let kept = pairs(names);
+    let (mut others, mut late) = (BTreeMap::new(), Vec::new());
+    let mut after = 0;
+    loop {
+        let mut page = std::mem::take(&mut named);
         let which = format!(
-            "WHERE sealed_by IS NOT NULL AND call <> '{ERASED}' AND seq > {after} ORDER BY seq LIMIT {}",
+            "WHERE (sealed_by IS NOT NULL OR {}) AND call <> '{ERASED}' AND seq > {after} ORDER BY seq LIMIT {}",
+            names.condition("payload"),
             limits::ROWS_SEALED
         );
-        let chunk = read(connection, keyring, &which)?;
-        let Some(last) = chunk.last() else { break };
-        after = last.seq.0;
-        let of_them =
-            |message: &LoggedMessage| does_mention(&message.payload, values.iter().map(|value| value.as_str()));
-        mentioned.extend(chunk.into_iter().filter(of_them));
+        let mentioning = read(connection, doors.keyring, &which)?;
+        let last = mentioning.last().map(|message| message.seq.0);
+        page.extend(mentioning);
+        for message in page {
+            if others.contains_key(&message.seq.0) {
+                continue;
+            }
+            let Some(payload) = redacted(&message, names)? else { continue };
+            if is_theirs(&message) {
+                late.push(message.seq);
+                continue;
+            }
+            put(connection, doors, message.seq, &payload, &kept)?;
+            others.insert(message.seq.0, payload);
+        }
+        let Some(last) = last else { break };
+        after = last;
     }
-    Ok(mentioned)
+    late.sort_unstable();
+    late.dedup();
+    count += late.len() as u64;
+    remove(connection, tables, &list(late.into_iter()))?;
+    let touched = list(others.keys().map(|seq| Seq(*seq)));
+    connection.execute_batch(&format!(
+        "UPDATE log SET identifiers = list_filter(identifiers, lambda it: it NOT IN ({kept})),
+             user_id = CASE WHEN 'user_id:' || user_id IN ({kept}) THEN NULL ELSE user_id END,
+             anonymous_id = CASE WHEN 'anonymous_id:' || anonymous_id IN ({kept}) THEN NULL ELSE anonymous_id END
+         WHERE seq IN ({touched})"
+    ))?;
+    let aside = ("quarantine", "id", "payload");
+    let kept_aside = rows(connection, doors.keyring, aside, Some(Place::Quarantine), &|text| names_them(text, names))?;
+    let of_reasons = rows(connection, doors.keyring, ("quarantine", "id", "reasons"), None, &|text| says(text, names))?;
+    connection.execute_batch(&format!("DELETE FROM quarantine WHERE id IN ({kept_aside}) OR id IN ({of_reasons})"))?;
+    Ok(StruckLog { theirs: count, others })
 }
 
-/// Rows of a table whose sealed text mentions one of these values, by their numbers, as a list of SQL.
-fn mentioned_rows(
+/// Messages, as a list of SQL, leave empty places, and no typed rows.
+fn remove(connection: &Connection, tables: &[TypedTable], seqs: &str) -> Result<(), StoreError> {
+    for table in tables {
+        connection.execute_batch(&format!("DELETE FROM {} WHERE seq IN ({seqs})", identifier(&table.name)))?;
+    }
+    empty(connection, seqs)
+}
+
+fn parsed(message: &LoggedMessage) -> Result<Json, StoreError> {
+    serde_json::from_str(&message.payload)
+        .map_err(|error| StoreError::Damaged(format!("a message of the log cannot be read: {error}")))
+}
+
+/// What is left of somebody else's message; `None` where it says nothing of them. What a schema accepts it accepts afterwards,
+/// too, where that can be done: nobody else's event is to be lost.
+fn redacted(message: &LoggedMessage, names: &Names<'_>) -> Result<Option<String>, StoreError> {
+    let whole = parsed(message)?;
+    let without = |event: Option<&str>, instead: Instead| {
+        let mut json = whole.clone();
+        redact::message(&mut json, event, names, instead).then(|| json.to_string())
+    };
+    // Mostly it is of no event that need be known.
+    if without(None, Instead::Nothing).is_none() {
+        return Ok(None);
+    }
+    let event = governed(&message.payload, names);
+    let name = event.as_ref().and_then(|it| names.program().events.get(it.event?.index())).map(|it| it.name.as_str());
+    let Some(payload) = without(name, Instead::Nothing) else { return Ok(None) };
+    if event.is_some() && governed(&payload, names).is_none() {
+        let word = without(name, Instead::Word).filter(|it| governed(it, names).is_some());
+        return Ok(word.or(Some(payload)));
+    }
+    Ok(Some(payload))
+}
+
+/// What a message means to the project that runs.
+fn governed(payload: &str, names: &Names<'_>) -> Option<Event> {
+    let at = Moment(0);
+    let message = from_log(payload, SourceId(0), at, at, true).ok()?;
+    names.governor().govern(&message).ok()
+}
+
+/// Whether a message that was kept aside is theirs or names them.
+fn names_them(text: &str, names: &Names<'_>) -> bool {
+    match serde_json::from_str::<Json>(text) {
+        Ok(mut json @ Json::Object(_)) => redact::message(&mut json, None, names, Instead::Nothing),
+        _ => says(text, names),
+    }
+}
+
+/// Rows of a table that are about them by what a text of theirs says, by their numbers, as a list of SQL.
+fn rows(
     connection: &Connection,
     keyring: &Keyring,
     (table, number, text): (&str, &str, &str),
-    place: fn(u64) -> Place,
-    values: &[String],
+    place: Option<fn(u64) -> Place>,
+    is_one: &dyn Fn(&str) -> bool,
 ) -> Result<String, StoreError> {
-    let (mut after, mut mentioned) = (0_u64, Vec::new());
-    while !values.is_empty() {
+    let mut found: Vec<String> = Vec::new();
+    let mut after = None;
+    loop {
+        let beyond = after.map_or_else(String::new, |last: u64| format!("AND {number} > {last}"));
+        let columns = if place.is_some() { "sealed_by, sealed" } else { "NULL::UBIGINT, NULL::BLOB" };
         let mut statement = connection.prepare(&format!(
-            "SELECT {number}, {text}, sealed_by, sealed FROM {table} WHERE sealed_by IS NOT NULL AND {number} > {after}
-             ORDER BY {number} LIMIT {}",
+            "SELECT {number}::UBIGINT, {text}, {columns} FROM {table} WHERE {text} IS NOT NULL {beyond} ORDER BY {number} LIMIT {}",
             limits::ROWS_SEALED
         ))?;
-        let mut rows = statement.query([])?;
-        let mut sealed = Vec::new();
-        let mut numbers = Vec::new();
-        while let Some(row) = rows.next()? {
-            numbers.push(row.get(0)?);
-            sealed.push(Unsealed {
-                place: place(row.get(0)?),
-                text: row.get(1)?,
-                key: row.get(2)?,
-                sealed: row.get(3)?,
-            });
+        let mut page = statement.query([])?;
+        let (mut numbers, mut sealed, mut last) = (Vec::new(), Vec::new(), None);
+        while let Some(row) = page.next()? {
+            let (number, text): (u64, String) = (row.get(0)?, row.get(1)?);
+            last = Some(number);
+            match (row.get::<_, Option<u64>>(2)?, place) {
+                (Some(key), Some(place)) => {
+                    numbers.push(number);
+                    sealed.push(Unsealed { place: place(number), text, key, sealed: row.get(3)? });
+                }
+                _ if is_one(&text) => found.push(number.to_string()),
+                _ => {}
+            }
         }
-        drop(rows);
-        let Some(last) = numbers.last() else { break };
-        after = *last;
+        drop(page);
         let whole = keyring.open(connection, &sealed)?;
-        let says = |text: &str| does_mention(text, values.iter().map(String::as_str));
         let of_them = numbers.iter().zip(&whole).filter(|(_, text)| match not_aside(text) {
             // Of what was kept aside, the message and the reasons are sealed as one.
-            Some((payload, reasons)) if table == "quarantine" => says(&payload) || says(&reasons),
-            _ => says(text),
+            Some((payload, reasons)) if table == "quarantine" => is_one(&payload) || is_one(&reasons),
+            _ => is_one(text),
         });
-        mentioned.extend(of_them.map(|(number, _)| number.to_string()));
+        found.extend(of_them.map(|(number, _)| number.to_string()));
+        let Some(last) = last else { break };
+        after = Some(last);
     }
-    Ok(if mentioned.is_empty() { "NULL".to_owned() } else { mentioned.join(", ") })
+    Ok(if found.is_empty() { "NULL".to_owned() } else { found.join(", ") })
+}
+
+/// What the typed tables have of messages that are not as they were: as rules see them now.
+pub(super) fn typed_rows(
+    connection: &Connection,
+    tables: &[TypedTable],
+    names: &Names<'_>,
+    others: &BTreeMap<u64, String>,
+) -> Result<(), StoreError> {
+    let touched = list(others.keys().map(|seq| Seq(*seq)));
+    for table in tables {
+        let schema = names.program().events.iter().find(|it| it.name == table.event);
+        fill_again(connection, table, schema, names.governor(), others)?;
+        // What an earlier version of the schema had.
+        for column in table.columns.iter().filter(|column| column.is_earlier()) {
+            let (name, table) = (identifier(&column.name), identifier(&table.name));
+            let select = format!("(SELECT seq, CAST({name} AS VARCHAR) AS said FROM {table} WHERE seq IN ({touched}))");
+            let named =
+                rows(connection, &Keyring::default(), (&select, "seq", "said"), None, &|text| says(text, names))?;
+            connection.execute_batch(&format!("UPDATE {table} SET {name} = NULL WHERE seq IN ({named})"))?;
+        }
+    }
+    Ok(())
 }
 
 /// Writes another payload of somebody else's message. What was sealed is sealed again: under a key of an identifier that is not
@@ -194,43 +268,40 @@ pub(crate) fn empty(connection: &Connection, seqs: &str) -> Result<(), StoreErro
 }
 
 /// Takes somebody out of what was asked about them.
-pub(super) fn requests(connection: &Connection, target: &Target) -> Result<(), StoreError> {
-    let values = values(target);
-    let named = |column: &str| {
-        // `kind:value`, so that short identifiers are found as a whole, too.
-        let whole = target.identifiers.iter().map(|(kind, value)| quoted(&format!("{kind}:{value}").to_lowercase()));
-        let whole = whole.chain(["NULL".to_owned()]).collect::<Vec<_>>().join(", ");
-        let mentioned = mentions(column, values.iter().map(String::as_str));
-        format!("({mentioned} OR coalesce(lower({column}) IN ({whole}), false))")
+pub(super) fn requests(connection: &Connection, target: &Target, names: &Names<'_>) -> Result<(), StoreError> {
+    let named = |table: &str, column: &str| {
+        rows(connection, &Keyring::default(), (table, "rowid", column), None, &|text| says(text, names))
     };
     crate::privacy::strike(connection, &people(target), &named)
 }
 
-/// Removes changes of somebody, and deliveries about them with their outcomes, but for those that tell of an erasure; up to a place in the log, where one is given.
+/// Removes changes of somebody, and deliveries about them with their outcomes, but for those that tell of an erasure; up to a
+/// place in the log, where one is given. What was decided about others goes where it names them.
 pub(super) fn decisions(
     connection: &Connection,
     keyring: &Keyring,
     target: &Target,
+    names: &Names<'_>,
     up_to: Option<Seq>,
 ) -> Result<(), StoreError> {
     let people = people(target);
     let before = up_to.map_or_else(|| "true".to_owned(), |seq| format!("as_of_seq <= {}", seq.0));
-    let values = values(target);
-    let named = |column: &str| mentions(column, values.iter().map(String::as_str));
-    let of_changes = ("changes", "id", "\"value\"");
-    let changes = mentioned_rows(connection, keyring, of_changes, Place::Change, &values)?;
-    let of_deliveries = ("deliveries", "number", "payload");
-    let told = mentioned_rows(connection, keyring, of_deliveries, Place::Delivery, &values)?;
-    let in_value = format!("{} OR id IN ({changes})", named("\"value\""));
-    let in_payload = format!("{} OR number IN ({told})", named("payload"));
+    let is_one = |text: &str| says(text, names);
+    let changes = rows(connection, keyring, ("changes", "id", "\"value\""), Some(Place::Change), &is_one)?;
+    let told = rows(connection, keyring, ("deliveries", "number", "payload"), Some(Place::Delivery), &is_one)?;
+    let details = rows(connection, keyring, ("delivery_outcomes", "rowid", "detail"), None, &is_one)?;
+    // `[["user_id","u1"]]`: nothing within a text looks like one of these.
+    let in_names = names.exact().map(|(kind, value)| {
+        let pair = serde_json::json!([kind, value]).to_string();
+        format!("contains(identifiers, {})", quoted(&pair))
+    });
+    let in_names = in_names.chain(["false".to_owned()]).collect::<Vec<_>>().join(" OR ");
+    let gone = format!("{before} AND kind <> 'erase' AND (person IN ({people}) OR {in_names} OR number IN ({told}))");
     connection.execute_batch(&format!(
-        "DELETE FROM changes WHERE {before} AND (person IN ({people}) OR {in_value});
-         DELETE FROM delivery_outcomes WHERE delivery IN (
-             SELECT id FROM deliveries WHERE {before} AND kind <> 'erase' AND (person IN ({people}) OR {in_names} OR {in_payload}));
-         DELETE FROM deliveries WHERE {before} AND kind <> 'erase' AND (person IN ({people}) OR {in_names} OR {in_payload});
-         UPDATE delivery_outcomes SET detail = NULL WHERE {in_detail};",
-        in_names = named("identifiers"),
-        in_detail = named("detail"),
+        "UPDATE delivery_outcomes SET detail = NULL WHERE rowid IN ({details});
+         DELETE FROM changes WHERE {before} AND (person IN ({people}) OR id IN ({changes}));
+         DELETE FROM delivery_outcomes WHERE delivery IN (SELECT id FROM deliveries WHERE {gone});
+         DELETE FROM deliveries WHERE {gone};"
     ))?;
     Ok(())
 }
@@ -241,76 +312,11 @@ pub(super) fn people(target: &Target) -> String {
     if people.is_empty() { "NULL".to_owned() } else { people.join(", ") }
 }
 
-/// Takes values out of the texts of a table's columns.
-fn redact_columns(connection: &Connection, table: &str, seqs: &str, values: &[String]) -> Result<(), StoreError> {
-    let mut statement = connection.prepare(
-        "SELECT column_name, data_type FROM duckdb_columns()
-         WHERE database_name = 'sonder' AND table_name = ? AND data_type IN ('VARCHAR', 'VARCHAR[]', 'JSON')
-             AND NOT (table_name = 'log' AND column_name IN ('payload', 'identifiers', 'labels', 'call', 'event', 'source'))",
-    )?;
-    let columns =
-        statement.query_map(params![table], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
-    let columns: Vec<(String, String)> = columns.collect::<Result<_, _>>()?;
-    let list = values.iter().map(|value| quoted(value)).collect::<Vec<_>>().join(", ");
-    for (column, kind) in columns {
-        let name = identifier(&column);
-        let text = if kind == "VARCHAR" { name.clone() } else { format!("CAST({name} AS VARCHAR)") };
-        let mut new = text.clone();
-        for value in values.iter().filter(|value| value.chars().count() >= TELLING) {
-            new = format!("regexp_replace({new}, {}, '{NOTHING}', 'gi')", quoted(&escaped(value)));
-        }
-        let new = format!("CASE WHEN lower(trim({text})) IN ({list}) THEN NULL ELSE CAST({new} AS {kind}) END");
-        connection.execute_batch(&format!(
-            "UPDATE {} SET {name} = {new} WHERE seq IN ({seqs}) AND {}",
-            identifier(table),
-            mentions(&text, values.iter().map(String::as_str)),
-        ))?;
-    }
-    Ok(())
-}
-
-/// The values, in lower case, each once.
-fn values(target: &Target) -> Vec<String> {
-    let values: BTreeSet<String> = target.identifiers.iter().map(|(_, value)| value.to_lowercase()).collect();
-    values.into_iter().collect()
-}
-
-/// A condition: the column has one of the values; short ones only as a whole, or as a whole string of JSON.
-fn mentions<'a>(column: &str, values: impl Iterator<Item = &'a str>) -> String {
-    let conditions = values.map(|value| {
-        let json = serde_json::Value::from(value).to_string();
-        let inner = json.trim_matches('"');
-        if value.chars().count() >= TELLING {
-            format!("contains(lower({column}), {}) OR contains(lower({column}), {})", quoted(value), quoted(inner))
-        } else {
-            format!("lower({column}) = {} OR contains(lower({column}), {})", quoted(value), quoted(&json))
-        }
-    });
-    let conditions: Vec<String> = conditions.collect();
-    if conditions.is_empty() { "false".to_owned() } else { format!("coalesce({}, false)", conditions.join(" OR ")) }
-}
-
-/// Whether a text does what [`mentions`] asks of a column.
-fn does_mention<'a>(text: &str, mut values: impl Iterator<Item = &'a str>) -> bool {
-    let text = text.to_lowercase();
-    values.any(|value| {
-        let json = serde_json::Value::from(value).to_string();
-        if value.chars().count() >= TELLING {
-            text.contains(value) || text.contains(json.trim_matches('"'))
-        } else {
-            text == value || text.contains(&json)
-        }
-    })
-}
-
-fn escaped(value: &str) -> String {
-    value.chars().fold(String::new(), |mut text, character| {
-        if !character.is_alphanumeric() && character.is_ascii() {
-            text.push('\\');
-        }
-        text.push(character);
-        text
-    })
+/// Their identifiers as the log has them, as a list of SQL.
+fn pairs(names: &Names<'_>) -> String {
+    let pairs = names.exact().map(|(kind, value)| quoted(&format!("{kind}:{value}")));
+    let pairs = pairs.collect::<Vec<_>>().join(", ");
+    if pairs.is_empty() { "NULL".to_owned() } else { pairs }
 }
 
 fn list(seqs: impl Iterator<Item = Seq>) -> String {

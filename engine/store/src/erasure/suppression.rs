@@ -6,7 +6,7 @@ use super::Target;
 use crate::StoreError;
 use crate::pseudonym::Pseudonyms;
 use duckdb::Connection;
-use parking_lot::RwLock;
+use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use rustc_hash::FxHashMap;
 use sonder_dsl::time::Moment;
 use std::path::Path;
@@ -16,6 +16,8 @@ use std::path::Path;
 pub struct Suppression {
     pseudonyms: Pseudonyms,
     entries: RwLock<Entries>,
+    /// Held shared from when messages are judged until they are in the log, and alone by whoever strikes somebody from it.
+    judging: RwLock<()>,
 }
 
 #[derive(Debug, Default)]
@@ -32,7 +34,7 @@ impl Suppression {
         while let Some(row) = rows.next()? {
             entries.add(row.get(0)?, Moment(row.get(1)?));
         }
-        Ok(Self { pseudonyms, entries: RwLock::new(entries) })
+        Ok(Self { pseudonyms, entries: RwLock::new(entries), judging: RwLock::default() })
     }
 
     /// Whether what happened at that moment to somebody with one of these identifiers (kind, value) is not to be taken in.
@@ -49,6 +51,16 @@ impl Suppression {
     /// Whether somebody was erased who did something at that moment or later: only then identifiers need be looked at.
     pub fn reaches(&self, occurred_at: Moment) -> bool {
         self.entries.read().latest.is_some_and(|latest| occurred_at <= latest)
+    }
+
+    /// While this is held nobody is erased: what was judged is still true when it is in the log. It ends before anything waits that
+    /// an erasure waits for.
+    pub fn judging(&self) -> RwLockReadGuard<'_, ()> {
+        self.judging.read()
+    }
+
+    pub(super) fn alone(&self) -> RwLockWriteGuard<'_, ()> {
+        self.judging.write()
     }
 
     pub(super) fn add(&self, target: &Target, at: Moment) {
@@ -85,7 +97,8 @@ mod tests {
 
     #[test]
     fn what_happened_before_an_erasure_is_covered_and_what_happens_later_is_not() {
-        let suppression = Suppression { pseudonyms: Pseudonyms::fixed(), entries: RwLock::default() };
+        let suppression =
+            Suppression { pseudonyms: Pseudonyms::fixed(), entries: RwLock::default(), judging: RwLock::default() };
         let ada = ("email", "ada@x.example");
         assert!(!suppression.covers([ada], Moment(1)));
         let target =

@@ -4,12 +4,14 @@
 //! have them: what came of each is noted, and then they go, too.
 
 use super::Target;
+use super::names::Names;
 use crate::database::quoted;
 use crate::{OutcomeState, StoreError};
 use duckdb::{Connection, params};
 use serde_json::json;
 use sonder_core::effect::{Cause, Delivery, EffectId, ItemKind};
-use sonder_dsl::ir::DestinationId;
+use sonder_core::record::Seq;
+use sonder_dsl::ir::{DestinationId, Program};
 use sonder_dsl::time::Moment;
 use std::collections::{BTreeMap, BTreeSet};
 use xxhash_rust::xxh3::Xxh3;
@@ -42,23 +44,66 @@ type Identifiers = BTreeSet<(String, String)>;
 
 /// The destinations that may have got something about somebody, and the identifiers that they got.
 fn receivers(connection: &Connection, people: &str) -> Result<BTreeMap<String, Identifiers>, StoreError> {
-    // What was cancelled at its first attempt never left.
     let mut statement = connection.prepare(&format!(
-        "SELECT d.destination, d.identifiers FROM deliveries d LEFT JOIN (
-             SELECT delivery, arg_max(state, (ended_at, attempt)) AS state, max(attempt) AS attempt
-             FROM delivery_outcomes GROUP BY delivery) o ON o.delivery = d.id
-         WHERE d.person IN ({people}) AND d.kind <> 'erase' AND d.destination IS NOT NULL
-             AND NOT coalesce(o.state = 'cancelled' AND o.attempt <= 1, false)"
+        "{} UNION SELECT person, destination, identifiers FROM told_before WHERE person IN ({people})",
+        sent(&format!("d.person IN ({people})"))
     ))?;
     let mut rows = statement.query([])?;
     let mut receivers: BTreeMap<String, Identifiers> = BTreeMap::new();
     while let Some(row) = rows.next()? {
-        let (destination, identifiers): (String, String) = (row.get(0)?, row.get(1)?);
+        let (destination, identifiers): (String, String) = (row.get(1)?, row.get(2)?);
         let identifiers: Vec<(String, String)> = serde_json::from_str(&identifiers)
             .map_err(|error| StoreError::Damaged(format!("the identifiers of a delivery: {error}")))?;
         receivers.entry(destination).or_default().extend(identifiers);
     }
     Ok(receivers)
+}
+
+/// What destinations may have got, of those deliveries: person, destination, identifiers. What was cancelled at its first attempt
+/// never left.
+fn sent(which: &str) -> String {
+    format!(
+        "SELECT DISTINCT d.person, d.destination, d.identifiers FROM deliveries d LEFT JOIN (
+             SELECT delivery, arg_max(state, (ended_at, attempt)) AS state, max(attempt) AS attempt
+             FROM delivery_outcomes GROUP BY delivery) o ON o.delivery = d.id
+         WHERE {which} AND d.kind <> 'erase' AND d.destination IS NOT NULL
+             AND NOT coalesce(o.state = 'cancelled' AND o.attempt <= 1, false)"
+    )
+}
+
+/// Keeps who was told of whom before deliveries go that nobody erased. `which` selects these.
+pub(crate) fn keep(connection: &Connection, which: &str) -> Result<(), StoreError> {
+    let sent = sent(&format!("d.id IN (SELECT id FROM deliveries WHERE {which})"));
+    connection.execute_batch(&format!("INSERT INTO told_before {sent} EXCEPT SELECT * FROM told_before"))?;
+    Ok(())
+}
+
+/// The same of what is removed up to a place in the log as somebody's who is `back` since: by what they are known by now.
+pub(super) fn keep_of(
+    connection: &Connection,
+    (target, up_to): (&Target, Seq),
+    back: &Target,
+) -> Result<(), StoreError> {
+    let people = super::strike::people(target);
+    keep(connection, &format!("person IN ({people}) AND as_of_seq <= {}", up_to.0))?;
+    let identifiers = quoted(&json!(back.identifiers).to_string());
+    connection
+        .execute_batch(&format!("UPDATE told_before SET identifiers = {identifiers} WHERE person IN ({people})"))?;
+    Ok(())
+}
+
+/// Who was told of somebody goes with them, and so does an identifier of theirs that somebody else was told by.
+pub(crate) fn forget(connection: &Connection, target: &Target) -> Result<(), StoreError> {
+    let people = super::strike::people(target);
+    connection.execute_batch(&format!("DELETE FROM told_before WHERE person IN ({people})"))?;
+    for (kind, value) in &target.identifiers {
+        let pair = quoted(&json!([kind, value]).to_string());
+        let without = format!("list_filter(CAST(identifiers AS JSON[]), lambda it: CAST(it AS VARCHAR) <> {pair})");
+        connection.execute_batch(&format!(
+            "UPDATE told_before SET identifiers = CAST(to_json({without}) AS VARCHAR) WHERE contains(identifiers, {pair})"
+        ))?;
+    }
+    Ok(())
 }
 
 /// Notes, in the transaction that strikes somebody, whom that is to be told. Gives the deliveries by the names of destinations;
@@ -136,7 +181,7 @@ pub(super) fn told(connection: &Connection, erasure: &str) -> Result<Vec<ToldEra
 
 /// Notes what came of deliveries that have ended, without identifiers in it, and removes these. Gives the identifiers that they
 /// had.
-pub(super) fn settle(connection: &Connection) -> Result<Vec<(String, String)>, StoreError> {
+pub(super) fn settle(connection: &Connection, program: &Program) -> Result<Vec<(String, String)>, StoreError> {
     let mut statement = connection.prepare(
         "SELECT e.delivery::VARCHAR, d.state, d.attempts, d.detail, epoch_us(d.ended_at), d.identifiers
          FROM erasure_deliveries e JOIN delivery_states d ON d.id = e.delivery
@@ -152,9 +197,11 @@ pub(super) fn settle(connection: &Connection) -> Result<Vec<(String, String)>, S
     for (delivery, state, attempts, detail, ended_at, identifiers) in ended {
         let identifiers: Identifiers = serde_json::from_str(&identifiers)
             .map_err(|error| StoreError::Damaged(format!("the identifiers of a delivery: {error}")))?;
-        let values: Vec<String> = identifiers.iter().map(|(_, value)| value.to_lowercase()).collect();
-        gone.extend(identifiers);
-        let detail = detail.map(|detail| super::redact::redacted(&detail, &values));
+        let target = Target { identifiers: identifiers.into_iter().collect(), people: Vec::new() };
+        let names = Names::new(program, &target);
+        let detail = detail.map(|detail| super::redact::text(&detail, &names));
+        drop(names);
+        gone.extend(target.identifiers);
         connection.execute(
             "UPDATE erasure_deliveries SET state = ?, attempts = ?, detail = ?, ended_at = make_timestamp(?)
              WHERE delivery = ?::UUID",

@@ -19,6 +19,7 @@ use sonder_core::message;
 use sonder_dsl::ir::SourceId;
 use sonder_dsl::model::EventSchema;
 use sonder_dsl::time::Moment;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What payloads are read with.
@@ -107,6 +108,74 @@ pub(crate) fn rows(
         connection.execute_batch("COMMIT")?;
         Ok(())
     })
+}
+
+/// Fills rows anew of messages that have other payloads now: by place, inside whatever transaction there is. What is not accepted
+/// any more has no row. Columns that the schema does not have stay.
+pub(crate) fn again(
+    connection: &Connection,
+    table: &TypedTable,
+    schema: Option<&EventSchema>,
+    governor: &Governor,
+    payloads: &BTreeMap<u64, String>,
+) -> Result<(), StoreError> {
+    let seqs = payloads.keys().map(u64::to_string).collect::<Vec<_>>().join(", ");
+    if seqs.is_empty() {
+        return Ok(());
+    }
+    let name = identifier(&table.name);
+    let mut statement = connection.prepare(&format!("SELECT seq FROM {name} WHERE seq IN ({seqs}) ORDER BY seq"))?;
+    let rows: Vec<u64> = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    drop(statement);
+    let present: Vec<_> = table.columns.iter().filter(|column| !column.is_earlier()).collect();
+    let wanted: Vec<_> = present.iter().map(|column| Wanted::in_column(column, schema)).collect();
+    let mut builders: Vec<_> = present.iter().map(|column| ColumnBuilder::new(&column.kind)).collect();
+    let (mut filled, mut refused) = (UInt64Builder::new(), vec!["NULL".to_owned()]);
+    let mut count = 0_u64;
+    for seq in rows {
+        let at = Moment(0);
+        let payload = payloads.get(&seq).map_or("", String::as_str);
+        let message = message::from_log(payload, SourceId(0), at, at, true).ok();
+        let governed = message.and_then(|message| Some((governor.govern(&message).ok()?, message)));
+        let Some((event, mut message)) = governed else {
+            refused.push(seq.to_string());
+            continue;
+        };
+        message.properties.retain(|name, _| !event.stripped.contains(name));
+        filled.append_value(seq);
+        count += 1;
+        for (builder, wanted) in builders.iter_mut().zip(&wanted) {
+            builder.push(wanted.of(&message.properties, &[]).as_deref());
+        }
+    }
+    connection.execute_batch(&format!(
+        "DELETE FROM {name} WHERE seq IN ({});
+         UPDATE {name} AS t SET anonymous_id = l.anonymous_id, user_id = l.user_id FROM log l
+         WHERE t.seq = l.seq AND t.seq IN ({seqs});",
+        refused.join(", ")
+    ))?;
+    if count == 0 || present.is_empty() {
+        return Ok(());
+    }
+    let mut fields = vec![Field::new("seq", DataType::UInt64, true)];
+    let mut arrays: Vec<arrow::array::ArrayRef> = vec![Arc::new(filled.finish())];
+    for (column, builder) in present.iter().zip(builders) {
+        fields.push(Field::new(&column.name, column.kind.arrow(), true));
+        arrays.push(builder.finish()?);
+    }
+    let list: Vec<_> = present.iter().map(|c| format!("{} {}", identifier(&c.name), c.kind.sql())).collect();
+    let set: Vec<_> = present.iter().map(|c| format!("{0} = f.{0}", identifier(&c.name))).collect();
+    connection
+        .execute_batch(&format!("CREATE OR REPLACE TEMP TABLE sonder_fill(seq UBIGINT, {});", list.join(", ")))?;
+    let mut appender = connection.appender_to_catalog_and_db("sonder_fill", "temp", "main")?;
+    appender.append_record_batch(RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)?)?;
+    appender.flush()?;
+    drop(appender);
+    connection.execute_batch(&format!(
+        "UPDATE {name} AS t SET {} FROM temp.sonder_fill f WHERE t.seq = f.seq; DROP TABLE temp.sonder_fill;",
+        set.join(", ")
+    ))?;
+    Ok(())
 }
 
 /// Calls `fill` for ranges of `seq` that together hold all rows of `event`.

@@ -55,6 +55,13 @@ pub(crate) struct TypedColumn {
     pub filled: bool,
 }
 
+impl TypedColumn {
+    /// Whether the schema does not have it any more as it is.
+    pub fn is_earlier(&self) -> bool {
+        self.state != ColumnState::Current
+    }
+}
+
 /// What a column is to the schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ColumnState {

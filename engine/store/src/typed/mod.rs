@@ -19,6 +19,7 @@ mod catalog;
 mod column;
 mod rows;
 
+pub(crate) use backfill::again as fill_again;
 pub(crate) use catalog::{Catalog, Layout, TABLES, TypedTable, Wanted};
 pub(crate) use column::{ColumnBuilder, ColumnKind};
 pub(crate) use rows::{Header, TypedRows};

@@ -5,6 +5,8 @@ mod append;
 #[cfg(test)]
 mod consent;
 #[cfg(test)]
+mod erasing;
+#[cfg(test)]
 mod evolution;
 #[cfg(test)]
 mod faults;

@@ -142,6 +142,8 @@ fn an_erasure_is_confirmed_done_and_told() {
     assert!(receipt["expected_completion_time"].as_str() >= receipt["received_time"].as_str(), "{receipt}");
     let encoded = STANDARD.decode(receipt["encoded_request"].as_str().unwrap()).unwrap();
     assert_eq!(serde_json::from_slice::<Json>(&encoded).unwrap(), request);
+    let encoded = receipt["encoded_request"].as_str().unwrap().as_bytes();
+    assert!(scene.is_signed(Some("cdp.shop.example"), receipt["processor_signature"].as_str(), encoded));
     std::thread::sleep(Duration::from_millis(1_500));
     scene.controller.answer_with(200);
     scene.await_told(&engine, ID, "completed");
@@ -156,6 +158,8 @@ fn an_erasure_is_confirmed_done_and_told() {
     let (status, again) = scene.ask(&engine, "POST", "/requests", &request);
     assert_eq!((status, &again["received_time"]), (201, &receipt["received_time"]));
     assert_eq!(engine.count("select count(*) from privacy_requests").unwrap(), 1);
+    let (status, refused) = scene.ask(&engine, "POST", "/requests", &scene.request(ID, "erasure", "bob@x.example"));
+    assert_eq!((status, &refused["error"]["errors"][0]["domain"]), (400, &json!("Validation")), "{refused}");
     let (status, _) = scene.ask(&engine, "POST", "/requests", &scene.request(OTHER, "access", "nobody@x.example"));
     assert_eq!(status, 201);
     scene.await_told(&engine, OTHER, "completed");

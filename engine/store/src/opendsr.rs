@@ -11,6 +11,8 @@ use sonder_dsl::time::Moment;
 pub(crate) const TABLES: &str = "
 CREATE TABLE IF NOT EXISTS opendsr_requests(
     id VARCHAR, requests VARCHAR, received_at TIMESTAMP, expected_at TIMESTAMP, callbacks VARCHAR, is_open BOOLEAN);
+ALTER TABLE opendsr_requests ADD COLUMN IF NOT EXISTS body VARCHAR;
+COMMENT ON COLUMN opendsr_requests.body IS 'HMAC-SHA-256 of the request as it came: another under the same id is refused';
 COMMENT ON TABLE opendsr_requests IS 'requests that came by OpenDSR, and who is told how far they are';
 ";
 
@@ -27,6 +29,8 @@ pub struct OpenDsrRequest {
     pub expected_at: Moment,
     /// Who is told.
     pub callbacks: Vec<OpenDsrCallback>,
+    /// A pseudonym of what was sent; of requests of older versions it is not known.
+    pub body: Option<String>,
 }
 
 /// Somebody who is told how far a request is.
@@ -50,13 +54,15 @@ impl Store {
     pub fn note_opendsr(&self, request: &OpenDsrRequest) -> Result<(), StoreError> {
         self.with_counters(|connection| {
             connection.execute(
-                "INSERT INTO opendsr_requests VALUES (?, ?, make_timestamp(?), make_timestamp(?), ?, true)",
+                "INSERT INTO opendsr_requests(id, requests, received_at, expected_at, callbacks, is_open, body)
+                 VALUES (?, ?, make_timestamp(?), make_timestamp(?), ?, true, ?)",
                 params![
                     request.id,
                     json(&request.requests)?,
                     request.received_at.0,
                     request.expected_at.0,
-                    json(&request.callbacks)?
+                    json(&request.callbacks)?,
+                    request.body
                 ],
             )?;
             Ok(())
@@ -103,7 +109,7 @@ fn json<T: Serialize + ?Sized>(value: &T) -> Result<String, StoreError> {
 
 fn requests(connection: &Connection, which: &str) -> Result<Vec<OpenDsrRequest>, StoreError> {
     let sql = format!(
-        "SELECT id, requests, epoch_us(received_at), epoch_us(expected_at), callbacks FROM opendsr_requests
+        "SELECT id, requests, epoch_us(received_at), epoch_us(expected_at), callbacks, body FROM opendsr_requests
          WHERE {which} ORDER BY received_at, id LIMIT {}",
         limits::MAX_PAGE
     );
@@ -119,6 +125,7 @@ fn requests(connection: &Connection, which: &str) -> Result<Vec<OpenDsrRequest>,
             received_at: Moment(row.get(2)?),
             expected_at: Moment(row.get(3)?),
             callbacks: serde_json::from_str(&callbacks).map_err(damaged)?,
+            body: row.get(5)?,
         });
     }
     Ok(found)

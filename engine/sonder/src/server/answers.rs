@@ -57,6 +57,8 @@ pub struct Answers {
     pub(super) matching: Mutex<Progress>,
     /// Held by whoever takes in what was kept aside.
     pub(super) replaying: Mutex<()>,
+    /// Held by whoever enters a request that came by OpenDSR.
+    pub(super) entering: Mutex<()>,
     metrics: Metrics,
     started_at: Moment,
     /// Makes identifiers comparable; for the program beside it.
@@ -90,6 +92,7 @@ impl Answers {
             audit: None,
             matching: Mutex::default(),
             replaying: Mutex::default(),
+            entering: Mutex::default(),
             metrics,
             started_at: clock::wall(),
             governor,

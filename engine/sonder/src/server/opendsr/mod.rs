@@ -194,23 +194,34 @@ async fn create(State(route): State<OpenDsrRoute>, headers: HeaderMap, body: Byt
         signing_key(&settings)?;
         let asked = asked::read(&program, &settings, &body).map_err(Refusal::bad)?;
         let approve = settings.approve;
-        let entered = route.in_turn(move |answers| enter(answers, &asked, approve)).await?;
+        let sent = body.clone();
+        let entered = route.in_turn(move |answers| enter(answers, &asked, &sent, approve)).await?;
         route.news.notify_one();
+        let encoded = STANDARD.encode(&body);
+        let signature = signing_key(&settings)?.sign(encoded.as_bytes()).map_err(|wrong| Refusal::fault(&wrong))?;
         let body = json!({
             "controller_id": settings.controller,
             "expected_completion_time": instant(entered.expected_at),
             "received_time": instant(entered.received_at),
-            "encoded_request": STANDARD.encode(&body),
+            "encoded_request": encoded,
             "subject_request_id": entered.id,
+            "processor_signature": signature,
         });
         signed(&settings, StatusCode::CREATED, &body)
     };
     created.await.unwrap_or_else(IntoResponse::into_response)
 }
 
-/// Enters a request into the register, for everybody whom it is about. One that came before is not entered again.
-fn enter(answers: &Answers, asked: &Asked, approve: bool) -> Result<OpenDsrRequest, Refusal> {
+/// Enters a request into the register, for everybody whom it is about. One that came before is not entered again, and another
+/// under its id is refused.
+fn enter(answers: &Answers, asked: &Asked, sent: &[u8], approve: bool) -> Result<OpenDsrRequest, Refusal> {
+    // Two that come at once take turns.
+    let _turn = answers.entering.lock();
+    let body = answers.store.pseudonym("opendsr", &String::from_utf8_lossy(sent));
     if let Some(known) = answers.store.opendsr(&asked.id)? {
+        if known.body.as_ref().is_some_and(|it| *it != body) {
+            return Err(Refusal::bad("another request came with this `subject_request_id`"));
+        }
         return Ok(known);
     }
     let received_at = clock::wall();
@@ -241,8 +252,14 @@ fn enter(answers: &Answers, asked: &Asked, approve: bool) -> Result<OpenDsrReque
     }
     let callbacks =
         asked.callbacks.iter().map(|url| OpenDsrCallback { url: url.clone(), ..OpenDsrCallback::default() });
-    let request =
-        OpenDsrRequest { id: asked.id.clone(), requests, received_at, expected_at, callbacks: callbacks.collect() };
+    let request = OpenDsrRequest {
+        id: asked.id.clone(),
+        requests,
+        received_at,
+        expected_at,
+        callbacks: callbacks.collect(),
+        body: Some(body),
+    };
     answers.store.note_opendsr(&request)?;
     Ok(request)
 }

@@ -139,6 +139,7 @@ impl<'a> Names<'a> {
                 conditions.extend(
                     match step {
                         Normalizer::Trim | Normalizer::Lowercase => None,
+                        Normalizer::Email | Normalizer::DropTag | Normalizer::Gmail => addressed(value),
                         Normalizer::E164(_) => dialled(value),
                         Normalizer::Replace { .. } => replaced(value),
                     }
@@ -157,6 +158,17 @@ fn dialled(value: &str) -> Option<String> {
     let digits: Vec<char> = value.chars().filter(char::is_ascii_digit).collect();
     let last = digits.get(digits.len().checked_sub(DIGITS)?..)?;
     Some(last.iter().map(char::to_string).collect::<Vec<_>>().join("[^0-9]{0,4}"))
+}
+
+/// How an address may have been written: with dots and tags, and at a domain with letters of its own or Gmail's other one.
+fn addressed(value: &str) -> Option<String> {
+    let (local, domain) = value.split_once('@')?;
+    let domain = match domain {
+        "gmail.com" => "g(?:oogle)?mail\\.com".to_owned(),
+        foreign if foreign.contains("xn--") => String::new(),
+        domain => regex_of(domain),
+    };
+    Some(format!("{}[^@\"]{{0,200}}@{domain}", regex_of(&local.chars().next()?.to_string())))
 }
 
 /// What is left of a value that something was replaced in: where it begins and its domain, or its longest part.

@@ -216,6 +216,8 @@ fn all_that_is_known_of_somebody_is_handed_over() {
         &[json!({"type": "track", "event": "view", "messageId": "m4", "userId": "bob",
         "properties": {"product": "his"}})],
     );
+    let wrong = |id: &str, user: &str| json!({"type": "track", "event": "view", "messageId": id, "userId": user, "properties": {"product": 4711}});
+    send(&engine, &[wrong("m5", "ann"), wrong("m6", "bob")]);
     scene.await_told(&engine, &["segment.entered"]);
     let bundle = engine.get("/api/v1/people/user_id:ann/bundle").unwrap();
     let count = |key: &str| bundle[key].as_array().unwrap().len();
@@ -223,6 +225,8 @@ fn all_that_is_known_of_somebody_is_handed_over() {
     assert_eq!(bundle["deliveries"][0]["destination"], "hook");
     assert_eq!(bundle["messages"][1]["message"]["properties"]["product"], "p");
     assert_eq!(bundle["statements"].as_array().unwrap().len(), 2);
+    assert!(bundle["statements"].as_array().unwrap().iter().all(|it| it["method"].is_string()), "{bundle}");
+    assert_eq!((count("kept_aside"), &bundle["kept_aside"][0]["message"]["messageId"]), (1, &json!("m5")));
     let marketing = bundle["purposes"].as_array().unwrap().iter().find(|it| it["purpose"] == "marketing").unwrap();
     assert_eq!((&marketing["traits"], &marketing["destinations"]), (&json!(["email"]), &json!(["hook"])));
     assert!(!bundle.to_string().contains("his"), "nothing of anybody else");

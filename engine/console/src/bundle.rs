@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use std::fmt::Write;
 
 /// Parts of a bundle: what they are called, what they are, and their columns.
-const PARTS: [(&str, &str, &str, &[&str]); 9] = [
+const PARTS: [(&str, &str, &str, &[&str]); 10] = [
     (
         "identifiers",
         "Identifiers",
@@ -29,9 +29,20 @@ const PARTS: [(&str, &str, &str, &[&str]); 9] = [
         &["name", "status", "step", "since", "purpose"],
     ),
     ("consent", "Consent", "What you allow, now.", &["purpose", "granted", "held", "since", "description"]),
-    ("statements", "What you said about consent", "Each time that you answered.", &["purpose", "granted", "at"]),
+    (
+        "statements",
+        "What you said about consent",
+        "Each time that you answered, how, and which notice you saw.",
+        &["purpose", "granted", "at", "method", "notice"],
+    ),
     ("deliveries", "Recipients", "What was told to whom.", &["destination", "kind", "name", "at", "state", "purposes"]),
     ("messages", "What you did", "All messages, as they came.", &["event", "at", "source", "purposes"]),
+    (
+        "kept_aside",
+        "Kept aside",
+        "Messages of yours that were not accepted, as they came: nothing is made of them.",
+        &["event", "received_at", "source"],
+    ),
 ];
 
 /// Renders a bundle.

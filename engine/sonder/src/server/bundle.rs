@@ -10,20 +10,23 @@ use sonder_console::engine::{Trouble, instant, person_id};
 use sonder_core::effect::PersonId;
 use sonder_core::record::{Fact, Seq};
 use sonder_core::view::PersonView;
-use sonder_dsl::ir::Program;
-use sonder_store::{DeliveryFilter, LoggedMessage, StoredDelivery};
+use sonder_dsl::ir::{IdentifierKindId, Program};
+use sonder_store::{DeliveryFilter, LoggedMessage, QuarantineFilter, Query, StoredDelivery};
 use std::collections::BTreeMap;
 
 /// Bytes of messages beyond which one answer does not take them.
 const MOST_BYTES: usize = 256 << 20;
 /// Deliveries that are read at a time.
 const PAGE: usize = 5_000;
+/// Messages that were kept aside that are read at a time.
+const ASIDE: usize = 500;
 
 pub(super) fn of(answers: &Answers, view: &PersonView) -> Result<Json, Trouble> {
     let program = answers.shared.live.read().program.clone();
     let people: Vec<PersonId> = [vec![view.id], view.absorbed.clone()].concat();
     let messages = messages(answers, view, &people)?;
     let deliveries = deliveries(answers, &people)?;
+    let (aside, said) = (kept_aside(answers, view)?, said(answers, &messages)?);
     let parts = Parts { program: &program, view, messages: &messages, deliveries: &deliveries };
     Ok(json!({
         "format": "sonder-bundle-1",
@@ -40,9 +43,10 @@ pub(super) fn of(answers: &Answers, view: &PersonView) -> Result<Json, Trouble> 
         "segments": parts.segments(),
         "journeys": parts.journeys(),
         "consent": parts.consent(),
-        "statements": parts.statements(),
+        "statements": parts.statements(&said),
         "deliveries": parts.told(),
         "messages": messages.iter().map(|it| it.shown(&program)).collect::<Vec<_>>(),
+        "kept_aside": aside,
     }))
 }
 
@@ -113,6 +117,67 @@ fn deliveries(answers: &Answers, people: &[PersonId]) -> Result<Vec<StoredDelive
     }
 }
 
+/// Messages that were kept aside in which any text is an identifier of theirs: nobody has said whose they are.
+fn kept_aside(answers: &Answers, view: &PersonView) -> Result<Vec<Json>, Trouble> {
+    let program = answers.shared.live.read().program.clone();
+    let governor = answers.governor(&program);
+    let kinds: Vec<_> = program.identity.identifiers.iter().zip(0..).collect();
+    let is_theirs = |text: &str| {
+        kinds.iter().any(|(kind, id)| {
+            let made = governor.identifier(IdentifierKindId(*id), text);
+            made.is_some_and(|made| view.identifiers.iter().any(|it| it.kind == kind.name && *it.value == *made.value))
+        })
+    };
+    let (mut after, mut found) = (0, Vec::new());
+    loop {
+        let filter = QuarantineFilter { limit: ASIDE, ..QuarantineFilter::default() };
+        let page = answers.reader.kept_aside(&filter, after).map_err(trouble)?;
+        for it in &page {
+            let whole: Json = serde_json::from_str(&it.payload).unwrap_or(Json::Null);
+            if !says(&whole, &is_theirs) {
+                continue;
+            }
+            found.push(json!({
+                "event": it.name,
+                "received_at": instant(it.received_at),
+                "source": it.source,
+                "message": whole,
+            }));
+        }
+        let Some(last) = page.last().filter(|_| page.len() == ASIDE) else { return Ok(found) };
+        after = last.id;
+    }
+}
+
+/// Whether any text or number in there is what is asked for.
+fn says(json: &Json, is_it: &dyn Fn(&str) -> bool) -> bool {
+    match json {
+        Json::String(text) => is_it(text),
+        Json::Number(number) => is_it(&number.to_string()),
+        Json::Array(items) => items.iter().any(|item| says(item, is_it)),
+        Json::Object(fields) => fields.values().any(|field| says(field, is_it)),
+        Json::Null | Json::Bool(_) => false,
+    }
+}
+
+/// How the ledger of consent says that they answered: by purpose and moment, the method and the notice.
+fn said(answers: &Answers, messages: &[Own]) -> Result<BTreeMap<(String, i64), (Json, Json)>, Trouble> {
+    let mut said = BTreeMap::new();
+    for chunk in messages.chunks(PAGE) {
+        let seqs = chunk.iter().map(|it| it.logged.seq.0.to_string()).collect::<Vec<_>>().join(", ");
+        let sql =
+            format!("SELECT purpose, epoch_us(said_at), method, notice FROM consent_ledger WHERE seq IN ({seqs})");
+        for row in answers.reader.query(&Query::new(&sql)).map_err(trouble)?.rows {
+            if let [purpose, at, method, notice] = row.as_slice()
+                && let (Some(purpose), Some(at)) = (purpose.as_str(), at.as_i64())
+            {
+                said.insert((purpose.to_owned(), at), (method.clone(), notice.clone()));
+            }
+        }
+    }
+    Ok(said)
+}
+
 struct Parts<'a> {
     program: &'a Program,
     view: &'a PersonView,
@@ -176,9 +241,13 @@ impl Parts<'_> {
         shown.collect()
     }
 
-    fn statements(&self) -> Vec<Json> {
-        let shown = self.view.answers.iter();
-        shown.map(|it| json!({"purpose": it.purpose, "granted": it.granted, "at": instant(it.at)})).collect()
+    /// `said` is what the ledger has of them.
+    fn statements(&self, said: &BTreeMap<(String, i64), (Json, Json)>) -> Vec<Json> {
+        let shown = self.view.answers.iter().map(|it| {
+            let (method, notice) = said.get(&(it.purpose.clone(), it.at.0)).cloned().unwrap_or_default();
+            json!({"purpose": it.purpose, "granted": it.granted, "at": instant(it.at), "method": method, "notice": notice})
+        });
+        shown.collect()
     }
 
     fn told(&self) -> Vec<Json> {

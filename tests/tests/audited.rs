@@ -110,6 +110,7 @@ fn what_was_looked_at_and_by_whom_outlives_a_crash_and_an_erasure() {
     }
     let retention = ask(&engine, "GET", "/api/v1/privacy/retention", &officer, &Json::Null).1;
     assert!(retention.contains(r#"{"what":"audit","kept":"1s"}"#), "{retention}");
+    assert_eq!(ask(&engine, "GET", "/api/v1/audit", &officer, &Json::Null).0, 200);
     engine.kill().unwrap();
     let (is_sound, said) = scene.sonder(&["audit", "verify"]);
     assert!(is_sound && said.contains("are kept no longer") && !said.contains("getPerson"), "{said}");

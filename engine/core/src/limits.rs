@@ -74,4 +74,4 @@ pub const JOURNEY_KEYS: usize = 100;
 pub const SCHEMA_NODES: usize = 10_000;
 
 /// How deep in such a schema. Beyond it, all is stored.
-pub const SCHEMA_DEPTH: usize = 64;
+pub const SCHEMA_DEPTH: usize = 12;

@@ -375,7 +375,7 @@ fn people_are_joined_and_parted_and_stay_so() {
     until("user_id:u2", 3);
     let path = sonder(&["person", "graph", "user_id:u1", "--between", "user_id:u2,anonymous_id:tablet"]);
     assert_eq!(path.lines().count(), 2, "{path}");
-    assert!(path.contains("by decision of server") && path.contains("by message of server"), "{path}");
+    assert!(path.contains("by decision of ann, ticket 4711") && path.contains("by message of server"), "{path}");
 
     // Then they are not, and each is who they were.
     sonder(&["person", "split", "user_id:u2", "user_id:u2", "--reason", "wrong ticket", "--by", "ann"]);

@@ -18,7 +18,7 @@ use kept::Kept;
 use serde_json::{Map, Value as Json};
 use sonder_dsl::ir::{EventId, Program};
 use sonder_dsl::model::{DialledIn, EventSchema, Normalizer, Others};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 /// What is stored of messages.
 pub(super) struct Declared {
@@ -94,7 +94,7 @@ fn of_traits(program: &Program, read: &[MessagePath]) -> Kept {
     if program.profile.is_empty() || program.settings.stores_undeclared_traits {
         return Kept::All;
     }
-    let mut kept = Kept::of_fields(HashMap::new());
+    let mut kept = Kept::of_fields(BTreeMap::new());
     // A kind of identifier that says nothing else is read from the trait of its name.
     let kinds = program.identity.identifiers.iter().filter(|kind| kind.from.is_none());
     kinds.for_each(|kind| kept.add(std::slice::from_ref(&kind.name)));

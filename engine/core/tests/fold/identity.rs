@@ -217,20 +217,20 @@ fn a_page_joins_no_two_accounts_by_an_alias() {
     let mut world = World::new("identifiers:\n  user_id: {unique: true}\n  anonymous_id: {}\n");
     world.identify(1, &[("user_id", "old")]).identify(2, &[("user_id", "new")]);
     let web = world.program.sources.iter().position(|source| source.name == "web").unwrap();
-    for (seq, who) in [(3, [("user_id", "new"), ("user_id", "old")]), (4, [("user_id", "new"), ("anonymous_id", "a")])]
-    {
-        let mut record = identify(&world.program, seq, seq as i64, &who);
+    let alias = |world: &World, seq: u64, who: &[(&'static str, &str)]| {
+        let mut record = identify(&world.program, seq, seq as i64, who);
         event_mut(&mut record).call = Call::Alias;
         event_mut(&mut record).source = SourceId(web as u32);
-        world.take(&record);
-    }
+        record
+    };
+    let record = alias(&world, 3, &[("user_id", "new"), ("user_id", "old")]);
+    world.take(&record);
     assert_ne!(world.who("user_id", "old"), world.who("user_id", "new"));
     assert_eq!(world.refusals(), [("old".to_owned(), "unique")]);
-    assert_eq!(
-        world.who("anonymous_id", "a"),
-        world.who("user_id", "new"),
-        "who was there before becomes an account's"
-    );
+    let record = alias(&world, 4, &[("user_id", "new"), ("anonymous_id", "a")]);
+    world.take(&record);
+    let new = world.who("user_id", "new");
+    assert_eq!(world.who("anonymous_id", "a"), new, "who was there before becomes an account's");
     let mut record = identify(&world.program, 5, 5, &[("user_id", "new"), ("user_id", "old")]);
     event_mut(&mut record).call = Call::Alias;
     world.take(&record);

@@ -160,8 +160,11 @@ fn says(json: &Json, is_it: &dyn Fn(&str) -> bool) -> bool {
     }
 }
 
-/// How the ledger of consent says that they answered: by purpose and moment, the method and the notice.
-fn said(answers: &Answers, messages: &[Own]) -> Result<BTreeMap<(String, i64), (Json, Json)>, Trouble> {
+/// By purpose and moment of an answer, the method and the notice.
+type Answered = BTreeMap<(String, i64), (Json, Json)>;
+
+/// How the ledger of consent says that they answered.
+fn said(answers: &Answers, messages: &[Own]) -> Result<Answered, Trouble> {
     let mut said = BTreeMap::new();
     for chunk in messages.chunks(PAGE) {
         let seqs = chunk.iter().map(|it| it.logged.seq.0.to_string()).collect::<Vec<_>>().join(", ");
@@ -242,7 +245,7 @@ impl Parts<'_> {
     }
 
     /// `said` is what the ledger has of them.
-    fn statements(&self, said: &BTreeMap<(String, i64), (Json, Json)>) -> Vec<Json> {
+    fn statements(&self, said: &Answered) -> Vec<Json> {
         let shown = self.view.answers.iter().map(|it| {
             let (method, notice) = said.get(&(it.purpose.clone(), it.at.0)).cloned().unwrap_or_default();
             json!({"purpose": it.purpose, "granted": it.granted, "at": instant(it.at), "method": method, "notice": notice})

@@ -205,7 +205,7 @@ impl Redaction<'_> {
             Json::Array(items) => {
                 let before = items.len();
                 items.retain(|item| !is_one(item, self.names));
-                let walked = items.iter_mut().fold(false, |changed, item| self.walk(item, path) || changed);
+                let walked = items.iter_mut().filter_map(|item| self.walk(item, path).then_some(())).count() > 0;
                 walked || items.len() != before
             }
             Json::String(text) => match self.names.without(text) {

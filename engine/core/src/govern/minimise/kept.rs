@@ -2,8 +2,8 @@
 
 use crate::limits;
 use serde_json::Value as Json;
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 /// What is stored of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,7 +11,7 @@ pub(super) enum Kept {
     /// All of it.
     All,
     /// Of an object these keys, of a list the same of each item; where nothing is said of either, and of other values, all of it.
-    Within { fields: Option<HashMap<String, Kept>>, items: Option<Box<Kept>> },
+    Within { fields: Option<BTreeMap<String, Kept>>, items: Option<Box<Kept>> },
 }
 
 /// Keywords about all the keys of an object: with them, no key is undeclared.
@@ -37,7 +37,7 @@ impl Kept {
     const SILENT: Self = Self::Within { fields: None, items: None };
 
     /// Of an object these keys.
-    pub(super) fn of_fields(fields: HashMap<String, Self>) -> Self {
+    pub(super) fn of_fields(fields: BTreeMap<String, Self>) -> Self {
         Self::Within { fields: Some(fields), items: None }
     }
 
@@ -56,7 +56,7 @@ impl Kept {
             return;
         };
         if let Self::Within { fields: Some(fields), .. } = self {
-            fields.entry(first.clone()).or_insert_with(|| Self::of_fields(HashMap::new())).add(rest);
+            fields.entry(first.clone()).or_insert_with(|| Self::of_fields(BTreeMap::new())).add(rest);
         }
     }
 
@@ -140,7 +140,7 @@ impl Reading<'_> {
         self.left -= 1;
         let properties = keywords.get("properties").and_then(Json::as_object);
         let properties = properties.into_iter().flatten();
-        let mut fields: HashMap<String, Kept> =
+        let mut fields: BTreeMap<String, Kept> =
             properties.map(|(name, schema)| (name.clone(), self.said(schema, depth + 1))).collect();
         let named = names(keywords.get("required")).chain(dependent(keywords.get("dependentRequired")));
         named.for_each(|name| _ = fields.entry(name.to_owned()).or_insert(Kept::SILENT));

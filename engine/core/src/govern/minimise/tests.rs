@@ -122,13 +122,12 @@ fn of_people_what_the_golden_record_and_identifiers_are_read_from_is_stored() {
 #[test]
 fn a_project_may_keep_all_that_is_said_of_people() {
     let said = json!({"type": "identify", "userId": "u", "traits": {"diary": "kept"}});
-    let all = |file: (&'static str, &'static str)| {
-        let files = FILES.into_iter().filter(|(path, _)| *path != file.0).chain([file]);
-        let (message, event) = identify(&governor_of(files), said.clone());
+    let without = |path: &'static str| FILES.into_iter().filter(move |(it, _)| *it != path);
+    let accepts = ("sonder.yaml", "name: shop\nundeclared_traits: accept");
+    for governor in [governor_of(without("sonder.yaml").chain([accepts])), governor_of(without("profile.yaml"))] {
+        let (message, event) = identify(&governor, said.clone());
         assert_eq!((Json::Object(message.traits), event.labels), (json!({"diary": "kept"}), vec![]));
-    };
-    all(("sonder.yaml", "name: shop\nundeclared_traits: accept"));
-    all(("profile.yaml", ""));
+    }
 }
 
 /// What is kept of a value whose schema that is, which both are.

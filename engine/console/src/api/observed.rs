@@ -2,7 +2,7 @@
 
 use super::people::{find_id, no_such_person, short, who_parameter};
 use crate::Api;
-use crate::endpoint::{About, Endpoint, json_of, query_parameter};
+use crate::endpoint::{About, Endpoint, filter_parameter, json_of};
 use crate::engine::Observed;
 use crate::error::ApiError;
 use crate::keys::Scope;
@@ -11,7 +11,6 @@ use crate::turn::{Work, in_turn};
 use axum::Json;
 use axum::extract::State;
 use axum::http::Uri;
-use serde_json::json;
 
 /// Where `{who}` stands in `/api/v1/people/{who}/traits`.
 const WHO: usize = 3;
@@ -28,14 +27,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             description: "All that the log still has: each value with its source, its time and its message, the latest first, and whether it \
             is what the golden record shows. `conflict` says that different values were said, of which `policy` chose one. How long it is \
             kept is for `retention` to say: of events, and of the trait.",
-            parameters: vec![
-                who_parameter(),
-                query_parameter(
-                    "trait",
-                    &json!({ "type": "string", "minLength": 1 }),
-                    "Only this trait of `profile.yaml`.",
-                ),
-            ],
+            parameters: vec![who_parameter(), filter_parameter("trait", "Only this trait of `profile.yaml`.")],
             body: None,
             answers: vec![json_of("Observed")],
             refusals: &[400, 404, 422, 503],
@@ -47,9 +39,9 @@ async fn observed(State(api): State<Api>, uri: Uri) -> Result<Json<Observed>, Ap
     let parameters = Parameters::read(&uri, &["trait"])?;
     let who = path_segment(&uri, WHO)?;
     let id = find_id(&api, &who)?;
-    let wanted = parameters.text("trait");
-    if let Some(name) = wanted
-        && !api.engine().program().profile.iter().any(|it| it.name == name)
+    let wanted = parameters.filter("trait")?;
+    if let Some(name) = &wanted
+        && !api.engine().program().profile.iter().any(|it| it.name == *name)
     {
         let message = format!("there is no trait `{}`", short(name));
         return Err(ApiError::missing(
@@ -60,6 +52,6 @@ async fn observed(State(api): State<Api>, uri: Uri) -> Result<Json<Observed>, Ap
     }
     let found = in_turn(&api, Work::Query, move |engine| engine.observed(id)).await?;
     let mut observed = found.ok_or_else(|| no_such_person(&who))?;
-    observed.traits.retain(|it| wanted.is_none_or(|name| it.name == name));
+    observed.traits.retain(|it| wanted.as_ref().is_none_or(|name| it.name == *name));
     Ok(Json(observed))
 }

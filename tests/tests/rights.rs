@@ -154,6 +154,75 @@ fn what_binds_counts_at_once_whatever_banners_say_until_it_is_lifted() {
 }
 
 #[test]
+fn who_is_not_known_yet_may_object_and_it_holds_when_they_come() {
+    let scene = Scene::new();
+    let engine = scene.start();
+    let nobody = |right: &str| {
+        let body = json!({"kind": right, "person": "user_id:ann"}).to_string();
+        let headers = [("content-type", "application/json")];
+        engine.connect().send("POST", "/api/v1/privacy/requests", &headers, body.as_bytes()).unwrap().status
+    };
+    assert_eq!(["access", "portability", "erasure"].map(nobody), [404; 3], "there is nothing of them");
+    let wrong = json!({"kind": "objection", "person": "user_id:ann", "regime": "unheard"}).to_string();
+    let headers = [("content-type", "application/json")];
+    let refused = engine.connect().send("POST", "/api/v1/privacy/requests", &headers, wrong.as_bytes()).unwrap();
+    assert_eq!((refused.status, engine.count("select count(*) from log").unwrap()), (400, 0), "{}", refused.text());
+
+    let asked = post(&engine, "/api/v1/privacy/requests", &json!({"kind": "objection", "person": "user_id:ann"}));
+    assert_eq!(asked["state"], "completed");
+    send(&engine, &[allow("m1"), view("m2"), view("m3"), view("m4")]);
+    let marketing = consents(&engine).into_iter().find(|(purpose, ..)| purpose == "marketing");
+    assert_eq!(marketing, Some(("marketing".to_owned(), false, true)));
+    engine.settle(Duration::from_secs(20)).unwrap();
+    assert_eq!(scene.told(), Vec::<String>::new());
+}
+
+/// A banner repeats what it has in store, and nobody is asked again by that.
+#[test]
+fn what_somebody_takes_back_is_not_brought_along_by_the_next_page() {
+    let scene = Scene::new();
+    let consent = std::fs::read_to_string(scene.shop.join("consent.yaml")).unwrap();
+    let collected = format!("{consent}collection: {{purpose: analytics, without: refuse}}\n");
+    project::write(&scene.shop, &[("consent.yaml", &collected)]).unwrap();
+    let engine = scene.start();
+    let stamped = |id: &str| {
+        let mut stamped = view(id);
+        stamped["context"] = json!({"consent": {"purposes": {"marketing": true, "analytics": true}}});
+        stamped
+    };
+    let put = |purposes: &Json| {
+        let (path, body) = ("/api/v1/people/user_id:ann/consent", json!({ "purposes": purposes }).to_string());
+        let headers = [("content-type", "application/json")];
+        assert_eq!(engine.connect().send("PUT", path, &headers, body.as_bytes()).unwrap().status, 200);
+        await_folded(&engine);
+    };
+    let views = || engine.count("select count(*) from log where event = 'view'").unwrap();
+    send(&engine, &[stamped("m1")]);
+    put(&json!({"marketing": false}));
+    send(&engine, &[stamped("m2")]);
+    let granted = || consents(&engine).into_iter().map(|(_, granted, _)| granted).collect::<Vec<_>>();
+    assert_eq!((granted(), views()), (vec![true, false], 2));
+    // What data is collected for is taken back, too: then nothing more is, with a stamp or without.
+    put(&json!({"analytics": false}));
+    send(&engine, &[stamped("m3"), view("m4")]);
+    assert_eq!((granted(), views()), (vec![false, false], 2));
+    // It stays so when all of it is read from the log again.
+    assert_eq!(engine.count("select count(*) from consent_ledger where not granted").unwrap(), 2);
+    engine.stop().unwrap();
+    std::fs::remove_file(scene.data.join("state.duckdb")).unwrap();
+    let engine = scene.start();
+    let granted = || consents(&engine).into_iter().map(|(_, granted, _)| granted).collect::<Vec<_>>();
+    assert_eq!(granted(), [false, false]);
+    let put = json!({"purposes": {"marketing": true, "analytics": true}}).to_string();
+    let headers = [("content-type", "application/json")];
+    engine.connect().send("PUT", "/api/v1/people/user_id:ann/consent", &headers, put.as_bytes()).unwrap();
+    await_folded(&engine);
+    send(&engine, &[view("m5")]);
+    let views = engine.count("select count(*) from log where event = 'view'").unwrap();
+    assert_eq!((granted(), views), (vec![true, true], 3));
+}
+
+#[test]
 fn a_write_key_restricts_nobody_and_frees_nobody() {
     let scene = Scene::new();
     let engine = scene.start();

@@ -328,7 +328,7 @@ impl<'s> Exchange<'s> {
 
     /// What is to be stored of a message: where they who sent it do not consent to that, only what they answered.
     fn govern(&self, message: Result<Message, Quarantined>) -> impl Iterator<Item = Received> + use<> {
-        let Admitted { message, answer } = self.generation.governor.admit(message);
+        let Admitted { message, answer } = self.generation.governor.admit(message, |question| self.allowed(question));
         if message.is_none() {
             metrics::counter!("sonder_collect_without_consent_total").increment(1);
         }

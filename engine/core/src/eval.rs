@@ -160,7 +160,7 @@ impl<'p> Evaluation<'p> {
         if arrived.is_some_and(|arrived| arrived > self.request.at) {
             return Ok(Taken::TooLate);
         }
-        let Admitted { message, answer } = self.governor.admit(read);
+        let Admitted { message, answer } = self.governor.admit(read, |question| self.state.collects(question));
         // What cannot be read says nothing of its arrival.
         let arrived = arrived.or_else(|| answer.as_ref().map(|(answer, _)| answer.occurred_at));
         let received_at = arrived.unwrap_or(Moment::MIN).max(self.state.as_of().1);

@@ -45,8 +45,8 @@ pub const LOOSE_LINKS: usize = 1_000;
 pub const KEPT_EVENTS: usize = 512;
 
 /// Statements about consent of one person. Beyond it those go first that repeat the one before; never the last to a purpose, of
-/// which there are 31, nor the last that binds, of which there is one more.
-pub const STATEMENTS: usize = 64;
+/// which there are 31, nor the last express one, nor the last that binds, of which there is one more.
+pub const STATEMENTS: usize = 96;
 
 /// Events that an explanation lists for one aggregate; it says how many more there are.
 pub const EXPLAINED_EVENTS: usize = 20;

@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, Request};
 use parking_lot::Mutex;
 use serde_json::{Value as Json, json};
 use sonder_collect::{BoxFuture, CollectorConfig, Forward, Neighbours, People, Received, Refused};
+use sonder_core::consent::collection::Question;
 use sonder_core::govern::Lives;
 use sonder_core::message::Quarantined;
 use sonder_core::record::Identifier;
@@ -70,6 +71,10 @@ impl People for Known {
             _ => return None,
         };
         Some(Lives(vec![country.map(|country| Value::String(country.into()))]))
+    }
+
+    fn collects(&self, _: &Program, _: &Question) -> Option<bool> {
+        None
     }
 }
 

@@ -201,12 +201,17 @@ pub(super) async fn find_person(api: &Api, who: &str) -> Result<Person, ApiError
 
 /// The id of the person that `who` names. A person of that id need not exist.
 pub(super) fn find_id(api: &Api, who: &str) -> Result<PersonId, ApiError> {
-    let found = look_up(api, who)?;
-    audit::note_person(found);
+    look_up(api, who)?.ok_or_else(|| no_such_person(who))
+}
+
+/// `None` where nobody is known by an identifier of the project.
+pub(super) fn look_up(api: &Api, who: &str) -> Result<Option<PersonId>, ApiError> {
+    let found = named_by(api, who)?;
+    found.inspect(|id| audit::note_person(*id));
     Ok(found)
 }
 
-fn look_up(api: &Api, who: &str) -> Result<PersonId, ApiError> {
+fn named_by(api: &Api, who: &str) -> Result<Option<PersonId>, ApiError> {
     if who.chars().count() > limits::IDENTIFIER_CHARS {
         let help = format!("an identifier has at most {} characters", limits::IDENTIFIER_CHARS);
         return Err(ApiError::bad("bad_identifier", "the identifier is too long", help));
@@ -214,6 +219,7 @@ fn look_up(api: &Api, who: &str) -> Result<PersonId, ApiError> {
     let help = "write `kind:value`, such as `email:ann@shop.example`, or an id of 32 hexadecimal digits";
     let Some((kind, value)) = who.split_once(':') else {
         return parse_person_id(who)
+            .map(Some)
             .ok_or_else(|| ApiError::bad("bad_identifier", format!("`{}` names nobody", short(who)), help));
     };
     let well_formed = kind.starts_with(|first: char| first.is_ascii_lowercase())
@@ -228,7 +234,7 @@ fn look_up(api: &Api, who: &str) -> Result<PersonId, ApiError> {
         let message = format!("there is no kind of identifier `{}`", short(kind));
         return Err(ApiError::missing("unknown_identifier_kind", message, help));
     };
-    api.engine().resolve(IdentifierKindId(index), value).ok_or_else(|| no_such_person(who))
+    Ok(api.engine().resolve(IdentifierKindId(index), value))
 }
 
 pub(super) fn no_such_person(who: &str) -> ApiError {

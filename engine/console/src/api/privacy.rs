@@ -1,6 +1,6 @@
 //! What people may ask about their data: to see it, to take it along, to be forgotten, and that it is not used.
 
-use super::people::{find_id, no_such_person, who_parameter};
+use super::people::{find_id, look_up, no_such_person, who_parameter};
 use crate::Api;
 use crate::bundle;
 use crate::endpoint::{About, Endpoint, json_of, path_parameter, query_parameter, text_of};
@@ -44,7 +44,8 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
                 all their identifiers: from the state, the log, the tables of events, quarantine, deliveries and checkpoints; then \
                 the files are rewritten without them, and each destination that may have got something about them is told. \
                 `restriction`, `objection` and `opt_out` count at once, whatever banners say later, until they are lifted: rules for \
-                these purposes see nothing, and nothing leaves for them. `access` and `portability` wait for `GET …/bundle` to be \
+                these purposes see nothing, and nothing leaves for them. Whoever is not known yet is known by that identifier from then \
+                on, so that it holds when they come. `access` and `portability` wait for `GET …/bundle` to be \
                 handed over. With `wait`, all of it waits until it is approved.",
                 parameters: vec![],
                 body: Some("PrivacyRequestAsked"),
@@ -178,7 +179,10 @@ async fn create(State(api): State<Api>, request: Request) -> Result<Json<Privacy
             ApiError::bad("bad_body", "`received_at` is no moment", "write it as `2026-03-01T03:00:00Z`")
         })?),
     };
-    let id = find_id(&api, &person)?;
+    let id = look_up(&api, &person)?;
+    if id.is_none() && !kind.binds() {
+        return Err(no_such_person(&person));
+    }
     let asked = RequestAsked {
         right: kind,
         person: id,

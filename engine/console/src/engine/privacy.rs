@@ -52,9 +52,9 @@ impl Right {
 pub struct RequestAsked {
     /// What is asked.
     pub right: Right,
-    /// By whom.
-    pub person: PersonId,
-    /// The same as they were named.
+    /// By whom; `None` for somebody who is not known yet and asks for what [binds](Right::binds).
+    pub person: Option<PersonId>,
+    /// The same as they were named: by kind and value where they are not known.
     pub subject: String,
     /// The purposes that it is about; `None` for those that the right is about by itself.
     pub purposes: Option<Vec<String>>,

@@ -1,25 +1,39 @@
 //! Collection: what becomes of a message of somebody who does not allow the purpose that data is collected for.
 //!
-//! It is decided by the message alone, before it is logged: by what it says of consent; where it says nothing, a browser's or
-//! an app's by what holds for people who were not asked, and a server's is taken, because it speaks for people whose answers
-//! the state has. A message that reports a change of consent is always taken: it is the proof. Of any other that is not taken as it
-//! is, what it answers is logged on its own (`govern/admit`).
+//! It is decided once, before the message is logged: by what it says of consent and by what the people said before whom it names.
+//! Where nobody said anything, a browser's or an app's is judged by what holds where they live, and a server's is taken. A message
+//! that reports a change of consent is always taken: it is the proof. Of any other that is not taken as it is, what it answers is
+//! logged on its own (`govern/admit`). A replay of the log asks nothing of this again.
 
-use super::{Said, signal};
+use super::{residence, signal};
 use crate::message::{Call, Label, Message, from_log};
+use crate::record::Identifier;
 use serde_json::{Map, Value as Json, json};
-use sonder_dsl::ir::{EventId, Program, PurposeId};
+use sonder_dsl::ir::{EventId, Program, PurposeId, Value};
 use sonder_dsl::model::{Consent, SourceKind, Unconsented, fold_event_name};
 
 /// What a project collects.
 pub struct Collection {
-    needs: Option<(PurposeId, Unconsented)>,
-    /// Whether it is allowed of people who were not asked.
-    unasked: bool,
+    consent: Consent,
     /// By `SourceId`: it speaks for the device that it runs on.
     devices: Vec<bool>,
     /// By `EventId`: the declared properties that are no personal data and identify nobody.
     plain: Vec<Vec<String>>,
+}
+
+/// What is to be known of whoever a message names, to decide whether it may be collected.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Question {
+    /// The identifiers in the message.
+    pub who: Vec<Identifier>,
+    /// The purpose that data is collected for.
+    pub purpose: PurposeId,
+    /// What the message answers to it.
+    pub said: Option<bool>,
+    /// What the message says of where they live: the traits of `residence`, in that order.
+    pub residence: Vec<Option<Value>>,
+    /// Whether the message speaks for the device that it comes from: a browser's or an app's.
+    pub is_device: bool,
 }
 
 /// What becomes of a message.
@@ -41,37 +55,50 @@ impl Collection {
     /// Of a program.
     #[must_use]
     pub fn new(program: &Program) -> Self {
-        let Consent { collection, otherwise, .. } = &program.consent;
         let plain = program.events.iter().map(|event| {
             let named = event.properties.iter().filter(|it| it.pii.is_none() && it.identifier.is_none());
             named.map(|it| it.name.clone()).collect()
         });
         let is_device = |kind: SourceKind| matches!(kind, SourceKind::Browser | SourceKind::Mobile);
         Self {
-            needs: *collection,
-            unasked: collection.is_some_and(|(purpose, _)| otherwise.unasked & super::only(purpose) != 0),
+            consent: program.consent.clone(),
             devices: program.sources.iter().map(|source| is_device(source.kind)).collect(),
             plain: plain.collect(),
         }
     }
 
-    /// What becomes of a message that says this, and reports an event of this type.
+    /// The purpose that somebody must allow for a message to be collected; `None` where it is collected anyway.
     #[must_use]
-    pub fn of(&self, message: Message, said: Said, event: Option<EventId>) -> Collected {
-        let Some((purpose, without)) = self.needs else { return Collected::Kept(message) };
-        let is_device = self.devices.get(message.source.index()).copied().unwrap_or(false);
-        let is_allowed = said.to(purpose).unwrap_or(!is_device || self.unasked);
-        if is_allowed || is_change(&message) {
-            return Collected::Kept(message);
+    pub fn concerns(&self, message: &Message) -> Option<PurposeId> {
+        let (purpose, without) = self.consent.collection?;
+        (without != Unconsented::Store && !is_change(message)).then_some(purpose)
+    }
+
+    /// Whether a message speaks for the device that it comes from.
+    #[must_use]
+    pub fn is_device(&self, message: &Message) -> bool {
+        self.devices.get(message.source.index()).copied().unwrap_or(false)
+    }
+
+    /// Whether a message may be collected. `known` answers for people who are known.
+    pub fn allows(&self, question: &Question, known: impl FnOnce(&Question) -> Option<bool>) -> bool {
+        let Question { purpose, said, residence, is_device, .. } = question;
+        if *said == Some(false) {
+            return false;
         }
-        match without {
-            Unconsented::Store => Collected::Kept(message),
-            Unconsented::Refuse => Collected::Withheld { anonymous: None, original: Box::new(message) },
-            Unconsented::Strip => {
-                let anonymous = self.anonymous(&message, event).map(Box::new);
-                Collected::Withheld { anonymous, original: Box::new(message) }
-            }
-        }
+        let of_strangers = || {
+            let place = residence::place(residence.iter().cloned());
+            said.unwrap_or(!is_device || self.consent.terms(place.as_deref()).unasked & super::only(*purpose) != 0)
+        };
+        known(question).unwrap_or_else(of_strangers)
+    }
+
+    /// A message that may not be, and reports an event of this type.
+    #[must_use]
+    pub fn withheld(&self, message: Message, event: Option<EventId>) -> Collected {
+        let is_stripped = self.consent.collection.is_some_and(|(_, without)| without == Unconsented::Strip);
+        let anonymous = if is_stripped { self.anonymous(&message, event).map(Box::new) } else { None };
+        Collected::Withheld { anonymous, original: Box::new(message) }
     }
 
     /// What happened, without whose it was. Only what somebody does has a meaning then; `None` for all else.
@@ -109,8 +136,9 @@ impl Collection {
     }
 }
 
-/// Whether a message reports a change of consent.
+/// Whether a message reports a change of consent, or is what one answered.
 pub(crate) fn is_change(message: &Message) -> bool {
-    message.call == Call::Track
-        && message.name.as_deref().is_some_and(|name| signal::CHANGES.contains(&fold_event_name(name).as_str()))
+    message.labels.contains(&Label::Change)
+        || message.call == Call::Track
+            && message.name.as_deref().is_some_and(|name| signal::CHANGES.contains(&fold_event_name(name).as_str()))
 }

@@ -60,15 +60,19 @@ impl Answers {
         if self.held() & purpose != 0 {
             return self.0.iter().rev().filter(is_of).find(|it| it.said.binding).copied();
         }
-        let mut said = self.0.iter().rev().filter(is_of).filter(|it| !it.said.binding);
-        let mut first = *said.next()?;
-        for earlier in said {
-            if (earlier.said.yes ^ first.said.yes) & purpose != 0 {
-                break;
-            }
-            first = *earlier;
+        let (mut is_refused, mut run) = (false, None::<(bool, Statement)>);
+        for it in self.0.iter().filter(is_of).filter(|it| !it.said.binding) {
+            let is_yes = it.said.yes & purpose != 0;
+            is_refused = if it.said.express & purpose != 0 { !is_yes } else { is_refused };
+            let counts = is_yes && !is_refused;
+            run = run.filter(|(before, _)| *before == counts).or(Some((counts, *it)));
         }
-        Some(first)
+        run.map(|(_, first)| first)
+    }
+
+    /// What is answered with a no that only an express yes, or the end of what binds, can lift.
+    pub fn refused(&self) -> Purposes {
+        refused(&self.0) | held(&self.0)
     }
 
     /// What is answered with a no that binds.
@@ -99,8 +103,8 @@ impl Answers {
     /// Beyond the limit a statement goes that decides nothing: one that repeats the one before it; where there is none, the
     /// oldest that does not bind.
     ///
-    /// INVARIANT: the last answer to a purpose stays, whatever else was said since, and so does the last that binds. There are
-    /// never more of them than the limit.
+    /// INVARIANT: the last answer to a purpose stays, whatever else was said since, and so do the last express one and the last that
+    /// binds. There are never more of them than the limit.
     fn thin_out(&mut self, dropped: &mut u64) {
         while self.0.len() > limits::STATEMENTS {
             let is_spare = self.spare();
@@ -122,11 +126,12 @@ impl Answers {
 
     /// Of each statement whether later ones answer all that it does.
     fn spare(&self) -> Vec<bool> {
-        let (mut free, mut bound): (Purposes, Purposes) = (0, 0);
+        let (mut free, mut express, mut bound): (Purposes, Purposes, Purposes) = (0, 0, 0);
         let spare = self.0.iter().rev().map(|it| {
             let later = if it.said.binding { &mut bound } else { &mut free };
-            let is_spare = it.said.to & !*later == 0;
+            let is_spare = it.said.to & !*later == 0 && it.said.express & !express == 0;
             *later |= it.said.to;
+            express |= it.said.express;
             is_spare
         });
         let mut spare: Vec<bool> = spare.collect();
@@ -145,15 +150,23 @@ impl FromIterator<Statement> for Answers {
     }
 }
 
-/// Of each purpose the last answer; no where a no binds.
+/// Of each purpose the last answer; no where the last express one is no, and where a no binds.
 fn combined(statements: &[Statement]) -> Said {
     let free = statements.iter().rev().filter(|it| !it.said.binding);
     let said = free.fold(Said::NOTHING, |later, it| {
         let new = it.said.to & !later.to;
-        Said { to: later.to | new, yes: later.yes | (it.said.yes & new), binding: false }
+        Said { to: later.to | new, yes: later.yes | (it.said.yes & new), ..Said::NOTHING }
     });
     let held = held(statements);
-    Said { to: said.to | held, yes: said.yes & !held, binding: false }
+    Said { to: said.to | held, yes: said.yes & !held & !refused(statements), ..Said::NOTHING }
+}
+
+fn refused(statements: &[Statement]) -> Purposes {
+    let free = statements.iter().rev().filter(|it| !it.said.binding);
+    let (_, refused) = free.fold((0, 0), |(later, refused): (Purposes, Purposes), it| {
+        (later | it.said.express, refused | (it.said.express & !it.said.yes & !later))
+    });
+    refused
 }
 
 fn held(statements: &[Statement]) -> Purposes {
@@ -170,11 +183,11 @@ mod tests {
     use proptest::prelude::*;
 
     fn statements() -> impl Strategy<Value = Vec<Statement>> {
-        let one = (0..20_i64, 1..1_000_u64, 0..8_u32, 0..8_u32);
-        let made = one.prop_map(|(at, seq, to, yes)| Statement {
+        let one = (0..20_i64, 1..1_000_u64, 0..8_u32, 0..8_u32, 0..8_u32);
+        let made = one.prop_map(|(at, seq, to, yes, express)| Statement {
             at: Moment(at),
             seq: Seq(seq),
-            said: Said { to, yes: yes & to, binding: false },
+            said: Said { to, yes: yes & to, express: express & to, binding: false },
         });
         prop::collection::btree_map(1..1_000_u64, made, 0..30)
             .prop_map(|all| all.into_iter().map(|(seq, it)| Statement { seq: Seq(seq), ..it }).collect())
@@ -208,37 +221,52 @@ mod tests {
 
         /// By looking at each purpose alone.
         #[test]
-        fn the_latest_answer_counts(all in statements(), at in 0..22_i64, seq in 1..1_000_u64) {
+        fn the_latest_answer_counts_but_not_against_an_express_no(all in statements(), at in 0..22_i64, seq in 1..1_000_u64) {
             let answers = taken(&all);
             for bit in 0..3 {
                 let purpose = 1_u32 << bit;
                 let mut known: Vec<Statement> = all.iter().filter(|it| it.said.to & purpose != 0).copied().collect();
                 known.sort();
-                let said = |it: Option<&Statement>| it.map(|it| it.said.yes & purpose != 0);
+                let is_yes = |it: &Statement| it.said.yes & purpose != 0;
+                // No only where the last word is no, or the last express one.
+                let said = |known: &[Statement]| {
+                    let express = known.iter().rfind(|it| it.said.express & purpose != 0);
+                    known.last().map(|last| is_yes(last) && express.is_none_or(is_yes))
+                };
                 let id = sonder_dsl::ir::PurposeId(bit);
-                prop_assert_eq!(answers.latest().to(id), said(known.last()));
-                let then = known.iter().rfind(|it| (it.at, it.seq) <= (Moment(at), Seq(seq)));
-                prop_assert_eq!(answers.as_of(Moment(at), Seq(seq)).to(id), said(then));
+                prop_assert_eq!(answers.latest().to(id), said(&known));
+                let then = known.partition_point(|it| (it.at, it.seq) <= (Moment(at), Seq(seq)));
+                prop_assert_eq!(answers.as_of(Moment(at), Seq(seq)).to(id), said(&known[..then]));
+                // Since the first of those that count as the last one does.
+                let counted = |end: usize| said(&known[..end]);
+                let mut since = known.len();
+                while since > 1 && counted(since - 1) == counted(known.len()) {
+                    since -= 1;
+                }
+                prop_assert_eq!(answers.since(purpose), since.checked_sub(1).map(|place| known[place]));
             }
         }
+    }
+
+    fn statement_of_many() -> impl Strategy<Value = Statement> {
+        let made = (0..400_i64, 0..31_u32, 0..31_u32, any::<(u32, u32)>(), 0..12_u8);
+        made.prop_map(|(at, one, other, (yes, express), binds)| {
+            let to = 1_u32 << one | 1 << other | if binds == 0 { super::super::ANYTHING } else { 0 };
+            let binding = binds < 2;
+            let express = if binding { 0 } else { express & to };
+            Statement { at: Moment(at), seq: Seq(0), said: Said { to, yes: yes & to, express, binding } }
+        })
     }
 
     proptest! {
         /// Of all purposes that a project can have, by many more statements than are kept, however late they arrive.
         #[test]
         fn what_is_forgotten_never_decides(
-            all in prop::collection::vec((0..400_i64, 0..31_u32, 0..31_u32, any::<u32>(), 0..12_u8), 0..300),
+            all in prop::collection::vec(statement_of_many(), 0..300),
             split in any::<prop::sample::Index>(),
         ) {
-            let said = |(number, (at, one, other, yes, binds)): (u64, &(i64, u32, u32, u32, u8))| Statement {
-                at: Moment(*at),
-                seq: Seq(number),
-                said: {
-                    let to = 1_u32 << one | 1 << other | if *binds == 0 { super::super::ANYTHING } else { 0 };
-                    Said { to, yes: yes & to, binding: *binds < 2 }
-                },
-            };
-            let all: Vec<Statement> = (1..).zip(&all).map(said).collect();
+            let numbered = (1..).zip(&all);
+            let all: Vec<Statement> = numbered.map(|(number, it)| Statement { seq: Seq(number), ..*it }).collect();
             let mut sorted = all.clone();
             sorted.sort_unstable();
             let (one, other) = all.split_at(if all.is_empty() { 0 } else { split.index(all.len()) });
@@ -248,6 +276,7 @@ mod tests {
                 prop_assert!(answers.iter().count() <= limits::STATEMENTS);
                 prop_assert_eq!(answers.latest(), combined(&sorted));
                 prop_assert_eq!(answers.held(), held(&sorted));
+                prop_assert_eq!(answers.refused(), refused(&sorted) | held(&sorted));
             }
         }
     }
@@ -257,7 +286,7 @@ mod tests {
         let said = |number: u64, yes: u32| Statement {
             at: Moment(number as i64),
             seq: Seq(number),
-            said: Said { to: 1, yes, binding: false },
+            said: Said { to: 1, yes, ..Said::NOTHING },
         };
         let mut dropped = 0;
         let mut answers = Answers::default();
@@ -267,7 +296,29 @@ mod tests {
         answers.insert(said(count + 1, 0), &mut dropped);
         assert_eq!((answers.iter().count(), dropped), (limits::STATEMENTS, 1));
         assert_eq!(answers.iter().next(), Some(&said(1, 1)), "what repeats goes first");
-        assert_eq!(answers.latest(), Said { to: 1, yes: 0, binding: false });
+        assert_eq!(answers.latest(), Said { to: 1, ..Said::NOTHING });
+    }
+
+    #[test]
+    fn an_express_no_stands_until_an_express_yes() {
+        let statement = |seq: u64, yes: u32, express: u32| Statement {
+            at: Moment(seq as i64),
+            seq: Seq(seq),
+            said: Said { to: 0b11, yes, express, binding: false },
+        };
+        // A banner's answer; no to both through the API; the banner's again; yes to one in so many words; the banner says no.
+        let all = [
+            statement(1, 0b11, 0),
+            statement(2, 0, 0b11),
+            statement(3, 0b11, 0),
+            statement(4, 0b01, 0b01),
+            statement(5, 0b11, 0),
+            statement(6, 0b10, 0),
+        ];
+        let after = |count: usize| taken(&all[..count]).latest().yes;
+        assert_eq!((1..=6).map(after).collect::<Vec<_>>(), [0b11, 0, 0, 0b01, 0b01, 0]);
+        assert_eq!(taken(&all[..3]).since(1).map(|it| it.seq), Some(Seq(2)), "what is repeated since says nothing new");
+        assert_eq!((taken(&all).refused(), taken(&all).held()), (0b10, 0));
     }
 
     #[test]
@@ -275,7 +326,7 @@ mod tests {
         let statement = |seq: u64, to: u32, yes: u32, binding: bool| Statement {
             at: Moment(seq as i64),
             seq: Seq(seq),
-            said: Said { to, yes, binding },
+            said: Said { to, yes, binding, ..Said::NOTHING },
         };
         let all = [
             statement(1, 0b11, 0b11, false),

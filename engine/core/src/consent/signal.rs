@@ -1,8 +1,10 @@
 //! Answers in messages: what consent banners, SDKs and our own API say, as answers to the project's purposes.
 //!
-//! Signals in one message are joined: where one of them says no, it is no.
+//! Signals in one message are joined: where one of them says no, it is no. A report of a change says all that it says expressly; of
+//! any other message only Global Privacy Control is meant by whoever sends it.
 
 use super::Said;
+use super::collection::is_change;
 use super::gpp::{self, Platform};
 use super::tcf::{self, TcfPurposes};
 use crate::message::{Call, Message};
@@ -72,7 +74,8 @@ impl Signals {
         let in_force = consent.and_then(|it| it.get("gppSid")).and_then(section_ids);
         let platform = text("gpp").and_then(|it| gpp::read(it, in_force.as_deref()));
         let platform = platform.map_or(Said::NOTHING, |it| self.by_platform(it));
-        own.and(segment).and(rudder).and(signal).and(tcf).and(platform)
+        let said = own.and(segment).and(rudder).and(signal).and(tcf).and(platform);
+        if is_change(message) { said.expressly() } else { said }
     }
 
     /// What a message of our own binds: a restriction or its end. It names purposes, `anything` for what has none; without a list
@@ -89,7 +92,7 @@ impl Signals {
                 named.fold(anything, |set, (id, _)| set | super::only(id))
             }
         };
-        Said { to, yes: if message.call == Call::Release { to } else { 0 }, binding: true }
+        Said { to, yes: if message.call == Call::Release { to } else { 0 }, express: 0, binding: true }
     }
 
     fn numbered(&self) -> impl Iterator<Item = (PurposeId, &Named)> {
@@ -120,7 +123,7 @@ impl Signals {
     /// `context.gpc`, which the collector sets from the header `Sec-GPC`: Global Privacy Control.
     fn refused_by_signal(&self) -> Said {
         let refused = self.numbered().filter(|(_, it)| it.refused_by_signal);
-        refused.fold(Said::NOTHING, |said, (id, _)| said.and(Said::answer(id, false)))
+        refused.fold(Said::NOTHING, |said, (id, _)| said.and(Said::answer(id, false))).expressly()
     }
 
     /// `context.consent.purposes: {marketing: true}`: our own.

@@ -6,7 +6,7 @@
 //! sent again answers once, and one that is taken in later is no duplicate of its answers.
 
 use super::Governor;
-use crate::consent::collection::Collected;
+use crate::consent::collection::{Collected, Question, is_change};
 use crate::consent::signal::CONTEXT;
 use crate::message::{Call, Label, Message, Quarantined, code, from_log, salvaged};
 use crate::record::Event;
@@ -23,10 +23,9 @@ pub struct Admitted {
 }
 
 impl Governor {
-    /// What is logged of a message that somebody sends: to be asked once, before it is.
-    #[must_use]
-    pub fn admit(&self, read: Result<Message, Quarantined>) -> Admitted {
-        match read.map(|message| self.collect(message)) {
+    /// What is logged of a message that somebody sends: to be asked once, before it is. `known` answers for people who are known.
+    pub fn admit(&self, read: Result<Message, Quarantined>, known: impl FnOnce(&Question) -> Option<bool>) -> Admitted {
+        match read.map(|message| self.collect(message, known)) {
             Ok(Collected::Kept(message)) => self.admit_whole(Ok(message)),
             Ok(Collected::Withheld { anonymous, original }) => Admitted {
                 message: anonymous.map(|anonymous| self.take_in(*anonymous)),
@@ -66,12 +65,13 @@ impl Governor {
             .iter()
             .filter_map(|it| Some(json!({"kind": self.identifiers.name(it.kind)?, "value": &*it.value})));
         let said = CONTEXT.iter().filter_map(|key| Some(((*key).to_owned(), message.context.get(*key)?.clone())));
+        let labels = [Label::Answer].into_iter().chain(is_change(message).then_some(Label::Change));
         let json = Map::from_iter([
             ("type".to_owned(), Json::from(Call::Seen.name())),
             ("messageId".to_owned(), Json::from(format!("answer-{:032x}", xxh3_128(message.message_id.as_bytes())))),
             ("identifiers".to_owned(), named.collect()),
             ("context".to_owned(), Json::Object(said.collect())),
-            ("_sonder".to_owned(), json!({"labels": [Label::Answer.name()]})),
+            ("_sonder".to_owned(), json!({"labels": labels.map(Label::name).collect::<Vec<_>>()})),
         ]);
         let payload = Json::Object(json).to_string();
         let (at, received_at) = (message.occurred_at, message.received_at);

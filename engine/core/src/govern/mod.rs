@@ -21,7 +21,7 @@ pub use example::{SchemaProblem, schema_problems};
 pub use remains::{Cutoffs, Remains};
 pub use routing::{Belongs, Lives};
 
-use crate::consent::collection::{Collected, Collection, is_change};
+use crate::consent::collection::{Collected, Collection, Question, is_change};
 use crate::consent::signal::{Signals, says_something};
 use crate::message::{Label, Message, Quarantined, Reason, code, limits};
 use crate::record::{Event, Identifier};
@@ -46,6 +46,8 @@ pub struct Governor {
     context: Vec<ContextField>,
     signals: Signals,
     collection: Collection,
+    /// The traits that say where somebody lives, the most trustworthy first.
+    residence: Vec<ProfileTraitId>,
     /// Which properties are stored.
     stored: Declared,
     /// Where messages belong, where the project has regions.
@@ -85,6 +87,7 @@ impl Governor {
             context: program.context_slots.clone(),
             signals: Signals::new(&program.consent),
             collection: Collection::new(program),
+            residence: program.consent.residence.clone(),
             stored: Declared::new(program),
             routing: Routing::new(program),
             accepts_undeclared: program.settings.undeclared_events == UndeclaredEvents::Accept,
@@ -99,12 +102,21 @@ impl Governor {
     }
 
     /// What the project collects of a message: all of it, what happened without whose it was, or nothing. To be asked once,
-    /// before the message is logged.
-    #[must_use]
-    pub fn collect(&self, message: Message) -> Collected {
-        let said = self.signals.read(&message);
+    /// before the message is logged. `known` says what those allow whom the message names, where any of them is known.
+    pub fn collect(&self, message: Message, known: impl FnOnce(&Question) -> Option<bool>) -> Collected {
+        let Some(purpose) = self.collection.concerns(&message) else { return Collected::Kept(message) };
+        let question = Question {
+            who: self.whose(&message),
+            purpose,
+            said: self.signals.read(&message).to(purpose),
+            residence: self.says_of_residence(&message),
+            is_device: self.collection.is_device(&message),
+        };
+        if self.collection.allows(&question, known) {
+            return Collected::Kept(message);
+        }
         let event = self.declared(&message, &mut Vec::new());
-        self.collection.of(message, said, event)
+        self.collection.withheld(message, event)
     }
 
     /// What a message means.

@@ -11,7 +11,7 @@ use crate::consent::residence;
 use crate::message::{Message, Quarantined, Reason, code};
 use crate::record::Identifier;
 use serde_json::{Map, Value as Json};
-use sonder_dsl::ir::{ProfileTraitId, Program, SourceId, Value};
+use sonder_dsl::ir::{Program, SourceId, Value};
 use sonder_dsl::model::Residency;
 
 /// Where a message belongs.
@@ -47,7 +47,6 @@ pub(super) struct Routing {
     here: String,
     /// By `SourceId`.
     of_sources: Vec<Option<String>>,
-    residence: Vec<ProfileTraitId>,
 }
 
 impl Routing {
@@ -57,7 +56,6 @@ impl Routing {
             residency: program.settings.residency.clone()?,
             here: program.region.clone()?,
             of_sources: program.sources.iter().map(|source| source.region.clone()).collect(),
-            residence: program.consent.residence.clone(),
         })
     }
 
@@ -126,13 +124,14 @@ impl Governor {
     }
 
     /// The identifiers of a message, whether or not it means anything.
-    fn whose(&self, message: &Message) -> Vec<Identifier> {
+    pub(super) fn whose(&self, message: &Message) -> Vec<Identifier> {
         let rules = self.declared(message, &mut Vec::new()).and_then(|event| self.events.get(event.index()));
         let properties = rules.map_or(&[][..], |rules| &rules.identifiers);
         self.identifiers.read(message, properties, &[], &mut Vec::new())
     }
 
-    fn says_of_residence(&self, message: &Message) -> Vec<Option<Value>> {
+    /// What a message says of the traits of `residence`, in that order.
+    pub(super) fn says_of_residence(&self, message: &Message) -> Vec<Option<Value>> {
         self.residence_by(|path| path.find(message).map(std::borrow::Cow::into_owned))
     }
 
@@ -143,8 +142,7 @@ impl Governor {
     }
 
     fn residence_by(&self, find: impl Fn(&MessagePath) -> Option<Json>) -> Vec<Option<Value>> {
-        let residence = self.routing.as_ref().map_or(&[][..], |routing| &routing.residence);
-        let said = residence.iter().map(|id| {
+        let said = self.residence.iter().map(|id| {
             let declared = self.profile.get(id.index())?;
             value::read_strictly(&declared.paths.iter().find_map(&find)?, &declared.kind)
         });

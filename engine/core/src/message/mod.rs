@@ -145,6 +145,8 @@ pub enum Label {
     Minimised,
     /// What a message answered that was itself not taken in as it was.
     Answer,
+    /// That message reported a change of consent.
+    Change,
 }
 
 impl Label {
@@ -162,6 +164,7 @@ impl Label {
             Self::Replayed => "replayed",
             Self::Minimised => "minimised",
             Self::Answer => "answer",
+            Self::Change => "change",
         }
     }
 

@@ -9,7 +9,7 @@ use super::rest::{self, Body};
 use super::{CLEAN, Slot, State, Travelling};
 use crate::aggregate::{AggregateState, cells};
 use crate::consent::bound::{Bound, Kept};
-use crate::consent::{ANYTHING, Said, Statement};
+use crate::consent::{ANYTHING, Said, Statement, only};
 use crate::datum::Known;
 use crate::effect::PersonId;
 use crate::identity::graph::PersonIndex;
@@ -31,7 +31,7 @@ use thin_vec::ThinVec;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 /// The first byte of all that is written. Another number is another format.
-const VERSION: u8 = 10;
+const VERSION: u8 = 11;
 
 /// What changed since the last checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -144,11 +144,18 @@ struct BoundRecord<'a> {
 struct StatementRecord {
     at: Moment,
     seq: Seq,
-    said: Vec<(NameKey, bool)>,
+    said: Vec<AnswerRecord>,
     /// Whether it binds.
     binding: bool,
     /// The answer to whatever has no purpose.
     anything: Option<bool>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct AnswerRecord {
+    purpose: NameKey,
+    granted: bool,
+    express: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -331,6 +338,7 @@ impl State {
             touched: head.touched,
             size: 0,
             consents: self.plan.consents_to(&person),
+            refused: person.answers.latest().no(),
         };
         debug_assert_eq!(place.index(), self.slots.len());
         self.slots.push(slot);
@@ -473,15 +481,22 @@ impl<'a> BoundRecord<'a> {
 impl StatementRecord {
     fn new(statement: &Statement, names: &Names) -> Self {
         let said = (0..ANYTHING.trailing_zeros() as u16).map(PurposeId);
-        let said = said.filter_map(|purpose| Some((names.purpose_key(purpose), statement.said.to(purpose)?)));
-        let Statement { at, seq, said: Said { to, yes, binding } } = *statement;
+        let said = said.filter_map(|purpose| {
+            let granted = statement.said.to(purpose)?;
+            let express = statement.said.express & only(purpose) != 0;
+            Some(AnswerRecord { purpose: names.purpose_key(purpose), granted, express })
+        });
+        let Statement { at, seq, said: Said { to, yes, binding, .. } } = *statement;
         let anything = (to & ANYTHING != 0).then_some(yes & ANYTHING != 0);
         Self { at, seq, said: said.collect(), binding, anything }
     }
 
     /// `None` when it was about purposes that are no more.
     fn into_statement(self, names: &Names) -> Option<Statement> {
-        let answers = self.said.iter().filter_map(|(key, yes)| Some(Said::answer(names.purpose(*key)?, *yes)));
+        let answers = self.said.iter().filter_map(|it| {
+            let said = Said::answer(names.purpose(it.purpose)?, it.granted);
+            Some(if it.express { said.expressly() } else { said })
+        });
         let mut said = answers.fold(Said::NOTHING, Said::and);
         said.to |= self.anything.map_or(0, |_| ANYTHING);
         said.yes |= if self.anything == Some(true) { ANYTHING } else { 0 };

@@ -123,9 +123,8 @@ impl State {
                 Outcome::Left => ChangeKind::Left(*rule),
                 Outcome::Value(value) => ChangeKind::TraitChanged { rule: *rule, value: value.take().map(|it| it.0) },
             };
-            if turn.deliver
-                && let Some(subject) = self.subject(program, turn)
-            {
+            let is_heard = turn.deliver || self.scratch.refuses && matches!(what, ChangeKind::Left(_));
+            if is_heard && let Some(subject) = self.subject(program, turn) {
                 deliver::rule(&subject, *rule, &what, effects);
             }
             effects.changes.push(Change { person: component.id, at: turn.at, cause: turn.cause, what });

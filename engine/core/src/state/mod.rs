@@ -8,6 +8,7 @@
 
 mod census;
 mod checkpoint;
+mod collecting;
 mod decide;
 mod join;
 mod likely;
@@ -113,6 +114,8 @@ struct Slot {
     size: u32,
     /// What they consent to: known also while spilled.
     consents: Purposes,
+    /// What they answered with no: the same.
+    refused: Purposes,
 }
 
 impl Slot {
@@ -127,6 +130,7 @@ impl Slot {
             touched: Seq(0),
             size: 0,
             consents: Purposes::default(),
+            refused: Purposes::default(),
         }
     }
 }
@@ -151,6 +155,8 @@ struct Scratch {
     merged: Vec<(JourneyId, InstanceId)>,
     /// What people consented to whom the record at hand joined with somebody: by that destinations know of them.
     joined_consents: Vec<(PersonIndex, Purposes)>,
+    /// Whether the record at hand says no to something: destinations hear of what is left by it even where it is history.
+    refuses: bool,
 }
 
 /// Where and why something is decided.
@@ -210,6 +216,7 @@ impl State {
         self.advance(program, record.received_at, effects)?;
         self.touch_all(event);
         self.seq = record.seq;
+        self.scratch.refuses = event.said.no() != 0;
         let person = self.identify(program, event, record.seq, effects)?;
         self.decide_others(program, person, event, effects);
         if let Some(person) = person {
@@ -219,6 +226,7 @@ impl State {
         self.scratch.changed_traits.clear();
         self.scratch.redraws = 0;
         self.scratch.joined_consents.clear();
+        self.scratch.refuses = false;
         Ok(())
     }
 
@@ -423,6 +431,7 @@ impl State {
             touched: self.seq,
             size: size as u32,
             consents: self.plan.consent.otherwise.unasked | consent::ANYTHING,
+            refused: Purposes::default(),
         };
         self.changed.push(person);
         self.memory += size;
@@ -456,13 +465,14 @@ impl State {
         let is_limited = |it: &&Person| self.plan.consent.enforced || !it.answers.is_empty();
         let Some(it) = slot.body.awake().filter(is_limited) else { return };
         let now = self.plan.consents_to(it);
+        slot.refused = it.answers.latest().no();
         let before = std::mem::replace(&mut slot.consents, now);
         let known_by = before | self.joined_consents(turn.person);
         if before == now && known_by == now {
             return;
         }
         self.withdraw(before & !now, turn, effects);
-        if !turn.deliver {
+        if !turn.deliver && !self.scratch.refuses {
             return;
         }
         let Some(subject) = self.subject(program, turn) else { return };
@@ -471,7 +481,8 @@ impl State {
         for (destination, id) in program.destinations.iter().zip(0..) {
             let is_open = |consents: Purposes| self.plan.withheld(consents, destination).is_none();
             let is_allowed = is_open(now);
-            if is_allowed != is_open(if is_allowed { before } else { known_by }) {
+            let may_tell = turn.deliver || !is_allowed;
+            if may_tell && is_allowed != is_open(if is_allowed { before } else { known_by }) {
                 let theirs = self.plan.shown(segments).map(|(rule, _)| rule);
                 let theirs = theirs.filter(|rule| destination.segments.contains(rule));
                 deliver::consent(&subject, DestinationId(id), theirs, is_allowed, effects);

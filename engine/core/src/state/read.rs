@@ -13,6 +13,7 @@ use sonder_dsl::ir::journey::NodeId;
 use sonder_dsl::ir::{JourneyId, Program, PurposeId, RuleId};
 use sonder_dsl::model::Destination;
 use sonder_dsl::time::Moment;
+use std::borrow::Cow;
 
 impl State {
     /// Whose identifier that is.
@@ -73,10 +74,19 @@ impl State {
         &self.plan
     }
 
+    /// The place of the person who has an identifier.
+    pub(super) fn place_of(&self, identifier: &Identifier) -> Option<PersonIndex> {
+        Some(self.graph.node(self.graph.find(identifier)?)?.1.person)
+    }
+
+    /// The state of the person in a place; `None` of whoever is spilled.
+    pub(super) fn read_at(&self, place: PersonIndex) -> Option<Cow<'_, Person>> {
+        self.slots.get(place.index())?.body.read(&self.plan)
+    }
+
     /// A copy of the state of a person who is in memory.
     pub(crate) fn copy_of(&self, id: PersonId) -> Option<Person> {
-        let slot = self.slots.get(self.graph.person(id)?.index())?;
-        Some(slot.body.read(&self.plan)?.into_owned())
+        Some(self.read_at(self.graph.person(id)?)?.into_owned())
     }
 
     /// Whose an event is that was taken in with a record, as of now.
@@ -111,8 +121,7 @@ impl State {
     }
 
     fn lives_one(&self, identifier: &Identifier) -> Option<Lives> {
-        let (_, node) = self.graph.node(self.graph.find(identifier)?)?;
-        let person = self.slots.get(node.person.index()).and_then(|slot| slot.body.read(&self.plan));
+        let person = self.read_at(self.place_of(identifier)?);
         Some(Lives(person.map_or_else(Vec::new, |person| self.plan.lives(&person).collect())))
     }
 

@@ -3,10 +3,10 @@
 use serde_json::{Value as Json, json};
 use sonder_core::State;
 use sonder_core::consent::ledger;
-use sonder_core::effect::{ChangeKind, Delivery, Effects, JourneyStep};
+use sonder_core::effect::{ChangeKind, Delivery, Effects, ItemKind, JourneyStep};
 use sonder_core::eval::{Evaluation, Request, Taken};
 use sonder_core::govern::Governor;
-use sonder_core::message::{Envelope, Quarantined, Timing, read_text};
+use sonder_core::message::{Envelope, Label, Quarantined, Timing, read_text};
 use sonder_core::record::{Fact, Record, Seq};
 use sonder_core::view::PersonView;
 use sonder_dsl::ir::{Program, SourceId};
@@ -80,6 +80,20 @@ impl World {
     fn says(&mut self, second: i64, who: &str, purposes: Json) {
         let context = json!({"consent": {"purposes": purposes}});
         self.send(second, 0, json!({"event": "Consent Updated", "anonymousId": who, "context": context})).unwrap();
+    }
+
+    /// Whether a message that is sent now is taken in whole.
+    fn collects(&self, source: u32, message: Json) -> bool {
+        let second = self.seq as i64 + 1_000;
+        let envelope =
+            Envelope::alone(SourceId(source), Moment(second * SECOND), Timing::Live, Duration(0), &|| "m".to_owned());
+        let read = read_text(&message.to_string(), &envelope);
+        let admitted = self.governor.admit(read, |question| self.state.collects(question));
+        match admitted.message {
+            None => false,
+            Some(Ok((message, _))) => !message.labels.contains(&Label::Anonymous),
+            Some(Err(aside)) => panic!("{aside:?}"),
+        }
     }
 
     /// The destinations that heard of what was sent since the last question.
@@ -367,6 +381,131 @@ fn an_answer_in_an_odd_form_is_a_refusal() {
     {
         let said = json!({"consent": {"gpp": nation, "gppSid": in_force}});
         assert_eq!(granted(&mut world, number as i64, said)[2], sold, "{in_force}");
+    }
+}
+
+/// A banner has in store what somebody once said there, and SDKs repeat it with each message.
+#[test]
+fn what_is_taken_back_expressly_stays_so_whatever_a_banner_repeats() {
+    let mut world = World::new(
+        "purposes: {advertising: {categories: [C0004]}, analytics: {}, sale: {}}\n",
+        "segment reachable { when consented(advertising) }",
+    );
+    let stamp = |yes: bool| json!({"consent": {"categoryPreferences": {"C0004": yes}}});
+    world.view(1, "a", stamp(true));
+    assert!(world.is_in("a", "reachable"));
+    world.says(2, "a", json!({"advertising": false}));
+    world.view(3, "a", stamp(true));
+    assert!(!world.is_in("a", "reachable"), "the banner's answer is from before");
+    // A report of a change through a banner is as express as one through the API, also where it is about something else.
+    let preference = |second: i64, yes: bool| {
+        json!({
+            "event": "Segment Consent Preference Updated", "anonymousId": "a", "context": stamp(yes),
+            "timestamp": Moment(second * SECOND).to_string(),
+        })
+    };
+    world.send(4, 0, preference(4, true)).unwrap();
+    assert!(world.is_in("a", "reachable"));
+    // A no counts without being express: not every banner reports a change.
+    world.view(5, "a", stamp(false));
+    assert!(!world.is_in("a", "reachable"));
+    world.view(6, "a", stamp(true));
+    assert!(world.is_in("a", "reachable"));
+    // What is said late stands where it was said.
+    world.send(9, 1, preference(8, false)).unwrap();
+    world.send(10, 3, json!({"event": "view", "anonymousId": "a", "context": stamp(true)})).unwrap();
+    world.view(11, "a", stamp(true));
+    assert!(!world.is_in("a", "reachable"));
+    // Global Privacy Control is no habit of a banner: what a browser without it says does not lift it.
+    let sold = |world: &World| world.person("b").consent.iter().find(|it| it.purpose == "sale").unwrap().granted;
+    world.view(20, "b", json!({"consent": {"purposes": {"sale": true}}}));
+    assert!(sold(&world));
+    world.view(21, "b", json!({"gpc": true}));
+    world.view(22, "b", json!({"consent": {"purposes": {"sale": true}}}));
+    assert!(!sold(&world));
+    world.says(23, "b", json!({"sale": true}));
+    assert!(sold(&world));
+}
+
+/// A list of people who unsubscribed elsewhere is history, but not to destinations that still write to them.
+#[test]
+fn a_withdrawal_that_is_imported_takes_people_off_and_an_agreement_brings_nobody() {
+    let seen = "segment seen { when did(view) and consented(analytics) }";
+    let mut world = World::new("purposes: [advertising, analytics]\notherwise: gdpr\n", seen);
+    let imported = |world: &mut World, second: i64, purposes: Json| {
+        let context = json!({"consent": {"purposes": purposes}});
+        let message = json!({"type": "track", "event": "Consent Updated", "anonymousId": "a", "context": context,
+            "timestamp": Moment(second * SECOND).to_string(), "receivedAt": Moment(second * SECOND).to_string()});
+        let envelope =
+            Envelope::alone(SourceId(0), Moment(second * SECOND), Timing::Recorded, Duration(0), &|| "m".to_owned());
+        let mut event = world.governor.govern(&read_text(&message.to_string(), &envelope).unwrap()).unwrap();
+        event.historical = true;
+        world.seq += 1;
+        let fact = Fact::Event(event);
+        let record = Record { seq: Seq(world.seq), received_at: Moment(second * SECOND), fact };
+        world.state.step(&world.program, &record, &mut world.effects).unwrap();
+        let told = std::mem::take(&mut world.effects.deliveries);
+        told.into_iter().map(|it| (it.kind, it.name)).collect::<Vec<_>>()
+    };
+    world.view(1, "a", json!({"consent": {"purposes": {"advertising": true, "analytics": true}}}));
+    world.heard();
+    let left = (ItemKind::SegmentLeft, "seen".to_owned());
+    assert_eq!(
+        imported(&mut world, 2, json!({"advertising": false})),
+        std::slice::from_ref(&left),
+        "what it is for is withdrawn"
+    );
+    assert_eq!(imported(&mut world, 3, json!({"advertising": true})), []);
+    assert!(world.is_in("a", "seen"));
+    world.says(4, "a", json!({"advertising": true}));
+    world.heard();
+    assert_eq!(imported(&mut world, 5, json!({"analytics": false})), [left], "the segment asks for consent itself");
+    assert_eq!(imported(&mut world, 6, json!({"analytics": true})), []);
+}
+
+#[test]
+fn collection_asks_what_people_said_before_and_where_they_live() {
+    for without in ["refuse", "strip", "store"] {
+        let consent = format!(
+            "purposes: {{advertising: {{}}, analytics: {{categories: [C0002]}}}}\nresidence: [country]\notherwise: gdpr\n\
+             collection: {{purpose: analytics, without: {without}}}\n"
+        );
+        let mut world = World::new(&consent, "");
+        let (server, page) = (0, 1);
+        let view = |who: Json, context: Json| {
+            let mut message = json!({"type": "track", "event": "view", "properties": {}, "context": context});
+            message.as_object_mut().unwrap().extend(who.as_object().unwrap().clone());
+            message
+        };
+        let of = |id: &str| view(json!({"anonymousId": id}), json!({}));
+        let stamped = |id: &str, yes: bool| {
+            view(json!({"anonymousId": id}), json!({"consent": {"categoryPreferences": {"C0002": yes}}}))
+        };
+        let stored = without == "store";
+        // Nobody knows them: a page's is not collected where people must be asked, a server's is.
+        assert_eq!([page, server].map(|it| world.collects(it, of("a"))), [stored, true]);
+        // Where they live they need not be asked: it is known of them, or the message says so.
+        world.send(1, 0, json!({"type": "identify", "anonymousId": "us", "traits": {"country": "US"}})).unwrap();
+        assert!(world.collects(page, of("us")), "{without}");
+        let from_us = json!({"type": "identify", "anonymousId": "new", "traits": {"country": "US-TX"}});
+        let moved = json!({"type": "identify", "anonymousId": "us", "traits": {"country": "NL"}});
+        assert_eq!([from_us, moved].map(|it| world.collects(page, it)), [true, stored], "{without}");
+        // They said yes, so a page need not repeat it.
+        world.says(2, "a", json!({"analytics": true}));
+        assert!(world.collects(page, of("a")), "{without}");
+        let both = view(json!({"anonymousId": "us", "userId": "u"}), json!({}));
+        assert!(world.collects(page, both), "{without}");
+        // They took it back, so nothing more is collected, whoever sends it and whatever a banner repeats.
+        world.says(3, "a", json!({"analytics": false}));
+        for message in [of("a"), stamped("a", true), view(json!({"anonymousId": "a", "userId": "u"}), json!({}))] {
+            assert_eq!([page, server].map(|it| world.collects(it, message.clone())), [stored; 2], "{without}");
+        }
+        let change = json!({"type": "track", "event": "Consent Updated", "anonymousId": "a",
+            "context": {"consent": {"purposes": {"analytics": true}}}});
+        assert!(world.collects(page, change), "that they agree again is");
+        // What only a banner said, it can take back.
+        world.view(5, "b", json!({"consent": {"categoryPreferences": {"C0002": false}}}));
+        assert_eq!([of("b"), stamped("b", true)].map(|it| world.collects(server, it)), [stored, true], "{without}");
     }
 }
 

@@ -198,7 +198,8 @@ pub fn happening() -> impl Strategy<Value = Happening> {
         0.4,
         (prop::sample::select(vec!["sessionId", "session.id"]), prop::sample::select(vec!["s0", "s1"])),
     );
-    let said = prop_oneof![2 => Just(Said::NOTHING), 1 => (0..4_u32, 0..4_u32).prop_map(|(to, yes)| Said { to, yes: yes & to, binding: false })];
+    let said = prop_oneof![2 => Just(Said::NOTHING), 1 => (0..4_u32, 0..4_u32, 0..4_u32)
+        .prop_map(|(to, yes, express)| Said { to, yes: yes & to, express: express & to, binding: false })];
     let numbers = (prop::option::weighted(0.8, -200..900_i64), prop::option::weighted(0.8, -3..6_i64));
     (
         (kind, who(), gap, late),

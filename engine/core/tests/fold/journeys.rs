@@ -202,7 +202,7 @@ fn who_withdraws_is_not_written_to_although_the_journey_is_over() {
     world.event(1_000, "a", "add", "p1").wait(1_030);
     assert_eq!((world.status("a"), world.sent().len()), (vec!["carts: finished".to_owned()], 1));
     let marketing = 1 << world.program.consent.purposes.iter().position(|it| it.name == "marketing").unwrap();
-    let no = sonder_core::consent::Said { to: marketing, yes: 0, binding: false };
+    let no = sonder_core::consent::Said { to: marketing, ..sonder_core::consent::Said::NOTHING };
     world.happens(1_031, &Happening { said: no, ..identify(&[("anonymous_id", "a")], None) });
     let reasons: Vec<_> = world.effects.recalls.iter().map(|it| it.reason.as_str()).collect();
     assert_eq!(reasons, ["left carts: withdrawn"]);

@@ -3,10 +3,11 @@
 
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive as _;
+use sonder_core::consent::Said;
 use sonder_core::record::{Event, Fact, Identifier, Record, Seq};
 use sonder_dsl::ir::{
     Aggregate, AggregateId, BinaryOperator, EventSelector, Expression, Function, Pattern, Program, PropertySlot,
-    RuleId, SessionBounds, Type, UnaryOperator, Value, Window,
+    PurposeId, RuleId, SessionBounds, Type, UnaryOperator, Value, Window,
 };
 use sonder_dsl::model::{MergePolicy, Terms};
 use sonder_dsl::time::{Duration, Moment};
@@ -116,11 +117,20 @@ impl<'a> Person<'a> {
         }
     }
 
+    /// What was said by then: yes where the last answer is yes and the last express one is not no.
+    fn allowed(&self, purpose: PurposeId, by_then: &dyn Fn(&Happened<'_>) -> bool) -> bool {
+        let bit = 1 << purpose.0;
+        let said: Vec<Said> = self.events.iter().filter(|it| by_then(it)).map(|it| it.event.said).collect();
+        let last = said.iter().filter_map(|said| said.to(purpose)).next_back();
+        let express = said.iter().rfind(|said| said.express & bit != 0);
+        let unasked = self.terms().unasked & bit != 0;
+        last.unwrap_or(unasked) && express.is_none_or(|said| said.to(purpose) == Some(true))
+    }
+
     /// The latest answer, by (when, place in the log).
     fn consents(&self, purpose: &str) -> bool {
         let Some(purpose) = self.program.consent.purpose(purpose) else { return false };
-        let said = self.events.iter().filter_map(|it| it.event.said.to(purpose)).next_back();
-        said.unwrap_or(self.terms().unasked & (1 << purpose.0) != 0)
+        self.allowed(purpose, &|_| true)
     }
 
     /// What holds where they live.
@@ -189,14 +199,9 @@ impl<'a> Person<'a> {
     /// Only what they had consented to counts for a purpose; nothing, when they took that back.
     fn aggregate(&self, aggregate: &Aggregate) -> Option<Value> {
         let Some(purpose) = aggregate.purpose else { return self.of_all(aggregate) };
-        let terms = self.terms();
-        let holds = |set: u32| set & (1 << purpose.0) != 0;
-        let said = |before: &dyn Fn(&Happened<'_>) -> bool| {
-            let answers = self.events.iter().filter(|it| before(it)).filter_map(|it| it.event.said.to(purpose));
-            answers.last().unwrap_or(holds(terms.unasked))
-        };
-        let taken_back = holds(terms.backwards) && !said(&|_| true);
-        let admitted = |it: &&Happened<'_>| !taken_back && said(&|other| (other.at, other.seq) <= (it.at, it.seq));
+        let taken_back = self.terms().backwards & (1 << purpose.0) != 0 && !self.allowed(purpose, &|_| true);
+        let by_then = |it: &Happened<'_>| self.allowed(purpose, &|other| (other.at, other.seq) <= (it.at, it.seq));
+        let admitted = |it: &&Happened<'_>| !taken_back && by_then(it);
         let events: Vec<Happened<'_>> = self.events.iter().filter(admitted).copied().collect();
         Person { program: self.program, events: &events, now: self.now }.of_all(aggregate)
     }

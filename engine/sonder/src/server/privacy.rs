@@ -20,12 +20,13 @@ use sonder_core::consent::ANYTHING_NAME;
 use sonder_core::effect::PersonId;
 use sonder_core::message::Call;
 use sonder_core::view::PersonView;
-use sonder_dsl::ir::Program;
+use sonder_dsl::ir::{IdentifierKindId, Program};
 use sonder_dsl::model::consent::place;
 use sonder_dsl::model::consent::regime::{Regime, SHIPPED};
 use sonder_dsl::time::{Duration, Moment};
 use sonder_store::{Request, RequestChange, RequestState, StoreError};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 const DAY: i64 = 86_400;
 /// What is due within so many days is due soon.
@@ -38,11 +39,17 @@ const SOLD: [&str; 3] = ["sale", "advertising", "targeting"];
 
 impl Answers {
     pub(super) fn enter_request(&self, asked: &RequestAsked) -> Result<Option<PrivacyRequest>, Trouble> {
-        let Some(view) = self.view(asked.person)? else { return Ok(None) };
         let program = self.shared.program.borrow().clone();
         let now = clock::wall();
         let received_at = asked.received_at.map_or(now, |at| at.min(now));
-        let regime = regime(&program, &view, asked.regime.as_deref())?;
+        let purposes = purposes(&program, asked)?;
+        let named = asked.regime.as_deref().map(named_regime).transpose()?;
+        let person = match asked.person {
+            Some(person) => person,
+            None => self.make_known(&program, &asked.subject)?,
+        };
+        let Some(view) = self.view(person)? else { return Ok(None) };
+        let regime = named.map_or_else(|| regime(&program, &view), Ok)?;
         let due = |days: u16| received_at.plus(Duration::from_secs(i64::from(days) * DAY));
         let days = regime.days;
         let answer = if asked.right == Right::OptOut { days.opt_out.unwrap_or(days.answer) } else { days.answer };
@@ -54,7 +61,7 @@ impl Answers {
             person: Some(view.id),
             subject: Some(asked.subject.clone()),
             regime: Some(regime.name.clone()),
-            purposes: purposes(&program, asked)?,
+            purposes,
             received_at,
             confirm_by: days.confirm.map(due),
             due_at: due(answer),
@@ -68,6 +75,21 @@ impl Answers {
             self.deal_with(&request, &view)?;
         }
         self.find_request(&request.id)
+    }
+
+    /// Makes somebody known by an identifier, who is not yet: so that what they ask for holds when they come.
+    fn make_known(&self, program: &Arc<Program>, subject: &str) -> Result<PersonId, Trouble> {
+        let nobody = || refused(format!("`{subject}` names nobody"), "name them by `kind:value`".to_owned());
+        let (kind, value) = subject.split_once(':').ok_or_else(nobody)?;
+        let place = program.identity.identifiers.iter().position(|it| it.name == kind).ok_or_else(nobody)?;
+        let id = IdentifierKindId(u16::try_from(place).map_err(|_| nobody())?);
+        let identifier = self.governor(program).identifier(id, value).ok_or_else(nobody)?;
+        let named = json!([{"kind": kind, "value": &*identifier.value}]);
+        let message = Map::from_iter([("identifiers".to_owned(), named)]);
+        let spoken = self.speak(program, message, Some(Call::Seen), "name them by an identifier of `identity.yaml`")?;
+        self.submit(program, spoken)?;
+        self.await_folded();
+        self.shared.live.read().state.resolve(&identifier).ok_or_else(nobody)
     }
 
     /// Does what a request asks.
@@ -251,13 +273,14 @@ fn right(kind: &str) -> Option<Right> {
     Right::ALL.into_iter().find(|right| right.name() == kind)
 }
 
-/// The law that is named, or that of where somebody lives.
-fn regime(program: &Program, view: &PersonView, named: Option<&str>) -> Result<&'static Regime, Trouble> {
-    if let Some(name) = named {
-        let known = SHIPPED.iter().map(|it| format!("`{}`", it.name)).collect::<Vec<_>>().join(", ");
-        let found = SHIPPED.iter().find(|it| it.name == name);
-        return found.ok_or_else(|| refused(format!("there is no regime `{name}`"), format!("there are {known}")));
-    }
+fn named_regime(name: &str) -> Result<&'static Regime, Trouble> {
+    let known = || SHIPPED.iter().map(|it| format!("`{}`", it.name)).collect::<Vec<_>>().join(", ");
+    let found = SHIPPED.iter().find(|it| it.name == name);
+    found.ok_or_else(|| refused(format!("there is no regime `{name}`"), format!("there are {}", known())))
+}
+
+/// The law of where somebody lives.
+fn regime(program: &Program, view: &PersonView) -> Result<&'static Regime, Trouble> {
     let residence = program.consent.residence.iter().filter_map(|id| program.profile.get(id.index()));
     let said = residence.filter_map(|it| view.traits.iter().find(|known| known.name == it.name));
     let place = said.filter_map(|it| place::read(it.value.as_str()?)).next();

@@ -6,7 +6,7 @@
 
 use super::answers::{Answers, trouble};
 use super::history::parsed;
-use super::residents::lives;
+use super::residents::{collects, lives};
 use super::speech::{refused, unavailable};
 use crate::pipeline::{Replay, Shared};
 use serde_json::{Map, Value as Json};
@@ -15,7 +15,7 @@ use sonder_console::engine::{
     QuarantineDismissed, QuarantineReason, QuarantineReplay, QuarantineReplayed, QuarantineSelection, ReasonCount,
     ReplayOutcome, ReplaySample, Trouble,
 };
-use sonder_core::consent::collection::Collected;
+use sonder_core::consent::collection::{Collected, Question};
 use sonder_core::govern::{Belongs, Governor};
 use sonder_core::message::patch::Patch;
 use sonder_core::message::{Addresses, Envelope, Message, Quarantined, Reason, Timing, code, read_again};
@@ -213,7 +213,8 @@ fn mend(
             }]);
         }
     };
-    let read = read.map(|message| governor.collect(message));
+    let allowed = |question: &Question| collects(&shared.live.read(), program, question);
+    let read = read.map(|message| governor.collect(message, allowed));
     let governed = match read {
         // What it answers was logged when it was kept aside.
         Ok(Collected::Withheld { anonymous: None, .. }) => return Mended::WithoutConsent,

@@ -1,7 +1,8 @@
-//! Who is known here, for whoever asks in which region a message belongs.
+//! Who is known here, for whoever takes messages in: in which region they belong, and whether they may be collected.
 
 use crate::pipeline::{Live, Shared};
 use sonder_collect::People;
+use sonder_core::consent::collection::Question;
 use sonder_core::govern::Lives;
 use sonder_core::record::Identifier;
 use sonder_dsl::ir::{IdentifierKindId, Program};
@@ -22,6 +23,10 @@ impl People for Residents {
     fn lives(&self, program: &Program, who: &[Identifier]) -> Option<Lives> {
         lives(&self.0.live.read(), program, who)
     }
+
+    fn collects(&self, program: &Program, question: &Question) -> Option<bool> {
+        collects(&self.0.live.read(), program, question)
+    }
 }
 
 /// Where somebody lives who has one of these identifiers, which are of `program`.
@@ -30,12 +35,30 @@ pub fn lives(live: &Live, program: &Program, who: &[Identifier]) -> Option<Lives
     if program.fingerprint == live.program.fingerprint {
         return live.state.lives(who);
     }
-    // Kinds are known by name between versions of the project.
-    let who: Vec<Identifier> = who.iter().filter_map(|it| renumbered(it, program, &live.program)).collect();
-    live.state.lives(&who)
+    live.state.lives(&renumbered(who, program, &live.program))
 }
 
-fn renumbered(identifier: &Identifier, from: &Program, to: &Program) -> Option<Identifier> {
+/// Whether those whom a message names allow its being collected; the question is of `program`.
+#[must_use]
+pub fn collects(live: &Live, program: &Program, question: &Question) -> Option<bool> {
+    if program.fingerprint == live.program.fingerprint {
+        return live.state.collects(question);
+    }
+    let purpose = &program.consent.purposes.get(question.purpose.index())?.name;
+    let question = Question {
+        who: renumbered(&question.who, program, &live.program),
+        purpose: live.program.consent.purpose(purpose)?,
+        ..question.clone()
+    };
+    live.state.collects(&question)
+}
+
+/// Kinds are known by name between versions of the project.
+fn renumbered(who: &[Identifier], from: &Program, to: &Program) -> Vec<Identifier> {
+    who.iter().filter_map(|it| renumbered_one(it, from, to)).collect()
+}
+
+fn renumbered_one(identifier: &Identifier, from: &Program, to: &Program) -> Option<Identifier> {
     let name = &from.identity.identifiers.get(identifier.kind.index())?.name;
     let place = to.identity.identifiers.iter().position(|it| it.name == *name)?;
     Some(Identifier { kind: IdentifierKindId(u16::try_from(place).ok()?), value: identifier.value.clone() })

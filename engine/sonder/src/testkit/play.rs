@@ -256,7 +256,7 @@ impl Stage<'_, '_> {
                 return self.aside.push(Governor::sent_on(&read, &region));
             }
         };
-        let Admitted { message, answer } = self.governor.admit(message);
+        let Admitted { message, answer } = self.governor.admit(message, |question| self.state.collects(question));
         for governed in message.into_iter().chain(answer.map(Ok)) {
             self.take_in(step, governed);
         }

@@ -66,6 +66,8 @@ impl Answered {
 
     /// Whether it is news; remembers it.
     fn is_news(&mut self, who: u64, said: Said) -> bool {
+        // In how many words it is said is no news.
+        let said = Said { express: 0, ..said };
         let before = self.new.iter().rev().find(|(it, _)| *it == who).map(|(_, said)| *said);
         let before = before.or_else(|| self.known.get(&who).copied());
         if before == Some(said) {

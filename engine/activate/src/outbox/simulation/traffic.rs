@@ -129,7 +129,7 @@ pub fn deed(program: &Program, chance: &mut Chance, number: u64, carts: &[(Strin
         }
         17..=18 => {
             call = Call::Identify;
-            said = Said { to: 1, yes: u32::from(chance.one_in(2)), binding: false };
+            said = Said { to: 1, yes: u32::from(chance.one_in(2)), ..Said::NOTHING };
         }
         _ => {
             call = Call::Identify;

@@ -237,7 +237,7 @@ fn enter(answers: &Answers, asked: &Asked, sent: &[u8], approve: bool) -> Result
     for (person, subject) in people {
         let opened = answers.open_request(&RequestAsked {
             right: asked.right,
-            person,
+            person: Some(person),
             subject,
             purposes: None,
             regime: Some(asked.regime.to_owned()),

@@ -38,7 +38,7 @@ pub(super) fn schemas() -> Named {
                 &[
                     ("kind", rights()),
                     ("person", super::who_schema()),
-                    ("purposes", list_of(&text())),
+                    ("purposes", json!({ "type": "array", "items": text(), "minItems": 1 })),
                     ("regime", note()),
                     ("received_at", moment()),
                     ("wait", flag()),

@@ -30,7 +30,7 @@ pub struct Identity {
     pub strategy: Strategy,
     /// Which kinds a source may link; one of which nothing is said, nor of its kind, may link all.
     pub trust: Vec<(Trusted, Trust)>,
-    /// A value shared by more people than this identifies nobody.
+    /// A value seen with more values than this of any one kind of higher priority identifies nobody.
     pub generic_after: Option<u32>,
     /// Values that are never one person's.
     pub apart: Vec<Apart>,
@@ -175,12 +175,13 @@ pub const KEYS: &[Key] = &[
         "trust",
         Shape::Map(Format::Name, &TRUSTED),
         "which kinds of identifiers may be linked by sources: by a kind of source (`browser`, `server`, `mobile`, `webhook`, `file`, \
-         `database`), or by one source, which then holds instead; who is not listed may link all",
+         `database`), or by one source, which then holds instead; who is not listed may link all. Two people who both have an identifier of \
+         somebody known, of a kind that a source is not trusted with, its links never make one",
     ),
     Key::optional(
         "generic_after",
         Shape::Integer(1, 1_000_000),
-        "a value shared by more people than this identifies nobody",
+        "a value seen with more values than this of any one kind of higher priority identifies nobody: more people share it",
     ),
     Key::optional(
         "apart",

@@ -118,6 +118,7 @@ pub fn rule(subject: &Subject<'_>, rule: RuleId, change: &ChangeKind, effects: &
             ChangeKind::Created
             | ChangeKind::Merged { .. }
             | ChangeKind::Split { .. }
+            | ChangeKind::IdentifierMoved { .. }
             | ChangeKind::LinkRefused { .. }
             | ChangeKind::Journey(_) => {}
         }
@@ -299,6 +300,7 @@ impl Subject<'_> {
         let (tag, cause) = match self.cause {
             Cause::Record(seq) => (0_u8, seq.0),
             Cause::Timer(moment) => (1, moment.0 as u64),
+            Cause::Takeover(moment) => (2, moment.0 as u64),
         };
         hash.update(&[tag, kind_code(kind)]);
         hash.update(&cause.to_le_bytes());

@@ -36,6 +36,8 @@ pub enum Cause {
     Record(Seq),
     /// Time passed: a window slid or an absence ran out at this moment.
     Timer(Moment),
+    /// Another version of the project took over at this moment.
+    Takeover(Moment),
 }
 
 /// All that one step or one advance of the clock brought about, in order.
@@ -91,6 +93,15 @@ pub enum ChangeKind {
     Split {
         /// The id of who is somebody else; it may have been an alias.
         parted: PersonId,
+    },
+    /// An identifier turned out to be another person's, who was known before; told of both.
+    IdentifierMoved {
+        /// Which.
+        identifier: Identifier,
+        /// Whose it was.
+        from: PersonId,
+        /// Whose it is.
+        to: PersonId,
     },
     /// A link was refused.
     LinkRefused {

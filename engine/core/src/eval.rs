@@ -353,7 +353,7 @@ pub fn trace_lines(
         let Some(segment) = program.rules.get(rule.index()).filter(|_| wants(rule)) else { continue };
         let cause = match change.cause {
             Cause::Record(seq) => CauseLine::Message { record: seq.0, message },
-            Cause::Timer(moment) => CauseLine::Timer { timer: moment.to_string() },
+            Cause::Timer(moment) | Cause::Takeover(moment) => CauseLine::Timer { timer: moment.to_string() },
         };
         let person = state.person(program, change.person).map(|view| identifiers(&view)).unwrap_or_default();
         let line = TraceLine { at: change.at.to_string(), person, segment: &segment.name, change: word, cause };

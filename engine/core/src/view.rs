@@ -177,7 +177,7 @@ impl Viewed<'_> {
     pub fn view(&self) -> PersonView {
         PersonView {
             id: self.component.id,
-            absorbed: self.component.ties().absorbed().to_vec(),
+            absorbed: self.graph.ids_of(self.component).skip(1).collect(),
             identifiers: self.identifiers(),
             links: self.links(),
             traits: self.traits(),

@@ -3,6 +3,7 @@
 use sonder_core::effect::{Change, Delivery, EffectId, Recall};
 use sonder_core::message::{Message, Quarantined};
 use sonder_core::record::{Record, Seq};
+use sonder_core::state::Ids;
 use sonder_dsl::ir::{Fingerprint, Program};
 use sonder_dsl::time::Moment;
 use std::sync::Arc;
@@ -39,6 +40,8 @@ pub struct Succession {
     pub changes: Vec<RecordedChange>,
     /// What destinations are told of the difference.
     pub deliveries: Vec<RecordedDelivery>,
+    /// By which ids people are known from here on.
+    pub ids: Arc<Ids>,
 }
 
 /// What became of a message that was kept aside.

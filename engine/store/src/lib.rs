@@ -15,6 +15,7 @@
 //! | `privacy_requests`, `privacy_steps` | what somebody asked about their data, and what was done about it | by [`Store::open_request`] |
 //! | `match_pairs`, `match_runs` | people whom matching found likely to be one, and when it looked | by [`Store::propose_matches`] |
 //! | `takeovers` | a place at which another version of the project took over | with `log` |
+//! | `person_ids` | an id by which somebody is known, where the running version alone would call them otherwise | with `takeovers` |
 //! | `pseudonym_keys` | what is known of the key of each version of pseudonyms that left | at a start |
 //! | `subject_keys`, `project_keys` | a key that personal data is sealed with, wrapped; what is known of what wrapped it | with `log` |
 //! | `versions` | a version of the project that ran lately, as its files | by [`Store::keep_version`] |
@@ -49,6 +50,7 @@ mod matching;
 mod node;
 mod opendsr;
 mod options;
+mod person_ids;
 pub mod preview;
 mod privacy;
 mod pseudonym;

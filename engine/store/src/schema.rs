@@ -34,10 +34,10 @@ COMMENT ON COLUMN quarantine.resolution IS 'what became of it: replayed, duplica
 CREATE TABLE IF NOT EXISTS changes(
     id UBIGINT, as_of_seq UBIGINT, changed_at TIMESTAMP, person UUID, kind VARCHAR, name VARCHAR, value VARCHAR,
     cause_seq UBIGINT, cause_time TIMESTAMP, sealed_by UBIGINT, sealed BLOB);
-COMMENT ON TABLE changes IS 'what came true about people: created, merged, link_refused, entered, left, trait_changed, journey';
+COMMENT ON TABLE changes IS 'what came true about people: created, merged, split, identifier_moved, link_refused, entered, left, trait_changed, journey';
 COMMENT ON COLUMN changes.name IS 'the segment, the trait or the journey';
-COMMENT ON COLUMN changes.value IS 'as JSON: a trait''s value, the person that was absorbed, the link that was refused, what happened on the journey';
-COMMENT ON COLUMN changes.cause_time IS 'set where time brought it about, not a message';
+COMMENT ON COLUMN changes.value IS 'as JSON: a trait''s value, the person that was absorbed or parted, the identifier that moved, whether a message or the project was the cause, the link that was refused, what happened on the journey';
+COMMENT ON COLUMN changes.cause_time IS 'set where time or another version of the project brought it about, not a message';
 
 CREATE TABLE IF NOT EXISTS deliveries(
     number UBIGINT, id UUID, as_of_seq UBIGINT, decided_at TIMESTAMP, destination VARCHAR, person UUID, kind VARCHAR,
@@ -61,6 +61,10 @@ COMMENT ON COLUMN consent_ledger.subject IS 'HMAC-SHA-256, under the key of this
 
 CREATE TABLE IF NOT EXISTS takeovers(as_of_seq UBIGINT, now TIMESTAMP, fingerprint UBIGINT);
 COMMENT ON TABLE takeovers IS 'where in the log another version of the project took over while the engine ran';
+
+CREATE TABLE IF NOT EXISTS person_ids(kind VARCHAR, id UUID, person UUID);
+COMMENT ON TABLE person_ids IS 'by which ids people are known, where the running version of the project would call them otherwise';
+COMMENT ON COLUMN person_ids.kind IS 'name: who would be called person is called id; alias: id means person';
 
 CREATE TABLE IF NOT EXISTS versions(fingerprint UBIGINT, files VARCHAR);
 COMMENT ON TABLE versions IS 'versions of the project that ran lately, the last one last';

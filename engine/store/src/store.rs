@@ -426,7 +426,13 @@ mod tests {
     fn batches(program: &Arc<Program>) -> [LogBatch; 2] {
         let takeover = Takeover { as_of: Seq(0), now: Moment(9), fingerprint: Fingerprint(u64::MAX) };
         let program = Arc::clone(program);
-        let succession = Arc::new(Succession { takeover, program, changes: Vec::new(), deliveries: Vec::new() });
+        let succession = Arc::new(Succession {
+            takeover,
+            program,
+            changes: Vec::new(),
+            deliveries: Vec::new(),
+            ids: Arc::default(),
+        });
         [
             LogBatch { outcomes: vec![outcome(1)], ..LogBatch::default() },
             LogBatch { succession: Some(succession), ..LogBatch::default() },

@@ -61,7 +61,7 @@ pub use status::{
     Status,
 };
 pub use text::{effect_id, instant, parse_instant, parse_person_id, person_id, value_json};
-pub use timeline::{Entry, EntryKind, TimelineCursor};
+pub use timeline::{Entry, EntryKind, IdentityCause, TimelineCursor};
 
 use sonder_core::effect::PersonId;
 use sonder_core::explain::Explanation;

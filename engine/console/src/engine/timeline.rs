@@ -27,6 +27,16 @@ pub struct Entry {
     pub kind: EntryKind,
 }
 
+/// What it is that people are others than before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IdentityCause {
+    /// A message, or a decision, said so.
+    Message,
+    /// Another version of the project took over.
+    Project,
+}
+
 /// Kinds of entry.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -47,16 +57,36 @@ pub enum EntryKind {
         properties: Json,
     },
     /// The person was seen for the first time.
-    Created {},
+    Created {
+        /// Why.
+        cause: IdentityCause,
+    },
     /// Somebody turned out to be this person.
     Merged {
-        /// The id that is no more.
+        /// The id that is no more; it stays an alias.
         absorbed: String,
+        /// Why.
+        cause: IdentityCause,
     },
     /// Somebody turned out not to be this person.
     Split {
         /// The id of who is somebody else.
         parted: String,
+        /// Why.
+        cause: IdentityCause,
+    },
+    /// An identifier turned out to be another person's, who was known before; told of both.
+    IdentifierMoved {
+        /// The identifier's kind.
+        kind: String,
+        /// Its value.
+        value: String,
+        /// The id of whose it was.
+        from: String,
+        /// The id of whose it is.
+        to: String,
+        /// Why.
+        cause: IdentityCause,
     },
     /// A link was refused.
     LinkRefused {

@@ -241,7 +241,8 @@ fn people() -> Named {
 
 /// One schema for each type of entry.
 fn entry() -> Json {
-    let kinds: [(&str, &[(&str, Json)]); 10] = [
+    let cause = || ("cause", one_of(&["message", "project"]));
+    let kinds: [(&str, &[(&str, Json)]); 11] = [
         (
             "event",
             &[
@@ -253,9 +254,10 @@ fn entry() -> Json {
                 ("properties", of("Value")),
             ],
         ),
-        ("created", &[]),
-        ("merged", &[("absorbed", id())]),
-        ("split", &[("parted", id())]),
+        ("created", &[cause()]),
+        ("merged", &[("absorbed", id()), cause()]),
+        ("split", &[("parted", id()), cause()]),
+        ("identifier_moved", &[("kind", text()), ("value", text()), ("from", id()), ("to", id()), cause()]),
         ("link_refused", &[("kind", text()), ("value", text()), ("reason", text())]),
         ("entered", &[("segment", text())]),
         ("left", &[("segment", text())]),

@@ -8,6 +8,7 @@
 //! allows for each part of it.
 
 use super::graph::{Edge, Grade, Graph, Named, NodeId, Reason};
+use super::guard::{Guard, Marks};
 use super::partition::order;
 use crate::limits;
 use crate::record::{Identifier, Likelihood};
@@ -24,6 +25,8 @@ pub struct Constraints {
     kinds: Vec<Counted>,
     /// Where a limit is about a time.
     is_timed: bool,
+    /// Against whatever the links of any source may not join.
+    guard: Guard,
     /// What is declared to be apart, by each of it.
     apart: FxHashMap<Identifier, Vec<Identifier>>,
 }
@@ -46,11 +49,13 @@ pub struct Tallies {
     /// When each value of a counted kind was seen first, in order; of each set as many lists as there are such kinds. Empty
     /// where no limit is about a time.
     seen: Vec<Vec<Moment>>,
+    /// Which kinds each set has that guards ask for. Empty where none asks.
+    marks: Vec<Marks>,
 }
 
 impl Constraints {
-    /// Those of `identity.yaml`.
-    pub fn new(identity: &Identity) -> Self {
+    /// Those of `identity.yaml`, and what sources may not join.
+    pub fn new(identity: &Identity, guards: &[Guard]) -> Self {
         let counted = identity.identifiers.iter().enumerate().filter_map(|(index, kind)| {
             (kind.unique != Unique::No || kind.limit.is_some()).then_some(Counted {
                 kind: IdentifierKindId(index as u16),
@@ -70,7 +75,8 @@ impl Constraints {
                 apart.entry(it.clone()).or_default().extend(all.iter().filter(|other| *other != it).cloned());
             }
         }
-        Self { is_timed: kinds.iter().any(Counted::is_timed), kinds, apart }
+        let guard = guards.iter().fold(Guard::FREE, |all, guard| all.join(*guard));
+        Self { is_timed: kinds.iter().any(Counted::is_timed), guard, kinds, apart }
     }
 
     /// Whether it matters when a value of this kind was seen first.
@@ -86,6 +92,7 @@ impl Constraints {
             let begin = tallies.counts.len();
             tallies.counts.resize(begin + tallies.width, 0);
             let lists = tallies.seen.len();
+            let mut marks = Marks::default();
             if self.is_timed {
                 tallies.seen.resize(lists + self.kinds.len(), Vec::new());
             }
@@ -94,6 +101,7 @@ impl Constraints {
                     continue;
                 }
                 tallies.counts[begin] += 1;
+                marks = marks.with(self.guard.of(kind));
                 for (place, it) in self.kinds.iter().enumerate().filter(|(_, it)| it.kind == kind) {
                     tallies.counts[begin + 1 + place] += 1;
                     if it.is_timed() {
@@ -102,12 +110,25 @@ impl Constraints {
                 }
             }
             tallies.seen[lists..].iter_mut().for_each(|seen| seen.sort_unstable());
+            if !self.guard.is_free() {
+                tallies.marks.push(marks);
+            }
         }
         tallies
     }
 
-    /// What is against making one of two sets because of a link of this grade.
-    pub fn against(&self, tallies: &Tallies, a: usize, b: usize, grade: Grade) -> Option<Reason> {
+    /// What is against making one of two sets because of a link.
+    pub fn against(&self, tallies: &Tallies, a: usize, b: usize, edge: &Edge) -> Option<Reason> {
+        self.against_such(tallies, (a, b), edge.grade, edge.guard)
+    }
+
+    /// What is against making one of two sets because of some links, but may not be because of others; `is_guarded` where any of
+    /// them is.
+    pub fn against_some(&self, tallies: &Tallies, a: usize, b: usize, is_guarded: bool) -> Option<Reason> {
+        self.against_such(tallies, (a, b), Grade::Seen, if is_guarded { self.guard } else { Guard::FREE })
+    }
+
+    fn against_such(&self, tallies: &Tallies, (a, b): (usize, usize), grade: Grade, guard: Guard) -> Option<Reason> {
         let (in_a, in_b) = (tallies.of(a), tallies.of(b));
         let mut is_over = (in_a[0] + in_b[0]) as usize > limits::IDENTIFIERS;
         for (place, it) in self.kinds.iter().enumerate() {
@@ -126,7 +147,13 @@ impl Constraints {
                 are_too_many(a, b, limit.count, |from, to| to.since(from) < per)
             });
         }
-        is_over.then_some(Reason::Limit)
+        let is_parted = || !guard.is_free() && guard.parts(tallies.marks_of(a), tallies.marks_of(b));
+        is_over.then_some(Reason::Limit).or_else(|| is_parted().then_some(Reason::Untrusted))
+    }
+
+    /// Against whatever the links of any source may not join.
+    pub const fn guard(&self) -> Guard {
+        self.guard
     }
 
     /// Whether any identifier is declared to be apart from another.
@@ -159,6 +186,10 @@ impl Tallies {
         &self.counts[set * self.width..(set + 1) * self.width]
     }
 
+    fn marks_of(&self, set: usize) -> Marks {
+        self.marks.get(set).copied().unwrap_or_default()
+    }
+
     fn seen_of(&self, set: usize, place: usize) -> &[Moment] {
         &self.seen[set * (self.width - 1) + place]
     }
@@ -172,6 +203,9 @@ impl Tallies {
     pub fn add(&mut self, from: usize, to: usize) {
         for place in 0..self.width {
             self.counts[to * self.width + place] += self.counts[from * self.width + place];
+        }
+        if !self.marks.is_empty() {
+            self.marks[to] = self.marks[to].with(self.marks[from]);
         }
         if self.seen.is_empty() {
             return;

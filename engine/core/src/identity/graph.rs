@@ -9,6 +9,8 @@
 //!
 //! Cost: look up O(1); joining O(identifiers of the absorbed), which the limits bound.
 
+use super::guard::Guard;
+use super::ids::{Ids, Renaming};
 use super::texts::{TextId, Texts};
 use super::ties::{Bundle, Ties};
 use crate::effect::PersonId;
@@ -20,8 +22,9 @@ use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 use sonder_dsl::ir::{IdentifierKindId, SourceId};
 use sonder_dsl::time::Moment;
-use std::cmp::Reverse;
+use std::cmp::{Ordering, Reverse};
 use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
 
 /// A node: index into the graph's nodes. Means nothing outside this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -79,6 +82,8 @@ pub struct Edge {
     pub b: NodeId,
     /// What says so.
     pub grade: Grade,
+    /// Whom it may not join.
+    pub guard: Guard,
     /// How likely it is, where it is probabilistic.
     pub likelihood: Likelihood,
     /// Who said so, of those who said so when it happened first.
@@ -105,15 +110,28 @@ impl Edge {
         if self.a == node { self.b } else { self.a }
     }
 
-    /// Takes in that it was said again. What is likeliest counts, and of that what happened first, whenever it arrives. Says
-    /// whether it is stronger now.
+    /// Takes in that it was said again. What is said by whoever is trusted counts before all else, then what is likeliest, and of that
+    /// what happened first, whenever it arrives. Says whether it is stronger now, or may join more people.
     pub fn hear(&mut self, again: Self) -> bool {
-        let strength = |it: &Self| (it.grade, Reverse(it.likelihood), it.at);
-        let is_stronger = strength(&again) < strength(self);
-        if is_stronger {
+        let trust = |it: &Self| (it.grade, !it.guard.is_free());
+        let guard = match trust(&again).cmp(&trust(self)) {
+            Ordering::Less => again.guard,
+            Ordering::Equal => self.guard.meet(again.guard),
+            Ordering::Greater => self.guard,
+        };
+        let strength = |it: &Self| (trust(it), Reverse(it.likelihood), it.at);
+        let is_stronger = strength(&again) < strength(self) || guard != self.guard;
+        if strength(&again) < strength(self) {
             *self = Self { a: self.a, b: self.b, ..again };
         }
+        self.guard = guard;
         is_stronger
+    }
+
+    /// Whether it is known to be as strong, whoever says so.
+    pub fn has_heard(&self, grade: Grade, guard: Guard, at: Moment) -> bool {
+        let (mine, theirs) = ((self.grade, !self.guard.is_free()), (grade, !guard.is_free()));
+        mine < theirs || mine == theirs && self.at <= at && self.guard.meet(guard) == self.guard
     }
 }
 
@@ -161,7 +179,7 @@ pub enum Reason {
     Unique,
     /// More values of a kind than one person may have.
     Limit,
-    /// The source may not link identifiers of this kind.
+    /// The source may not link identifiers of this kind, or join people whom it may not name.
     Untrusted,
     /// The value is shared by too many people.
     Generic,
@@ -233,7 +251,7 @@ pub struct Loose {
 }
 
 /// An identifier, as the graph keeps it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Named<'a> {
     /// Its kind.
     pub kind: IdentifierKindId,
@@ -276,6 +294,8 @@ pub struct Graph {
     apart: FxHashMap<NodeId, Vec<NodeId>>,
     /// What identifiers were before they started anew, and up to which record; in order.
     former: FxHashMap<NodeId, Vec<(Seq, NodeId)>>,
+    /// By which ids people are known.
+    ids: Arc<Ids>,
 }
 
 /// Spreads the half of a hash that is kept over the bits that tables look at.
@@ -286,11 +306,13 @@ fn spread(hash: u32) -> u64 {
 impl Graph {
     /// The node of an identifier.
     pub fn find(&self, identifier: &Identifier) -> Option<NodeId> {
-        let hash = self.hash(identifier);
-        let is_it = |(its, node): &(u32, NodeId)| {
-            *its == hash
-                && self.node(*node).is_some_and(|(it, _)| it.kind == identifier.kind && *it.value == *identifier.value)
-        };
+        self.find_named(Named { kind: identifier.kind, value: &identifier.value })
+    }
+
+    /// The node of an identifier of another graph.
+    pub fn find_named(&self, named: Named<'_>) -> Option<NodeId> {
+        let hash = self.hash(named);
+        let is_it = |(its, node): &(u32, NodeId)| *its == hash && self.node(*node).is_some_and(|(it, _)| it == named);
         self.by_identifier.find(spread(hash), is_it).map(|(_, node)| *node)
     }
 
@@ -316,7 +338,8 @@ impl Graph {
 
     /// Adds a node that is not there yet.
     pub fn add_node(&mut self, identifier: &Identifier, node: Node) -> NodeId {
-        let (hash, id) = (self.hash(identifier), NodeId(self.nodes.len() as u32));
+        let hash = self.hash(Named { kind: identifier.kind, value: &identifier.value });
+        let id = NodeId(self.nodes.len() as u32);
         self.nodes.push(Entry { node, text: self.texts.add(&identifier.value), kind: identifier.kind });
         self.by_identifier.insert_unique(spread(hash), (hash, id), |(hash, _)| spread(*hash));
         id
@@ -326,8 +349,8 @@ impl Graph {
         (Named { kind: entry.kind, value: self.texts.get(entry.text) }, &entry.node)
     }
 
-    fn hash(&self, identifier: &Identifier) -> u32 {
-        self.hasher.hash_one(identifier) as u32
+    fn hash(&self, named: Named<'_>) -> u32 {
+        self.hasher.hash_one(named) as u32
     }
 
     /// A person; `None` for one who was absorbed.
@@ -342,11 +365,60 @@ impl Graph {
 
     /// The person of that id, or whom they became.
     pub fn person(&self, id: PersonId) -> Option<PersonIndex> {
+        self.person_so_called(id).or_else(|| self.person_so_called(self.ids.meant_by(id)?))
+    }
+
+    /// The person of that id, or whom they became; not one whom only another version of the project called so.
+    pub fn person_so_called(&self, id: PersonId) -> Option<PersonIndex> {
         let hash = id.end();
         let is_it = |(its, person): &(u32, PersonIndex)| {
             *its == hash && self.component(*person).is_some_and(|component| component.is_or_was(id))
         };
         self.by_id.find(spread(hash), is_it).map(|(_, person)| *person)
+    }
+
+    /// By which ids people are known.
+    pub fn ids(&self) -> &Arc<Ids> {
+        &self.ids
+    }
+
+    /// From here on people are known by these ids; whoever is there already has theirs.
+    pub fn know_by(&mut self, ids: Arc<Ids>) {
+        self.ids = ids;
+    }
+
+    /// Somebody's ids: their own, those of people whom they absorbed, and what other versions of the project called them.
+    pub fn ids_of<'a>(&'a self, component: &'a Component) -> impl Iterator<Item = PersonId> {
+        let own = move || std::iter::once(component.id).chain(component.ties.absorbed().iter().copied());
+        own().chain(own().flat_map(|id| self.ids.aliases_of(id).iter().copied()))
+    }
+
+    /// Calls people otherwise.
+    pub fn rename(&mut self, renaming: &Renaming) {
+        self.by_id.clear();
+        for index in 0..self.components.len() {
+            let Some(Some(component)) = self.components.get_mut(index) else { continue };
+            component.id = renaming.of(component.id);
+            if component.ties.absorbed().iter().any(|id| renaming.of(*id) != *id) {
+                component.ties.change(|ties| ties.absorbed.iter_mut().for_each(|id| *id = renaming.of(*id)));
+            }
+            let place = PersonIndex(index as u32);
+            for id in component.ties.absorbed().iter().chain([&component.id]) {
+                let hash = id.end();
+                self.by_id.insert_unique(spread(hash), (hash, place), |(hash, _)| spread(*hash));
+            }
+        }
+    }
+
+    /// Somebody absorbed a person whom nobody has ever seen: the id means nobody.
+    pub fn forget_absorbed(&mut self, id: PersonId) {
+        let Some(person) = self.person_so_called(id) else { return };
+        let Some(component) = self.component_mut(person).filter(|component| component.id != id) else { return };
+        component.ties.change(|ties| ties.absorbed.retain(|it| *it != id));
+        let entry = self.by_id.find_entry(spread(id.end()), |entry| *entry == (id.end(), person));
+        if let Ok(entry) = entry {
+            entry.remove();
+        }
     }
 
     /// All people, in no order that means anything.
@@ -636,7 +708,7 @@ impl Graph {
     /// Two people are one: the one created first absorbs the other. Returns (survivor, absorbed); the absorbed place
     /// stays reserved until [`release`](Self::release).
     pub fn join(&mut self, a: PersonIndex, b: PersonIndex) -> Option<(PersonIndex, PersonIndex)> {
-        let order = |component: &Component| (component.created, component.id);
+        let order = |component: &Component| (component.created, self.ids.natural(component.id));
         let a_is_older = order(self.component(a)?) <= order(self.component(b)?);
         let (survivor, absorbed) = if a_is_older { (a, b) } else { (b, a) };
         let gone = self.components.get_mut(absorbed.index())?.take()?;

@@ -11,10 +11,11 @@
 //! - `strategy`: which links between somebody unknown and somebody known hold at all;
 //! - `probabilistic`: from which likelihood on what matching found is a link, the weakest of all;
 //! - `apart`: what the project declares to be two people's is never one person's;
-//! - `trust`: a source links only kinds that it is trusted with; others are ignored, unless the message has nothing else;
+//! - `trust`: a source links only kinds that it is trusted with; others are ignored, unless the message has nothing else; and its
+//!   links join no two people whom it may not name ([`guard`]);
 //! - `joins: false`: the kind is trusted from nobody, and nothing is said of it;
-//! - `generic_after`: a value seen with more identifiers of higher priority than this links nobody, and never has: an event
-//!   that carries nothing else is a person's of its own, apart from those who share it;
+//! - `generic_after`: a value seen with more values of any one kind of higher priority than this links nobody, and never has: an
+//!   event that carries nothing else is a person's of its own, apart from those who share it;
 //! - `expires`: a value not seen for so long starts anew.
 //!
 //! Who is one person does not depend on the order in which messages arrive ([`partition`]); only `expires` does, as it is
@@ -23,16 +24,20 @@
 
 pub mod constraints;
 pub mod graph;
+pub mod guard;
+pub mod ids;
 pub mod partition;
 pub mod record;
 mod texts;
 pub mod ties;
 
 use crate::effect::PersonId;
+use crate::limits;
 use crate::message::Call;
 use crate::record::{Event, Identifier, Likelihood, Seq, UNKNOWN_SOURCE};
 use constraints::{Admission, Constraints, Filter};
 use graph::{Component, Edge, Grade, Graph, Loose, Node, NodeId, PersonIndex, Reason, Refusal};
+use guard::Guard;
 use partition::{Cluster, Meaning, Partition};
 use smallvec::SmallVec;
 use sonder_dsl::ir::{IdentifierKindId, Program};
@@ -50,6 +55,8 @@ pub struct LinkRules {
     minds_first_seen: Vec<bool>,
     /// By source and kind: whether the source may link the kind.
     trusted: Vec<Vec<bool>>,
+    /// By source: whom its links may not join.
+    guards: Vec<Guard>,
     /// By source: whether its key is in pages or apps, for anybody to read.
     public: Vec<bool>,
     /// Whether any kind expires.
@@ -128,7 +135,12 @@ impl LinkRules {
         let kinds = || (0..identity.identifiers.len()).map(|index| IdentifierKindId(index as u16));
         let trusted =
             program.sources.iter().map(|source| kinds().map(|kind| identity.may_link(source, kind)).collect());
-        let (filter, constraints) = (Filter::new(identity), Constraints::new(identity));
+        let is_known = |kind: &IdentifierKindId| {
+            identity.identifiers.get(kind.index()).is_some_and(|it| it.joins && !it.anonymous)
+        };
+        let guard = |source| Guard::against(kinds().filter(|kind| is_known(kind) && !identity.may_link(source, *kind)));
+        let guards: Vec<Guard> = program.sources.iter().map(guard).collect();
+        let (filter, constraints) = (Filter::new(identity), Constraints::new(identity, &guards));
         let expiring = identity.identifiers.iter().any(|kind| kind.expires.is_some());
         Self {
             identity: identity.clone(),
@@ -138,6 +150,7 @@ impl LinkRules {
             filter,
             constraints,
             trusted: trusted.collect(),
+            guards,
             public: program.sources.iter().map(|source| source.kind.is_public()).collect(),
             expiring,
         }
@@ -220,9 +233,8 @@ impl LinkRules {
         let nodes = &nodes[..count];
         if count > 1 {
             let component = graph.component(person)?;
-            let (grade, at) = (self.grade_of(event), event.occurred_at);
-            let is_known =
-                |a: NodeId, b: NodeId| component.edge(a, b).is_some_and(|it| (it.grade, it.at) <= (grade, at));
+            let (grade, guard, at) = (self.grade_of(event), self.guard_of(event), event.occurred_at);
+            let is_known = |a: NodeId, b: NodeId| component.edge(a, b).is_some_and(|it| it.has_heard(grade, guard, at));
             for (place, one) in nodes.iter().enumerate() {
                 if !nodes[place + 1..].iter().all(|other| is_known(*one, *other)) {
                     return None;
@@ -401,8 +413,10 @@ impl LinkRules {
         }
         let mut edge = known.unwrap_or(said);
         let is_stronger = known.is_none() || edge.hear(said);
-        // A link that was refused holds by now if others have made its ends one person's.
-        let holds_by_now = is_shared && graph.loose_between(a, b).is_some();
+        // A link that was refused holds by now if others have made its ends one person's; not one that may not join them, as it
+        // comes before those others.
+        let loose = graph.loose_between(a, b);
+        let holds_by_now = is_shared && loose.is_some_and(|loose| loose.reason != Reason::Untrusted);
         if !is_stronger && !holds_by_now {
             return Ok(());
         }
@@ -411,6 +425,12 @@ impl LinkRules {
             // One that may have to be kept where there is no room is forgotten.
             Admission::Displaces if known.is_none() && !graph.has_room_between(a, b) => return Ok(()),
             Admission::Displaces => return Err(Box::new(self.decide_again(graph, edge, known.is_none()))),
+            Admission::Admitted if is_shared && partition::may_matter_within(&self.constraints, graph, &edge) => {
+                if known.is_none() && !graph.has_room_between(a, b) {
+                    return Ok(());
+                }
+                return Err(Box::new(self.decide_again(graph, edge, known.is_none())));
+            }
             Admission::Admitted if is_shared => {
                 graph.drop_loose(a, b);
                 graph.connect(whose, edge);
@@ -441,7 +461,7 @@ impl LinkRules {
         let is_in_order = partition::rank(graph, one) <= partition::rank(graph, other);
         let (a, b) = if is_in_order { (one, other) } else { (other, one) };
         let source = graph.node(a).map_or(UNKNOWN_SOURCE, |(_, it)| it.source);
-        let edge = Edge { a, b, grade, likelihood, source, seq: Seq(u64::MAX), at: Moment::MAX };
+        let edge = Edge { a, b, grade, guard: Guard::FREE, likelihood, source, seq: Seq(u64::MAX), at: Moment::MAX };
         match self.filter.admit(graph, &edge, None) {
             Admission::Refused(reason) => Some(reason),
             Admission::Admitted | Admission::Displaces => match partition::weigh(&self.constraints, graph, &edge) {
@@ -580,6 +600,11 @@ impl LinkRules {
 
     /// The id of a person who begins with that node.
     pub fn id_of(&self, graph: &Graph, node: NodeId) -> Option<PersonId> {
+        Some(graph.ids().name(self.natural_id_of(graph, node)?))
+    }
+
+    /// What the program alone would call a person who begins with that node.
+    pub fn natural_id_of(&self, graph: &Graph, node: NodeId) -> Option<PersonId> {
         let (named, it) = graph.node(node)?;
         Some(person_id(&self.kind_name(named.kind), named.value, it.generation))
     }
@@ -615,11 +640,17 @@ impl LinkRules {
         }
     }
 
-    /// Whether a value is seen with one identifier of higher priority more than it may.
+    /// Whether a value is seen with one more of some kind of higher priority than it may: somebody has an account, an address and a
+    /// number, so that only values of one kind say how many people share it.
     fn is_shared_too_often(&self, graph: &Graph, a: NodeId, b: NodeId) -> bool {
-        let (Some((first, _)), Some((second, it))) = (graph.node(a), graph.node(b)) else { return false };
-        let limit = self.identity.generic_after.map(|limit| limit.min(u32::from(u16::MAX) - 1));
-        first.kind < second.kind && limit.is_some_and(|limit| u32::from(it.sharers) >= limit)
+        let (Some((first, _)), Some((second, it))) = (graph.kind_and_node(a), graph.kind_and_node(b)) else {
+            return false;
+        };
+        let Some(limit) = self.identity.generic_after.map(|limit| limit.min(u32::from(u16::MAX) - 1)) else {
+            return false;
+        };
+        // Mostly there are not even so many of all kinds.
+        first < second && u32::from(it.sharers) >= limit && values_of(graph, b, first) >= limit
     }
 
     /// The link that a message says there is between two identifiers.
@@ -630,6 +661,7 @@ impl LinkRules {
             a,
             b,
             grade: self.grade_of(event),
+            guard: self.guard_of(event),
             likelihood: event.likelihood,
             source: event.source,
             seq,
@@ -646,6 +678,15 @@ impl LinkRules {
             Call::Alias if !is_public() => Grade::Alias,
             Call::Match => Grade::Probable,
             _ => Grade::Seen,
+        }
+    }
+
+    /// Whom a link that a message says may not join. What a back end calls an alias, and what somebody decides, is said of just these
+    /// two.
+    fn guard_of(&self, event: &Event) -> Guard {
+        match self.grade_of(event) {
+            Grade::Seen => self.guards.get(event.source.index()).copied().unwrap_or(Guard::FREE),
+            Grade::Decided | Grade::Alias | Grade::Probable => Guard::FREE,
         }
     }
 
@@ -687,6 +728,20 @@ fn note_sharer(graph: &mut Graph, a: NodeId, b: NodeId) {
     {
         node.sharers = node.sharers.saturating_add(1);
     }
+}
+
+/// With how many values of a kind one was seen. Where more of them don't hold than can be kept, it is at least so many as were ever
+/// seen of any kind.
+fn values_of(graph: &Graph, node: NodeId, kind: IdentifierKindId) -> u32 {
+    let Some((_, it)) = graph.kind_and_node(node) else { return 0 };
+    let loose = graph.loose_of(node);
+    if loose.len() >= limits::LOOSE_LINKS {
+        return u32::from(it.sharers);
+    }
+    let held = graph.component(it.person).into_iter().flat_map(|component| component.ties().edges());
+    let all = held.chain(loose.iter().map(|loose| loose.edge));
+    let is_of_kind = |edge: &Edge| edge.b == node && graph.kind_and_node(edge.a).is_some_and(|(it, _)| it == kind);
+    all.filter(is_of_kind).count() as u32
 }
 
 fn is_generic(graph: &Graph, identifier: &Identifier) -> bool {

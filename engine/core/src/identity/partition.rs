@@ -3,7 +3,7 @@
 //! A person is what Kruskal's algorithm makes of everything that was ever said about who is who: links are taken from the
 //! strongest to the weakest, and one that would bring identifiers together that a rule keeps apart is left out. The order
 //! is a property of the links, not of their arrival: what somebody decided, then `alias` calls, then what messages carried
-//! together, then what matching found likely, the likeliest first; of those that are as strong first the ones whose weaker
+//! together (first those of sources that are trusted with everything), then what matching found likely, the likeliest first; of those that are as strong first the ones whose weaker
 //! identifier is of the higher priority, then those that happened first.
 //! So the same links make the same people, in whatever order they become known.
 //!
@@ -40,17 +40,60 @@ pub fn weigh(constraints: &Constraints, graph: &Graph, edge: &Edge) -> Meaning {
     };
     let (a, b) = (nodes_with(graph, edge.a), nodes_with(graph, edge.b));
     let tallies = constraints.tallies(graph, [&a, &b].into_iter().map(|nodes| nodes.iter().copied()));
-    let against = constraints.against(&tallies, 0, 1, edge.grade).or_else(|| is_apart(&a, &b));
+    let against = constraints.against(&tallies, 0, 1, edge).or_else(|| is_apart(&a, &b));
     // What rules let pass because it was decided, or said by an `alias`, comes before links that they may be against then.
-    if against.is_none() && constraints.against(&tallies, 0, 1, Grade::Seen).is_none() {
+    let is_guarded = is_guarded(constraints, graph, edge);
+    if against.is_none()
+        && constraints.against_some(&tallies, 0, 1, is_guarded).is_none()
+        && !(is_guarded && may_part(constraints, graph, edge))
+    {
         return Meaning::Holds;
     }
     let (a, b) = (held_before(graph, edge.a, edge), held_before(graph, edge.b, edge));
     let tallies = constraints.tallies(graph, [&a, &b].into_iter().map(|nodes| nodes.iter().copied()));
-    match constraints.against(&tallies, 0, 1, edge.grade).or_else(|| is_apart(&a, &b)) {
+    match constraints.against(&tallies, 0, 1, edge).or_else(|| is_apart(&a, &b)) {
         Some(reason) => Meaning::Refused(reason),
         None => Meaning::Open,
     }
+}
+
+/// Whether a link is guarded, or any of those that its ends have.
+fn is_guarded(constraints: &Constraints, graph: &Graph, edge: &Edge) -> bool {
+    let is_loose_guarded = |node: NodeId| graph.loose_of(node).iter().any(|loose| !loose.edge.guard.is_free());
+    let has_guarded = |end| holds_guarded(graph, end) || nodes_with(graph, end).into_iter().any(is_loose_guarded);
+    !constraints.guard().is_free() && (!edge.guard.is_free() || [edge.a, edge.b].into_iter().any(has_guarded))
+}
+
+/// Whether a link between two people, one of whom is known, may have others be refused that hold. What guards allow for a set of
+/// identifiers they need not have allowed while it came together: where two of it are known, it depends on which were one first.
+fn may_part(constraints: &Constraints, graph: &Graph, edge: &Edge) -> bool {
+    let ends = [edge.a, edge.b];
+    // Where nothing else leads to one end, all others are one as before.
+    let is_alone = |end: NodeId| nodes_with(graph, end).len() == 1 && graph.loose_of(end).is_empty();
+    let marked = ends.into_iter().flat_map(|end| nodes_with(graph, end));
+    !ends.into_iter().any(is_alone) && marked.filter(|node| is_marked(constraints, graph, *node)).nth(1).is_some()
+}
+
+/// Whether a link between two identifiers of one person may part that person: where they were connected before it anyway, or nobody
+/// is guarded against, it does not.
+pub fn may_matter_within(constraints: &Constraints, graph: &Graph, edge: &Edge) -> bool {
+    if constraints.guard().is_free() || edge.guard.is_free() && !holds_guarded(graph, edge.a) {
+        return false;
+    }
+    let nodes = nodes_with(graph, edge.a);
+    nodes.iter().filter(|node| is_marked(constraints, graph, **node)).nth(1).is_some()
+        && !held_before(graph, edge.a, edge).contains(&edge.b)
+}
+
+/// Whether somebody guards against people with an identifier of that kind.
+fn is_marked(constraints: &Constraints, graph: &Graph, node: NodeId) -> bool {
+    graph.kind_and_node(node).is_some_and(|(kind, it)| !it.former && constraints.guard().of(kind).is_any())
+}
+
+/// Whether a guarded link holds of whose person's a node is.
+fn holds_guarded(graph: &Graph, node: NodeId) -> bool {
+    let owner = graph.node(node).and_then(|(_, it)| graph.component(it.person));
+    owner.is_some_and(|component| component.ties().edges().any(|edge| !edge.guard.is_free()))
 }
 
 /// All nodes of whose person's one is.
@@ -100,11 +143,11 @@ pub fn order(graph: &Graph, one: &Edge, other: &Edge) -> Ordering {
 }
 
 /// What says how strong a link is, the stronger first; where two are as strong, their ends decide.
-type Strength = (Grade, Reverse<Likelihood>, Option<IdentifierKindId>, Moment);
+type Strength = (Grade, bool, Reverse<Likelihood>, Option<IdentifierKindId>, Moment);
 
 fn strength(graph: &Graph, edge: &Edge) -> Strength {
     let kind = |end| graph.kind_and_node(end).map(|(kind, _)| kind);
-    (edge.grade, Reverse(edge.likelihood), kind(edge.a).max(kind(edge.b)), edge.at)
+    (edge.grade, !edge.guard.is_free(), Reverse(edge.likelihood), kind(edge.a).max(kind(edge.b)), edge.at)
 }
 
 fn by_ends(graph: &Graph, one: &Edge, other: &Edge) -> Ordering {
@@ -261,7 +304,7 @@ fn decide(
         .collect();
     let kept_apart = kept_apart(constraints, graph, nodes, &place);
     let ends = |edge: &Edge| place(edge.a).zip(place(edge.b));
-    let mut connected = Connected::new(constraints, graph, nodes);
+    let mut connected = Connected::new(constraints, graph, nodes, &held);
     for edge in &held {
         if let Some((a, b)) = ends(edge) {
             connected.take(constraints, filter, graph, edge, (a, b));
@@ -297,7 +340,7 @@ fn decide(
             ends == (a, b) || ends == (b, a)
         });
         let apart = apart.map(|(_, _, reason)| *reason);
-        match apart.or_else(|| constraints.against(&sets.tallies, a, b, edge.grade)) {
+        match apart.or_else(|| constraints.against(&sets.tallies, a, b, &edge)) {
             Some(reason) => loose.push(Loose { edge, reason }),
             None => {
                 sets.unite(a, b);
@@ -320,15 +363,18 @@ struct Connected {
     /// By root.
     contested: Vec<bool>,
     is_any_contested: bool,
+    /// Whether any link is guarded.
+    is_guarded: bool,
     counts: Counts,
 }
 
 impl Connected {
-    fn new(constraints: &Constraints, graph: &Graph, nodes: &[NodeId]) -> Self {
+    fn new(constraints: &Constraints, graph: &Graph, nodes: &[NodeId], edges: &[Edge]) -> Self {
         Self {
             sets: Sets::new(constraints, graph, nodes),
             contested: vec![false; nodes.len()],
             is_any_contested: false,
+            is_guarded: edges.iter().any(|edge| !edge.guard.is_free()),
             counts: Counts::default(),
         }
     }
@@ -337,8 +383,8 @@ impl Connected {
         let (a, b) = (self.sets.find(a), self.sets.find(b));
         let mut root = a;
         if a != b {
-            // Rules let pass what was decided that they are against otherwise: there the order matters.
-            let is_against = constraints.against(&self.sets.tallies, a, b, Grade::Seen).is_some();
+            // Rules let pass of some links what they are against of others: there the order matters.
+            let is_against = constraints.against_some(&self.sets.tallies, a, b, self.is_guarded).is_some();
             let is_contested = is_against || self.contested[a] || self.contested[b];
             root = self.sets.unite(a, b);
             if is_contested {
@@ -508,7 +554,7 @@ impl Partition {
             }
         }
         let mut torn: Vec<PersonIndex> = torn.into_iter().collect();
-        torn.sort_unstable_by_key(|person| graph.component(*person).map(|component| component.id));
+        torn.sort_unstable_by_key(|person| graph.component(*person).map(|component| graph.ids().natural(component.id)));
         torn
     }
 }

@@ -1,6 +1,7 @@
 //! Who is who in checkpoints: names stand for ids, and links between people name the node at their other end.
 
 use super::graph::{Component, Edge, Grade, Graph, Loose, Named, Node, NodeId, PersonIndex, Reason, Refusal};
+use super::guard::Guard;
 use super::ties::Bundle;
 use crate::effect::PersonId;
 use crate::names::{NameKey, Names};
@@ -68,6 +69,7 @@ struct LooseRecord {
 #[derive(Debug, Serialize, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
 struct Said {
     grade: u8,
+    guard: u16,
     likelihood: Likelihood,
     source: NameKey,
     seq: Seq,
@@ -260,13 +262,15 @@ impl NodeRecord {
 impl Said {
     fn new(edge: &Edge, names: &Names) -> Self {
         let grade = Grade::ALL.iter().position(|grade| *grade == edge.grade).map_or(u8::MAX, |code| code as u8);
-        Self { grade, likelihood: edge.likelihood, source: names.source_key(edge.source), seq: edge.seq, at: edge.at }
+        let (guard, source) = (edge.guard.code(), names.source_key(edge.source));
+        Self { grade, guard, likelihood: edge.likelihood, source, seq: edge.seq, at: edge.at }
     }
 
     fn between(&self, a: NodeId, b: NodeId, names: &Names) -> Option<Edge> {
         let grade = *Grade::ALL.get(usize::from(self.grade))?;
         let source = names.source(self.source).unwrap_or(UNKNOWN_SOURCE);
-        Some(Edge { a, b, grade, likelihood: self.likelihood, source, seq: self.seq, at: self.at })
+        let guard = Guard::of_code(self.guard);
+        Some(Edge { a, b, grade, guard, likelihood: self.likelihood, source, seq: self.seq, at: self.at })
     }
 }
 

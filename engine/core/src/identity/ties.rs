@@ -4,6 +4,7 @@
 //! the room.
 
 use super::graph::{Edge, Grade, NodeId, Refusal};
+use super::guard::Guard;
 use crate::effect::PersonId;
 use crate::footprint;
 use crate::record::{Likelihood, Seq};
@@ -42,6 +43,7 @@ struct Pair {
     a: NodeId,
     b: NodeId,
     source: SourceId,
+    guard: Guard,
     seq: Seq,
     at: Moment,
 }
@@ -127,22 +129,24 @@ impl Bundle {
 
 impl Pair {
     fn of(edge: &Edge) -> Option<Self> {
-        let Edge { a, b, grade, likelihood, source, seq, at } = *edge;
-        (grade == Grade::Seen && likelihood == Likelihood::NONE).then_some(Self { a, b, source, seq, at })
+        let Edge { a, b, grade, guard, likelihood, source, seq, at } = *edge;
+        (grade == Grade::Seen && likelihood == Likelihood::NONE).then_some(Self { a, b, source, guard, seq, at })
     }
 
     const fn edge(&self) -> Edge {
-        let Self { a, b, source, seq, at } = *self;
-        Edge { a, b, grade: Grade::Seen, likelihood: Likelihood::NONE, source, seq, at }
+        let Self { a, b, source, guard, seq, at } = *self;
+        Edge { a, b, grade: Grade::Seen, guard, likelihood: Likelihood::NONE, source, seq, at }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sonder_dsl::ir::IdentifierKindId;
 
     fn edge(a: u32, b: u32, grade: Grade, likelihood: Likelihood) -> Edge {
-        Edge { a: NodeId(a), b: NodeId(b), grade, likelihood, source: SourceId(3), seq: Seq(5), at: Moment(7) }
+        let (a, b, guard) = (NodeId(a), NodeId(b), Guard::against([IdentifierKindId(a as u16)].into_iter()));
+        Edge { a, b, grade, guard, likelihood, source: SourceId(3), seq: Seq(5), at: Moment(7) }
     }
 
     fn edges(ties: &Ties) -> Vec<Edge> {

@@ -6,7 +6,7 @@
 //! equal states give equal bytes.
 
 use super::rest::{self, Body};
-use super::{CLEAN, Slot, State, Travelling};
+use super::{CLEAN, Ids, Slot, State, Travelling};
 use crate::aggregate::{AggregateState, cells};
 use crate::consent::bound::{Bound, Kept};
 use crate::consent::{ANYTHING, Said, Statement, only};
@@ -78,6 +78,9 @@ pub enum RestoreError {
     /// Cut off or changed.
     #[error("the checkpoint is damaged: {0}")]
     Damaged(String),
+    /// People have got other ids since.
+    #[error("the checkpoint knows people by other ids")]
+    OtherIds,
     /// Bytes for somebody whom the state does not know.
     #[error("the checkpoint has no person {0:?}")]
     Unknown(PersonId),
@@ -89,6 +92,8 @@ struct Meta {
     seq: Seq,
     now: Moment,
     dropped: u64,
+    /// Of the [`Ids`] that people are known by.
+    ids: u64,
     aggregates: Vec<(NameKey, u32)>,
     policies: Vec<(NameKey, NameKey)>,
     rules: Vec<(NameKey, u64)>,
@@ -174,17 +179,22 @@ pub(super) struct ObservationRecord {
 }
 
 impl State {
-    /// A state from the meta part of the last checkpoint and the latest bytes of everybody who is not gone.
+    /// A state from the meta part of the last checkpoint and the latest bytes of everybody who is not gone, where people are known
+    /// by these ids.
     ///
     /// # Errors
-    /// When the bytes are not those of a checkpoint that this version can read.
+    /// When the bytes are not those of a checkpoint that this version can read, or people were known by other ids.
     pub fn restore<B: AsRef<[u8]>>(
         program: &Program,
+        ids: &Arc<Ids>,
         meta: &[u8],
         people: impl IntoIterator<Item = (PersonId, B)>,
     ) -> Result<Self, RestoreError> {
         let meta: Meta = decode(versioned(meta)?)?;
-        let mut state = Self::new(program);
+        if meta.ids != ids.digest() {
+            return Err(RestoreError::OtherIds);
+        }
+        let mut state = Self::known_by(program, Arc::clone(ids));
         state.seq = meta.seq;
         state.kept = meta.seq;
         state.now = meta.now;
@@ -283,6 +293,7 @@ impl State {
             seq: self.seq,
             now: self.now,
             dropped: self.dropped,
+            ids: self.graph.ids().digest(),
             aggregates: names.aggregates.keys().iter().enumerate().map(|(index, key)| (*key, enough(index))).collect(),
             policies: names.profile.keys().iter().copied().zip(names.policies.iter().copied()).collect(),
             rules: names.rules.keys().iter().copied().zip(self.plan.rules.iter().map(|it| it.fingerprint.0)).collect(),

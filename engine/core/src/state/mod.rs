@@ -2,8 +2,8 @@
 //!
 //! A record is taken in by six steps: fire the timers due by its receipt, find out whose event it is, unify the profile,
 //! take the event into the aggregates that want it, decide the rules that this touched, and move people along journeys. Each step leaves
-//! its effects behind, in order. Nothing else changes a state, so it is a function of the log and of the moment it was
-//! last advanced to: however records are batched, and however often the fold is interrupted and restored, the same
+//! its effects behind, in order. Nothing else changes a state, so it is a function of the log, of the [`Ids`] by which people are
+//! known, and of the moment it was last advanced to: however records are batched, and however often the fold is interrupted and restored, the same
 //! records give the same state and the same effects.
 
 mod census;
@@ -21,10 +21,12 @@ mod relation;
 mod rest;
 mod snapshot;
 mod standing;
+mod succession;
 mod takeover;
 mod telling;
 mod travel;
 
+pub use crate::identity::ids::{IdRow, Ids};
 pub use census::{Asked, ConsentGiven, Particulars, Resident, ResidentIdentifier};
 pub use checkpoint::{Checkpoint, Differences, RestoreError};
 pub use memory::Missing;
@@ -176,6 +178,20 @@ impl State {
     #[must_use]
     pub fn new(program: &Program) -> Self {
         Self::with_plan(program, Arc::new(Plan::new(program)))
+    }
+
+    /// Nobody, before the first record, where people are known by these ids.
+    #[must_use]
+    pub fn known_by(program: &Program, ids: Arc<Ids>) -> Self {
+        let mut state = Self::new(program);
+        state.graph.know_by(ids);
+        state
+    }
+
+    /// By which ids people are known.
+    #[must_use]
+    pub fn ids(&self) -> &Arc<Ids> {
+        self.graph.ids()
     }
 
     fn with_plan(program: &Program, plan: Arc<Plan>) -> Self {
@@ -362,10 +378,37 @@ impl State {
         };
         self.scratch.findings = findings;
         let person = outcome?;
+        self.forget_who_never_was(seq, effects);
         if let Some(person) = person {
             self.see(person, event, seq);
         }
         Ok(person)
+    }
+
+    /// Somebody whom a record made and at once made one with somebody else has never been: nobody hears of them, and their id
+    /// means nobody.
+    fn forget_who_never_was(&mut self, seq: Seq, effects: &mut Effects) {
+        let changes = &mut effects.changes;
+        let begin = changes.iter().rposition(|change| change.cause != Cause::Record(seq)).map_or(0, |place| place + 1);
+        let of_record = &changes[begin..];
+        let is_made = |id: PersonId| of_record.iter().any(|it| it.person == id && it.what == ChangeKind::Created);
+        let is_parted = |id: PersonId| of_record.iter().any(|it| it.what == ChangeKind::Split { parted: id });
+        let absorbed = of_record.iter().filter_map(|it| match it.what {
+            ChangeKind::Merged { absorbed } => Some(absorbed),
+            _ => None,
+        });
+        let passing: Vec<PersonId> = absorbed.filter(|id| is_made(*id) && !is_parted(*id)).collect();
+        if passing.is_empty() {
+            return;
+        }
+        let is_of_them = |change: &Change| match change.what {
+            ChangeKind::Created => passing.contains(&change.person),
+            ChangeKind::Merged { absorbed } => passing.contains(&absorbed),
+            _ => false,
+        };
+        let rest: Vec<Change> = changes.drain(begin..).filter(|change| !is_of_them(change)).collect();
+        changes.extend(rest);
+        passing.into_iter().for_each(|id| self.graph.forget_absorbed(id));
     }
 
     /// Does what was found out about who is who.

@@ -30,12 +30,12 @@ impl State {
         component.map_or(id, |component| component.id)
     }
 
-    /// All ids that somebody goes by: their own, and those of people whom they absorbed.
+    /// All ids that somebody goes by: their own, those of people whom they absorbed, and those that other versions of the
+    /// project gave them.
     #[must_use]
     pub fn ids_of(&self, id: PersonId) -> Vec<PersonId> {
         let component = self.graph.person(id).and_then(|person| self.graph.component(person));
-        component
-            .map_or_else(Vec::new, |it| std::iter::once(it.id).chain(it.ties().absorbed().iter().copied()).collect())
+        component.map_or_else(Vec::new, |it| self.graph.ids_of(it).collect())
     }
 
     /// What is known of a person, also by an id that is an alias by now. `None` for nobody, and for somebody who is

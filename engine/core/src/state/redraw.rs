@@ -108,7 +108,7 @@ impl State {
         self.scratch.redraws = self.scratch.redraws.saturating_add(1);
         for it in &anew {
             let turn = Turn { person: it.place, at: self.now, cause, deliver, round };
-            tell_apart(it, &formers, turn, effects);
+            tell_apart(&self.graph, it, &formers, turn, effects);
         }
         for it in &anew {
             let turn = Turn { person: it.place, at: self.now, cause, deliver, round };
@@ -398,7 +398,7 @@ fn name(graph: &Graph, links: &LinkRules, anew: &mut [Anew<'_>], formers: &[Form
     for (it, founded) in anew.iter_mut().zip(&founded) {
         let first = it.events.first().map(|record| record.seq);
         let alive = formers.iter().filter(|former| founded.contains(&former.id));
-        let eldest = alive.min_by_key(|former| (former.created, former.id));
+        let eldest = alive.min_by_key(|former| (former.created, graph.ids().natural(former.id)));
         let absorbed = || formers.iter().flat_map(|former| &former.absorbed).filter(|id| founded.contains(id));
         // Who was absorbed last absorbed the others before.
         let revived = || absorbed().next_back().map(|id| (*id, first.unwrap_or(seq)));
@@ -420,8 +420,8 @@ fn name(graph: &Graph, links: &LinkRules, anew: &mut [Anew<'_>], formers: &[Form
     }
 }
 
-/// Tells who was parted from whom, and who became whom.
-fn tell_apart(it: &Anew<'_>, formers: &[Former], turn: Turn, effects: &mut Effects) {
+/// Tells who was parted from whom, who became whom, and what else is somebody else's now.
+fn tell_apart(graph: &Graph, it: &Anew<'_>, formers: &[Former], turn: Turn, effects: &mut Effects) {
     let mut push = |person, what| effects.changes.push(Change { person, at: turn.at, cause: turn.cause, what });
     if !formers.iter().any(|former| former.id == it.id) {
         if !formers.iter().any(|former| former.absorbed.contains(&it.id)) {
@@ -429,6 +429,15 @@ fn tell_apart(it: &Anew<'_>, formers: &[Former], turn: Turn, effects: &mut Effec
         }
         for former in formers.iter().filter(|former| it.class.nodes.iter().any(|node| former.nodes.contains(node))) {
             push(former.id, ChangeKind::Split { parted: it.id });
+        }
+    } else {
+        for former in formers.iter().filter(|former| !it.takes_over(former)) {
+            let moved = it.class.nodes.iter().filter(|node| former.nodes.contains(node));
+            for (named, _) in moved.filter_map(|node| graph.node(*node)).filter(|(_, node)| !node.former) {
+                let (identifier, from, to) = (Identifier::from(named), former.id, it.id);
+                push(from, ChangeKind::IdentifierMoved { identifier: identifier.clone(), from, to });
+                push(to, ChangeKind::IdentifierMoved { identifier, from, to });
+            }
         }
     }
     for former in formers.iter().filter(|former| former.id != it.id && it.takes_over(former)) {

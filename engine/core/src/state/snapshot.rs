@@ -117,7 +117,7 @@ impl State {
     }
 
     /// Whose id this is, and not only was before they were absorbed.
-    fn alive(&self, id: PersonId) -> Option<PersonIndex> {
+    pub(super) fn alive(&self, id: PersonId) -> Option<PersonIndex> {
         self.graph.person(id).filter(|person| self.graph.component(*person).is_some_and(|it| it.id == id))
     }
 

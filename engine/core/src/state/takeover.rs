@@ -13,7 +13,7 @@ use crate::journey::{InstanceId, Outcome};
 use crate::names::{NameKey, journey_key, journeys_since};
 use crate::profile::Observations;
 use sonder_dsl::ir::journey::NodeKind;
-use sonder_dsl::ir::{DestinationId, Fingerprint, Journey, Program};
+use sonder_dsl::ir::{DestinationId, Fingerprint, Journey, JourneyId, Program};
 use sonder_dsl::time::Moment;
 use std::collections::BTreeMap;
 
@@ -134,11 +134,11 @@ impl State {
                         instance: left.id,
                         what: JourneyStep::Left(Outcome::Removed),
                     };
-                    let cause = Cause::Timer(self.now);
+                    let cause = Cause::Takeover(self.now);
                     effects.changes.push(Change { person: id, at: self.now, cause, what: ChangeKind::Journey(change) });
                 }
             }
-            self.settle_in(person, travels);
+            self.settle_in(person, travels, effects);
         }
         self.journeys_held = false;
     }
@@ -161,11 +161,12 @@ impl State {
         self.decide(program, turn, &mut Effects::default());
     }
 
-    fn settle_in(&mut self, person: PersonIndex, travels: crate::journey::Travels) {
+    fn settle_in(&mut self, person: PersonIndex, travels: crate::journey::Travels, effects: &mut Effects) {
         let soon = Moment(self.now.0.saturating_add(1));
         let now = self.now;
         let Some(it) = self.slots[person.index()].body.awake_mut() else { return };
         let ours = it.travels.get_or_insert_default();
+        let mut merged: Vec<(JourneyId, InstanceId)> = Vec::new();
         for (journey, mut course) in travels.courses {
             for instance in &mut course.instances {
                 // What it waits for may be another now.
@@ -178,6 +179,7 @@ impl State {
             let again = self.plan.journeys.get(journey).and_then(|plan| plan.journey.again);
             for ended in ours.course_mut(journey).join(course, again, &mut self.dropped) {
                 self.standing.leave(journey, ended.node);
+                merged.push((journey, ended.id));
             }
         }
         for (destination, sent) in travels.sent {
@@ -189,5 +191,12 @@ impl State {
             slot.due = it.due();
         }
         self.schedule(person);
+        // Two people who were in one journey are one under this version.
+        let turn = Turn { person, at: now, cause: Cause::Takeover(now), deliver: false, round: 0 };
+        let Some(id) = self.graph.component(person).map(|component| component.id) else { return };
+        for passage in merged {
+            self.call_back(passage, id, Outcome::Merged.name(), now, effects);
+            self.note(passage, JourneyStep::Left(Outcome::Merged), turn, effects);
+        }
     }
 }

@@ -8,15 +8,19 @@
 //! is in such a segment left it under the old name and entered it under the new one, and a trait has no value under the old name
 //! and its value under the new one.
 //!
+//! Of people who are one under the new version, what all of them were in is compared with what they are in together: whoever goes on
+//! is in what any of them was in without having entered it, as with any merge.
+//!
 //! Nobody leaves of whom a destination never heard, because they did not consent; and whoever consents now, because what is asked
 //! for is something else, is entered or leaves as if they had said so.
 
-use super::{State, Turn};
+use super::{Slot, State, Turn};
 use crate::datum::Known;
 use crate::deliver;
 use crate::effect::{Cause, Change, ChangeKind, Effects, PersonId};
 use crate::identity::graph::PersonIndex;
 use crate::person::Person;
+use smallvec::SmallVec;
 use sonder_dsl::ir::{DestinationId, Program, RuleId, Successors};
 use sonder_dsl::model::Destination;
 use std::collections::{BTreeMap, BTreeSet};
@@ -104,17 +108,18 @@ impl State {
             self.graph.people().map(|(person, component)| (component.id, person)).collect();
         people.sort_unstable();
         for (id, person) in people {
-            let old = before.graph.person(id).and_then(|place| before.slots.get(place.index()));
-            let was_in = old.iter().flat_map(|slot| before.plan.shown(&slot.segments));
+            let olds = self.before(id, before);
+            let was_in = olds.iter().flat_map(|slot| before.plan.shown(&slot.segments));
             let was_in: BTreeSet<usize> = was_in.filter_map(|(rule, _)| audience.by_old.get(&rule).copied()).collect();
             let is_in = self.plan.shown(&self.slots[person.index()].segments);
             let is_in: BTreeSet<usize> = is_in.filter_map(|(rule, _)| audience.by_new.get(&rule).copied()).collect();
-            let told = old.and_then(|slot| slot.body.read(&before.plan));
+            let own = before.alive(id).and_then(|place| before.slots.get(place.index()));
+            let told = own.and_then(|slot| slot.body.read(&before.plan));
             let traits = match (told, self.slots[person.index()].body.awake()) {
                 (Some(told), Some(is)) => self.announced_anew(&audience, &told, is),
                 _ => Vec::new(),
             };
-            let consented = old.map(|slot| slot.consents);
+            let consented = olds.iter().map(|slot| slot.consents).reduce(|all, one| all | one);
             let open: Openness = (program.destinations.iter().zip(&audience.destinations))
                 .map(|(it, was)| {
                     let was_open = was.as_ref().zip(consented);
@@ -126,7 +131,7 @@ impl State {
             if was_in == is_in && traits.is_empty() && is_same {
                 continue;
             }
-            let cause = Cause::Timer(self.now);
+            let cause = Cause::Takeover(self.now);
             let turn = Turn { person, at: self.now, cause, deliver: !is_silent, round: 0 };
             if let Some(subject) = self.subject(program, turn).filter(|_| turn.deliver) {
                 self.tell_memberships(&audience, (&was_in, &is_in), &open, &subject, effects);
@@ -145,6 +150,13 @@ impl State {
             let changed = |what| Change { person: id, at: self.now, cause, what };
             effects.changes.extend(left.chain(entered).chain(traits).map(changed));
         }
+    }
+
+    /// Whoever somebody was under the version before.
+    fn before<'a>(&self, id: PersonId, before: &'a Self) -> SmallVec<[&'a Slot; 1]> {
+        let component = self.graph.person(id).and_then(|person| self.graph.component(person));
+        let ids = component.into_iter().flat_map(|component| self.graph.ids_of(component));
+        ids.filter_map(|id| before.slots.get(before.alive(id)?.index())).collect()
     }
 
     /// First what somebody is in no longer, for each destination that thinks otherwise.

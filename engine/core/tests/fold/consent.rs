@@ -754,7 +754,7 @@ fn consent_survives_a_checkpoint_and_a_long_memory_is_bounded() {
     assert_eq!(count(&view), 1_498);
     let checkpoint = world.state.checkpoint();
     let people = checkpoint.people.iter().filter_map(|(id, bytes)| Some((*id, bytes.as_ref()?)));
-    let restored = State::restore(&world.program, &checkpoint.meta, people).unwrap();
+    let restored = State::restore(&world.program, &Arc::default(), &checkpoint.meta, people).unwrap();
     assert_eq!(restored.person(&world.program, view.id), Some(view.clone()));
     assert_eq!(restored.digest(), world.state.digest());
     assert_eq!(restored.withheld(view.id, &world.program.destinations[0]), None);

@@ -99,7 +99,8 @@ impl Kept {
     }
 
     fn restore(&self, program: &Program) -> State {
-        State::restore(program, &self.meta, self.people.iter().map(|(id, bytes)| (*id, bytes))).unwrap()
+        State::restore(program, &Arc::default(), &self.meta, self.people.iter().map(|(id, bytes)| (*id, bytes)))
+            .unwrap()
     }
 }
 
@@ -301,17 +302,17 @@ proptest! {
             if cut { bytes.truncate(place) } else { bytes[place] ^= 1 << bit }
         };
         kept.people.values_mut().for_each(damage);
-        let restored = State::restore(&program, &kept.meta, kept.people.iter().map(|(id, bytes)| (*id, bytes)));
+        let restored = State::restore(&program, &Arc::default(), &kept.meta, kept.people.iter().map(|(id, bytes)| (*id, bytes)));
         prop_assert!(!cut || restored.is_err());
         damage(&mut kept.meta);
-        let _ = State::restore(&program, &kept.meta, Vec::<(PersonId, Vec<u8>)>::new());
+        let _ = State::restore(&program, &Arc::default(), &kept.meta, Vec::<(PersonId, Vec<u8>)>::new());
     }
 }
 
 #[test]
 fn another_format_is_named() {
     let program = random_project(&four_segments("did(view)"));
-    let found = State::restore(&program, &[12, 1, 2], Vec::<(PersonId, Vec<u8>)>::new()).unwrap_err();
+    let found = State::restore(&program, &Arc::default(), &[12, 1, 2], Vec::<(PersonId, Vec<u8>)>::new()).unwrap_err();
     assert_eq!(found, RestoreError::Format { found: 12 });
     assert_eq!(found.to_string(), "the checkpoint has format 12, this engine reads format 11");
 }

@@ -68,6 +68,7 @@ pub fn project_with(rules: &str, identity: &str, destinations: &[&str], more: &[
         ),
         file("sources/server.yaml", "source: server\nkind: server\nwrite_keys: [wk]\n"),
         file("sources/web.yaml", "source: web\nkind: browser\nwrite_keys: [wk_web]\n"),
+        file("sources/workshop.yaml", "source: workshop\nkind: server\nwrite_keys: [wk_workshop]\n"),
         file("identity.yaml", identity),
         file(
             "consent.yaml",

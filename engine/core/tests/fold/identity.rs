@@ -172,7 +172,7 @@ fn one_message_joins(order: [usize; 3]) {
     let checkpoint = world.state.checkpoint();
     saved.extend(checkpoint.people);
     let people = saved.into_iter().filter_map(|(id, bytes)| Some((id, bytes?)));
-    let restored = State::restore(&program, &checkpoint.meta, people).unwrap();
+    let restored = State::restore(&program, &Arc::default(), &checkpoint.meta, people).unwrap();
     assert_eq!(restored.digest(), world.state.digest(), "{order:?}");
     assert_eq!(restored.members(lookers, None, 10), world.state.members(lookers, None, 10), "{order:?}");
     assert_eq!(restored.person(&program, survivor), Some(view), "{order:?}");
@@ -271,6 +271,77 @@ fn a_source_links_only_what_it_is_trusted_with() {
     assert_eq!(world.who("user_id", "u"), world.who("email", "e"), "a server may");
 }
 
+/// Whoever reads the key of a page may say that an address and a browser are one person's, and no more.
+#[test]
+fn a_page_joins_no_two_people_whom_it_may_not_name() {
+    let identity = "identifiers:\n  user_id: {}\n  email: {}\n  anonymous_id: {}\n\
+                    trust: {browser: [anonymous_id, email], server: all}\n";
+    let said = |world: &World, seq: u64, source: &str, who: &[(&'static str, &str)]| {
+        let mut record = identify(&world.program, seq, seq as i64, who);
+        let source = world.program.sources.iter().position(|it| it.name == source).unwrap();
+        event_mut(&mut record).source = SourceId(source as u32);
+        record
+    };
+    let steps: [(&str, &[(&'static str, &str)]); 3] = [
+        ("server", &[("user_id", "one"), ("email", "one@x.example")]),
+        ("server", &[("user_id", "two"), ("anonymous_id", "a")]),
+        ("web", &[("email", "one@x.example"), ("anonymous_id", "a")]),
+    ];
+    for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+        let mut world = World::new(identity);
+        for (seq, step) in (1..).zip(order) {
+            let (source, who) = steps[step];
+            let record = said(&world, seq, source, who);
+            world.take(&record);
+        }
+        let (one, two) = (world.who("user_id", "one").unwrap(), world.who("user_id", "two").unwrap());
+        assert_ne!(one, two, "{order:?}");
+        assert_eq!((world.who("email", "one@x.example"), world.who("anonymous_id", "a")), (Some(one), Some(two)));
+        let refused = world.state.kinship(&world.program, one).unwrap().refused;
+        assert_eq!(refused.iter().map(|it| it.reason).collect::<Vec<_>>(), ["untrusted"], "{order:?}");
+        // A browser that nobody knows it joins with whoever has the address.
+        let record = said(&world, 4, "web", &[("email", "one@x.example"), ("anonymous_id", "b")]);
+        world.take(&record);
+        assert_eq!(world.who("anonymous_id", "b"), Some(one));
+        // And whom a server says to be one, they are.
+        world.identify(5, &[("user_id", "one"), ("anonymous_id", "a")]);
+        assert_eq!(world.who("user_id", "one"), world.who("user_id", "two"));
+    }
+}
+
+/// Of an id that nobody knew nothing is told but whose it is.
+#[test]
+fn the_first_sign_in_of_somebody_known_makes_nobody_new() {
+    let mut world = World::new("identifiers:\n  user_id: {unique: true}\n  email: {}\n  anonymous_id: {}\n");
+    world.identify(1, &[("anonymous_id", "a")]);
+    let a = world.who("anonymous_id", "a").unwrap();
+    world.identify(2, &[("user_id", "u"), ("email", "e"), ("anonymous_id", "a")]);
+    assert_eq!(world.effects.changes, []);
+    assert_eq!((world.who("user_id", "u"), world.who("email", "e")), (Some(a), Some(a)));
+    assert_eq!(world.view("user_id", "u").absorbed, []);
+    // Somebody else on the same browser is somebody new.
+    world.identify(3, &[("user_id", "v"), ("email", "f"), ("anonymous_id", "a")]);
+    let v = world.who("user_id", "v").unwrap();
+    let created: Vec<_> = world.effects.changes.iter().map(|it| (it.person, it.what.clone())).take(1).collect();
+    assert_eq!(created, [(v, ChangeKind::Created)]);
+}
+
+#[test]
+fn an_identifier_that_turns_out_to_be_anothers_is_told_of_both() {
+    let mut world = World::new("identifiers:\n  user_id: {unique: true}\n  anonymous_id: {}\n");
+    world.identify(20, &[("user_id", "late"), ("anonymous_id", "a")]).identify(21, &[("user_id", "early")]);
+    let (late, early) = (world.who("user_id", "late").unwrap(), world.who("user_id", "early").unwrap());
+    // It happened before, and arrives after.
+    let mut record = identify(&world.program, 3, 30, &[("user_id", "early"), ("anonymous_id", "a")]);
+    event_mut(&mut record).occurred_at = Moment(10 * SECOND);
+    world.take(&record);
+    assert_eq!(world.who("anonymous_id", "a"), Some(early));
+    let identifier = world.identifier("anonymous_id", "a");
+    let moved = ChangeKind::IdentifierMoved { identifier, from: late, to: early };
+    let told: Vec<_> = world.effects.changes.iter().map(|it| (it.person, it.what.clone())).collect();
+    assert_eq!(told, [(late, moved.clone()), (early, moved)]);
+}
+
 #[test]
 fn a_source_is_trusted_as_itself_before_its_kind() {
     let kinds = "identifiers:\n  user_id: {}\n  email: {}\n  anonymous_id: {}\n";
@@ -322,6 +393,20 @@ fn a_path_whose_value_identifies_nobody_leaves_it_to_the_next() {
         let label = sonder_core::message::Label::IdentifierRefused;
         assert_eq!((values.as_slice(), event.labels.contains(&label)), (expected, is_refused), "{line}");
     }
+}
+
+/// Whoever has an account, addresses and a number on one browser is one person all the same.
+#[test]
+fn values_of_different_kinds_do_not_make_a_value_generic() {
+    let mut world = World::new("identifiers:\n  user_id: {}\n  email: {}\n  anonymous_id: {}\ngeneric_after: 2\n");
+    for (second, (kind, value)) in (1..).zip([("user_id", "u"), ("email", "e"), ("email", "f")]) {
+        world.identify(second, &[(kind, value), ("anonymous_id", "a")]);
+    }
+    assert_eq!(world.state.people_count(), 1);
+    assert_eq!(world.who("anonymous_id", "a"), world.who("user_id", "u"));
+    world.identify(4, &[("email", "g"), ("anonymous_id", "a")]);
+    assert_ne!(world.who("email", "g"), world.who("user_id", "u"), "three addresses are three people's");
+    assert_ne!(world.who("email", "e"), world.who("user_id", "u"));
 }
 
 #[test]

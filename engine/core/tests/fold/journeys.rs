@@ -47,7 +47,7 @@ impl World {
     fn restart(&mut self) -> &mut Self {
         let kept = self.state.checkpoint();
         let people = kept.people.iter().filter_map(|(id, bytes)| Some((*id, bytes.clone()?)));
-        self.state = State::restore(&self.program, &kept.meta, people).unwrap();
+        self.state = State::restore(&self.program, &Arc::default(), &kept.meta, people).unwrap();
         self
     }
 

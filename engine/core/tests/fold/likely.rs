@@ -10,6 +10,7 @@ use sonder_core::explain::{Logged, Past, Personal, Who};
 use sonder_core::message::Call;
 use sonder_core::record::{Record, Seq};
 use sonder_dsl::ir::RuleId;
+use std::sync::Arc;
 
 const HOOK: &str = "destination: hook\nplugin: sonder/webhook@1\nallow: [hook.example]\n\
                     receives: {segments: [sure], traits: [guess]}\n";
@@ -190,6 +191,6 @@ fn a_replay_gives_the_same_to_the_byte() {
     assert_eq!(state.digest(), live.state.digest());
     let checkpoint = state.checkpoint();
     let people = checkpoint.people.iter().filter_map(|(id, bytes)| Some((*id, bytes.as_ref()?)));
-    world.state = State::restore(&world.program, &checkpoint.meta, people).unwrap();
+    world.state = State::restore(&world.program, &Arc::default(), &checkpoint.meta, people).unwrap();
     assert_eq!(world.state.digest(), live.state.digest(), "from a checkpoint, too");
 }

@@ -27,4 +27,6 @@ mod reference;
 #[cfg(test)]
 mod rollout;
 #[cfg(test)]
+mod succession;
+#[cfg(test)]
 mod telling;

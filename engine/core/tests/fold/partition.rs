@@ -9,7 +9,7 @@ use sonder_core::message::Call;
 use sonder_core::record::{Event, Fact, Identifier, Likelihood, Record, Seq};
 use sonder_core::state::Relation;
 use sonder_core::view::PersonView;
-use sonder_dsl::ir::{IdentifierKindId, Program};
+use sonder_dsl::ir::{IdentifierKindId, Program, SourceId};
 use sonder_dsl::model::{Strategy as Approach, Unique};
 use sonder_dsl::time::Moment;
 use std::cmp::Reverse;
@@ -26,6 +26,9 @@ const COUNTED: &str = "identifiers:\n  user_id: {unique: true}\n  email: {at_mos
                        {at_most: {user_id: 1, email: 2}, limit: 3}\n";
 const APART: &str = "identifiers:\n  user_id: {}\n  email: {}\n  anonymous_id: {}\n\
                      apart: [[user_id:1, email:3, user_id:2], [anonymous_id:1, anonymous_id:2]]\n";
+/// Neither a page nor a workshop may name everybody.
+const GUARDED: &str = "identifiers:\n  user_id: {}\n  email: {}\n  anonymous_id: {limit: 3}\n\
+                       trust: {web: [email, anonymous_id], workshop: [user_id, anonymous_id]}\n";
 pub const OPEN: &str = "identifiers:\n  user_id: {}\n  email: {}\n  anonymous_id: {}\n";
 /// From even odds on, what matching found is a link.
 pub const MATCHED: &str = "probabilistic: {compare: {name: name}, link_at: 0.5, review_at: 0.1}\n";
@@ -116,8 +119,8 @@ impl World {
     }
 }
 
-/// A message: what it is, and what it carries.
-type Message = (Said, BTreeMap<&'static str, u8>);
+/// A message: what it is, what it carries, and from which source.
+type Message = (Said, BTreeMap<&'static str, u8>, u32);
 
 /// What a message is.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -131,7 +134,7 @@ enum Said {
 fn message(kinds: &'static [&'static str]) -> impl Strategy<Value = Message> {
     let who = prop::collection::btree_map(prop::sample::select(kinds), 0..4_u8, 1..=kinds.len());
     let likely = prop::sample::select(vec![-500, 300, 2_000, 9_000]).prop_map(Said::Likely);
-    (prop_oneof![1 => Just(Said::Alias), 7 => Just(Said::Seen), 2 => likely], who)
+    (prop_oneof![1 => Just(Said::Alias), 7 => Just(Said::Seen), 2 => likely], who, 0..3_u32)
 }
 
 /// Records of messages that happened one second after another, in an order of arrival. Everybody was there before: matching
@@ -139,9 +142,9 @@ fn message(kinds: &'static [&'static str]) -> impl Strategy<Value = Message> {
 fn arriving(program: &Program, messages: &[Message], order: &[usize]) -> Vec<Record> {
     let everybody: Vec<Message> = KINDS
         .iter()
-        .flat_map(|kind| (0..4).map(move |value| (Said::Seen, BTreeMap::from([(*kind, value)]))))
-        .filter(|(_, who)| {
-            messages.iter().any(|(said, of)| {
+        .flat_map(|kind| (0..4).map(move |value| (Said::Seen, BTreeMap::from([(*kind, value)]), 0)))
+        .filter(|(_, who, _)| {
+            messages.iter().any(|(said, of, _)| {
                 matches!(said, Said::Likely(_)) && who.iter().all(|(kind, value)| of.get(kind) == Some(value))
             })
         })
@@ -149,11 +152,12 @@ fn arriving(program: &Program, messages: &[Message], order: &[usize]) -> Vec<Rec
     let first: Vec<usize> = (0..everybody.len()).map(|place| messages.len() + place).collect();
     let messages: Vec<Message> = messages.iter().cloned().chain(everybody).collect();
     let record = |(place, at): (usize, &usize)| {
-        let (said, who) = &messages[*at];
+        let (said, who, source) = &messages[*at];
         let late = 10_000 + place as i64;
         let mut record = track(program, place as u64 + 1, late, "", ["view", "order"][*at % 2]);
         let event = event_mut(&mut record);
         event.occurred_at = Moment((*at as i64 + 1) * SECOND);
+        event.source = SourceId(source % program.sources.len() as u32);
         event.identifiers = KINDS
             .iter()
             .filter_map(|kind| Some((*kind, who.get(kind)?)))
@@ -180,13 +184,24 @@ fn arriving(program: &Program, messages: &[Message], order: &[usize]) -> Vec<Rec
 /// one identifier only those are somebody who have an event.
 fn defined(program: &Program, events: &[&Event]) -> BTreeSet<Vec<String>> {
     let identity = &program.identity;
+    let is_trusted =
+        |event: &Event, kind: IdentifierKindId| identity.may_link(&program.sources[event.source.index()], kind);
+    let guard = |event: &Event| -> BTreeSet<IdentifierKindId> {
+        let kinds = (0..identity.identifiers.len()).map(|kind| IdentifierKindId(kind as u16));
+        kinds.filter(|kind| !identity.identifiers[kind.index()].anonymous && !is_trusted(event, *kind)).collect()
+    };
+    let grade = |event: &Event| match event.call {
+        Call::Alias if !program.sources[event.source.index()].kind.is_public() => 0_u8,
+        Call::Match => 3,
+        _ if guard(event).is_empty() => 1,
+        _ => 2,
+    };
+    let linked = |event: &Event| -> Vec<Identifier> {
+        let said = event.identifiers.iter();
+        said.filter(|it| event.call == Call::Match || is_trusted(event, it.kind)).cloned().collect()
+    };
     let pairs = |event: &&Event| {
-        let ids = event.identifiers.clone();
-        let grade = match event.call {
-            Call::Alias => 0_u8,
-            Call::Match => 2,
-            _ => 1,
-        };
+        let (ids, grade) = (linked(event), grade(event));
         let (at, likelihood) = (event.occurred_at, Reverse(event.likelihood));
         let all =
             ids.iter().enumerate().flat_map(|(place, one)| ids[place + 1..].iter().map(move |other| (one, other)));
@@ -205,10 +220,23 @@ fn defined(program: &Program, events: &[&Event]) -> BTreeSet<Vec<String>> {
         sharers.entry(other.clone()).or_default().insert(one.clone());
     }
     let is_generic = |it: &Identifier| {
-        let count = sharers.get(it).map_or(0, BTreeSet::len);
+        let of_kind =
+            |kind: IdentifierKindId| sharers.get(it).map_or(0, |all| all.iter().filter(|it| it.kind == kind).count());
+        let count = (0..it.kind.0).map(|kind| of_kind(IdentifierKindId(kind))).max().unwrap_or(0);
         identity.generic_after.is_some_and(|limit| count > limit as usize)
     };
     links.retain(|(_, one, other)| !is_generic(one) && !is_generic(other));
+    // Of what several say who are not trusted with everything, what the most trusted may.
+    let mut guards: BTreeMap<(Identifier, Identifier), BTreeSet<IdentifierKindId>> = BTreeMap::new();
+    for event in events.iter().filter(|event| grade(event) == 2) {
+        let ids = linked(event);
+        for (place, one) in ids.iter().enumerate() {
+            for other in &ids[place + 1..] {
+                let known = guards.entry((one.clone(), other.clone())).or_insert_with(|| guard(event));
+                *known = known.intersection(&guard(event)).copied().collect();
+            }
+        }
+    }
     // Of each pair the strongest thing that was said of it.
     links.sort();
     let mut said = BTreeSet::new();
@@ -217,7 +245,7 @@ fn defined(program: &Program, events: &[&Event]) -> BTreeSet<Vec<String>> {
     links.retain(|((grade, Reverse(likelihood), _, at), one, other)| {
         let (a, b) = (first_seen[one], first_seen[other]);
         let crosses = is_of_device(one) != is_of_device(other);
-        if *grade == 2 {
+        if *grade == 3 {
             let joins = match identity.strategy {
                 Approach::Link => true,
                 Approach::Isolation | Approach::Conversion => !crosses,
@@ -277,14 +305,20 @@ fn defined(program: &Program, events: &[&Event]) -> BTreeSet<Vec<String>> {
             };
             !in_a.is_empty() && !in_b.is_empty() && (is_unique || is_over)
         });
+        let is_known =
+            |set: usize, guard: &BTreeSet<IdentifierKindId>| sets[set].iter().any(|it| guard.contains(&it.kind));
+        let guard = guards.get(&(one.clone(), other.clone())).filter(|_| grade == 2);
+        let breaks = breaks || guard.is_some_and(|guard| is_known(a, guard) && is_known(b, guard));
         let apart = || sets[a].iter().any(|one| sets[b].iter().any(|other| is_apart(one, other)));
         if a != b && !breaks && !apart() {
             let taken = std::mem::take(&mut sets[b]);
             sets[a].extend(taken);
         }
     }
-    let deciding =
-        |event: &&Event| event.identifiers.iter().find(|it| !is_generic(it)).or(event.identifiers.first()).cloned();
+    let deciding = |event: &&Event| {
+        let trusted = || event.identifiers.iter().filter(|it| is_trusted(event, it.kind));
+        trusted().find(|it| !is_generic(it)).or(trusted().next()).or(event.identifiers.first()).cloned()
+    };
     let deciding: BTreeSet<Identifier> = sightings().filter_map(deciding).collect();
     sets.retain(|set| set.len() > 1 || set.iter().any(|it| deciding.contains(it)));
     let named = |it: &Identifier| format!("{}:{}", identity.identifiers[it.kind.index()].name, it.value);
@@ -348,6 +382,17 @@ proptest! {
     ) {
         let order: Vec<usize> = order.into_iter().filter(|at| *at < messages.len()).collect();
         in_any_order(&format!("{SHARED}{MATCHED}"), &messages, &order);
+    }
+
+    #[test]
+    fn no_order_of_arrival_changes_whom_a_page_joins(
+        unique in any::<bool>(),
+        messages in prop::collection::vec(message(&KINDS), 1..24),
+        order in Just((0..24_usize).collect::<Vec<_>>()).prop_shuffle(),
+    ) {
+        let order: Vec<usize> = order.into_iter().filter(|at| *at < messages.len()).collect();
+        let identity = if unique { GUARDED.replacen("{}", "{unique: true}", 1) } else { GUARDED.to_owned() };
+        in_any_order(&format!("{identity}{MATCHED}"), &messages, &order);
     }
 
     /// (What is generic is asked above, of two kinds: of the middle one of three it is known to go by arrival.)

@@ -76,16 +76,17 @@ fn state(reader: &Reader, program: &Arc<Program>) -> Result<Vec<Finding>, Examin
     if checkpoint.saved.fingerprint != program.fingerprint {
         return Ok(vec![fine("of another version of the project: the next start folds the log again")]);
     }
+    let ids = reader.person_ids()?;
     let mut people = Vec::new();
     reader.each_person(|chunk| people.extend(chunk))?;
-    let kept = match State::restore(program, &checkpoint.meta, people) {
+    let kept = match State::restore(program, &ids, &checkpoint.meta, people) {
         Ok(state) => state,
         Err(error) => {
             let note = format!("the checkpoint is of no use ({error}): the next start folds the log again");
             return Ok(vec![fine(&note)]);
         }
     };
-    let mut anew = Live { state: State::new(program), program: Arc::clone(program) };
+    let mut anew = Live { state: State::known_by(program, ids), program: Arc::clone(program) };
     let records =
         refold(reader, &mut anew, Some(checkpoint.saved.seq), &mut |effects, _| *effects = Effects::default())?;
     anew.state.advance(program, checkpoint.saved.now, &mut Effects::default()).map_err(|_| RefoldError::Spilled)?;

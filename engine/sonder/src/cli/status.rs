@@ -62,7 +62,7 @@ fn digest(shared: &crate::pipeline::Shared, reader: &sonder_store::Reader, again
     let (seq, now) = live.state.as_of();
     let digest = if again {
         let program = Arc::clone(&live.program);
-        let mut anew = Live { state: State::new(&program), program };
+        let mut anew = Live { state: State::known_by(&program, Arc::clone(live.state.ids())), program };
         refold(reader, &mut anew, None, &mut |effects, _| *effects = Effects::default())
             .map_err(|error| failed(&error))?;
         anew.state.advance(&anew.program, now, &mut Effects::default()).map_err(|error| failed(&error))?;

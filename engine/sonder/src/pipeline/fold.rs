@@ -243,8 +243,11 @@ impl Fold {
 
     /// The same state, made from the log.
     fn rebuild(&mut self) -> Result<(), String> {
-        let program = Arc::clone(&self.shared.live.read().program);
-        let mut live = Live { state: State::new(&program), program };
+        let (program, ids) = {
+            let live = self.shared.live.read();
+            (Arc::clone(&live.program), Arc::clone(live.state.ids()))
+        };
+        let mut live = Live { state: State::known_by(&program, ids), program };
         live.state.hold_journeys();
         self.catch_up(&mut live)?;
         self.hand_travellers_on(&mut live, &[]);
@@ -269,6 +272,14 @@ impl Fold {
         travelling.retain(|it| !erased.contains(&it.person()));
         let mut effects = Effects::default();
         live.state.take_over(&live.program, Some(&before), travelling, &mut effects);
+        self.decided.take(&mut effects, live.state.as_of().0);
+    }
+
+    /// People keep their ids, and who is who now that was not is told. Of whoever was erased nothing is kept.
+    fn keep_ids(&mut self, live: &mut Live, erased: &[PersonId]) {
+        let mut effects = Effects::default();
+        let running = self.shared.live.read();
+        live.state.keep_ids(&live.program, (&running.state, &running.program), erased, &mut effects);
         self.decided.take(&mut effects, live.state.as_of().0);
     }
 
@@ -383,10 +394,11 @@ impl Fold {
             drop(done.send(outcome));
             return;
         }
+        self.keep_ids(&mut live, &erased);
         self.hand_travellers_on(&mut live, &erased);
         self.tell_since(&mut live, silent);
         let program = Arc::clone(&live.program);
-        let (as_of, now) = live.state.as_of();
+        let ((as_of, now), ids) = (live.state.as_of(), Arc::clone(live.state.ids()));
         if let (Some(outbox), Some(transports)) = (&self.outbox, transports) {
             outbox.reconfigure(&program.destinations, transports);
         }
@@ -396,7 +408,7 @@ impl Fold {
         }
         let takeover = Takeover { as_of, now, fingerprint: program.fingerprint };
         let Decided { changes, deliveries, recalls, .. } = self.take_decided();
-        let succession = Arc::new(Succession { takeover, program: Arc::clone(&program), changes, deliveries });
+        let succession = Arc::new(Succession { takeover, program: Arc::clone(&program), changes, deliveries, ids });
         let (told, is_on_record) = oneshot::channel();
         let adoption = Adoption { program, succession: Some(Arc::clone(&succession)), told: Some(told) };
         drop(self.writer.send(Work::Adopted(adoption)));

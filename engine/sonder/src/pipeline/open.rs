@@ -16,7 +16,7 @@ use super::shared::{Live, RecoveryReport, Shared};
 use crate::project::{KeyError, store_options};
 use sonder_core::effect::{EffectId, Effects, PersonId};
 use sonder_core::record::Seq;
-use sonder_core::state::State;
+use sonder_core::state::{Ids, State};
 use sonder_dsl::ir::Program;
 use sonder_dsl::time::Moment;
 use sonder_store::{
@@ -132,11 +132,13 @@ fn recover(
     let struck = store.struck()?;
     let erased: Vec<PersonId> =
         struck.iter().filter_map(|it| it.target.as_ref()).flat_map(|it| it.people.clone()).collect();
+    let reader = store.reader();
+    let ids = reader.person_ids()?;
     let restored = match &checkpoint {
         // It has what is to be erased.
         Some(_) if !struck.is_empty() => None,
         Some(checkpoint) if checkpoint.saved.fingerprint == program.fingerprint => {
-            restore(&store, checkpoint, program)?
+            restore(&store, checkpoint, program, &ids)?
         }
         Some(_) => {
             tracing::info!("the project has changed since the last run: the log is folded again");
@@ -145,9 +147,9 @@ fn recover(
         None => None,
     };
     let people = restored.as_ref().map_or(0, |state| state.people_count() as u64);
-    let mut live = Live { program: Arc::clone(program), state: restored.unwrap_or_else(|| State::new(program)) };
+    let state = restored.unwrap_or_else(|| State::known_by(program, ids));
+    let mut live = Live { program: Arc::clone(program), state };
     let mut records = 0;
-    let reader = store.reader();
     let is_same = checkpoint.as_ref().is_some_and(|checkpoint| checkpoint.saved.fingerprint == program.fingerprint);
     if live.state.as_of().0 == Seq(0) && checkpoint.is_some() && (!is_same || !struck.is_empty()) {
         // The version before knows where people are in journeys; how they come there is not folded again. Where it is the same
@@ -208,29 +210,38 @@ fn recover(
 /// is decided here, and on record together with the place.
 fn hand_over(store: &Store, before: &Live, program: &Arc<Program>) -> Result<Live, OpenError> {
     let (as_of, now) = before.state.as_of();
-    let mut live = Live { state: State::new(program), program: Arc::clone(program) };
+    let state = State::known_by(program, Arc::clone(before.state.ids()));
+    let mut live = Live { state, program: Arc::clone(program) };
     live.state.hold_journeys();
     refold(&store.reader(), &mut live, Some(as_of), &mut |effects, _| *effects = Effects::default())?;
     live.state.advance(program, now, &mut Effects::default()).map_err(|_| RefoldError::Spilled)?;
     let mut effects = Effects::default();
+    live.state.keep_ids(program, (&before.state, &before.program), &[], &mut effects);
     live.state.take_over(program, Some(&before.program), before.state.travelling(), &mut effects);
     live.state.tell_since(program, (&before.state, &before.program), false, &mut effects);
     let mut decided = Decided::default();
     decided.take(&mut effects, as_of);
     let Decided { changes, deliveries, recalls, .. } = decided;
     let takeover = Takeover { as_of, now, fingerprint: program.fingerprint };
-    let succession = Some(Arc::new(Succession { takeover, program: Arc::clone(program), changes, deliveries }));
+    let ids = Arc::clone(live.state.ids());
+    let succession = Succession { takeover, program: Arc::clone(program), changes, deliveries, ids };
+    let succession = Some(Arc::new(succession));
     store.append(program, &LogBatch { recalls, succession, ..LogBatch::default() })?;
     Ok(live)
 }
 
 /// The state of a checkpoint; `None`, and a warning, where its bytes are no use: the log has everything.
-fn restore(store: &Store, checkpoint: &LoadedCheckpoint, program: &Program) -> Result<Option<State>, StoreError> {
+fn restore(
+    store: &Store,
+    checkpoint: &LoadedCheckpoint,
+    program: &Program,
+    ids: &Arc<Ids>,
+) -> Result<Option<State>, StoreError> {
     let restored = std::thread::scope(|scope| {
         // A few chunks at a time: the bytes of everybody would take as much memory again as everybody.
         let (sender, chunks) = sync_channel(CHUNKS_AHEAD);
         let reading = scope.spawn(move || store.each_person(|chunk| drop(sender.send(chunk))));
-        let restored = State::restore(program, &checkpoint.meta, chunks.into_iter().flatten());
+        let restored = State::restore(program, ids, &checkpoint.meta, chunks.into_iter().flatten());
         reading.join().unwrap_or_else(|_| Err(StoreError::Damaged("people's state cannot be read".to_owned())))?;
         Ok::<_, StoreError>(restored)
     })?;

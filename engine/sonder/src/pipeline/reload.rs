@@ -61,7 +61,8 @@ pub(super) fn take_over(
     let Successor { program, transports, erased, forgets, silent } = successor;
     store.evolve(&program).map_err(|error| error.to_string())?;
     let reader = store.reader();
-    let mut live = Live { state: State::new(&program), program };
+    let ids = Arc::clone(shared.live.read().state.ids());
+    let mut live = Live { state: State::known_by(&program, ids), program };
     // Where people are in journeys is taken over: what the running version sent is not decided again.
     live.state.hold_journeys();
     loop {

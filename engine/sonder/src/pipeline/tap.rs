@@ -134,6 +134,7 @@ fn change(program: &Program, RecordedChange { as_of, change }: &RecordedChange) 
         ChangeKind::Created => ("created", ""),
         ChangeKind::Merged { .. } => ("merged", ""),
         ChangeKind::Split { .. } => ("split", ""),
+        ChangeKind::IdentifierMoved { .. } => ("identifier_moved", ""),
         ChangeKind::LinkRefused { .. } => ("link_refused", ""),
         ChangeKind::Entered(id) => ("entered", rule(id)),
         ChangeKind::Left(id) => ("left", rule(id)),

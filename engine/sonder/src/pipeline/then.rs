@@ -20,7 +20,8 @@ const AT_A_TIME: usize = 1_000;
 /// When the log cannot be read.
 pub fn people_then(reader: &Reader, program: &Arc<Program>, at: Moment) -> Result<(Seq, Vec<PersonRow>), RefoldError> {
     let place = reader.place_at(at)?;
-    let mut live = Live { state: State::new(program), program: Arc::clone(program) };
+    let state = State::known_by(program, reader.person_ids()?);
+    let mut live = Live { state, program: Arc::clone(program) };
     refold(reader, &mut live, Some(place), &mut |effects, _| *effects = Effects::default())?;
     live.state.advance(program, at, &mut Effects::default()).map_err(|_| RefoldError::Spilled)?;
     live.state.begin_checkpoint();

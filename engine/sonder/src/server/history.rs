@@ -5,9 +5,9 @@ use super::answers::trouble;
 use crate::pipeline::{RefoldError, clock, people_then};
 use serde_json::{Value as Json, json};
 use sonder_console::engine::{
-    Column, Delivery, DeliveryFilter, DeliveryPage, DeliveryState, Entry, EntryKind, QuarantineFilter, QuarantineGroup,
-    QuarantinePage, QuarantineReason, Quarantined, Query, ReasonCount, Rows, TimelineCursor, Trouble, effect_id,
-    instant, person_id,
+    Column, Delivery, DeliveryFilter, DeliveryPage, DeliveryState, Entry, EntryKind, IdentityCause, QuarantineFilter,
+    QuarantineGroup, QuarantinePage, QuarantineReason, Quarantined, Query, ReasonCount, Rows, TimelineCursor, Trouble,
+    effect_id, instant, person_id,
 };
 use sonder_core::effect::{EffectId, PersonId};
 use sonder_core::view::PersonView;
@@ -83,9 +83,16 @@ fn entry(entry: TimelineEntry) -> Option<Entry> {
 fn change(kind: &str, name: String, value: Json) -> Option<EntryKind> {
     let text = |key: &str| value[key].as_str().unwrap_or_default().to_owned();
     Some(match kind {
-        "created" => EntryKind::Created {},
-        "merged" => EntryKind::Merged { absorbed: text("absorbed") },
-        "split" => EntryKind::Split { parted: text("parted") },
+        "created" => EntryKind::Created { cause: cause(&value) },
+        "merged" => EntryKind::Merged { absorbed: text("absorbed"), cause: cause(&value) },
+        "split" => EntryKind::Split { parted: text("parted"), cause: cause(&value) },
+        "identifier_moved" => EntryKind::IdentifierMoved {
+            kind: text("kind"),
+            value: text("value"),
+            from: text("from"),
+            to: text("to"),
+            cause: cause(&value),
+        },
         "link_refused" => EntryKind::LinkRefused { kind: text("kind"), value: text("value"), reason: text("reason") },
         "entered" => EntryKind::Entered { segment: name },
         "left" => EntryKind::Left { segment: name },
@@ -102,6 +109,14 @@ fn change(kind: &str, name: String, value: Json) -> Option<EntryKind> {
         },
         _ => return None,
     })
+}
+
+/// Why people are others than before. Earlier versions of the engine noted what messages brought about alone, and no cause.
+fn cause(value: &Json) -> IdentityCause {
+    match value["cause"].as_str() {
+        Some("project") => IdentityCause::Project,
+        _ => IdentityCause::Message,
+    }
 }
 
 /// `properties` of a message, or the `traits` of one that has none.

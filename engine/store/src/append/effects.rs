@@ -12,7 +12,7 @@ use arrow::array::{
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use arrow::record_batch::RecordBatch;
 use serde_json::{Value as Json, json};
-use sonder_core::effect::{Cause, ChangeKind};
+use sonder_core::effect::{Cause, Change, ChangeKind, PersonId};
 use sonder_core::message::Quarantined;
 use sonder_dsl::ir::{Program, RuleId, RuleKind, Type, Value};
 use std::collections::HashMap;
@@ -117,7 +117,7 @@ pub(super) fn changes(
         as_of.append_value(row.as_of.0);
         changed_at.append_value(row.change.at.0);
         person.push(row.change.person.0)?;
-        let (kind_text, rule, detail) = told(program, &row.change.what);
+        let (kind_text, rule, detail) = told(program, &row.change);
         kind.append_value(kind_text);
         name.append_option(rule);
         let detail = detail.map(|detail| detail.to_string());
@@ -287,12 +287,21 @@ impl SealedCells {
 }
 
 /// A change as its kind, the rule it is about, and what else there is to say.
-fn told<'a>(program: &'a Program, change: &ChangeKind) -> (&'static str, Option<&'a str>, Option<Json>) {
+fn told<'a>(program: &'a Program, change: &Change) -> (&'static str, Option<&'a str>, Option<Json>) {
     let rule = |id: &RuleId| program.rules.get(id.index()).map(|rule| rule.name.as_str());
-    match change {
-        ChangeKind::Created => ("created", None, None),
-        ChangeKind::Merged { absorbed } => ("merged", None, Some(json!({"absorbed": format!("{:032x}", absorbed.0)}))),
-        ChangeKind::Split { parted } => ("split", None, Some(json!({"parted": format!("{:032x}", parted.0)}))),
+    let is_of_project = matches!(change.cause, Cause::Takeover(_));
+    let cause = if is_of_project { "project" } else { "message" };
+    let id = |person: &PersonId| format!("{:032x}", person.0);
+    match &change.what {
+        // Nearly everybody is there because of a message.
+        ChangeKind::Created => ("created", None, is_of_project.then(|| json!({"cause": cause}))),
+        ChangeKind::Merged { absorbed } => ("merged", None, Some(json!({"absorbed": id(absorbed), "cause": cause}))),
+        ChangeKind::Split { parted } => ("split", None, Some(json!({"parted": id(parted), "cause": cause}))),
+        ChangeKind::IdentifierMoved { identifier, from, to } => {
+            let (kind, value) = (kind_name(program, identifier), &*identifier.value);
+            let told = json!({"kind": kind, "value": value, "from": id(from), "to": id(to), "cause": cause});
+            ("identifier_moved", None, Some(told))
+        }
         ChangeKind::LinkRefused { identifier, reason } => {
             let kind = kind_name(program, identifier);
             ("link_refused", None, Some(json!({"kind": kind, "value": &*identifier.value, "reason": reason})))
@@ -355,7 +364,7 @@ impl Causes {
                 self.seq.append_value(seq.0);
                 self.time.append_null();
             }
-            Cause::Timer(moment) => {
+            Cause::Timer(moment) | Cause::Takeover(moment) => {
                 self.seq.append_null();
                 self.time.append_value(moment.0);
             }

@@ -11,6 +11,7 @@ mod log;
 use crate::StoreError;
 use crate::batch::{LogBatch, Resolved, Takeover};
 use crate::database::LOG;
+use crate::person_ids;
 use crate::seal::{self, Made, Places, Sealing};
 use crate::typed::{Catalog, Layout};
 use arrow::record_batch::RecordBatch;
@@ -97,6 +98,7 @@ impl Prepared {
             let places = Places::new(&it.program);
             add("changes", effects::changes((&it.program, &places), &it.changes, &mut after.change, &mut sealing)?);
             add("deliveries", effects::deliveries(&it.program, &it.deliveries, &mut after.delivery, &mut sealing)?);
+            add("person_ids", person_ids::rows(&it.ids)?);
         }
         add("recalls", effects::recalls(&batch.recalls)?);
         add("delivery_outcomes", effects::outcomes(&batch.outcomes, after.seq)?);
@@ -115,6 +117,9 @@ impl Prepared {
     /// Writes it all, or nothing.
     pub fn write(self, connection: &Connection) -> Result<(), StoreError> {
         connection.execute_batch("BEGIN TRANSACTION")?;
+        if self.takeover.is_some() {
+            connection.execute_batch("DELETE FROM person_ids")?;
+        }
         let written = self.tables.into_iter().try_for_each(|(table, rows)| append(connection, LOG, &table, rows));
         let resolved = written.and_then(|()| resolve(connection, &self.resolved));
         let noted = resolved.and_then(|()| match self.takeover {

@@ -89,7 +89,7 @@ fn a_timeline_has_everything_newest_first_page_by_page() {
         "entered buyers null",
         "order 4",
         "left buyers null",
-        "merged - {\"absorbed\":\"00000000000000000000000000000002\"}",
+        "merged - {\"absorbed\":\"00000000000000000000000000000002\",\"cause\":\"message\"}",
         "- 3",
         "created - null",
         "view 1",

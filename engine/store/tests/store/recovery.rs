@@ -196,7 +196,8 @@ fn where_another_version_took_over_is_known_again() {
         for (seq, now) in [(0, START), (5, START + 5 * SECOND), (5, START + 6 * SECOND)] {
             let rows = views(&program, store.last_seq().0 + 1, seq - store.last_seq().0);
             let (takeover, new) = (takeover(seq, now), Arc::clone(&program));
-            let succession = Succession { takeover, program: new, changes: Vec::new(), deliveries: Vec::new() };
+            let succession =
+                Succession { takeover, program: new, changes: Vec::new(), deliveries: Vec::new(), ids: Arc::default() };
             let batch = LogBatch { rows, succession: Some(Arc::new(succession)), ..LogBatch::default() };
             store.append(&program, &batch).unwrap();
         }

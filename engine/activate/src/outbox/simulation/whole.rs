@@ -354,7 +354,7 @@ impl World {
         self.disk.recalls.retain(|(as_of, it)| is_kept(*as_of, it.at));
         self.state = match &self.disk.checkpoint {
             Some(Kept { meta, people }) => {
-                State::restore(&self.program, meta, people.iter().map(|(id, it)| (*id, it))).unwrap()
+                State::restore(&self.program, &Arc::default(), meta, people.iter().map(|(id, it)| (*id, it))).unwrap()
             }
             None => State::new(&self.program),
         };

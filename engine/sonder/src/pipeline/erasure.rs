@@ -10,7 +10,8 @@
 //!
 //! The first step is answered, the others follow on a thread of their own. Several people who are struck meanwhile share them.
 //! Each destination that may have got something about the person is told by a delivery of its own, which the outbox sends like
-//! any other: after what it was sent of them before, again until it is taken, under one key.
+//! any other: after what it was sent of them before, again until it is taken, under one key. Those that keep files are told when the
+//! state that still had the person decides nothing more: what it decided about others may name them, and is in the files by then.
 //! INVARIANT: state stays a function of the log, which no longer has the person; so a replay gives what runs.
 
 use super::reload::{self, Successor};
@@ -52,6 +53,8 @@ pub struct Eraser {
     work: Sender<Work>,
     /// What tells destinations, where they are told anything.
     delivering: Option<Delivering>,
+    /// What tells destinations that keep files. A start finds it in the store.
+    later: Mutex<Vec<(String, Delivery)>>,
     /// Held by whoever finishes what is struck.
     finishing: Mutex<()>,
     /// Whether a thread waits for destinations to be told.
@@ -93,6 +96,7 @@ impl Eraser {
             store: Arc::downgrade(store),
             work,
             delivering,
+            later: Mutex::default(),
             finishing: Mutex::default(),
             is_following: AtomicBool::new(false),
         }
@@ -111,7 +115,10 @@ impl Eraser {
         let program = Arc::clone(&shared.live.read().program);
         let Struck { erasure, deliveries } = strike(&shared, &store, person, (id, clock::wall()))?;
         drop(succession);
-        self.tell(&program, deliveries);
+        let keeps_files = |name: &String| program.destinations.iter().any(|it| it.name == *name && it.keeps_files());
+        let (later, now): (Vec<_>, Vec<_>) = deliveries.into_iter().partition(|(name, _)| keeps_files(name));
+        self.later.lock().extend(later);
+        self.tell(&program, now);
         tracing::info!(erasure = id, messages = erasure.messages, "a person is struck from the log");
         self.resume()?;
         Ok(erasure)
@@ -137,8 +144,11 @@ impl Eraser {
     fn finish(&self) -> Result<(), EraseError> {
         let _finishing = self.finishing.lock();
         let (shared, store) = self.engine()?;
+        // Of whoever is struck by now; what comes meanwhile is for the next turn.
+        let later = self.later.lock().len();
         let struck = store.struck()?;
         if struck.is_empty() {
+            self.tell_at_last(&shared, later);
             return Ok(());
         }
         let begin = Instant::now();
@@ -157,6 +167,7 @@ impl Eraser {
             let back = target.people.iter().find_map(|id| self::target(&shared, *id));
             store.strike_decisions(target, as_of, back.as_ref())?;
         }
+        self.tell_at_last(&shared, later);
         while !store.has_forgotten() {
             check_running(&shared)?;
             std::thread::sleep(LOOK);
@@ -184,11 +195,16 @@ impl Eraser {
     /// Hands what tells destinations of an erasure to the outbox. What it does not take it finds in the store at the next start.
     fn tell(&self, program: &Program, deliveries: Vec<(String, Delivery)>) {
         let Some(Delivering { outbox, .. }) = &self.delivering else { return };
-        let of_program = deliveries.into_iter().filter_map(|(name, delivery)| {
-            let place = program.destinations.iter().position(|it| it.name == name)?;
-            Some(Delivery { destination: DestinationId(u32::try_from(place).ok()?), ..delivery })
-        });
-        outbox.enqueue(of_program.collect());
+        outbox.enqueue(of_program(program, deliveries).collect());
+    }
+
+    /// The same of so many that wait for it. Their places in the store are before others that the outbox has by now: they come
+    /// behind these.
+    fn tell_at_last(&self, shared: &Shared, count: usize) {
+        let deliveries: Vec<_> = self.later.lock().drain(..count).collect();
+        let Some(Delivering { outbox, .. }) = &self.delivering else { return };
+        let program = Arc::clone(&shared.live.read().program);
+        of_program(&program, deliveries).for_each(|delivery| outbox.replay(delivery.destination, vec![delivery]));
     }
 
     /// Waits for destinations to be told of erasures, however long that takes, and then removes what told them.
@@ -249,6 +265,14 @@ impl Eraser {
         check_running(&shared)?;
         Ok((shared, store))
     }
+}
+
+/// Deliveries to destinations by their names, as the program numbers these.
+fn of_program(program: &Program, deliveries: Vec<(String, Delivery)>) -> impl Iterator<Item = Delivery> {
+    deliveries.into_iter().filter_map(|(name, delivery)| {
+        let place = program.destinations.iter().position(|it| it.name == name)?;
+        Some(Delivery { destination: DestinationId(u32::try_from(place).ok()?), ..delivery })
+    })
 }
 
 pub(super) fn check_running(shared: &Shared) -> Result<(), EraseError> {

@@ -330,3 +330,63 @@ fn target(shared: &Shared, person: PersonId) -> Option<Target> {
     let identifiers = kinship.identifiers.into_iter().map(|it| (it.identifier.kind, it.identifier.value)).collect();
     Some(Target { identifiers, people: live.state.ids_of(person) })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Pipeline, open};
+    use super::*;
+    use sonder_collect::{Intake, Received};
+    use sonder_core::message::from_log;
+    use sonder_core::record::Seq;
+    use sonder_dsl::ir::SourceId;
+    use sonder_dsl::source::{SourceFile, SourceSet};
+    use std::sync::mpsc::channel;
+
+    fn program() -> Arc<Program> {
+        let name = SourceFile { path: "sonder.yaml".to_owned(), text: "name: shop".to_owned() };
+        sonder_dsl::compile(SourceSet::new(vec![name])).program.unwrap()
+    }
+
+    fn hello(program: &Program, id: &str, user: &str) -> Received {
+        let payload = format!(r#"{{"type":"identify","messageId":"{id}","userId":"{user}"}}"#);
+        let now = clock::wall();
+        let message = from_log(&payload, SourceId(0), now, now, false).unwrap();
+        let (message, event) = Governor::new(program).take_in(message).unwrap();
+        Received::Message(message, event)
+    }
+
+    /// What comes in while somebody is struck is judged when that is done. If it was judged by what was known before, it would
+    /// be logged behind the erasure.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_comes_while_somebody_is_struck_is_judged_by_it() {
+        let (dir, program) = (tempfile::tempdir().unwrap(), program());
+        let pipeline = Pipeline::start(open(dir.path(), &program).unwrap(), None, None).unwrap();
+        let entrance = pipeline.entrance();
+        entrance.submit(&program, vec![hello(&program, "m1", "vic"), hello(&program, "m2", "bob")]).await.unwrap();
+        let (store, shared) = (Arc::clone(pipeline.store()), Arc::clone(pipeline.shared()));
+        let target = Target { identifiers: vec![("user_id".to_owned(), "vic".to_owned())], people: Vec::new() };
+        let at = Moment(clock::wall().0 + 60_000_000);
+        let ((striking, is_striking), (go_on, may_go_on)) = (channel(), channel::<()>());
+        let strike = std::thread::spawn(move || {
+            let mut is_theirs = |message: &LoggedMessage| {
+                striking.send(()).unwrap();
+                may_go_on.recv().unwrap_or(());
+                message.payload.contains("vic")
+            };
+            store.strike(("e", at), &target, &shared.suppression, &mut is_theirs).unwrap()
+        });
+        is_striking.recv().unwrap();
+        let late = entrance.submit(&program, vec![hello(&program, "m3", "vic"), hello(&program, "m4", "bob")]);
+        // Long enough for the writer to come as far as it can.
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        drop(go_on);
+        assert_eq!(strike.join().unwrap().erasure.messages, 1);
+        late.await.unwrap();
+        let logged = pipeline.reader().log_after(Seq(0), 9).unwrap();
+        let ids: Vec<_> = logged.iter().map(|it| serde_json::from_str::<serde_json::Value>(&it.payload)).collect();
+        let ids: Vec<String> =
+            ids.into_iter().flatten().map(|it| it["messageId"].as_str().unwrap().to_owned()).collect();
+        assert_eq!(ids, ["m2", "m4"]);
+        pipeline.stop().await;
+    }
+}

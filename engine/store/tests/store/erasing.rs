@@ -9,7 +9,7 @@ use sonder_dsl::ir::{DestinationId, SourceId};
 use sonder_dsl::source::{SourceFile, SourceSet};
 use sonder_dsl::time::Moment;
 use sonder_store::{
-    DeliveryOutcome, Expired, LogBatch, OutcomeState, Reader, RecordedDelivery, Request, RequestState,
+    DeliveryOutcome, Expired, LogBatch, LoggedMessage, OutcomeState, Reader, RecordedDelivery, Request, RequestState,
     RetentionRun, Target,
 };
 
@@ -119,6 +119,31 @@ fn what_was_decided_about_others_or_kept_aside_of_them_stays() {
         .unwrap();
     assert_eq!(ask(&reader, "select id from quarantine order by id"), json!([[3], [4]]));
     assert_eq!(ask(&reader, "select count(*) from changes"), json!([[1]]));
+}
+
+/// Whoever judged a message and has not logged it yet is waited for: otherwise it would come behind the erasure.
+#[test]
+fn what_was_judged_before_is_in_the_log_before_somebody_is_struck() {
+    let (dir, program) = (tempfile::tempdir().unwrap(), program(&[ORDER]));
+    let Opened { store, reader, .. } = open(dir.path(), &program);
+    let suppression = store.suppression().unwrap();
+    let judging = suppression.judging();
+    std::thread::scope(|scope| {
+        let strike = scope.spawn(|| {
+            let mut is_theirs = |it: &LoggedMessage| it.payload.contains("user-1");
+            store.strike(("e", Moment(START)), &target(&[("user_id", "user-1")]), &suppression, &mut is_theirs)
+        });
+        // Long enough to strike somebody, were it not for who judges.
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        assert!(!strike.is_finished());
+        let messages = [order(1, "user-1", json!({"sku": "a"})), order(2, "bob", json!({"sku": "b"}))];
+        let rows = messages.iter().zip(1..).map(|(it, seq)| row(&program, seq, it)).collect();
+        store.append(&program, &batch(rows)).unwrap();
+        drop(judging);
+        assert_eq!(strike.join().unwrap().unwrap().erasure.messages, 1);
+    });
+    let left: Vec<bool> = payloads(&reader).iter().map(|it| it.contains("bob")).collect();
+    assert_eq!(left, [false, true]);
 }
 
 #[test]

@@ -5,6 +5,7 @@
 
 pub mod engine;
 pub mod http;
+pub mod lake;
 pub mod mmdb;
 pub mod project;
 pub mod receiver;

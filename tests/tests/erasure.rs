@@ -5,9 +5,9 @@
 
 use serde_json::{Value as Json, json};
 use sonder_tests::traffic::{Client, Crowd, Dice};
-use sonder_tests::{Connection, Engine, Options, Receiver, project, sonder, traces};
+use sonder_tests::{Connection, Engine, Options, Receiver, lake, project, sonder, traces};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -344,6 +344,118 @@ fn somebody_whose_identifiers_contain_theirs_stays_as_they_are() {
     assert_eq!((&asked["erasure"]["messages"], &asked["erasure"]["redacted"]), (&json!(2), &json!(0)));
     await_completed(&engine, asked["id"].as_str().unwrap());
     assert_eq!((engine.query(sql).unwrap(), others()), before);
+}
+
+/// A shop whose referrals are kept in files: as lines, as Parquet, and under pseudonyms.
+fn referrals(folder: &Path) {
+    let files = |name: &str, format: &str, more: &str| {
+        format!(
+            "destination: {name}\nplugin: sonder/files@1\nconfig: {{format: {format}, rows: 3}}\n\
+             receives:\n  events: [referral]\n{more}"
+        )
+    };
+    fs::create_dir_all(folder).unwrap();
+    let key = folder.join("pseudonyms.key");
+    fs::write(&key, "01".repeat(32)).unwrap();
+    project::write(
+        folder,
+        &[
+            ("sonder.yaml", &format!("name: shop\npseudonyms: {{key: {{file: {}}}}}\n", key.display())),
+            (
+                "events/referral.yaml",
+                "event: referral\nproperties:\n  friend: {type: string}\n  note: {type: string}\n  n: {type: number}\n",
+            ),
+            (
+                "identity.yaml",
+                "identifiers:\n  user_id: {}\n  email: {normalize: [trim, lowercase, drop_tag]}\n  anonymous_id: {}\n",
+            ),
+            ("sources/server.yaml", "source: server\nkind: server\nwrite_keys: [wk]\n"),
+            ("destinations/lines.yaml", &files("lines", "ndjson", "")),
+            ("destinations/columns.yaml", &files("columns", "parquet", "")),
+            ("destinations/masked.yaml", &files("masked", "ndjson", "identifiers: pseudonyms\n")),
+        ],
+    )
+    .unwrap();
+}
+
+/// All lines in a folder of files, once there are so many.
+fn await_lines(folder: &Path, count: usize) -> Vec<String> {
+    let patience = Instant::now() + Duration::from_secs(20);
+    loop {
+        let journals = fs::read_dir(folder.join(".journal")).into_iter().flatten().flatten().map(|it| it.path());
+        let texts = journals.chain(lake::finished(folder)).filter_map(|path| fs::read_to_string(path).ok());
+        let mut lines: Vec<String> =
+            texts.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>()).collect();
+        lines.sort();
+        if lines.len() == count {
+            return lines;
+        }
+        assert!(Instant::now() < patience, "{lines:#?}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// What others said of somebody is in their rows, whatever the files got about the person: here nothing.
+#[test]
+fn files_no_longer_name_them_and_nobody_elses_row_changes() {
+    const VIC: [&str; 4] = [
+        "vic.tim@analytical.example",
+        "vic-user-1815",
+        "vic.tim%40analytical.example",
+        "vic.tim+shop@analytical.example",
+    ];
+    let scene = Scene::new();
+    fs::remove_dir_all(&scene.shop).unwrap();
+    referrals(&scene.shop);
+    let engine = scene.start();
+    let vic = json!({"type": "identify", "messageId": "v", "userId": VIC[1],
+        "traits": {"email": "Vic.Tim+Shop@Analytical.example"}});
+    send(&engine, &vic);
+    for (n, (user, friend, note)) in [
+        ("ann", "x@y.example", format!("see /p?m={}", VIC[2])),
+        ("bob", "y@y.example", format!("{} and {}0 sent me", VIC[1].to_uppercase(), "vic-user-181")),
+        ("eve", "tim@analytical.example", "vic-user-181 is nobody".to_owned()),
+        ("joe", "Vic.Tim+Shop@Analytical.example", "hello".to_owned()),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        send(
+            &engine,
+            &json!({"type": "track", "event": "referral", "messageId": format!("m{n}"), "userId": user,
+                "properties": {"friend": friend, "note": note, "n": 1.0}}),
+        );
+    }
+    let files = scene.data.join("files");
+    let before = await_lines(&files.join("lines"), 4);
+    await_lines(&files.join("masked"), 4);
+    assert!(!traces::in_files(&files, &VIC).unwrap().is_empty());
+    // Three rows are in a file, and one is in a journal.
+    assert_eq!(lake::finished(&files.join("lines")).len(), 1);
+
+    let asked = request(&engine, &format!("user_id:{}", VIC[1]));
+    let done = await_completed(&engine, asked["id"].as_str().unwrap());
+    let told = done["erasure"]["destinations"].as_array().unwrap();
+    assert_eq!(told.iter().filter(|it| it["state"] == "delivered").count(), 3, "{done}");
+    let after = await_lines(&files.join("lines"), 4);
+    for (before, after) in before.iter().zip(&after) {
+        let expected = before
+            .replace("see /p?m=vic.tim%40analytical.example", "see /p?m=erased")
+            .replace("VIC-USER-1815", "erased")
+            .replace("Vic.Tim+Shop@Analytical.example", "erased");
+        assert_eq!(*after, expected);
+    }
+    assert_eq!(after.iter().filter(|line| line.contains("erased")).count(), 3);
+    assert_eq!(await_lines(&files.join("masked"), 4).iter().filter(|line| line.contains("erased")).count(), 3);
+    let columns = lake::parquet(&lake::finished(&files.join("columns")), scene.data.parent().unwrap()).unwrap();
+    let payload = |line: &String| serde_json::from_str::<Json>(line).unwrap()["payload"].clone();
+    let mut of_lines: Vec<String> = after.iter().map(|line| payload(line)["properties"].to_string()).collect();
+    let mut of_columns: Vec<String> = columns.iter().map(|(_, payload)| payload["properties"].to_string()).collect();
+    of_lines.sort();
+    of_columns.sort();
+    assert_eq!(of_columns, of_lines);
+    engine.kill().unwrap();
+    assert_eq!(traces::in_files(&scene.data, &VIC).unwrap(), Vec::<String>::new());
 }
 
 #[test]

@@ -4,9 +4,9 @@
 
 use serde_json::{Value as Json, json};
 use sonder_tests::traffic::{Client, Crowd, Dice};
-use sonder_tests::{Connection, Engine, Options, project, sonder};
+use sonder_tests::{Connection, Engine, Options, lake, project};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -90,21 +90,13 @@ fn a_page_shows_what_its_visitor_is_told_also_after_a_crash_and_another_browser(
 /// Rows of all finished files, by id.
 fn rows(folder: &Path) -> BTreeMap<String, Vec<Json>> {
     let mut rows: BTreeMap<String, Vec<Json>> = BTreeMap::new();
-    for file in finished(folder) {
+    for file in lake::finished(folder) {
         for line in std::fs::read_to_string(file).unwrap().lines() {
             let row: Json = serde_json::from_str(line).unwrap();
             rows.entry(row["id"].as_str().unwrap().to_owned()).or_default().push(row);
         }
     }
     rows
-}
-
-fn finished(folder: &Path) -> Vec<PathBuf> {
-    let listed = |path: &Path| -> Vec<PathBuf> {
-        std::fs::read_dir(path).map(|it| it.map(|entry| entry.unwrap().path()).collect()).unwrap_or_default()
-    };
-    let days = listed(folder).into_iter().filter(|path| path.to_string_lossy().contains("day="));
-    days.flat_map(|day| listed(&day)).collect()
 }
 
 #[test]
@@ -155,45 +147,7 @@ fn each_item_is_one_row_although_the_engine_is_killed() {
     assert!(twice.is_empty(), "{twice:?}");
     let orders = rows.values().filter(|rows| rows[0]["kind"] == "event").count();
     assert!(orders > 0 && rows.values().all(|rows| rows[0]["payload"].is_object()), "{orders} orders");
-    assert_eq!(parquet_ids(&finished(&data.join("files/parquet")), folder.path()), parquet);
+    let of_parquet = lake::parquet(&lake::finished(&data.join("files/parquet")), folder.path()).unwrap();
+    assert_eq!(of_parquet.into_iter().map(|(id, _)| id).collect::<Vec<_>>(), parquet);
     assert_eq!(std::fs::read_dir(data.join("files/parquet/.journal")).unwrap().count(), 0);
-}
-
-/// The ids of all rows, as the engine's own import reads them.
-fn parquet_ids(files: &[PathBuf], work: &Path) -> Vec<String> {
-    let (rows, data) = (work.join("rows"), work.join("rows-data"));
-    let event = "event: row\nproperties:\n  row_id: {type: string}\nrequired: [row_id]\n";
-    let source = "source: files\nkind: file\n";
-    let identity = "identifiers: {user_id: {}}\n";
-    let project = [
-        ("sonder.yaml", "name: rows\n"),
-        ("events/row.yaml", event),
-        ("sources/files.yaml", source),
-        ("identity.yaml", identity),
-    ];
-    project::write(&rows, &project).unwrap();
-    let path = |path: &Path| path.to_string_lossy().into_owned();
-    let mut arguments = vec!["import".to_owned()];
-    arguments.extend(files.iter().map(|file| path(file)));
-    let (project, place) = (path(&rows), path(&data));
-    let options = [
-        "--project",
-        &project,
-        "--data",
-        &place,
-        "--event",
-        "row",
-        "--time",
-        "at",
-        "--id",
-        "user_id=id",
-        "--property",
-        "row_id=id",
-    ];
-    arguments.extend(options.map(str::to_owned));
-    let output = sonder(&arguments.iter().map(String::as_str).collect::<Vec<_>>()).unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let engine = Engine::start(&rows, &data, &Options::default()).unwrap();
-    let ids = engine.query("select row_id from ev_row order by 1").unwrap();
-    ids.iter().map(|row| row[0].as_str().unwrap().to_owned()).collect()
 }

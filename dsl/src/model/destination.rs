@@ -56,7 +56,16 @@ pub struct Destination {
     pub transfers: Vec<(String, String)>,
 }
 
+/// The plugin of destinations that keep files: a part of the engine.
+pub const FILES: &str = "sonder/files@1";
+
 impl Destination {
+    /// Whether what it is told stays in files that the engine keeps.
+    #[must_use]
+    pub fn keeps_files(&self) -> bool {
+        self.plugin == FILES
+    }
+
     /// Whether it may hear of people of a region.
     #[must_use]
     pub fn serves(&self, region: &str) -> bool {

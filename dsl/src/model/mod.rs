@@ -27,7 +27,7 @@ pub mod source;
 pub use consent::{ANYTHING, Consent, Purpose, Terms, Unconsented};
 pub use declarations::{Declarations, DeclaredDestination, Faulty, Places, Reference};
 pub use derive::{Derivation, DerivedBy};
-pub use destination::{Destination, Secret};
+pub use destination::{Destination, FILES, Secret};
 pub use encryption::Encryption;
 pub use event::{ContextField, EventSchema, OnViolation, Others, PiiClass, Property, SlotPath, fold_event_name};
 pub use identity::{

@@ -13,8 +13,9 @@ use sonder_activate::outbox::{Item, Outbox, OutboxConfig, Policy, Transport};
 use sonder_activate::outcome::{Backlog, BoxFuture, Outcome, OutcomeLog, StoreUnavailable};
 use sonder_core::effect::{Cause, Delivery, EffectId, ItemKind, PersonId};
 use sonder_core::record::Seq;
-use sonder_dsl::ir::DestinationId;
+use sonder_dsl::ir::{DestinationId, Program};
 use sonder_dsl::model::{Destination, Secret, WriteKey};
+use sonder_dsl::source::{SourceFile, SourceSet};
 use sonder_dsl::time::{Duration as Span, Moment};
 use std::error::Error;
 use std::io::{self, Write};
@@ -100,7 +101,9 @@ async fn leaving(host: &Host, to: &Destination, project: &Path, items: usize) ->
     let log = Arc::new(Counting { left: AtomicU64::new(items as u64), done: Notify::new() });
     let outbox = Outbox::start(OutboxConfig {
         destinations: vec![to.clone()],
-        transports: Plugins::load(host, std::slice::from_ref(to), project, &|_| None).map_err(told)?.transports(),
+        transports: Plugins::load(host, &program()?, std::slice::from_ref(to), project, &|_| None)
+            .map_err(told)?
+            .transports(),
         log: Arc::clone(&log) as _,
         backlog: Arc::new(Nothing),
         policy: Policy { window_items: items, window_bytes: usize::MAX, ..Policy::default() },
@@ -138,8 +141,14 @@ async fn bare(receiver: &Receiver, posts: usize, body: Vec<u8>) -> Result<Durati
     Ok(began.elapsed())
 }
 
+/// A project of nothing but a name.
+fn program() -> Result<Arc<Program>, Box<dyn Error>> {
+    let name = SourceFile { path: "sonder.yaml".to_owned(), text: "name: shop".to_owned() };
+    sonder_dsl::compile(SourceSet::new(vec![name])).program.ok_or_else(|| "a project of nothing compiles".into())
+}
+
 fn transport(host: &Host, to: &Destination, project: &Path) -> Result<Arc<dyn Transport>, Box<dyn Error>> {
-    let plugins = Plugins::load(host, std::slice::from_ref(to), project, &|_| None).map_err(told)?;
+    let plugins = Plugins::load(host, &program()?, std::slice::from_ref(to), project, &|_| None).map_err(told)?;
     plugins.transports().remove(&to.name).ok_or_else(|| "it is not loaded".into())
 }
 

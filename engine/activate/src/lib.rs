@@ -13,11 +13,11 @@
 //! ```no_run
 //! # use sonder_activate::{host::{Host, HostConfig, Plugins}, outbox::{Outbox, OutboxConfig, Policy}, outcome::{Backlog, OutcomeLog}};
 //! # use std::{path::Path, sync::Arc};
-//! # fn start(program: &sonder_dsl::ir::Program, data: &Path, project: &Path, log: Arc<dyn OutcomeLog>,
+//! # fn start(program: &Arc<sonder_dsl::ir::Program>, data: &Path, project: &Path, log: Arc<dyn OutcomeLog>,
 //! #     backlog: Arc<dyn Backlog>, decided: Vec<sonder_core::effect::Delivery>) -> Result<(), Box<dyn std::error::Error>> {
 //! let directories = HostConfig { cache: Some(data.join("compiled")), storage: Some(data.join("plugins")), ..HostConfig::default() };
 //! let host = Host::new(directories)?;
-//! let plugins = Plugins::load(&host, &program.destinations, project, &|name| std::env::var(name).ok())
+//! let plugins = Plugins::load(&host, program, &program.destinations, project, &|name| std::env::var(name).ok())
 //!     .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
 //! let outbox = Outbox::start(OutboxConfig {
 //!     destinations: program.destinations.clone(),

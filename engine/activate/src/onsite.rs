@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 use serde_json::{Map, Value, json};
 use sonder_core::effect::{Delivery, EffectId, ItemKind, PersonId};
+use sonder_dsl::ir::Program;
 use sonder_dsl::model::Destination;
 use sonder_dsl::time::{Duration, Moment};
 use std::collections::{BTreeMap, VecDeque};
@@ -78,7 +79,7 @@ impl Onsite {
 }
 
 impl Bind for Arc<Onsite> {
-    fn bind(&self, destination: &Destination) -> Result<Arc<dyn Transport>, (String, String)> {
+    fn bind(&self, destination: &Destination, _program: &Arc<Program>) -> Result<Arc<dyn Transport>, (String, String)> {
         let feeds = self.feeds(&destination.name);
         let days = destination.config.get("days").and_then(Value::as_i64).unwrap_or(30);
         feeds.lock().keep = Duration::from_secs(days * 86_400);

@@ -10,6 +10,7 @@ pub mod coverage;
 mod datum;
 mod deliver;
 pub mod effect;
+pub mod erasure;
 pub mod eval;
 mod evaluate;
 pub mod explain;

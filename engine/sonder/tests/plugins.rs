@@ -125,7 +125,7 @@ fn the_destinations_of_the_readme_load() {
         let natives = sonder::server::natives(data.path());
         let host = Host::new(HostConfig { natives, ..HostConfig::default() }).unwrap();
         let secret = |_: &str| Some("a secret of a test".to_owned());
-        if let Err(problems) = Plugins::load(&host, &program.destinations, Path::new("."), &secret) {
+        if let Err(problems) = Plugins::load(&host, &program, &program.destinations, Path::new("."), &secret) {
             panic!("{destination}\n{problems:#?}");
         }
     }

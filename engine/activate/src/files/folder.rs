@@ -1,5 +1,6 @@
 //! The folder of one destination: journals, finished files, and that no item is in there twice.
 
+use super::erased::Erased;
 use super::journal::{self, Journal};
 use super::row::{day, id, line, stamp};
 use super::{Columns, Format};
@@ -7,6 +8,7 @@ use crate::outbox::Item;
 use parking_lot::Mutex;
 use rustc_hash::FxHashSet;
 use sonder_core::effect::ItemKind;
+use sonder_dsl::ir::Program;
 use sonder_dsl::time::{Duration, Moment};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -63,13 +65,13 @@ impl Folder {
     }
 
     /// Takes a batch: when this returns, each of its items is a row on the disk, once. Gives the days whose journal was begun.
-    pub fn take(&self, items: &[Item], now: Moment, plan: Plan) -> io::Result<Vec<String>> {
+    pub fn take(&self, items: &[Item], now: Moment, plan: Plan, program: &Program) -> io::Result<Vec<String>> {
         let mut begun = Vec::new();
         let mut full = Vec::new();
         // What came before an erasure is erased, too.
         for part in items.chunk_by(|a, b| is_row(a) == is_row(b)) {
             if !part.first().is_some_and(is_row) {
-                part.iter().try_for_each(|item| self.erase(&item.delivery.identifiers, plan))?;
+                part.iter().try_for_each(|item| self.erase(&Erased::new(&item.delivery, program), plan))?;
                 continue;
             }
             let mut by_day: BTreeMap<String, Vec<&Item>> = BTreeMap::new();
@@ -112,18 +114,19 @@ impl Folder {
         self.convert(plan.format)
     }
 
-    /// Takes somebody out of journals and files.
-    fn erase(&self, identifiers: &[(String, String)], plan: Plan) -> io::Result<()> {
+    /// Takes somebody out of journals and files: each file stays as it was or is as it is to be, whatever crashes.
+    fn erase(&self, erased: &Erased<'_>, plan: Plan) -> io::Result<()> {
         let mut open = self.open.lock();
         self.seal_all(&mut open)?;
         self.convert(plan.format)?;
         for path in self.finished()? {
             let to = beside(&path);
-            let left_out = match path.extension().and_then(OsStr::to_str) {
-                Some("ndjson") => journal::without(&path, identifiers, &to)?,
-                _ => self.columns.without(&path, identifiers, &to)?,
+            let left = |kind: &str, name: &str, payload: &str| erased.left(kind, name, payload);
+            let changed = match path.extension().and_then(OsStr::to_str) {
+                Some("ndjson") => journal::without(&path, erased.identifiers(), &left, &to)?,
+                _ => self.columns.without(&path, erased.identifiers(), &left, &to)?,
             };
-            if left_out > 0 {
+            if changed > 0 {
                 File::open(&to)?.sync_all()?;
                 fs::rename(&to, &path)?;
                 sync(path.parent().unwrap_or(&self.root))?;
@@ -369,16 +372,17 @@ fn wall() -> Moment {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
     use proptest::prelude::*;
     use sonder_core::effect::{Cause, Delivery, EffectId, PersonId};
     use sonder_core::record::Seq;
     use sonder_dsl::ir::DestinationId;
+    use sonder_dsl::source::{SourceFile, SourceSet};
     use std::io::Write;
 
     /// Keeps lines as they are, under the name of Parquet.
-    struct AsLines;
+    pub struct AsLines;
 
     impl Columns for AsLines {
         fn write(&self, lines: &Path, to: &Path) -> io::Result<()> {
@@ -389,14 +393,27 @@ mod tests {
             Ok(journal::ids(file)?.iter().map(|id| format!("{id:032x}")).collect())
         }
 
-        fn without(&self, file: &Path, identifiers: &[(String, String)], to: &Path) -> io::Result<u64> {
-            journal::without(file, identifiers, to)
+        fn without(
+            &self,
+            file: &Path,
+            identifiers: &[(String, String)],
+            left: &dyn Fn(&str, &str, &str) -> Option<String>,
+            to: &Path,
+        ) -> io::Result<u64> {
+            journal::without(file, identifiers, left, to)
         }
     }
 
-    const PLAN: Plan = Plan { format: Format::Parquet, rows: 7 };
+    pub fn program() -> Arc<Program> {
+        let file = |path: &str, text: &str| SourceFile { path: path.to_owned(), text: text.to_owned() };
+        let identity = "identifiers:\n  user_id: {}\n  email: {normalize: [trim, lowercase]}\n";
+        let files = vec![file("sonder.yaml", "name: shop"), file("identity.yaml", identity)];
+        sonder_dsl::compile(SourceSet::new(files)).program.unwrap()
+    }
 
-    fn item(n: u128, at: Moment, kind: ItemKind) -> Item {
+    pub const PLAN: Plan = Plan { format: Format::Parquet, rows: 7 };
+
+    pub fn item(n: u128, at: Moment, kind: ItemKind) -> Item {
         let delivery = Delivery {
             id: EffectId(n),
             destination: DestinationId(0),
@@ -423,7 +440,7 @@ mod tests {
         ids
     }
 
-    fn moment(hours: i64) -> Moment {
+    pub fn moment(hours: i64) -> Moment {
         Moment::parse("2026-03-01T03:00:00Z").unwrap().plus(Duration::from_secs(hours * 3_600))
     }
 
@@ -432,7 +449,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let folder = Folder::make(place.path(), Arc::new(AsLines)).unwrap();
         let items = [item(1, moment(0), ItemKind::Event), item(2, moment(30), ItemKind::Event)];
-        assert_eq!(folder.take(&items, moment(31), PLAN).unwrap(), ["2026-03-01", "2026-03-02"]);
+        assert_eq!(folder.take(&items, moment(31), PLAN, &program()).unwrap(), ["2026-03-01", "2026-03-02"]);
         assert!(folder.finished().unwrap().is_empty());
         folder.finish("2026-03-01", PLAN).unwrap();
         let finished = folder.finished().unwrap();
@@ -440,7 +457,7 @@ mod tests {
         assert!(finished[0].starts_with(place.path().join("day=2026-03-01")));
         assert_eq!(all(place.path()), [1, 2]);
         let full: Vec<Item> = (3..10).map(|n| item(n, moment(0), ItemKind::Event)).collect();
-        folder.take(&full, moment(31), PLAN).unwrap();
+        folder.take(&full, moment(31), PLAN, &program()).unwrap();
         let names: Vec<_> = folder.finished().unwrap().iter().map(|it| stamp_of(it)).collect();
         assert!(names.contains(&"20260302T100000000000Z".to_owned()), "{names:?}");
     }
@@ -450,15 +467,15 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let folder = Folder::make(place.path(), Arc::new(AsLines)).unwrap();
         let items: Vec<Item> = (0..9).map(|n| item(n, moment(0), ItemKind::Event)).collect();
-        folder.take(&items[..8], moment(1), PLAN).unwrap();
-        folder.take(&items[8..], moment(1), PLAN).unwrap();
+        folder.take(&items[..8], moment(1), PLAN, &program()).unwrap();
+        folder.take(&items[8..], moment(1), PLAN, &program()).unwrap();
         // In one batch with more about the same person, before and after.
         let last = [
             item(30, moment(2), ItemKind::Event),
             item(60, moment(2), ItemKind::Erase),
             item(90, moment(3), ItemKind::Event),
         ];
-        folder.take(&last, moment(3), PLAN).unwrap();
+        folder.take(&last, moment(3), PLAN, &program()).unwrap();
         assert_eq!(all(place.path()), [1, 2, 4, 5, 7, 8, 90]);
     }
 
@@ -485,7 +502,7 @@ mod tests {
         /// Whatever is sent again after crashes, in whatever batches, over two days.
         #[test]
         fn an_item_is_one_row_whatever_crashes(acts in proptest::collection::vec(act(), 1..24)) {
-            let place = tempfile::tempdir().unwrap();
+            let (place, program) = (tempfile::tempdir().unwrap(), program());
             let mut folder = Folder::make(place.path(), Arc::new(AsLines)).unwrap();
             let mut taken = std::collections::BTreeSet::new();
             for act in acts {
@@ -493,7 +510,7 @@ mod tests {
                     Act::Take(ids) => {
                         let items: Vec<Item> =
                             ids.iter().map(|n| item(*n, moment((*n as i64) % 2 * 24), ItemKind::Event)).collect();
-                        folder.take(&items, moment(25), PLAN).unwrap();
+                        folder.take(&items, moment(25), PLAN, &program).unwrap();
                         taken.extend(ids);
                     }
                     Act::Finish => folder.finish("2026-03-01", PLAN).unwrap(),

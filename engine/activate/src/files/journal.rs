@@ -80,20 +80,34 @@ pub fn ids(path: &Path) -> io::Result<Vec<u128>> {
     Ok(ids)
 }
 
-/// Writes the lines of a file that are about nobody with one of these identifiers to the new file `to`; gives how many were
-/// left out.
-pub fn without(path: &Path, identifiers: &[(String, String)], to: &Path) -> io::Result<u64> {
+/// Writes the lines of a file to the new file `to`: without those about somebody with one of these identifiers, and with another
+/// payload where `left` gives one. All others stay as they are. Gives how many went or changed.
+pub fn without(
+    path: &Path,
+    identifiers: &[(String, String)],
+    left: &dyn Fn(&str, &str, &str) -> Option<String>,
+    to: &Path,
+) -> io::Result<u64> {
     let mut kept = io::BufWriter::new(File::create(to)?);
-    let mut left_out = 0;
+    let mut changed = 0;
     for line in BufReader::new(File::open(path)?).split(b'\n') {
         let line = line?;
-        if serde_json::from_slice::<Row<'_>>(&line).is_ok_and(|row| row.is_about(identifiers)) {
-            left_out += 1;
+        let row = serde_json::from_slice::<Row<'_>>(&line).ok();
+        if row.as_ref().is_some_and(|row| row.is_about(identifiers)) {
+            changed += 1;
             continue;
         }
-        kept.write_all(&line)?;
-        kept.write_all(b"\n")?;
+        match row.and_then(|row| row.told(left)) {
+            Some(other) => {
+                changed += 1;
+                kept.write_all(&other)?;
+            }
+            None => {
+                kept.write_all(&line)?;
+                kept.write_all(b"\n")?;
+            }
+        }
     }
     kept.flush()?;
-    Ok(left_out)
+    Ok(changed)
 }

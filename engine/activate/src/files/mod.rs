@@ -14,7 +14,9 @@
 //! | `row` | an item as a line |
 //! | `journal` | lines that are on the disk, of one day |
 //! | `folder` | journals, and how they become files |
+//! | `erased` | somebody who is erased: the rows about them go, those of others no longer name them |
 
+mod erased;
 mod folder;
 mod journal;
 mod row;
@@ -25,6 +27,7 @@ use crate::outcome::BoxFuture;
 use folder::{Folder, Plan};
 use parking_lot::Mutex;
 use serde::Deserialize;
+use sonder_dsl::ir::Program;
 use sonder_dsl::model::Destination;
 use sonder_dsl::time::{Duration, Moment};
 use std::collections::BTreeMap;
@@ -46,12 +49,19 @@ pub trait Columns: Send + Sync + 'static {
     /// See `write`.
     fn ids(&self, file: &Path) -> io::Result<Vec<String>>;
 
-    /// Writes a file's rows to the new file `to`, without those about somebody with one of these identifiers (kind and
-    /// value). Gives how many were left out; with none there need not be a new file.
+    /// Writes a file's rows to the new file `to`: without those about somebody with one of these identifiers (kind and
+    /// value), and with another payload where `left` gives one for a row's kind, name and payload. Gives how many rows went or
+    /// changed; with none there need not be a new file.
     ///
     /// # Errors
     /// See `write`.
-    fn without(&self, file: &Path, identifiers: &[(String, String)], to: &Path) -> io::Result<u64>;
+    fn without(
+        &self,
+        file: &Path,
+        identifiers: &[(String, String)],
+        left: &dyn Fn(&str, &str, &str) -> Option<String>,
+        to: &Path,
+    ) -> io::Result<u64>;
 }
 
 /// Makes destinations of this kind.
@@ -99,7 +109,7 @@ impl Files {
 }
 
 impl Bind for Files {
-    fn bind(&self, destination: &Destination) -> Result<Arc<dyn Transport>, (String, String)> {
+    fn bind(&self, destination: &Destination, program: &Arc<Program>) -> Result<Arc<dyn Transport>, (String, String)> {
         let config: Config =
             serde_json::from_value(destination.config.clone()).map_err(|error| (String::new(), error.to_string()))?;
         let path = self.base.join(config.path.unwrap_or_else(|| PathBuf::from(&destination.name)));
@@ -116,7 +126,8 @@ impl Bind for Files {
                 folder
             }
         };
-        Ok(Arc::new(ToFiles { folder, plan, every: Duration::from_secs(config.minutes * 60) }))
+        let every = Duration::from_secs(config.minutes * 60);
+        Ok(Arc::new(ToFiles { folder, program: Arc::clone(program), plan, every }))
     }
 }
 
@@ -127,17 +138,20 @@ fn unusable(path: &Path, error: &io::Error) -> String {
 /// The way to one folder.
 struct ToFiles {
     folder: Arc<Folder>,
+    // What is somebody's is what it says.
+    program: Arc<Program>,
     plan: Plan,
     every: Duration,
 }
 
 impl Transport for ToFiles {
     fn deliver(&self, items: Vec<Item>, now: Moment) -> BoxFuture<'static, Result<Vec<Answer>, BatchFailure>> {
-        let (folder, plan, every) = (Arc::clone(&self.folder), self.plan, self.every);
+        let (folder, program) = (Arc::clone(&self.folder), Arc::clone(&self.program));
+        let (plan, every) = (self.plan, self.every);
         Box::pin(async move {
             let count = items.len();
             let writing = Arc::clone(&folder);
-            let written = tokio::task::spawn_blocking(move || writing.take(&items, now, plan)).await;
+            let written = tokio::task::spawn_blocking(move || writing.take(&items, now, plan, &program)).await;
             let begun = match written.map_err(|error| BatchFailure::Machine(error.to_string()))? {
                 Ok(begun) => begun,
                 // Nothing of it counts as written; what is there all the same is found by its id.

@@ -13,6 +13,7 @@ use crate::host::describe::kind_name;
 use crate::outbox::Item;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
 use sonder_dsl::time::Moment;
 use std::borrow::Cow;
 
@@ -25,7 +26,7 @@ pub struct Row<'a> {
     name: Cow<'a, str>,
     pub at: Cow<'a, str>,
     pub person: Vec<Named<'a>>,
-    payload: Value,
+    payload: Box<RawValue>,
 }
 
 /// An identifier.
@@ -40,17 +41,16 @@ pub struct Named<'a> {
 pub fn line(item: &Item) -> Vec<u8> {
     let delivery = &*item.delivery;
     let named = |(kind, value): &(String, String)| Named { kind: kind.clone().into(), value: value.clone().into() };
+    let payload = serde_json::from_str(&delivery.payload).unwrap_or_else(|_| Value::from(delivery.payload.as_str()));
     let row = Row {
         id: format!("{:032x}", delivery.id.0).into(),
         kind: kind_name(delivery.kind).into(),
         name: delivery.name.as_str().into(),
         at: delivery.at.to_string().into(),
         person: delivery.identifiers.iter().map(named).collect(),
-        payload: serde_json::from_str(&delivery.payload).unwrap_or_else(|_| delivery.payload.as_str().into()),
+        payload: to_raw_value(&payload).unwrap_or_default(),
     };
-    let mut line = serde_json::to_vec(&row).unwrap_or_default();
-    line.push(b'\n');
-    line
+    row.line()
 }
 
 impl Row<'_> {
@@ -58,6 +58,18 @@ impl Row<'_> {
     pub fn is_about(&self, identifiers: &[(String, String)]) -> bool {
         let same = |it: &Named<'_>| identifiers.iter().any(|(kind, value)| it.kind == *kind && it.value == *value);
         self.person.iter().any(same)
+    }
+
+    /// Its line with the payload that `left` gives for its kind, name and payload; `None` where that gives none.
+    pub fn told(mut self, left: &dyn Fn(&str, &str, &str) -> Option<String>) -> Option<Vec<u8>> {
+        self.payload = RawValue::from_string(left(&self.kind, &self.name, self.payload.get())?).ok()?;
+        Some(self.line())
+    }
+
+    fn line(&self) -> Vec<u8> {
+        let mut line = serde_json::to_vec(self).unwrap_or_default();
+        line.push(b'\n');
+        line
     }
 }
 

@@ -153,6 +153,12 @@ pub const fn kind_name(kind: ItemKind) -> &'static str {
     }
 }
 
+/// The kind that the interface names so.
+#[must_use]
+pub fn kind_of(name: &str) -> Option<ItemKind> {
+    ALL_KINDS.into_iter().find(|kind| kind_name(*kind) == name)
+}
+
 /// Patterns are matched in linear time: a plugin's schema is not to be trusted with more.
 fn validator(schema: &Value) -> Result<Validator, String> {
     let options = jsonschema::options().with_pattern_options(PatternOptions::regex());

@@ -52,13 +52,14 @@ pub struct PluginProblem {
 }
 
 impl Plugins {
-    /// Loads the plugin of every destination and has it check the destination's configuration. `project` is the folder
-    /// that paths of plugins start from; `environment` looks up the variables that secrets are in.
+    /// Loads the plugin of each of these destinations of a program and has it check the destination's configuration. `project`
+    /// is the folder that paths of plugins start from; `environment` looks up the variables that secrets are in.
     ///
     /// # Errors
     /// All that is wrong, by destination.
     pub fn load(
         host: &Host,
+        program: &Arc<Program>,
         destinations: &[Destination],
         project: &Path,
         environment: &dyn Fn(&str) -> Option<String>,
@@ -68,7 +69,7 @@ impl Plugins {
         for destination in destinations {
             let mut found = Found { destination, problems: &mut problems };
             let ready = match native::describe(&destination.plugin) {
-                Some(description) => bind_native(host, description, &mut found),
+                Some(description) => bind_native(host, program, description, &mut found),
                 None => find(host, destination, project, &mut found)
                     .and_then(|plugin| bind(host, plugin, destination, environment, &mut found))
                     .map(|carrier| Bound::Sandboxed(Shared(Arc::new(carrier)))),
@@ -210,7 +211,7 @@ fn bind(
 }
 
 /// A destination that is part of the engine.
-fn bind_native(host: &Host, description: Description, found: &mut Found<'_>) -> Option<Bound> {
+fn bind_native(host: &Host, program: &Arc<Program>, description: Description, found: &mut Found<'_>) -> Option<Bound> {
     let before = found.problems.len();
     let destination = found.destination;
     for (pointer, message) in description.config_problems(&destination.config) {
@@ -237,7 +238,7 @@ fn bind_native(host: &Host, description: Description, found: &mut Found<'_>) -> 
         found.add("/plugin", format!("`{}` is not to be had here", destination.plugin), None);
         return None;
     };
-    match native.bind(destination) {
+    match native.bind(destination, program) {
         Ok(transport) => Some(Bound::Native(Arc::new(description), transport)),
         Err((pointer, message)) => {
             found.add_to_config(&pointer, message);

@@ -4,12 +4,13 @@
 use super::Description;
 use crate::outbox::Transport;
 use serde_json::{Value, json};
+use sonder_dsl::ir::Program;
 use sonder_dsl::model::Destination;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Parquet or JSON lines in a directory.
-pub const FILES: &str = "sonder/files@1";
+pub use sonder_dsl::model::FILES;
 /// What pages ask for.
 pub const ONSITE: &str = "sonder/onsite@1";
 /// All of them.
@@ -17,11 +18,11 @@ pub const NATIVE: [&str; 2] = [FILES, ONSITE];
 
 /// Makes the way to a destination of one kind.
 pub trait Bind: Send + Sync + 'static {
-    /// The way to this destination, whose configuration fits the schema.
+    /// The way to this destination of a program, whose configuration fits the schema.
     ///
     /// # Errors
     /// The key of its configuration that is at fault, as a JSON pointer, and what is wrong.
-    fn bind(&self, destination: &Destination) -> Result<Arc<dyn Transport>, (String, String)>;
+    fn bind(&self, destination: &Destination, program: &Arc<Program>) -> Result<Arc<dyn Transport>, (String, String)>;
 }
 
 /// What the running engine has of them, by name.

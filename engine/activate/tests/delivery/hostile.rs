@@ -2,7 +2,7 @@
 //!
 //! `fixtures/hostile.wasm` is built from `plugins/hostile`; what it does is in its configuration.
 
-use crate::support::{Receiver, Store, destination, entered, eventually, secret};
+use crate::support::{Receiver, Store, destination, entered, eventually, program, secret};
 use axum::response::IntoResponse;
 use serde_json::{Value, json};
 use sonder_activate::host::network::{Lookup, Network};
@@ -44,7 +44,7 @@ fn start(destinations: Vec<Destination>, store: &Arc<Store>) -> Outbox {
 
 /// `plugins` is the folder that paths of plugins start from.
 fn start_in(plugins: &Path, destinations: Vec<Destination>, store: &Arc<Store>) -> Outbox {
-    let plugins = Plugins::load(&host(), &destinations, plugins, &|_| None).unwrap();
+    let plugins = Plugins::load(&host(), &program(), &destinations, plugins, &|_| None).unwrap();
     Outbox::start(OutboxConfig {
         transports: plugins.transports(),
         destinations,
@@ -325,7 +325,9 @@ async fn hostile_plugins_do_not_slow_their_neighbour() {
 #[test]
 fn a_loop_in_check_is_a_problem_of_the_configuration() {
     let problems =
-        Plugins::load(&host(), &[hostile(json!({"do": "loop in check"}))], fixtures(), &|_| None).err().unwrap();
+        Plugins::load(&host(), &program(), &[hostile(json!({"do": "loop in check"}))], fixtures(), &|_| None)
+            .err()
+            .unwrap();
     assert_eq!(problems[0].message, "the plugin cannot check it: the plugin ran for longer than 2s");
 }
 

@@ -8,11 +8,18 @@ use parking_lot::Mutex;
 use sonder_activate::outcome::{Backlog, BoxFuture, Outcome, OutcomeLog, StoreUnavailable, Verdict};
 use sonder_core::effect::{Cause, Delivery, EffectId, ItemKind, PersonId};
 use sonder_core::record::Seq;
-use sonder_dsl::ir::{DestinationId, RuleId};
+use sonder_dsl::ir::{DestinationId, Program, RuleId};
 use sonder_dsl::model::{Destination, Secret, WriteKey};
+use sonder_dsl::source::{SourceFile, SourceSet};
 use sonder_dsl::time::{Duration, Moment};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+/// A project of nothing but a name.
+pub fn program() -> Arc<Program> {
+    let name = SourceFile { path: "sonder.yaml".to_owned(), text: "name: shop".to_owned() };
+    sonder_dsl::compile(SourceSet::new(vec![name])).program.unwrap()
+}
 
 /// A destination that receives one segment.
 pub fn destination(name: &str, plugin: &str, allow: &str, config: serde_json::Value) -> Destination {

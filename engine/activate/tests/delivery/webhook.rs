@@ -1,6 +1,6 @@
 //! The bundled webhook destination, from the outbox through the sandbox to a receiver.
 
-use crate::support::{Got, Receiver, Store, destination, entered, eventually, secret};
+use crate::support::{Got, Receiver, Store, destination, entered, eventually, program, secret};
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use base64::Engine;
@@ -19,7 +19,7 @@ const KEY: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 fn load(destination: &Destination) -> Result<Plugins, Vec<PluginProblem>> {
     let host = Host::new(HostConfig::default()).unwrap();
-    Plugins::load(&host, std::slice::from_ref(destination), Path::new("."), &|_| None)
+    Plugins::load(&host, &program(), std::slice::from_ref(destination), Path::new("."), &|_| None)
 }
 
 fn problems(destination: &Destination) -> Vec<String> {

@@ -10,7 +10,8 @@
 //!
 //! The first step is answered, the others follow on a thread of their own. Several people who are struck meanwhile share them.
 //! Each destination that may have got something about the person is told by a delivery of its own, which the outbox sends like
-//! any other: after what it was sent of them before, again until it is taken, under one key.
+//! any other: after what it was sent of them before, again until it is taken, under one key. Those that keep files are told when the
+//! state that still had the person decides nothing more: what it decided about others may name them, and is in the files by then.
 //! INVARIANT: state stays a function of the log, which no longer has the person; so a replay gives what runs.
 
 use super::reload::{self, Successor};
@@ -52,6 +53,8 @@ pub struct Eraser {
     work: Sender<Work>,
     /// What tells destinations, where they are told anything.
     delivering: Option<Delivering>,
+    /// What tells destinations that keep files. A start finds it in the store.
+    later: Mutex<Vec<(String, Delivery)>>,
     /// Held by whoever finishes what is struck.
     finishing: Mutex<()>,
     /// Whether a thread waits for destinations to be told.
@@ -93,6 +96,7 @@ impl Eraser {
             store: Arc::downgrade(store),
             work,
             delivering,
+            later: Mutex::default(),
             finishing: Mutex::default(),
             is_following: AtomicBool::new(false),
         }
@@ -111,7 +115,10 @@ impl Eraser {
         let program = Arc::clone(&shared.live.read().program);
         let Struck { erasure, deliveries } = strike(&shared, &store, person, (id, clock::wall()))?;
         drop(succession);
-        self.tell(&program, deliveries);
+        let keeps_files = |name: &String| program.destinations.iter().any(|it| it.name == *name && it.keeps_files());
+        let (later, now): (Vec<_>, Vec<_>) = deliveries.into_iter().partition(|(name, _)| keeps_files(name));
+        self.later.lock().extend(later);
+        self.tell(&program, now);
         tracing::info!(erasure = id, messages = erasure.messages, "a person is struck from the log");
         self.resume()?;
         Ok(erasure)
@@ -137,8 +144,11 @@ impl Eraser {
     fn finish(&self) -> Result<(), EraseError> {
         let _finishing = self.finishing.lock();
         let (shared, store) = self.engine()?;
+        // Of whoever is struck by now; what comes meanwhile is for the next turn.
+        let later = self.later.lock().len();
         let struck = store.struck()?;
         if struck.is_empty() {
+            self.tell_at_last(&shared, later);
             return Ok(());
         }
         let begin = Instant::now();
@@ -157,6 +167,7 @@ impl Eraser {
             let back = target.people.iter().find_map(|id| self::target(&shared, *id));
             store.strike_decisions(target, as_of, back.as_ref())?;
         }
+        self.tell_at_last(&shared, later);
         while !store.has_forgotten() {
             check_running(&shared)?;
             std::thread::sleep(LOOK);
@@ -184,11 +195,16 @@ impl Eraser {
     /// Hands what tells destinations of an erasure to the outbox. What it does not take it finds in the store at the next start.
     fn tell(&self, program: &Program, deliveries: Vec<(String, Delivery)>) {
         let Some(Delivering { outbox, .. }) = &self.delivering else { return };
-        let of_program = deliveries.into_iter().filter_map(|(name, delivery)| {
-            let place = program.destinations.iter().position(|it| it.name == name)?;
-            Some(Delivery { destination: DestinationId(u32::try_from(place).ok()?), ..delivery })
-        });
-        outbox.enqueue(of_program.collect());
+        outbox.enqueue(of_program(program, deliveries).collect());
+    }
+
+    /// The same of so many that wait for it. Their places in the store are before others that the outbox has by now: they come
+    /// behind these.
+    fn tell_at_last(&self, shared: &Shared, count: usize) {
+        let deliveries: Vec<_> = self.later.lock().drain(..count).collect();
+        let Some(Delivering { outbox, .. }) = &self.delivering else { return };
+        let program = Arc::clone(&shared.live.read().program);
+        of_program(&program, deliveries).for_each(|delivery| outbox.replay(delivery.destination, vec![delivery]));
     }
 
     /// Waits for destinations to be told of erasures, however long that takes, and then removes what told them.
@@ -251,6 +267,14 @@ impl Eraser {
     }
 }
 
+/// Deliveries to destinations by their names, as the program numbers these.
+fn of_program(program: &Program, deliveries: Vec<(String, Delivery)>) -> impl Iterator<Item = Delivery> {
+    deliveries.into_iter().filter_map(|(name, delivery)| {
+        let place = program.destinations.iter().position(|it| it.name == name)?;
+        Some(Delivery { destination: DestinationId(u32::try_from(place).ok()?), ..delivery })
+    })
+}
+
 pub(super) fn check_running(shared: &Shared) -> Result<(), EraseError> {
     if shared.gauges.health() == Health::Stopping { Err(EraseError::Stopping) } else { Ok(()) }
 }
@@ -305,4 +329,64 @@ fn target(shared: &Shared, person: PersonId) -> Option<Target> {
     let kinship = live.state.kinship(&live.program, person)?;
     let identifiers = kinship.identifiers.into_iter().map(|it| (it.identifier.kind, it.identifier.value)).collect();
     Some(Target { identifiers, people: live.state.ids_of(person) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Pipeline, open};
+    use super::*;
+    use sonder_collect::{Intake, Received};
+    use sonder_core::message::from_log;
+    use sonder_core::record::Seq;
+    use sonder_dsl::ir::SourceId;
+    use sonder_dsl::source::{SourceFile, SourceSet};
+    use std::sync::mpsc::channel;
+
+    fn program() -> Arc<Program> {
+        let name = SourceFile { path: "sonder.yaml".to_owned(), text: "name: shop".to_owned() };
+        sonder_dsl::compile(SourceSet::new(vec![name])).program.unwrap()
+    }
+
+    fn hello(program: &Program, id: &str, user: &str) -> Received {
+        let payload = format!(r#"{{"type":"identify","messageId":"{id}","userId":"{user}"}}"#);
+        let now = clock::wall();
+        let message = from_log(&payload, SourceId(0), now, now, false).unwrap();
+        let (message, event) = Governor::new(program).take_in(message).unwrap();
+        Received::Message(message, event)
+    }
+
+    /// What comes in while somebody is struck is judged when that is done. If it was judged by what was known before, it would
+    /// be logged behind the erasure.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_comes_while_somebody_is_struck_is_judged_by_it() {
+        let (dir, program) = (tempfile::tempdir().unwrap(), program());
+        let pipeline = Pipeline::start(open(dir.path(), &program).unwrap(), None, None).unwrap();
+        let entrance = pipeline.entrance();
+        entrance.submit(&program, vec![hello(&program, "m1", "vic"), hello(&program, "m2", "bob")]).await.unwrap();
+        let (store, shared) = (Arc::clone(pipeline.store()), Arc::clone(pipeline.shared()));
+        let target = Target { identifiers: vec![("user_id".to_owned(), "vic".to_owned())], people: Vec::new() };
+        let at = Moment(clock::wall().0 + 60_000_000);
+        let ((striking, is_striking), (go_on, may_go_on)) = (channel(), channel::<()>());
+        let strike = std::thread::spawn(move || {
+            let mut is_theirs = |message: &LoggedMessage| {
+                striking.send(()).unwrap();
+                may_go_on.recv().unwrap_or(());
+                message.payload.contains("vic")
+            };
+            store.strike(("e", at), &target, &shared.suppression, &mut is_theirs).unwrap()
+        });
+        is_striking.recv().unwrap();
+        let late = entrance.submit(&program, vec![hello(&program, "m3", "vic"), hello(&program, "m4", "bob")]);
+        // Long enough for the writer to come as far as it can.
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        drop(go_on);
+        assert_eq!(strike.join().unwrap().erasure.messages, 1);
+        late.await.unwrap();
+        let logged = pipeline.reader().log_after(Seq(0), 9).unwrap();
+        let ids: Vec<_> = logged.iter().map(|it| serde_json::from_str::<serde_json::Value>(&it.payload)).collect();
+        let ids: Vec<String> =
+            ids.into_iter().flatten().map(|it| it["messageId"].as_str().unwrap().to_owned()).collect();
+        assert_eq!(ids, ["m2", "m4"]);
+        pipeline.stop().await;
+    }
 }

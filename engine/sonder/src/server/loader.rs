@@ -23,13 +23,13 @@ pub(super) struct Loader {
 
 impl Loader {
     /// The destinations of a program, ready to deliver.
-    pub fn plugins(&self, program: &Program, root: &Path) -> Result<Plugins, Vec<PluginProblem>> {
+    pub fn plugins(&self, program: &Arc<Program>, root: &Path) -> Result<Plugins, Vec<PluginProblem>> {
         let stand_in = || self.stands_in.then(|| STAND_IN.to_owned());
         let environment = |name: &str| std::env::var(name).ok().or_else(stand_in);
         // What is not told anything here needs no secrets here.
         let is_served = |it: &&Destination| program.region.as_ref().is_none_or(|region| it.serves(region));
         let served: Vec<Destination> = program.destinations.iter().filter(is_served).cloned().collect();
-        let plugins = Plugins::load(&self.host, &served, root, &environment)?;
+        let plugins = Plugins::load(&self.host, program, &served, root, &environment)?;
         Ok(plugins.telling(program, self.pseudonyms.as_ref()))
     }
 

@@ -61,7 +61,13 @@ impl Columns for InDuckDb {
         columns::ids(file).map_err(io::Error::other)
     }
 
-    fn without(&self, file: &Path, identifiers: &[(String, String)], to: &Path) -> io::Result<u64> {
-        columns::without(file, identifiers, to).map_err(io::Error::other)
+    fn without(
+        &self,
+        file: &Path,
+        identifiers: &[(String, String)],
+        left: &dyn Fn(&str, &str, &str) -> Option<String>,
+        to: &Path,
+    ) -> io::Result<u64> {
+        columns::without(file, identifiers, left, to).map_err(io::Error::other)
     }
 }

@@ -13,9 +13,8 @@
 //! The keys that somebody's personal data was sealed with are destroyed in the first step, see [`seal`](crate::seal).
 //! The log stays dense: an empty place has a `seq` and the time of its receipt, and folds into nothing.
 
-mod names;
-mod redact;
 mod rewrite;
+mod search;
 mod strike;
 mod suppression;
 mod tell;
@@ -32,9 +31,9 @@ use crate::seal::{Sealing, destroy, destroy_unused, of_person};
 use crate::typed::Catalog;
 use crate::{LoggedMessage, Reader, Store, StoreError};
 use duckdb::{Connection, params};
-use names::Names;
 use serde::{Deserialize, Serialize};
 use sonder_core::effect::{Delivery, PersonId};
+use sonder_core::erasure::Names;
 use sonder_core::record::Seq;
 use sonder_dsl::time::Moment;
 use std::sync::atomic::Ordering;
@@ -71,7 +70,7 @@ COMMENT ON TABLE suppressions IS 'HMAC-SHA-256 of identifiers that were erased: 
 pub struct Struck {
     /// The erasure.
     pub erasure: Erasure,
-    /// For each destination that may have got something, what it is to be told.
+    /// For each destination that may have got something, what it is to be told; for each that keeps files, in any case.
     pub deliveries: Vec<(String, Delivery)>,
 }
 
@@ -121,7 +120,7 @@ impl Store {
         is_theirs: &mut dyn FnMut(&LoggedMessage) -> bool,
     ) -> Result<Struck, StoreError> {
         let (places, keyring, program) = (self.places(), self.database.keyring(), self.program()?);
-        let mut names = Names::new(&program, target);
+        let mut names = Names::new(&program, &target.identifiers);
         let mut erasure = Erasure {
             id: id.to_owned(),
             requested_at: at,
@@ -146,7 +145,7 @@ impl Store {
             let struck = strike::messages(connection, tables.tables(), target, &mut names, is_theirs, &mut doors)?;
             strike::typed_rows(connection, tables.tables(), &names, &struck.others)?;
             (erasure.messages, erasure.redacted) = (struck.theirs, struck.others.len() as u64);
-            deliveries = tell::note(connection, (id, at), target)?;
+            deliveries = tell::note(connection, (id, at), target, &names)?;
             strike::decisions(connection, keyring, target, &names, None)?;
             tell::forget(connection, target)?;
             let others = crate::privacy::waiting_erasures(connection, (id, at), &strike::people(target))?;
@@ -181,7 +180,7 @@ impl Store {
     /// [`StoreError::Full`] when there is no room to note it.
     pub fn strike_decisions(&self, target: &Target, up_to: Seq, back: Option<&Target>) -> Result<(), StoreError> {
         let (keyring, program) = (self.database.keyring(), self.program()?);
-        let names = Names::new(&program, target);
+        let names = Names::new(&program, &target.identifiers);
         self.with_counters(|connection| {
             let sealing = Sealing::within(keyring, &self.pseudonyms, connection)?;
             connection.execute_batch("BEGIN TRANSACTION")?;

@@ -1,7 +1,6 @@
 //! The rows that somebody is in.
 
-use super::names::Names;
-use super::redact::{self, Instead, says};
+use super::search::condition;
 use super::{ERASED, Target};
 use crate::append::not_aside;
 use crate::database::{identifier, quoted};
@@ -12,6 +11,8 @@ use crate::typed::{TypedTable, fill_again};
 use crate::{LoggedMessage, StoreError, limits};
 use duckdb::{Connection, params};
 use serde_json::Value as Json;
+use sonder_core::erasure::Names;
+use sonder_core::erasure::redact::{self, Instead, says};
 use sonder_core::message::from_log;
 use sonder_core::record::{Event, Seq};
 use sonder_dsl::ir::SourceId;
@@ -66,7 +67,7 @@ pub(super) fn messages(
         let mut page = std::mem::take(&mut named);
         let which = format!(
             "WHERE (sealed_by IS NOT NULL OR {}) AND call <> '{ERASED}' AND seq > {after} ORDER BY seq LIMIT {}",
-            names.condition("payload"),
+            condition(names, "payload"),
             limits::ROWS_SEALED
         );
         let mentioning = read(connection, doors.keyring, &which)?;

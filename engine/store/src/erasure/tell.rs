@@ -2,16 +2,20 @@
 //!
 //! Deliveries of the kind `erase` wait in the store like all others. They need the identifiers, and are the last rows that
 //! have them: what came of each is noted, and then they go, too.
+//!
+//! A destination that keeps files is told whatever it got: what it was told of others may name the person. To find that it is told
+//! all that they are known by, and how they wrote it. It is part of the engine, so that nothing of it leaves.
 
 use super::Target;
-use super::names::Names;
 use crate::database::quoted;
 use crate::{OutcomeState, StoreError};
 use duckdb::{Connection, params};
 use serde_json::json;
 use sonder_core::effect::{Cause, Delivery, EffectId, ItemKind};
+use sonder_core::erasure::{Names, redact};
 use sonder_core::record::Seq;
 use sonder_dsl::ir::{DestinationId, Program};
+use sonder_dsl::model::Destination;
 use sonder_dsl::time::Moment;
 use std::collections::{BTreeMap, BTreeSet};
 use xxhash_rust::xxh3::Xxh3;
@@ -112,10 +116,24 @@ pub(super) fn note(
     connection: &Connection,
     (erasure, at): (&str, Moment),
     target: &Target,
+    names: &Names<'_>,
 ) -> Result<Vec<(String, Delivery)>, StoreError> {
     let Some(person) = target.people.first() else { return Ok(Vec::new()) };
+    let mut receivers = receivers(connection, &super::strike::people(target))?;
+    let program = names.program();
+    let is_told =
+        |it: &&Destination| it.keeps_files() && program.region.as_ref().is_none_or(|region| it.serves(region));
+    let keep_files: Vec<&str> = program.destinations.iter().filter(is_told).map(|it| it.name.as_str()).collect();
+    for name in &keep_files {
+        receivers.entry((*name).to_owned()).or_default().extend(target.identifiers.iter().cloned());
+    }
     let mut deliveries = Vec::new();
-    for (destination, identifiers) in receivers(connection, &super::strike::people(target))? {
+    for (destination, identifiers) in receivers {
+        let mut payload = json!({"at": at.to_string()});
+        if keep_files.contains(&destination.as_str()) {
+            payload["known_by"] =
+                json!({"identifiers": target.identifiers, "written": names.whole().collect::<Vec<_>>()});
+        }
         let delivery = Delivery {
             id: id(erasure, &destination),
             destination: DestinationId(u32::MAX),
@@ -125,7 +143,7 @@ pub(super) fn note(
             kind: ItemKind::Erase,
             name: String::new(),
             identifiers: identifiers.into_iter().collect(),
-            payload: json!({"at": at.to_string()}).to_string(),
+            payload: payload.to_string(),
         };
         deliveries.push((destination, delivery));
     }
@@ -198,8 +216,8 @@ pub(super) fn settle(connection: &Connection, program: &Program) -> Result<Vec<(
         let identifiers: Identifiers = serde_json::from_str(&identifiers)
             .map_err(|error| StoreError::Damaged(format!("the identifiers of a delivery: {error}")))?;
         let target = Target { identifiers: identifiers.into_iter().collect(), people: Vec::new() };
-        let names = Names::new(program, &target);
-        let detail = detail.map(|detail| super::redact::text(&detail, &names));
+        let names = Names::new(program, &target.identifiers);
+        let detail = detail.map(|detail| redact::text(&detail, &names));
         drop(names);
         gone.extend(target.identifiers);
         connection.execute(

@@ -6,10 +6,11 @@ use sonder_core::effect::{Cause, Change, ChangeKind, Delivery, EffectId, ItemKin
 use sonder_core::message::Quarantined;
 use sonder_core::record::Seq;
 use sonder_dsl::ir::{DestinationId, SourceId};
+use sonder_dsl::source::{SourceFile, SourceSet};
 use sonder_dsl::time::Moment;
 use sonder_store::{
-    DeliveryOutcome, Expired, LogBatch, OutcomeState, Reader, RecordedDelivery, Request, RequestState, RetentionRun,
-    Target,
+    DeliveryOutcome, Expired, LogBatch, LoggedMessage, OutcomeState, Reader, RecordedDelivery, Request, RequestState,
+    RetentionRun, Target,
 };
 
 const ORDER: &str = "event: order\nproperties:\n  total: {type: number, multipleOf: 0.01}\n  sku: {type: string}\n  note: {type: string}\n  \
@@ -118,6 +119,62 @@ fn what_was_decided_about_others_or_kept_aside_of_them_stays() {
         .unwrap();
     assert_eq!(ask(&reader, "select id from quarantine order by id"), json!([[3], [4]]));
     assert_eq!(ask(&reader, "select count(*) from changes"), json!([[1]]));
+}
+
+/// Whoever judged a message and has not logged it yet is waited for: otherwise it would come behind the erasure.
+#[test]
+fn what_was_judged_before_is_in_the_log_before_somebody_is_struck() {
+    let (dir, program) = (tempfile::tempdir().unwrap(), program(&[ORDER]));
+    let Opened { store, reader, .. } = open(dir.path(), &program);
+    let suppression = store.suppression().unwrap();
+    let judging = suppression.judging();
+    std::thread::scope(|scope| {
+        let strike = scope.spawn(|| {
+            let mut is_theirs = |it: &LoggedMessage| it.payload.contains("user-1");
+            store.strike(("e", Moment(START)), &target(&[("user_id", "user-1")]), &suppression, &mut is_theirs)
+        });
+        // Long enough to strike somebody, were it not for who judges.
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        assert!(!strike.is_finished());
+        let messages = [order(1, "user-1", json!({"sku": "a"})), order(2, "bob", json!({"sku": "b"}))];
+        let rows = messages.iter().zip(1..).map(|(it, seq)| row(&program, seq, it)).collect();
+        store.append(&program, &batch(rows)).unwrap();
+        drop(judging);
+        assert_eq!(strike.join().unwrap().unwrap().erasure.messages, 1);
+    });
+    let left: Vec<bool> = payloads(&reader).iter().map(|it| it.contains("bob")).collect();
+    assert_eq!(left, [false, true]);
+}
+
+#[test]
+fn who_keeps_files_is_told_of_everybody_and_how_they_are_written() {
+    let file = |path: &str, text: &str| SourceFile { path: path.to_owned(), text: text.to_owned() };
+    let files = vec![
+        file("sonder.yaml", "name: shop"),
+        file("identity.yaml", "identifiers:\n  user_id: {}\n  email: {normalize: [trim, lowercase, drop_tag]}\n"),
+        file(
+            "destinations/lake.yaml",
+            "destination: lake\nplugin: sonder/files@1\nreceives: {identifiers: [user_id]}\n",
+        ),
+        file("destinations/hook.yaml", "destination: hook\nplugin: sonder/webhook@1\nallow: [hook.example]\n"),
+    ];
+    let program = sonder_dsl::compile(SourceSet::new(files)).program.unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let Opened { store, .. } = open(dir.path(), &program);
+    let vic =
+        json!({"type": "identify", "messageId": "m1", "userId": "3", "traits": {"email": " Vic+News@Mail.example"}});
+    store.append(&program, &batch(vec![row(&program, 1, &vic)])).unwrap();
+    let target = target(&[("user_id", "3"), ("email", "vic@mail.example")]);
+    let suppression = store.suppression().unwrap();
+    let struck = store.strike(("e", Moment(START)), &target, &suppression, &mut |_| true).unwrap();
+    let [(name, delivery)] = &struck.deliveries[..] else { panic!("{:?}", struck.deliveries) };
+    assert_eq!((name.as_str(), delivery.kind), ("lake", ItemKind::Erase));
+    assert_eq!(
+        delivery.identifiers,
+        [("email", "vic@mail.example"), ("user_id", "3")].map(|(kind, value)| (kind.to_owned(), value.to_owned()))
+    );
+    let payload: Json = serde_json::from_str(&delivery.payload).unwrap();
+    assert_eq!(payload["known_by"]["written"], json!(["vic+news@mail.example", "vic@mail.example"]));
 }
 
 fn delivery(id: u128, person: u128, user: &str) -> RecordedDelivery {

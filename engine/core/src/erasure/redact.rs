@@ -1,10 +1,15 @@
-//! Takes the identifiers of somebody out of the message of another.
+//! Takes the identifiers of somebody out of what another said, and out of what was told of that.
 //!
 //! INVARIANT: what says whose the message is, when it happened and what is counted in it stays as it was, unless it names them.
 
 use super::names::{ERASED, Names};
+use super::patch::patched;
+use crate::effect::ItemKind;
 use serde_json::{Map, Value as Json};
 use sonder_dsl::ir::Type;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
 
 /// Keys of a message that say what it is. No text in them is about anybody.
 const STRUCTURE: [&str; 11] = [
@@ -35,38 +40,85 @@ const IDS: [(&str, &[&str]); 8] = [
 
 /// What takes the place of a value that is nothing but one of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Instead {
+pub enum Instead {
+    /// Nothing: it goes.
     Nothing,
-    /// Where a schema requires that there is something.
+    /// A word, where a schema requires that there is a text. What identifies somebody goes, for the word would be somebody.
     Word,
+    /// A word, whatever it was: lists keep their lengths. For what nobody reads identifiers from.
+    Always,
 }
 
 /// Takes them out of a message of that declared event, or of any. Whether there was anything.
-pub(super) fn message(json: &mut Json, event: Option<&str>, names: &Names<'_>, instead: Instead) -> bool {
-    let redaction = Redaction { names, places: Some(Places::of(event, names)), instead };
+pub fn message(json: &mut Json, event: Option<&str>, names: &Names<'_>, instead: Instead) -> bool {
+    within(json, &Places::of(event, names), names, instead)
+}
+
+fn within(json: &mut Json, places: &Places, names: &Names<'_>, instead: Instead) -> bool {
     match json {
-        Json::Object(fields) => redaction.object(fields, &mut Vec::new()),
-        _ => value(json, names),
+        Json::Object(fields) => Redaction { names, places: Some(places), instead }.object(fields, &mut Vec::new()),
+        _ => value(json, names, instead),
     }
 }
 
 /// The same of a value that is no message.
-fn value(json: &mut Json, names: &Names<'_>) -> bool {
-    let redaction = Redaction { names, places: None, instead: Instead::Nothing };
-    is_one(json, names) || redaction.walk(json, &mut Vec::new())
+fn value(json: &mut Json, names: &Names<'_>, instead: Instead) -> bool {
+    if is_one(json, names) {
+        *json = ERASED.into();
+        return true;
+    }
+    Redaction { names, places: None, instead }.walk(json, &mut Vec::new())
+}
+
+/// Takes them out of what destinations were told about others.
+pub struct Told<'a> {
+    names: Names<'a>,
+    /// By events; what is told of anything else may be of any.
+    places: RefCell<BTreeMap<Option<String>, Rc<Places>>>,
+}
+
+impl<'a> Told<'a> {
+    /// Of somebody who is known by these.
+    #[must_use]
+    pub const fn new(names: Names<'a>) -> Self {
+        Self { names, places: RefCell::new(BTreeMap::new()) }
+    }
+
+    /// What is left of a payload, as text; `None` where it says nothing of them. Whatever is not them stays as it is written.
+    #[must_use]
+    pub fn left(&self, kind: ItemKind, name: &str, payload: &str) -> Option<String> {
+        let mut json = serde_json::from_str(payload).ok()?;
+        let is_changed = match kind {
+            // Its fields are the journey's own.
+            ItemKind::Message => value(&mut json, &self.names, Instead::Always),
+            ItemKind::Event => within(&mut json, &self.places(Some(name)), &self.names, Instead::Always),
+            _ => within(&mut json, &self.places(None), &self.names, Instead::Always),
+        };
+        if is_changed { patched(payload, &json).ok() } else { None }
+    }
+
+    fn places(&self, event: Option<&str>) -> Rc<Places> {
+        let mut places = self.places.borrow_mut();
+        let made = || Rc::new(Places::of(event, &self.names));
+        Rc::clone(places.entry(event.map(str::to_owned)).or_insert_with(made))
+    }
 }
 
 /// Whether a text, which may be JSON, says one of them.
-pub(super) fn says(text: &str, names: &Names<'_>) -> bool {
+#[must_use]
+pub fn says(text: &str, names: &Names<'_>) -> bool {
     match serde_json::from_str::<Json>(text) {
-        Ok(mut json @ (Json::Object(_) | Json::Array(_) | Json::String(_))) => value(&mut json, names),
+        Ok(mut json @ (Json::Object(_) | Json::Array(_) | Json::String(_))) => {
+            value(&mut json, names, Instead::Nothing)
+        }
         Ok(Json::Null | Json::Bool(_)) => false,
         _ => names.is_whole(text) || names.without(text).is_some(),
     }
 }
 
 /// A text without them.
-pub(super) fn text(text: &str, names: &Names<'_>) -> String {
+#[must_use]
+pub fn text(text: &str, names: &Names<'_>) -> String {
     if names.is_whole(text) {
         return ERASED.to_owned();
     }
@@ -149,7 +201,7 @@ impl Places {
 struct Redaction<'a> {
     names: &'a Names<'a>,
     /// Of a message.
-    places: Option<Places>,
+    places: Option<&'a Places>,
     instead: Instead,
 }
 
@@ -178,14 +230,17 @@ impl Redaction<'_> {
     }
 
     fn judge(&self, name: &str, json: &Json, path: &[String]) -> Judgement {
-        if let Some(places) = &self.places {
+        if let Some(places) = self.places {
             let kinds: Vec<&str> = places.kinds(path).collect();
             if !kinds.is_empty()
                 && let Some(text) = scalar(json)
             {
                 // What identifies somebody else is theirs, also where it looks the same.
-                let is_named = kinds.iter().any(|kind| self.names.has(kind, &text));
-                return if is_named { Judgement::Goes } else { Judgement::Stays };
+                return match kinds.iter().any(|kind| self.names.has(kind, &text)) {
+                    true if self.instead == Instead::Always => Judgement::IsReplaced,
+                    true => Judgement::Goes,
+                    false => Judgement::Stays,
+                };
             }
             if places.is_typed(path, json) {
                 return Judgement::Stays;
@@ -193,6 +248,7 @@ impl Redaction<'_> {
         }
         match self.instead {
             _ if self.names.is_whole(name) => Judgement::Goes,
+            Instead::Always if is_one(json, self.names) => Judgement::IsReplaced,
             Instead::Word if json.is_string() && is_one(json, self.names) => Judgement::IsReplaced,
             _ if is_one(json, self.names) => Judgement::Goes,
             _ => Judgement::IsLookedInto,
@@ -203,10 +259,17 @@ impl Redaction<'_> {
         match json {
             Json::Object(fields) => self.object(fields, path),
             Json::Array(items) => {
-                let before = items.len();
-                items.retain(|item| !is_one(item, self.names));
-                let walked = items.iter_mut().filter_map(|item| self.walk(item, path).then_some(())).count() > 0;
-                walked || items.len() != before
+                let mut is_changed = false;
+                items.retain_mut(|item| {
+                    if !is_one(item, self.names) {
+                        is_changed |= self.walk(item, path);
+                        return true;
+                    }
+                    is_changed = true;
+                    *item = ERASED.into();
+                    self.instead == Instead::Always
+                });
+                is_changed
             }
             Json::String(text) => match self.names.without(text) {
                 Some(kept) => {
@@ -249,7 +312,8 @@ fn scalar(json: &Json) -> Option<String> {
 }
 
 /// How somebody wrote what they are known by, in a message of theirs.
-pub(super) fn written(json: &Json, event: Option<&str>, names: &Names<'_>) -> Vec<String> {
+#[must_use]
+pub fn written(json: &Json, event: Option<&str>, names: &Names<'_>) -> Vec<String> {
     let places = Places::of(event, names);
     let at = |path: &[String]| path.iter().try_fold(json, |it, key| it.get(key)).and_then(scalar);
     let of_kinds = places.identifiers.iter().filter_map(|(path, kind)| at(path).filter(|it| names.has(kind, it)));
@@ -272,7 +336,6 @@ fn gather(json: &Json, texts: &mut Vec<String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Target;
     use proptest::prelude::*;
     use serde_json::json;
     use sonder_dsl::ir::Program;
@@ -299,8 +362,8 @@ mod tests {
     }
 
     fn names<'a>(program: &'a Program, identifiers: &[(&str, &str)]) -> Names<'a> {
-        let identifiers = identifiers.iter().map(|(kind, value)| ((*kind).to_owned(), (*value).to_owned())).collect();
-        Names::new(program, &Target { identifiers, people: Vec::new() })
+        let owned = |(kind, value): &(&str, &str)| ((*kind).to_owned(), (*value).to_owned());
+        Names::new(program, &identifiers.iter().map(owned).collect::<Vec<_>>())
     }
 
     fn redacted(mut json: Json, names: &Names<'_>) -> Json {
@@ -366,6 +429,38 @@ mod tests {
         let own = json!({"type": "identify", "traits": {"email": "Vic+News@Mail.Example"}});
         written(&own, None, &names).iter().for_each(|it| names.add(it));
         assert_eq!(names.without("to vic+news@mail.example!").as_deref(), Some("to erased!"));
+    }
+
+    #[test]
+    fn of_what_others_were_told_everything_else_stays_as_it_is_written() {
+        let program = program();
+        let mut names = names(&program, &[("email", "vic@mail.example"), ("user_id", "3"), ("phone", "+31612345678")]);
+        names.add("v1:8bVxW0-abc_DEF");
+        let told = Told::new(names);
+        for (kind, before, after) in [
+            (
+                ItemKind::Event,
+                r#"{"event":"order","at":"2026-03-01T00:00:00Z","properties":{"total":12.50,"friend":"Vic+x@Mail.example","all":["06 1234 5678","z",1e3]},"traits":{"email":"vic@mail.example","user_id":"3"}}"#,
+                r#"{"event":"order","at":"2026-03-01T00:00:00Z","properties":{"total":12.50,"friend":"erased","all":["erased","z",1e3]},"traits":{"email":"erased","user_id":"erased"}}"#,
+            ),
+            (
+                ItemKind::TraitChanged,
+                r#"{"trait":"friend","value":{"kind":"user_id","value":"3"},"at":"x","traits":{"n":1.0,"by":"v1:8bVxW0-abc_DEF"}}"#,
+                r#"{"trait":"friend","value":"erased","at":"x","traits":{"n":1.0,"by":"erased"}}"#,
+            ),
+            // A field of a journey's may be called as one of a message.
+            (
+                ItemKind::Message,
+                r#"{"channel":"vic@mail.example","text":"/p?m=Vic%40Mail.example","n":0.10}"#,
+                r#"{"channel":"erased","text":"/p?m=erased","n":0.10}"#,
+            ),
+            (ItemKind::Message, r#""vic@mail.example""#, r#""erased""#),
+        ] {
+            assert_eq!(told.left(kind, "order", before).as_deref(), Some(after));
+        }
+        let others =
+            r#"{"segment":"vip","traits":{"email":"eric@mail.example","n":3,"note":"3 vic@mail.example.org"}}"#;
+        assert_eq!(told.left(ItemKind::SegmentEntered, "vip", others), None);
     }
 
     fn others(value: &'static str) -> impl Strategy<Value = String> {

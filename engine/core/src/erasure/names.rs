@@ -8,21 +8,19 @@
 //!
 //! Shorter ones and numbers are words and sums that mean something else there: of whom they are, nobody can tell.
 
-use super::Target;
-use sonder_core::govern::Governor;
+use crate::govern::Governor;
 use sonder_dsl::ir::{IdentifierKindId, Program};
-use sonder_dsl::model::Normalizer;
 use std::collections::BTreeSet;
 use std::ops::Range;
 
 /// What a text has in place of an identifier.
-pub(super) const ERASED: &str = "erased";
+pub const ERASED: &str = "erased";
 
 /// From how many characters on an identifier says something where nothing says of what kind it is.
 const TELLING: usize = 6;
 
 /// Everything that somebody is known by.
-pub(super) struct Names<'a> {
+pub struct Names<'a> {
     program: &'a Program,
     governor: Governor,
     /// (kind, value), as they were made comparable.
@@ -34,15 +32,17 @@ pub(super) struct Names<'a> {
 }
 
 impl<'a> Names<'a> {
-    pub fn new(program: &'a Program, target: &Target) -> Self {
+    /// Of all their identifiers, as (kind, value).
+    #[must_use]
+    pub fn new(program: &'a Program, identifiers: &[(String, String)]) -> Self {
         let mut names = Self {
             program,
             governor: Governor::new(program),
-            exact: target.identifiers.iter().cloned().collect(),
+            exact: identifiers.iter().cloned().collect(),
             whole: BTreeSet::new(),
             words: BTreeSet::new(),
         };
-        target.identifiers.iter().for_each(|(_, value)| names.add(value));
+        identifiers.iter().for_each(|(_, value)| names.add(value));
         names
     }
 
@@ -63,10 +63,13 @@ impl<'a> Names<'a> {
     }
 
     /// What the project is.
+    #[must_use]
     pub const fn program(&self) -> &'a Program {
         self.program
     }
 
+    /// What makes values comparable as the project says.
+    #[must_use]
     pub const fn governor(&self) -> &Governor {
         &self.governor
     }
@@ -76,7 +79,18 @@ impl<'a> Names<'a> {
         self.exact.iter().map(|(kind, value)| (kind.as_str(), value.as_str()))
     }
 
+    /// How they are written, in lower case: texts that are nothing but one of these are them.
+    pub fn whole(&self) -> impl Iterator<Item = &str> {
+        self.whole.iter().map(String::as_str)
+    }
+
+    /// Those of them that may stand in a longer text, also as addresses of pages have them.
+    pub fn words(&self) -> impl Iterator<Item = &str> {
+        self.words.iter().map(String::as_str)
+    }
+
     /// Whether a value of that kind is theirs, however it is written.
+    #[must_use]
     pub fn has(&self, kind: &str, written: &str) -> bool {
         let is_one = |value: &str| self.exact.iter().any(|(known, it)| known == kind && it == value);
         let id = self.program.identity.identifiers.iter().zip(0..).find(|(declared, _)| declared.name == kind);
@@ -85,6 +99,7 @@ impl<'a> Names<'a> {
     }
 
     /// Whether a text is nothing but an identifier of theirs: `ann@shop.example`, `email:ann@shop.example`.
+    #[must_use]
     pub fn is_whole(&self, text: &str) -> bool {
         let lower = text.trim().to_lowercase();
         if let Some((kind, value)) = text.trim().split_once(':')
@@ -104,6 +119,7 @@ impl<'a> Names<'a> {
     }
 
     /// A text with something else in the places of their identifiers; `None` where it has none.
+    #[must_use]
     pub fn without(&self, text: &str) -> Option<String> {
         let lower = Lower::of(text);
         let mut places: Vec<Range<usize>> = self.words.iter().flat_map(|word| lower.words(text, word)).collect();
@@ -123,73 +139,6 @@ impl<'a> Names<'a> {
         kept.push_str(&text[end..]);
         Some(kept)
     }
-
-    /// A condition of SQL that holds wherever a text of that column may say one of them; mostly it does not hold elsewhere.
-    pub fn condition(&self, column: &str) -> String {
-        use crate::database::quoted;
-        let mut conditions = BTreeSet::new();
-        for text in self.words.iter().chain(&self.whole) {
-            let json = serde_json::Value::from(text.as_str()).to_string();
-            conditions.insert(format!("contains(lower({column}), {})", quoted(text)));
-            conditions.insert(format!("contains(lower({column}), {})", quoted(json.trim_matches('"'))));
-        }
-        for (kind, value) in &self.exact {
-            let declared = self.program.identity.identifiers.iter().find(|it| it.name == *kind);
-            for step in declared.map_or(&[][..], |it| &it.normalize) {
-                conditions.extend(
-                    match step {
-                        Normalizer::Trim | Normalizer::Lowercase => None,
-                        Normalizer::Email | Normalizer::DropTag | Normalizer::Gmail => addressed(value),
-                        Normalizer::E164(_) => dialled(value),
-                        Normalizer::Replace { .. } => replaced(value),
-                    }
-                    .map(|pattern| format!("regexp_matches({column}, {}, 'i')", quoted(&pattern))),
-                );
-            }
-        }
-        let conditions: Vec<String> = conditions.into_iter().collect();
-        if conditions.is_empty() { "false".to_owned() } else { format!("coalesce({}, false)", conditions.join(" OR ")) }
-    }
-}
-
-/// The last digits of a number, with whatever people write between them.
-fn dialled(value: &str) -> Option<String> {
-    const DIGITS: usize = 6;
-    let digits: Vec<char> = value.chars().filter(char::is_ascii_digit).collect();
-    let last = digits.get(digits.len().checked_sub(DIGITS)?..)?;
-    Some(last.iter().map(char::to_string).collect::<Vec<_>>().join("[^0-9]{0,4}"))
-}
-
-/// How an address may have been written: with dots and tags, and at a domain with letters of its own or Gmail's other one.
-fn addressed(value: &str) -> Option<String> {
-    let (local, domain) = value.split_once('@')?;
-    let domain = match domain {
-        "gmail.com" => "g(?:oogle)?mail\\.com".to_owned(),
-        foreign if foreign.contains("xn--") => String::new(),
-        domain => regex_of(domain),
-    };
-    Some(format!("{}[^@\"]{{0,200}}@{domain}", regex_of(&local.chars().next()?.to_string())))
-}
-
-/// What is left of a value that something was replaced in: where it begins and its domain, or its longest part.
-fn replaced(value: &str) -> Option<String> {
-    if let Some((local, domain)) = value.split_once('@')
-        && let Some(first) = local.chars().next()
-    {
-        return Some(format!("{}[^@\"]{{0,200}}@{}", regex_of(&first.to_string()), regex_of(domain)));
-    }
-    let parts = value.split(|it: char| !it.is_alphanumeric());
-    parts.max_by_key(|part| part.len()).filter(|part| !part.is_empty()).map(regex_of)
-}
-
-fn regex_of(text: &str) -> String {
-    text.chars().fold(String::new(), |mut pattern, it| {
-        if it.is_ascii() && !it.is_alphanumeric() {
-            pattern.push('\\');
-        }
-        pattern.push(it);
-        pattern
-    })
 }
 
 /// A text in lower case, and where each byte of it stands in the text.

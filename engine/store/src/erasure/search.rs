@@ -54,7 +54,12 @@ fn addressed(value: &str) -> Option<String> {
         foreign if foreign.contains("xn--") => String::new(),
         domain => regex_of(domain),
     };
-    Some(format!("{BEHIND}{}[^@\"]*@{domain}", regex_of(&local.chars().next()?.to_string())))
+    // Letters with accents are written in more than one way.
+    let local = match local.is_ascii() {
+        true => local.chars().map(|it| regex_of(&it.to_string()) + "\\.*").collect::<String>() + "(?:\\+[^@\"]*)?",
+        false => format!("{}[^@\"]*", regex_of(&local.chars().next()?.to_string())),
+    };
+    Some(format!("{BEHIND}\\.*{local}@{domain}"))
 }
 
 /// What is left of a value that something was replaced in: where it begins and its domain, or its longest part.
@@ -76,4 +81,57 @@ fn regex_of(text: &str) -> String {
         pattern.push(it);
         pattern
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use duckdb::{Connection, params};
+    use sonder_dsl::source::{SourceFile, SourceSet};
+
+    #[test]
+    fn whatever_is_them_is_found_and_little_else() {
+        let file = |path: &str, text: &str| SourceFile { path: path.to_owned(), text: text.to_owned() };
+        let identity =
+            "identifiers:\n  email: {normalize: [email, drop_tag, gmail]}\n  phone: {normalize: [{e164: NL}]}\n";
+        let files = vec![file("sonder.yaml", "name: shop"), file("identity.yaml", identity)];
+        let program = sonder_dsl::compile(SourceSet::new(files)).program.unwrap();
+        let known_by = [
+            ("email", "ann1815@gmail.com"),
+            ("email", "ann.b@mail.example"),
+            ("email", "jörg@mail.example"),
+            ("phone", "+31612918273"),
+        ];
+        let names = Names::new(&program, &known_by.map(|(kind, value)| (kind.to_owned(), value.to_owned())));
+        let connection = Connection::open_in_memory().unwrap();
+        let sql = format!("SELECT {} FROM (SELECT ?::VARCHAR AS payload)", condition(&names, "payload"));
+        let is_found = |text: &str| {
+            // As a client may have written it, and as this engine does.
+            [text.to_owned(), serde_json::Value::from(text).to_string()]
+                .map(|it| connection.query_row(&sql, params![format!(r#"{{"x":{it}}}"#)], |row| row.get::<_, bool>(0)))
+                .map(Result::unwrap)
+        };
+        for text in [
+            "ann1815@gmail.com",
+            "Ann.18.15+News@GoogleMail.com",
+            ".ann1815.@gmail.com ",
+            "\tA.n.n1815@gmail.com",
+            "\u{a0}ann.1815@gmail.com",
+            "email: ann1815+@gmail.com",
+            "ANN.B+1+2@Mail.example",
+            "Jo\u{308}rg@mail.example",
+            "06-12 91 82 73",
+            "0031 (6) 129.182.73",
+        ] {
+            assert!(names.is_whole(text), "{text}");
+            assert_eq!(is_found(text), [true, true], "{text}");
+        }
+        assert!(is_found(r"\u00a0ann.1815@gmail.com")[0]);
+        for text in
+            ["joann.1815@gmail.com", "ann18155@gmail.com", "anna.b@mail.example", "ann.1815@mail.example", "06129182"]
+        {
+            assert!(!names.is_whole(text), "{text}");
+            assert_eq!(is_found(text), [false, false], "{text}");
+        }
+    }
 }

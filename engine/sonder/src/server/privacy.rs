@@ -20,7 +20,7 @@ use sonder_core::consent::ANYTHING_NAME;
 use sonder_core::effect::PersonId;
 use sonder_core::message::Call;
 use sonder_core::view::PersonView;
-use sonder_dsl::ir::{IdentifierKindId, Program};
+use sonder_dsl::ir::Program;
 use sonder_dsl::model::consent::place;
 use sonder_dsl::model::consent::regime::{Regime, SHIPPED};
 use sonder_dsl::time::{Duration, Moment};
@@ -81,8 +81,7 @@ impl Answers {
     fn make_known(&self, program: &Arc<Program>, subject: &str) -> Result<PersonId, Trouble> {
         let nobody = || refused(format!("`{subject}` names nobody"), "name them by `kind:value`".to_owned());
         let (kind, value) = subject.split_once(':').ok_or_else(nobody)?;
-        let place = program.identity.identifiers.iter().position(|it| it.name == kind).ok_or_else(nobody)?;
-        let id = IdentifierKindId(u16::try_from(place).map_err(|_| nobody())?);
+        let id = program.identity.kind_named(kind).ok_or_else(nobody)?;
         let identifier = self.governor(program).identifier(id, value).ok_or_else(nobody)?;
         let named = json!([{"kind": kind, "value": &*identifier.value}]);
         let message = Map::from_iter([("identifiers".to_owned(), named)]);

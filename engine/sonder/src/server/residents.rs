@@ -5,7 +5,7 @@ use sonder_collect::People;
 use sonder_core::consent::collection::Question;
 use sonder_core::govern::Lives;
 use sonder_core::record::Identifier;
-use sonder_dsl::ir::{IdentifierKindId, Program};
+use sonder_dsl::ir::Program;
 use std::sync::Arc;
 
 /// The people of a running engine.
@@ -60,6 +60,5 @@ fn renumbered(who: &[Identifier], from: &Program, to: &Program) -> Vec<Identifie
 
 fn renumbered_one(identifier: &Identifier, from: &Program, to: &Program) -> Option<Identifier> {
     let name = &from.identity.identifiers.get(identifier.kind.index())?.name;
-    let place = to.identity.identifiers.iter().position(|it| it.name == *name)?;
-    Some(Identifier { kind: IdentifierKindId(u16::try_from(place).ok()?), value: identifier.value.clone() })
+    Some(Identifier { kind: to.identity.kind_named(name)?, value: identifier.value.clone() })
 }

@@ -4,7 +4,8 @@
 //!
 //! - `people(person, early)`: everybody, and whether new rules hold for them while they are rolled out, which nothing else asks;
 //! - `profile(person, <trait> …)`: the golden record;
-//! - `consent(person, purpose, granted, occurred_at, seq)`: every answer that somebody gave to a purpose;
+//! - `consent(person, purpose, granted, occurred_at, seq)`: every answer that somebody gave to a purpose, as it counted: a yes is
+//!   none while an express no stands, or one that binds;
 //! - `ev_<event>(person, seq, occurred_at, <property> …, "context.<path>" …)`: one for each event type, holding the
 //!   events of the log up to the sequence number in question.
 //!

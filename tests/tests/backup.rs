@@ -138,7 +138,7 @@ fn whoever_was_erased_after_the_backup_is_erased_from_what_is_restored() {
     assert!(engine.get("/api/v1/people/user_id:ada-user-1815").is_err());
     engine.get("/api/v1/people/user_id:bob").unwrap();
     engine.stop().unwrap();
-    for file in ["sonder.duckdb", "state.duckdb"] {
+    for file in ["sonder.duckdb", "state.duckdb", "keys.duckdb"] {
         let bytes = fs::read(restored.join(file)).unwrap();
         let is_there = bytes.windows(13).any(|window| window == b"ada-user-1815");
         assert!(!is_there, "{file}");

@@ -1,12 +1,13 @@
 //! Personal data at rest: with a key, no file of the data directory has what is marked `pii`, and everything works as without;
-//! it survives `kill -9`, a rotation, an erasure, and a backup, which is of no use without the key.
+//! it survives `kill -9`, a rotation, an erasure, and a backup, which is of no use without the keys: whoever was erased can be
+//! read in none.
 
 #![expect(clippy::unwrap_used, reason = "the tests of a test binary fail by panicking")]
 
 use serde_json::{Value as Json, json};
 use sonder_tests::{Engine, Options, Receiver, project, sonder, traces};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// What nobody may find in a file: of traits, of properties, of what is kept aside, of what is handed on and delivered.
@@ -274,7 +275,7 @@ fn a_wrong_key_is_said_before_anything_else_and_a_rotation_needs_no_other() {
     scene.keys(Some(1), &[0]);
     let engine = scene.start();
     assert_eq!(person(&engine), before);
-    let old = "SELECT count(*) FROM subject_keys WHERE version = 1 AND wrapped IS NOT NULL";
+    let old = "SELECT count(*) FROM keys.subject_keys WHERE version = 1 AND wrapped IS NOT NULL";
     until("rotated", || engine.count(old).unwrap() == 0);
     engine.kill().unwrap();
     scene.keys(Some(1), &[]);
@@ -308,7 +309,7 @@ fn a_rotation_that_is_killed_again_and_again_loses_nobody() {
     engine.settle(Duration::from_secs(60)).unwrap();
     engine.stop().unwrap();
     scene.keys(Some(1), &[0]);
-    let old = "SELECT count(*) FROM subject_keys WHERE version = 1 AND wrapped IS NOT NULL";
+    let old = "SELECT count(*) FROM keys.subject_keys WHERE version = 1 AND wrapped IS NOT NULL";
     let mut left = Vec::new();
     // A little later each time, so that a slow machine comes to it, too.
     for pause in (0..2_000).step_by(40) {
@@ -337,60 +338,203 @@ fn a_rotation_that_is_killed_again_and_again_loses_nobody() {
     engine.stop().unwrap();
 }
 
-#[test]
-fn who_is_erased_leaves_no_key_and_a_backup_needs_one() {
-    let scene = Scene::new();
-    let engine = scene.start();
-    ada(&engine, 1);
-    send(
-        &engine,
-        &[json!({"type": "identify", "messageId": "b", "userId": "bob", "traits": {"street": "Nieuwe Gracht 3"}})],
-    );
+/// Ada and Bob, who are backed up, and the backup.
+fn backed_up(scene: &Scene, engine: &Engine, name: &str) -> PathBuf {
+    let file = scene.folder.path().join("backups").join(name);
+    fs::create_dir_all(file.parent().unwrap()).unwrap();
+    let place = ["--url", &format!("http://{}", engine.address())];
+    let (done, said) = run(&[&["backup", file.to_str().unwrap()], &place[..]].concat());
+    assert!(done && said.contains("keys of personal data"), "{said}");
+    file
+}
+
+/// Runs a command: whether it did what was asked, and all that it said.
+fn run(arguments: &[&str]) -> (bool, String) {
+    let output = sonder(arguments).unwrap();
+    let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    (output.status.success(), text)
+}
+
+/// The copy of the keys beside backups.
+fn keys_beside(scene: &Scene) -> PathBuf {
+    let mut files = fs::read_dir(scene.folder.path().join("backups")).unwrap().map(|it| it.unwrap().path());
+    let keys = files.find(|it| it.file_name().unwrap().to_str().unwrap().starts_with("sonder-keys-"));
+    keys.unwrap()
+}
+
+fn bob(engine: &Engine) {
+    let bob = json!({"type": "identify", "messageId": "b", "userId": "bob", "traits": {"street": "Nieuwe Gracht 3"}});
+    send(engine, &[bob]);
     engine.settle(Duration::from_secs(30)).unwrap();
-    let file = scene.folder.path().join("backup.tar");
-    let backed_up =
-        sonder(&["backup", file.to_str().unwrap(), "--url", &format!("http://{}", engine.address())]).unwrap();
-    assert!(backed_up.status.success(), "{}", String::from_utf8_lossy(&backed_up.stderr));
-    let bytes = fs::read(&file).unwrap();
-    assert!(!SECRETS.iter().any(|secret| bytes.windows(secret.len()).any(|window| window == secret.as_bytes())));
+}
+
+fn erase_ada(engine: &Engine) {
     let body = json!({"kind": "erasure", "person": "user_id:ada"}).to_string();
     let headers = [("content-type", "application/json")];
     let answer = engine.connect().send("POST", "/api/v1/privacy/requests", &headers, body.as_bytes()).unwrap();
     assert_eq!(answer.status, 200, "{}", answer.text());
     let id = answer.json()["id"].as_str().unwrap().to_owned();
     until("erased", || engine.get(&format!("/api/v1/privacy/requests/{id}")).unwrap()["state"] == "completed");
-    assert!(engine.count("SELECT count(*) FROM subject_keys WHERE destroyed_at IS NOT NULL").unwrap() > 0);
-    let bob = engine.get("/api/v1/people/user_id:bob").unwrap().to_string();
-    assert!(bob.contains("Nieuwe Gracht 3"), "{bob}");
+}
+
+/// The wrapped keys that an engine has.
+fn wrapped(engine: &Engine) -> Vec<Vec<u8>> {
+    let rows = engine.query("SELECT hex(wrapped) FROM keys.subject_keys WHERE wrapped IS NOT NULL").unwrap();
+    let bytes =
+        |hex: &str| (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect();
+    rows.iter().map(|row| bytes(row[0].as_str().unwrap())).collect()
+}
+
+/// How many of these are in a file.
+fn count_in(file: &Path, keys: &[Vec<u8>]) -> usize {
+    let bytes = fs::read(file).unwrap();
+    keys.iter().filter(|key| bytes.windows(key.len()).any(|window| window == key.as_slice())).count()
+}
+
+#[test]
+fn an_old_backup_has_no_key_of_whoever_was_erased_since() {
+    let scene = Scene::new();
+    let engine = scene.start();
+    ada(&engine, 1);
+    bob(&engine);
+    // A checkpoint, whose people are sealed too, is in the backup.
+    engine.stop().unwrap();
+    let engine = scene.start();
+    let backup = backed_up(&scene, &engine, "shop.tar");
+    let (keys, all) = (keys_beside(&scene), wrapped(&engine));
+    assert!(all.len() > 4, "{}", all.len());
+    assert_eq!((count_in(&backup, &all), count_in(&keys, &all)), (0, all.len()), "a backup has no keys");
+    for file in [&backup, &keys] {
+        let bytes = fs::read(file).unwrap();
+        assert!(!SECRETS.iter().any(|secret| bytes.windows(secret.len()).any(|window| window == secret.as_bytes())));
+    }
+    let earlier = fs::read(&keys).unwrap();
+
+    erase_ada(&engine);
+    let left = wrapped(&engine);
+    let gone: Vec<_> = all.iter().filter(|key| !left.contains(key)).cloned().collect();
+    assert!(
+        gone.len() >= 4,
+        "of her identifiers, of what was decided about her and kept aside, of the state: {}",
+        gone.len()
+    );
+    let at = format!("http://{}", engine.address());
+    let (done, said) = run(&["key", "copy", keys.to_str().unwrap(), "--url", &at]);
+    assert!(done && said.contains("keys of personal data"), "{said}");
+    for file in [&keys, &scene.data.join("keys.duckdb"), &scene.data.join("sonder.duckdb")] {
+        assert_eq!(count_in(file, &gone), 0, "{}", file.display());
+    }
+    let bobs = engine.get("/api/v1/people/user_id:bob").unwrap().to_string();
+    assert!(bobs.contains("Nieuwe Gracht 3"), "{bobs}");
     engine.stop().unwrap();
     let (sound, found) = scene.at_rest(&["doctor"]);
     assert!(sound, "{found}");
-    // Of the backup, without the key nothing is read; with it, whoever was erased since goes again.
-    let restore = |to: &str| {
+
+    // The machine is lost: there are the project, its key, the backup, and the keys.
+    fs::remove_dir_all(&scene.data).unwrap();
+    let restore = |to: &str, more: &[&str]| {
         let to = scene.folder.path().join(to);
-        let output = sonder(&[
-            "restore",
-            file.to_str().unwrap(),
-            "--data",
-            to.to_str().unwrap(),
-            "--project",
-            scene.shop.to_str().unwrap(),
-            "--erased-in",
-            scene.data.to_str().unwrap(),
-        ])
-        .unwrap();
-        (output.status.success(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned(), to)
+        let place = ["--data", to.to_str().unwrap(), "--project", scene.shop.to_str().unwrap()];
+        let (done, said) = run(&[&["restore", backup.to_str().unwrap()], &place[..], more].concat());
+        (done, said, to)
     };
     scene.keys(Some(1), &[]);
-    let (done, said, _) = restore("locked");
+    let (done, said, _) = restore("locked", &[]);
     assert!(!done && said.contains("encrypted under the project key"), "{said}");
     scene.keys(Some(0), &[]);
-    let (done, said, to) = restore("restored");
+    let (done, said, to) = restore("restored", &[]);
     assert!(done && said.contains("1 people who were erased since are struck"), "{said}");
+    assert!(!said.contains("wrong"), "{said}");
+    assert_eq!(traces::in_files(&to, &SECRETS).unwrap(), Vec::<String>::new());
     let engine = Engine::start(&scene.shop, &to, &Options::default()).unwrap();
     assert!(engine.get("/api/v1/people/user_id:ada").is_err());
     assert!(engine.get("/api/v1/people/user_id:bob").unwrap().to_string().contains("Nieuwe Gracht 3"));
+    assert!(engine.get("/api/v1/quarantine").unwrap()["messages"].as_array().unwrap().is_empty());
+    until("the files are rewritten", || {
+        engine.count("SELECT count(*) FROM erasures WHERE state = 'struck'").unwrap() == 0
+    });
     engine.stop().unwrap();
+    let (sound, found) = run(&["doctor", "--data", to.to_str().unwrap(), "--project", scene.shop.to_str().unwrap()]);
+    assert!(sound, "{found}");
+    // Only who still has the keys from before reads her.
+    let before = scene.folder.path().join("before.tar");
+    fs::write(&before, earlier).unwrap();
+    let (done, said, to) = restore("before", &["--keys", before.to_str().unwrap()]);
+    assert!(done && said.contains("0 people who were erased since"), "{said}");
+    let engine = Engine::start(&scene.shop, &to, &Options::default()).unwrap();
+    assert!(engine.get("/api/v1/people/user_id:ada").unwrap().to_string().contains(SECRETS[0]));
+    engine.stop().unwrap();
+}
+
+#[test]
+fn a_backup_is_restored_with_its_own_keys_or_later_ones_and_no_others() {
+    let scene = Scene::new();
+    let engine = scene.start();
+    bob(&engine);
+    let first = backed_up(&scene, &engine, "first.tar");
+    let keys = keys_beside(&scene);
+    let (earlier, moved) = (fs::read(&keys).unwrap(), scene.folder.path().join("moved.tar"));
+    ada(&engine, 1);
+    let second = backed_up(&scene, &engine, "second.tar");
+    engine.stop().unwrap();
+    let shop = scene.shop.to_str().unwrap();
+    let restore = |backup: &Path, to: &str, more: &[&str]| {
+        let to = scene.folder.path().join(to);
+        let place = ["restore", backup.to_str().unwrap(), "--data", to.to_str().unwrap()];
+        (run(&[&place[..], more].concat()), to)
+    };
+    // The project key is another by now, and the one from before is lost.
+    scene.keys(Some(1), &[0]);
+    let (done, said) = scene.at_rest(&["key", "rotate"]);
+    assert!(done, "{said}");
+    scene.keys(Some(1), &[]);
+    let copy = ["key", "copy", keys.to_str().unwrap(), "--data", scene.data.to_str().unwrap()];
+    assert!(run(&copy).0);
+    for (backup, name) in [(&first, "one"), (&second, "two")] {
+        let ((done, said), to) = restore(backup, name, &["--project", shop]);
+        assert!(done && !said.contains("wrong"), "{said}");
+        let engine = Engine::start(&scene.shop, &to, &Options::default()).unwrap();
+        assert!(engine.get("/api/v1/people/user_id:bob").unwrap().to_string().contains("Nieuwe Gracht 3"));
+        assert_eq!(engine.get("/api/v1/people/user_id:ada").is_ok(), name == "two");
+        // It goes on, with keys whose numbers no other has.
+        ada(&engine, 2);
+        knows_all(&person(&engine));
+        assert_eq!(engine.count("SELECT count(*) - count(DISTINCT id) FROM keys.subject_keys").unwrap(), 0);
+        engine.stop().unwrap();
+    }
+    // Without the project it is restored all the same, and the next start does the rest.
+    let announced = scene.folder.path().join("elsewhere");
+    fs::rename(&scene.shop, &announced).unwrap();
+    let ((done, said), to) = restore(&second, "three", &[]);
+    assert!(done && said.contains("struck at the next start"), "{said}");
+    fs::rename(&announced, &scene.shop).unwrap();
+    let engine = Engine::start(&scene.shop, &to, &Options::default()).unwrap();
+    knows_all(&person(&engine));
+    engine.stop().unwrap();
+    // Not those of a moment before it, of other data, or none; and what is not one of both is said to be the other.
+    fs::write(&moved, earlier).unwrap();
+    let moved = moved.to_str().unwrap();
+    scene.keys(Some(0), &[]);
+    let ((done, said), _) = restore(&second, "four", &["--project", shop, "--keys", moved]);
+    assert!(!done && said.contains("not in its `keys.duckdb`") && said.contains("not older than the backup"), "{said}");
+    let other = Scene::new();
+    let engine = other.start();
+    ada(&engine, 1);
+    backed_up(&other, &engine, "other.tar");
+    engine.stop().unwrap();
+    let ((done, said), _) = restore(&second, "four", &["--keys", keys_beside(&other).to_str().unwrap()]);
+    assert!(!done && said.contains("is of other data"), "{said}");
+    let ((done, said), _) = restore(&second, "four", &["--keys", first.to_str().unwrap()]);
+    assert!(!done && said.contains("it is a backup, not a copy of keys"), "{said}");
+    let ((done, said), _) = restore(&keys, "four", &[]);
+    assert!(!done && said.contains("it is a copy of keys, not a backup"), "{said}");
+    let copy = ["key", "copy", first.to_str().unwrap(), "--data", scene.data.to_str().unwrap()];
+    let (done, said) = run(&copy);
+    assert!(!done && said.contains("it is a backup"), "no backup is overwritten: {said}");
+    fs::remove_file(&keys).unwrap();
+    let ((done, said), to) = restore(&second, "four", &[]);
+    assert!(!done && said.contains("a copy of the keys is not at") && said.contains("--keys FILE"), "{said}");
+    assert!(!to.exists());
 }
 
 #[test]

@@ -39,7 +39,7 @@ pub(super) fn decode(node: &Node, report: &mut Report) -> Option<Encryption> {
         if report.errors() == errors {
             let error =
                 Diagnostic::error(codes::BAD_VALUE, "`encryption` names no key", node.span, "a key belongs here");
-            report.push(error.help("write `key: {env: SONDER_KEY}`"));
+            report.push(error.help("write `key: {env: SONDER_PROJECT_KEY}`"));
         }
         return None;
     }

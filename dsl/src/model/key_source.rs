@@ -52,7 +52,11 @@ pub(super) fn decode(node: &Node, report: &mut Report) -> Option<KeySource> {
         (None, _) => {
             // What is there but of the wrong kind is reported already.
             if node.entries().is_empty() {
-                wrong("it is not said where the key is".to_owned(), "nothing here", "write `{env: SONDER_KEY}`");
+                wrong(
+                    "it is not said where the key is".to_owned(),
+                    "nothing here",
+                    "write `{env: SONDER_PROJECT_KEY}`",
+                );
             }
             None
         }

@@ -5,6 +5,7 @@
 //! bytes are a database: as of one moment, however long it takes to copy them. Appends go on.
 //!
 //! INVARIANT: people's state is noted before the log, so that the log has everything that the state is made of.
+//! INVARIANT: no keys are among them. A [copy of the keys](crate::keys_copy) is kept beside backups, one for all.
 
 use crate::database::{LOG, STATE};
 use crate::lock::DirectoryLock;
@@ -16,7 +17,7 @@ use std::io::{self, Read, Take};
 use std::path::{Path, PathBuf};
 
 /// What a data directory has that is made again where it is missing, or means nothing elsewhere.
-const LEFT_OUT: [&str; 3] = ["compiled", "tmp", "sonder.lock"];
+const LEFT_OUT: [&str; 4] = ["compiled", "tmp", "sonder.lock", crate::keys_copy::LATER];
 
 /// Files that do not change what they say while this lives.
 #[derive(Debug)]

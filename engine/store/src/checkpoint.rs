@@ -303,7 +303,8 @@ impl Store {
         let mut saving =
             Saving { store: self, keeper, generation, fingerprint, is_anew, key: None, places, added: 0, open: true };
         // Dropped with an error, the checkpoint never was.
-        saving.key = self.state_key(saving.keeper.version + 1)?;
+        let forgets = self.forgets.load(Ordering::Acquire);
+        saving.key = self.state_key(saving.keeper.version + 1, forgets)?;
         Ok(saving)
     }
 

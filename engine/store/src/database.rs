@@ -4,9 +4,9 @@
 //! full disk does that). Nothing committed is lost then, but every connection is dead. So all work goes through
 //! [`Database::run`], which hands out connections of the present instance, and [`Database::reopen`] replaces it.
 //!
-//! There are two files, each with a write-ahead log of its own: the log with all that came and was decided, and the state
-//! of people. A commit waits for whatever is written to the same file, so the writer of the log never waits for people to
-//! be saved.
+//! There are three files, each with a write-ahead log of its own: the log with all that came and was decided, the state of
+//! people, and the keys that personal data is sealed with. A commit waits for whatever is written to the same file, so the
+//! writer of the log never waits for people to be saved. A transaction writes to one file only.
 //!
 //! They are attached to an in-memory database rather than opened directly, because only `ATTACH` lets us choose the size
 //! of row groups. Small ones keep checkpoints short: what a checkpoint rewrites is the last row group of each table, and a
@@ -23,9 +23,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
-/// The catalogs' names in SQL: the log and all that hangs on it, and the state of people.
+/// The catalogs' names in SQL, and of their files: the log and all that hangs on it, the state of people, the keys of subjects.
 pub(crate) const LOG: &str = "sonder";
 pub(crate) const STATE: &str = "state";
+pub(crate) const KEYS: &str = "keys";
+const CATALOGS: [&str; 3] = [LOG, STATE, KEYS];
 /// Rows that one row group holds; a multiple of DuckDB's vector of 2,048.
 pub(crate) const ROW_GROUP: u64 = 4_096;
 /// Ways to compress text that a checkpoint is not to try: choosing and building their tables for each row group takes half
@@ -64,6 +66,8 @@ struct Instance {
     writer: Mutex<Connection>,
     /// For the state of people, which must not hold up `append`.
     keeper: Mutex<Connection>,
+    /// For the keys of subjects: they are written while the writer is in a transaction.
+    locksmith: Mutex<Connection>,
     /// Never busy: what further connections are made from.
     template: Mutex<Connection>,
     /// Idle connections for reading.
@@ -79,6 +83,8 @@ struct Instance {
 pub(crate) enum Role {
     Writer,
     Keeper,
+    /// May be asked for by whoever works as the writer, and asks for nobody.
+    Locksmith,
     Reader,
     /// SQL of users, which may take long, and must not keep the engine's own reads waiting. Until then it may wait for others.
     Query(Instant),
@@ -116,20 +122,25 @@ impl Database {
         let _permit = match role {
             Role::Reader => self.readers.enter(None),
             Role::Query(deadline) => Some(self.queries.enter(Some(deadline)).ok_or(StoreError::TimedOut)?),
-            Role::Writer | Role::Keeper => None,
+            Role::Writer | Role::Keeper | Role::Locksmith => None,
         };
-        let guard = self.instance.read();
+        let guard = match role {
+            // Whoever has it already does not wait behind whoever waits for it to be free.
+            Role::Locksmith => self.instance.read_recursive(),
+            _ => self.instance.read(),
+        };
         let Some(instance) = guard.as_ref() else {
             return Err(StoreError::Full { path: self.dir.clone() });
         };
         let outcome = match role {
             Role::Writer => work(&instance.writer.lock()),
             Role::Keeper => work(&instance.keeper.lock()),
+            Role::Locksmith => work(&instance.locksmith.lock()),
             Role::Reader | Role::Query(_) => instance.read(work),
         };
         outcome.map_err(|error| {
             // Nothing else helps where what is to be written finds no room: see `held`.
-            if matches!(role, Role::Writer | Role::Keeper) && is_out_of_memory(&error) {
+            if matches!(role, Role::Writer | Role::Keeper | Role::Locksmith) && is_out_of_memory(&error) {
                 self.broken.store(true, Ordering::Release);
             }
             self.classify(error)
@@ -223,7 +234,12 @@ impl Database {
 
     /// Bytes of the files.
     pub fn file_bytes(&self) -> u64 {
-        [LOG, STATE].iter().map(|catalog| bytes_of(&self.dir.join(file(catalog)))).sum()
+        CATALOGS.iter().map(|catalog| bytes_of(&self.dir.join(file(catalog)))).sum()
+    }
+
+    /// Bytes of all write-ahead logs.
+    pub fn wals_bytes(&self) -> u64 {
+        CATALOGS.iter().map(|catalog| self.wal_bytes(catalog)).sum()
     }
 
     fn classify(&self, error: StoreError) -> StoreError {
@@ -279,8 +295,9 @@ impl fmt::Debug for Instance {
 
 impl Instance {
     fn open(dir: &Path, options: &StoreOptions, access: Access) -> Result<Self, StoreError> {
-        let files = [LOG, STATE].map(|catalog| (catalog, dir.join(file(catalog))));
-        if access == Access::Read && files.iter().any(|(_, file)| !file.exists()) {
+        let files = CATALOGS.map(|catalog| (catalog, dir.join(file(catalog))));
+        let is_missing = |(catalog, file): &(&str, PathBuf)| *catalog != KEYS && !file.exists();
+        if access == Access::Read && files.iter().any(is_missing) {
             return Err(StoreError::Missing { path: dir.to_owned() });
         }
         let text = |path: &Path| path.to_str().map(str::to_owned).ok_or_else(|| unreadable(path));
@@ -309,16 +326,23 @@ impl Instance {
             Access::Read => "READ_ONLY".to_owned(),
         };
         for (catalog, file) in &files {
-            writer.execute_batch(&format!("ATTACH {} AS {catalog} ({mode})", quoted(&text(file)?)))?;
+            // Data of an earlier format has its keys with the log; where they are missing, nothing sealed can be read.
+            let attach = match access {
+                Access::Read if !file.exists() => format!("ATTACH ':memory:' AS {catalog}"),
+                _ => format!("ATTACH {} AS {catalog} ({mode})", quoted(&text(file)?)),
+            };
+            writer.execute_batch(&attach)?;
         }
         writer.execute_batch(&format!("USE {LOG}"))?;
         // From here on SQL reaches these files and the spill directory only, and no setting can be changed any more.
         writer.execute_batch("SET enable_external_access = false; SET lock_configuration = true;")?;
         let keeper = Mutex::new(sibling(&writer, STATE)?);
+        let locksmith = Mutex::new(sibling(&writer, KEYS)?);
         let template = Mutex::new(sibling(&writer, LOG)?);
         Ok(Self {
             writer: Mutex::new(writer),
             keeper,
+            locksmith,
             template,
             idle: Mutex::default(),
             busy: Mutex::default(),

@@ -49,6 +49,12 @@ pub enum StoreError {
         /// Tells the key from others.
         fingerprint: String,
     },
+    /// Personal data is encrypted, and the keys that it is sealed with, which are a file beside it, are not there, or not all.
+    #[error("personal data in `{}` is encrypted, and the keys that it is sealed with are not in its `keys.duckdb`", path.display())]
+    NoKeys {
+        /// The data directory.
+        path: PathBuf,
+    },
     /// The data stays in a region, and it was to be opened in another, or in none.
     #[error("the data in `{}` is of {}, and was to be opened in {}", path.display(), region(Some(found)), region(asked.as_deref()))]
     OtherRegion {
@@ -124,8 +130,11 @@ impl StoreError {
             Self::NewerFormat { .. } => "run the version of sonder that wrote it, or a newer one".into(),
             Self::Missing { .. } => "give the directory that `sonder run` writes to with `--data`".into(),
             Self::NoKey { .. } => "name the key under `encryption` of sonder.yaml, as `key` or among `previous`; \
-                `sonder.project_keys` has the fingerprints of all keys that were used"
+                `keys.project_keys` has the fingerprints of all keys that were used"
                 .into(),
+            Self::NoKeys { .. } => {
+                "restore the backup with a copy of its keys that is not older than the backup: `--keys`".into()
+            }
             Self::OtherRegion { found, .. } => format!(
                 "start it with `--region {found}`, or give this one a directory of its own with `--data`: no engine opens what \
                  belongs to another region"

@@ -3,6 +3,7 @@
 
 use crate::database::{LOG, STATE, identifier};
 use crate::erasure::ERASED;
+use crate::keys_copy::later_keys;
 use crate::reader::Reader;
 use crate::seal::Keyring;
 use crate::{StoreError, schema};
@@ -97,9 +98,9 @@ impl Reader {
                 findings.push(Finding::of(check, known?, words, String::new()));
             }
             findings.push(typed(connection)?);
-            if self.keyring().has_columns() {
-                findings.extend(keys(connection, self.keyring())?);
-                findings.extend(sealed(connection)?);
+            if let Some(home) = self.keyring().home() {
+                findings.extend(keys(connection, self.keyring(), home)?);
+                findings.extend(sealed(connection, home, later_keys(self.dir()))?);
             }
             findings.push(checkpoint(connection)?);
             findings.push(write_ahead(self));
@@ -184,10 +185,11 @@ fn checkpoint(connection: &Connection) -> Result<Finding, StoreError> {
 }
 
 /// Each key that personal data is sealed with unwraps.
-fn keys(connection: &Connection, keyring: &Keyring) -> Result<Option<Finding>, StoreError> {
+fn keys(connection: &Connection, keyring: &Keyring, home: &str) -> Result<Option<Finding>, StoreError> {
     let check = "keys of personal data unwrap";
-    let mut statement =
-        connection.prepare("SELECT id, version, wrapped FROM subject_keys WHERE wrapped IS NOT NULL ORDER BY id")?;
+    let mut statement = connection.prepare(&format!(
+        "SELECT id, version, wrapped FROM {home}.subject_keys WHERE wrapped IS NOT NULL ORDER BY id"
+    ))?;
     let mut rows = statement.query([])?;
     let (mut count, mut wrong) = (0_u64, 0_u64);
     while let Some(row) = rows.next()? {
@@ -197,11 +199,8 @@ fn keys(connection: &Connection, keyring: &Keyring) -> Result<Option<Finding>, S
             wrong += u64::from(!keyring.unwraps(row.get(0)?, row.get(1)?, &wrapped));
         }
     }
-    let versions: u64 = connection.query_row(
-        "SELECT count(DISTINCT version) FROM subject_keys WHERE wrapped IS NOT NULL",
-        [],
-        |row| row.get(0),
-    )?;
+    let versions = format!("SELECT count(DISTINCT version) FROM {home}.subject_keys WHERE wrapped IS NOT NULL");
+    let versions: u64 = connection.query_row(&versions, [], |row| row.get(0))?;
     let note = match (count, versions) {
         (0, _) => return Ok(None),
         _ if !keyring.has_keys() => format!("{count} keys, not tried: the project key is not at hand"),
@@ -211,16 +210,25 @@ fn keys(connection: &Connection, keyring: &Keyring) -> Result<Option<Finding>, S
     Ok(Some(Finding::of(check, wrong, "keys do not unwrap", note)))
 }
 
-/// What is sealed has its key.
-fn sealed(connection: &Connection) -> Result<Option<Finding>, StoreError> {
-    let (wrong, count): (u64, u64) = connection.query_row(
-        "SELECT count(*) FILTER (WHERE sealed_by NOT IN (SELECT id FROM subject_keys WHERE wrapped IS NOT NULL)), count(*)
-         FROM log WHERE sealed_by IS NOT NULL",
+/// What is sealed has its key; where keys are of a later moment, some may have been destroyed since.
+fn sealed(connection: &Connection, home: &str, are_later: bool) -> Result<Option<Finding>, StoreError> {
+    let (lost, destroyed, count): (u64, u64, u64) = connection.query_row(
+        &format!(
+            "SELECT count(*) FILTER (WHERE k.id IS NULL), count(*) FILTER (WHERE k.id IS NOT NULL AND wrapped IS NULL), count(*)
+             FROM log LEFT JOIN {home}.subject_keys k ON k.id = sealed_by WHERE sealed_by IS NOT NULL"
+        ),
         [],
-        |row| Ok((row.get(0)?, row.get(1)?)),
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
     )?;
     let (check, words) = ("what is sealed has its key", "messages are sealed with keys that are no more");
-    Ok((count > 0).then(|| Finding::of(check, wrong, words, format!("{count} messages"))))
+    let (wrong, note) = match (are_later, destroyed) {
+        (true, 1..) => (
+            lost,
+            format!("{count} messages, {destroyed} of people who were erased since: the next start strikes them"),
+        ),
+        _ => (lost + destroyed, format!("{count} messages")),
+    };
+    Ok((count > 0).then(|| Finding::of(check, wrong, words, note)))
 }
 
 /// Large write-ahead logs make the next start slow; they are no damage.

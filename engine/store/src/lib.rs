@@ -1,6 +1,7 @@
 //! DuckDB: the log, the typed event tables, checkpoints of the fold, and read-only SQL.
 //!
-//! Two files in one directory that one engine holds: `sonder.duckdb` is the truth, `state.duckdb` could be made of it again.
+//! Three files in one directory that one engine holds: `sonder.duckdb` is the truth, `state.duckdb` could be made of it again, and
+//! `keys.duckdb` has what personal data in both is sealed with.
 //!
 //! | table | one row for | written |
 //! |---|---|---|
@@ -17,7 +18,7 @@
 //! | `takeovers` | a place at which another version of the project took over | with `log` |
 //! | `person_ids` | an id by which somebody is known, where the running version alone would call them otherwise | with `takeovers` |
 //! | `pseudonym_keys` | what is known of the key of each version of pseudonyms that left | at a start |
-//! | `subject_keys`, `project_keys` | a key that personal data is sealed with, wrapped; what is known of what wrapped it | with `log` |
+//! | `keys.subject_keys`, `keys.project_keys` | a key that personal data is sealed with, wrapped; what is known of what wrapped it | before `log` |
 //! | `versions` | a version of the project that ran lately, as its files | by [`Store::keep_version`] |
 //! | `state.checkpoints`, `state.people` | the fold's state as of a place in the log | by [`Store::begin_checkpoint`] |
 //! | `state.people_rows` | what SQL may know of a person as of a checkpoint; views `people`, `identifiers`, `memberships` | with it |
@@ -44,6 +45,7 @@ mod examination;
 mod export;
 pub mod files;
 mod held;
+mod keys_copy;
 pub mod limits;
 mod lock;
 mod matching;
@@ -77,6 +79,7 @@ pub use erasure::{ERASED, Erasure, Struck, Suppression, Target, ToldErasure};
 pub use error::StoreError;
 pub use examination::Finding;
 pub use export::{Export, Exports};
+pub use keys_copy::{KEYS_FILE, KeyFigures, KeysCopy, later_keys, note_later_keys};
 pub use matching::{MatchCounts, MatchPair, MatchRun, MatchStep, MatchSteps, PairFilter};
 pub use opendsr::{OpenDsrCallback, OpenDsrRequest};
 pub use options::{Stands, StoreOptions};
@@ -92,3 +95,9 @@ pub use retention::{Expired, Expiring, Left, RetentionRun};
 pub use seal::{ProjectKey, ProjectKeyError, ProjectKeys, key_bytes};
 pub use sql::{Answer, Column, Query};
 pub use store::Store;
+
+/// The wall clock.
+pub(crate) fn wall() -> sonder_dsl::time::Moment {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    sonder_dsl::time::Moment(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+}

@@ -7,7 +7,7 @@
 use crate::database::{identifier, quoted};
 use crate::erasure::ERASED;
 use crate::reader::log::messages;
-use crate::seal::{Places, Sealing, destroy_unused};
+use crate::seal::{Places, Sealing, destroy};
 use crate::{LoggedMessage, Reader, Store, StoreError, limits};
 use arrow::array::{ArrayRef, BinaryArray, BooleanArray, RecordBatch, StringArray, UInt64Array};
 use arrow::datatypes::{DataType, Field, Schema};
@@ -212,7 +212,7 @@ impl Store {
                 "CREATE OR REPLACE TEMP TABLE sonder_left(
                      seq UBIGINT, payload VARCHAR, is_over BOOLEAN, sealed_by UBIGINT, sealed BLOB)",
             )?;
-            let mut sealing = Sealing::within(keyring, &self.pseudonyms, connection)?;
+            let mut sealing = Sealing::new(keyring, &self.pseudonyms);
             let batch = rows(connection, &mut sealing, &places, left)?;
             let mut appender = connection.appender_to_catalog_and_db("sonder_left", "temp", "main")?;
             appender.append_record_batch(batch)?;
@@ -220,11 +220,9 @@ impl Store {
             drop(appender);
             connection.execute_batch("BEGIN TRANSACTION")?;
             write(connection, &tables)?;
-            destroy_unused(connection, &sealing)?;
             note(connection, run, gone)?;
             connection.execute_batch("COMMIT; DROP TABLE temp.main.sonder_left")?;
-            keyring.forget();
-            Ok(())
+            destroy(&self.database, &self.pseudonyms, &[])
         })
     }
 
@@ -239,9 +237,7 @@ impl Store {
         gone: &[PersonId],
         (quarantine, decisions): (Moment, Option<Moment>),
     ) -> Result<(), StoreError> {
-        let keyring = self.database.keyring();
         self.with_counters(|connection| {
-            let sealing = Sealing::within(keyring, &self.pseudonyms, connection)?;
             connection.execute_batch("BEGIN TRANSACTION")?;
             let old =
                 connection.execute(&format!("DELETE FROM quarantine WHERE {}", old_quarantine(quarantine)), [])?;
@@ -249,15 +245,14 @@ impl Store {
             if let Some(since) = decisions {
                 run.expired.decisions = forget_decisions(connection, since)?;
             }
-            destroy_unused(connection, &sealing)?;
             note(connection, run, gone)?;
             connection.execute_batch("COMMIT")?;
-            keyring.forget();
-            Ok(())
+            destroy(&self.database, &self.pseudonyms, &[])
         })
     }
 
-    /// Notes that the state is made of what is left. The bytes go as their blocks are used again, or with the next erasure.
+    /// Notes that the state is made of what is left, and destroys what the state before was sealed with. The bytes go as their
+    /// blocks are used again, or with the next erasure.
     ///
     /// # Errors
     /// [`StoreError::Full`] when there is no room to note it.
@@ -270,7 +265,7 @@ impl Store {
                     params![now.0, now.0, id],
                 )?;
             }
-            Ok(())
+            destroy(&self.database, &self.pseudonyms, &[])
         })
     }
 }

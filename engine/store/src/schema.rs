@@ -7,7 +7,7 @@ use duckdb::Connection;
 use std::path::Path;
 
 /// The format that this version writes. Raised when a table's meaning changes; older ones are then migrated here.
-pub(crate) const FORMAT: u32 = 4;
+pub(crate) const FORMAT: u32 = 5;
 
 const TABLES: &str = "
 CREATE TABLE IF NOT EXISTS sonder_format(version UINTEGER NOT NULL);
@@ -141,10 +141,13 @@ ALTER TABLE deliveries ADD COLUMN IF NOT EXISTS sealed BLOB;
 UPDATE sonder_format SET version = 4;
 ";
 
-/// Makes what is missing; refuses what a newer version wrote.
-pub(crate) fn prepare(connection: &Connection, dir: &Path) -> Result<(), StoreError> {
+/// Makes what is missing; refuses what a newer version wrote. Returns false where keys of personal data have left the file of the
+/// log just now: its free blocks may still have them.
+pub(crate) fn prepare(connection: &Connection, dir: &Path) -> Result<bool, StoreError> {
     let found = check_format(connection, dir)?;
+    let mut are_keys_apart = true;
     transaction(connection, &[STATE_TABLES])?;
+    transaction(connection, &[seal::TABLES])?;
     if let Some(found) = found.filter(|found| *found < FORMAT) {
         tracing::info!(
             found,
@@ -159,6 +162,7 @@ pub(crate) fn prepare(connection: &Connection, dir: &Path) -> Result<(), StoreEr
             transaction(connection, &[FROM_2])?;
         }
         transaction(connection, &[FROM_3])?;
+        are_keys_apart = leave_4(connection)?;
     }
     let format = format!("INSERT INTO sonder_format SELECT {FORMAT} WHERE NOT EXISTS (FROM sonder_format)");
     let states = format!(
@@ -175,11 +179,28 @@ pub(crate) fn prepare(connection: &Connection, dir: &Path) -> Result<(), StoreEr
             privacy::TABLES,
             opendsr::TABLES,
             matching::TABLES,
-            seal::TABLES,
             pseudonym_keys::TABLES,
             &format,
         ],
-    )
+    )?;
+    Ok(are_keys_apart)
+}
+
+/// From format 4. Returns whether there were no keys.
+fn leave_4(connection: &Connection) -> Result<bool, StoreError> {
+    let had_keys: bool = connection.query_row(
+        "SELECT count(*) > 0 FROM duckdb_tables() WHERE database_name = 'sonder' AND table_name = 'subject_keys'",
+        [],
+        |row| row.get(0),
+    )?;
+    let mut has_rows = false;
+    if had_keys {
+        has_rows = connection.query_row("SELECT EXISTS(FROM sonder.subject_keys)", [], |row| row.get(0))?;
+        transaction(connection, &[seal::COPY_FROM_4])?;
+        transaction(connection, &[seal::LEAVE_4])?;
+    }
+    transaction(connection, &["UPDATE sonder_format SET version = 5"])?;
+    Ok(!has_rows)
 }
 
 fn transaction(connection: &Connection, statements: &[&str]) -> Result<(), StoreError> {

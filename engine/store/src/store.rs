@@ -2,14 +2,14 @@
 
 use crate::append::{Answered, Counters, Prepared};
 use crate::batch::{DeliveryOutcome, LogBatch, Takeover};
-use crate::database::{Access, Database, LOG, Role, STATE, says};
+use crate::database::{Access, Database, KEYS, LOG, Role, says};
 use crate::lock::DirectoryLock;
 use crate::pseudonym::Pseudonyms;
 use crate::reader::Reader;
 use crate::recovery::Recovered;
-use crate::seal::{Places, Sealing};
+use crate::seal::{Places, Sealing, void};
 use crate::typed::{Catalog, Layout};
-use crate::{StoreError, StoreOptions, limits, region, schema};
+use crate::{StoreError, StoreOptions, keys_copy, limits, region, schema};
 use duckdb::{Connection, params};
 use parking_lot::{Mutex, RwLock};
 use sonder_core::record::Seq;
@@ -97,11 +97,14 @@ impl Store {
         })?;
         let lock = DirectoryLock::exclusive(dir)?;
         let pseudonyms = Pseudonyms::of(dir)?;
+        keys_copy::sweep(dir)?;
         let database = Database::open(dir, options, Access::Write)?;
+        let mut are_keys_apart = true;
         let (counters, catalog, region) = database.run(Role::Writer, |connection| {
-            schema::prepare(connection, dir)?;
+            are_keys_apart = schema::prepare(connection, dir)?;
             let region = region::settle(connection, dir, &database.options().stands)?;
-            database.keyring().unlock_to_write(connection)?;
+            database.keyring().unlock_to_write(connection, dir)?;
+            void(connection, dir, program)?;
             let mut catalog = Catalog::load(connection)?;
             catalog.evolve(connection, program, database.keyring())?;
             Ok((Counters::load(connection)?, catalog, region))
@@ -119,19 +122,21 @@ impl Store {
             database.run(Role::Writer, |connection| Recovered::load(connection, program, database.options()))?;
         let keeper = database.run(Role::Keeper, crate::checkpoint::Keeper::load)?;
         let database = Arc::new(database);
-        Ok((
-            Self {
-                database,
-                writer: Mutex::new(writer),
-                keeper: Mutex::new(keeper),
-                pseudonyms,
-                forgets: AtomicBool::new(false),
-                still: RwLock::default(),
-                region,
-                _lock: lock,
-            },
-            recovered,
-        ))
+        let store = Self {
+            database,
+            writer: Mutex::new(writer),
+            keeper: Mutex::new(keeper),
+            pseudonyms,
+            forgets: AtomicBool::new(false),
+            still: RwLock::default(),
+            region,
+            _lock: lock,
+        };
+        if !are_keys_apart {
+            // Blocks that are free say what they said, to whoever copies the file.
+            store.rewrite(&[], crate::wall())?;
+        }
+        Ok((store, recovered))
     }
 
     /// Writes a batch, whose ids are those of `program`, in one transaction. When it returns `Ok`, everything in it is on
@@ -155,15 +160,14 @@ impl Store {
         let place = self.place_of(&mut writer, program)?;
         let Writer { layouts, catalog, counters, answered, .. } = &mut *writer;
         let keyring = self.database.keyring();
-        let sealing = Sealing::new(keyring, &self.pseudonyms, counters.key);
-        let mut prepared = Prepared::new(program, catalog, &layouts[place].1, *counters, batch, answered, sealing)?;
+        let mut sealing = Sealing::new(keyring, &self.pseudonyms);
+        let prepared = Prepared::new(program, catalog, &layouts[place].1, *counters, batch, answered, &mut sealing)?;
+        sealing.keep(&self.database).inspect_err(|_| answered.settle(false))?;
         let (before, after) = (writer.counters, prepared.counters);
-        let made = std::mem::take(&mut prepared.made);
         prepared.pieces().for_each(|rows| self.database.held().note(rows));
         match self.database.run(Role::Writer, |connection| prepared.write(connection)) {
             Ok(()) => {
                 writer.answered.settle(true);
-                made.remember(keyring);
                 writer.counters = after;
                 Ok(())
             }
@@ -252,6 +256,7 @@ impl Store {
                 Err(error) => Err(error.into()),
             });
         writer.last_fold = Some((started.elapsed(), Instant::now()));
+        let folded = folded.and_then(|folded| self.fold_keys().map(|()| folded));
         if folded.is_err() {
             // Reads should work again at once; if there is no room for even that, the next append tries again.
             let _ = self.revive(&mut writer);
@@ -259,10 +264,22 @@ impl Store {
         folded
     }
 
+    /// Folds the write-ahead log of the keys into their file, where it has grown.
+    fn fold_keys(&self) -> Result<(), StoreError> {
+        if self.database.wal_bytes(KEYS) < limits::WAL_SOFT_BYTES {
+            return Ok(());
+        }
+        self.database.run(Role::Locksmith, |connection| match connection.execute_batch("CHECKPOINT keys") {
+            // The next time.
+            Err(error) if says(&error, &["other write transactions active"]) => Ok(()),
+            folded => Ok(folded?),
+        })
+    }
+
     /// Bytes of the files and of their write-ahead logs.
     #[must_use]
     pub fn bytes(&self) -> (u64, u64) {
-        (self.database.file_bytes(), self.database.wal_bytes(LOG) + self.database.wal_bytes(STATE))
+        (self.database.file_bytes(), self.database.wals_bytes())
     }
 
     /// Runs `work`, which is told the last place in the log, while no append does.
@@ -445,9 +462,10 @@ mod tests {
         let place = store.place_of(&mut writer, program).unwrap();
         let prepared = {
             let mut answered = Answered::new(store.pseudonyms.clone());
-            let sealing = Sealing::new(store.database.keyring(), &store.pseudonyms, writer.counters.key);
+            let mut sealing = Sealing::new(store.database.keyring(), &store.pseudonyms);
             let layout = &writer.layouts[place].1;
-            Prepared::new(program, &writer.catalog, layout, writer.counters, batch, &mut answered, sealing).unwrap()
+            Prepared::new(program, &writer.catalog, layout, writer.counters, batch, &mut answered, &mut sealing)
+                .unwrap()
         };
         let (before, after) = (writer.counters, prepared.counters);
         if committed {

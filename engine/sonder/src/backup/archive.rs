@@ -1,17 +1,17 @@
-//! The archive itself: written as a stream, read as a stream, hashed on the way.
+//! The archives themselves: written as a stream, read as a stream, hashed on the way.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use sonder_core::consent::ledger::hex;
-use sonder_store::{Snapshot, StoreError};
+use sonder_store::{KEYS_FILE, KeyFigures, KeysCopy, Snapshot, StoreError};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Component, Path};
 use tar::{Archive, Builder, EntryType, Header};
 
-/// The format of backups that this version writes.
-const FORMAT: u32 = 1;
+/// The format of backups that this version writes. Format 1 had keys in it.
+const FORMAT: u32 = 2;
 const MANIFEST: &str = "manifest.json";
 const DATA: &str = "data/";
 /// Bytes of a manifest, at most.
@@ -28,8 +28,51 @@ pub struct Manifest {
     pub made_at: String,
     /// The last place of the log that it has, where that was known.
     pub seq: Option<u64>,
+    /// What it is.
+    #[serde(default)]
+    pub contents: Contents,
+    /// Tells the data directory, and what was restored from its backups, from others; not known of format 1.
+    #[serde(default)]
+    pub directory: Option<String>,
+    /// What a copy of the keys is to it.
+    #[serde(default)]
+    pub keys: Keys,
     /// What is in it.
     pub files: Vec<Entry>,
+}
+
+/// What an archive is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Contents {
+    /// All data as of a moment, but for keys.
+    #[default]
+    Data,
+    /// Keys that personal data is sealed with, and who was erased.
+    Keys,
+}
+
+/// What a copy of the keys is to a backup.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Keys {
+    /// Nothing: nothing is sealed, and nobody was erased by then.
+    #[default]
+    None,
+    /// It says who was erased.
+    Useful,
+    /// Without it nothing can be read that is sealed.
+    Needed,
+}
+
+impl From<&KeyFigures> for Keys {
+    fn from(figures: &KeyFigures) -> Self {
+        match figures {
+            KeyFigures { are_needed: true, .. } => Self::Needed,
+            KeyFigures { erased: 1.., .. } => Self::Useful,
+            _ => Self::None,
+        }
+    }
 }
 
 /// One file.
@@ -66,16 +109,24 @@ pub enum ArchiveError {
     /// It is not what was written.
     #[error("`{0}` in the backup is not what was written")]
     Damaged(String),
+    /// It is not what was asked for.
+    #[error("it is {}", match .0 { Contents::Data => "a backup, not a copy of keys", Contents::Keys => "a copy of keys, not a backup" })]
+    Other(Contents),
     /// A newer version wrote it.
     #[error("the backup has format {0}, and this version of sonder reads up to format {FORMAT}")]
     Newer(u32),
 }
 
-/// Writes a backup of what a snapshot holds.
+/// Writes a backup of what a snapshot holds, of data whose keys are these.
 ///
 /// # Errors
 /// When it cannot be read or written to its end.
-pub fn write(snapshot: Snapshot<'_>, made_at: String, out: impl Write) -> Result<Manifest, ArchiveError> {
+pub fn write(
+    snapshot: Snapshot<'_>,
+    figures: &KeyFigures,
+    made_at: String,
+    out: impl Write,
+) -> Result<Manifest, ArchiveError> {
     let mut builder = Builder::new(out);
     let mut files = Vec::new();
     for (name, bytes) in snapshot.files().to_vec() {
@@ -91,9 +142,30 @@ pub fn write(snapshot: Snapshot<'_>, made_at: String, out: impl Write) -> Result
         files.push(entry);
     }
     let seq = snapshot.last_seq().map(|seq| seq.0);
-    let version = env!("CARGO_PKG_VERSION").to_owned();
-    let manifest = Manifest { format: FORMAT, version, made_at, seq, files };
+    let manifest = Manifest { seq, ..manifest(Contents::Data, figures, made_at, files) };
     snapshot.finish()?;
+    end(builder, manifest)
+}
+
+/// Writes a copy of keys.
+///
+/// # Errors
+/// When it cannot be read or written to its end.
+pub fn write_keys(copy: &KeysCopy, made_at: String, out: impl Write) -> Result<Manifest, ArchiveError> {
+    let mut builder = Builder::new(out);
+    let (file, bytes) = copy.open()?;
+    let files = vec![append(&mut builder, KEYS_FILE, bytes, file)?];
+    end(builder, manifest(Contents::Keys, &copy.figures, made_at, files))
+}
+
+fn manifest(contents: Contents, figures: &KeyFigures, made_at: String, files: Vec<Entry>) -> Manifest {
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    let (directory, keys) = (Some(figures.directory.clone()), figures.into());
+    Manifest { format: FORMAT, version, made_at, seq: None, contents, directory, keys, files }
+}
+
+/// Writes the manifest, without which it is nothing.
+fn end(mut builder: Builder<impl Write>, manifest: Manifest) -> Result<Manifest, ArchiveError> {
     let text = serde_json::to_vec_pretty(&manifest).map_err(io::Error::other)?;
     builder.append_data(&mut header(text.len() as u64), MANIFEST, text.as_slice())?;
     builder.into_inner()?.flush()?;
@@ -117,11 +189,11 @@ fn header(bytes: u64) -> Header {
     header
 }
 
-/// Reads a backup to its end and holds it against its manifest; with a directory, its files are written there.
+/// Reads an archive to its end and holds it against its manifest; with a directory, its files are written there.
 ///
 /// # Errors
-/// When it is no backup, cut off, or not what was written; files that were written by then stay.
-pub fn read(backup: impl Read, into: Option<&Path>) -> Result<Manifest, ArchiveError> {
+/// When it has something else, is cut off, or not what was written; files that were written by then stay.
+pub fn read(backup: impl Read, contents: Contents, into: Option<&Path>) -> Result<Manifest, ArchiveError> {
     let mut archive = Archive::new(backup);
     let mut found: Vec<Entry> = Vec::new();
     for entry in archive.entries()? {
@@ -131,7 +203,7 @@ pub fn read(backup: impl Read, into: Option<&Path>) -> Result<Manifest, ArchiveE
             let mut text = String::new();
             entry.take(MANIFEST_BYTES).read_to_string(&mut text)?;
             let manifest: Manifest = serde_json::from_str(&text).map_err(io::Error::other)?;
-            return hold_against(manifest, &found);
+            return hold_against(manifest, contents, &found);
         }
         let is_ours = entry.header().entry_type() == EntryType::Regular
             && path.components().all(|part| matches!(part, Component::Normal(_)));
@@ -152,9 +224,12 @@ pub fn read(backup: impl Read, into: Option<&Path>) -> Result<Manifest, ArchiveE
     Err(ArchiveError::CutOff)
 }
 
-fn hold_against(manifest: Manifest, found: &[Entry]) -> Result<Manifest, ArchiveError> {
+fn hold_against(manifest: Manifest, contents: Contents, found: &[Entry]) -> Result<Manifest, ArchiveError> {
     if manifest.format > FORMAT {
         return Err(ArchiveError::Newer(manifest.format));
+    }
+    if manifest.contents != contents {
+        return Err(ArchiveError::Other(manifest.contents));
     }
     let wrong = manifest.files.iter().find(|entry| !found.contains(entry));
     let unknown = found.iter().find(|entry| !manifest.files.contains(entry));
@@ -164,7 +239,7 @@ fn hold_against(manifest: Manifest, found: &[Entry]) -> Result<Manifest, Archive
     }
 }
 
-/// Only the owner reads what is in a backup: there are keys in it.
+/// Only the owner reads what is in a backup: personal data, and keys of the API and of the directory.
 fn create(path: &Path) -> io::Result<File> {
     if let Some(parent) = path.parent() {
         std::fs::create_dir_all(parent)?;

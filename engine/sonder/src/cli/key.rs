@@ -1,7 +1,9 @@
 //! `sonder key`: keys of the API, each shown once while the data directory keeps hashes only; and what the project key does with
 //! personal data at rest.
 
+use super::backup::copy_keys;
 use super::output::{Failure, Output};
+use super::reach::Place;
 use crate::pipeline::clock;
 use crate::project::store_options;
 use crate::server::{Offline, key_failure, store_failure};
@@ -57,6 +59,17 @@ enum Action {
     /// The files are rewritten afterwards, so that the bytes from before are gone. Stop the engine first.
     #[command(after_help = "Example:\n  sonder key seal --data /var/lib/sonder")]
     Seal(AtRest),
+    /// Copy the keys of personal data into a file, in the place of an earlier copy
+    ///
+    /// Backups have no keys: this file belongs to all of them. It says who was erased, too, so that they are erased from a backup
+    /// that is restored. `sonder backup` writes it each time; after an erasure, this puts the keys that are left in its place.
+    #[command(after_help = "Example:\n  sonder key copy /vault/shop-keys.tar")]
+    Copy {
+        /// The file
+        file: PathBuf,
+        #[command(flatten)]
+        place: Place,
+    },
 }
 
 #[derive(Debug, clap::Args)]
@@ -97,6 +110,7 @@ pub(super) fn run(args: &Args, output: &mut Output<'_>) -> Result<(), Failure> {
         }
         Action::Rotate(args) => rotate(args, output),
         Action::Seal(args) => seal(args, output),
+        Action::Copy { file, place } => copy_keys(file, place, output),
     }
 }
 

@@ -1,8 +1,8 @@
-//! Erasures that a restored backup does not know of: whoever was erased from the data after the backup was made is struck from
-//! what was restored. What the data keep of them are hashes, so it is each identifier of the restored log that is hashed.
+//! Erasures that the log of a restored backup does not know of: whoever was erased after it was made is struck from what was
+//! restored. What is kept of them are hashes, beside the keys that came with it, so it is each identifier of the log that is hashed.
 //!
-//! The next start of an engine sees that they are struck, and goes on as after a crash: the log is folded again, the files are
-//! rewritten.
+//! It is done before anything else when data with such keys is opened, by an engine or a command. What follows sees that they are
+//! struck, and goes on as after a crash: the log is folded again, and the next engine rewrites the files.
 
 use super::erasure::{EraseError, strike};
 use super::open::Opened;
@@ -10,22 +10,18 @@ use sonder_core::effect::PersonId;
 use sonder_core::record::Identifier;
 use sonder_dsl::ir::IdentifierKindId;
 use sonder_dsl::time::Moment;
-use sonder_store::Reader;
 use std::collections::BTreeMap;
 
-/// Strikes whoever was erased from other data, which `erased_in` reads; returns how many people that are.
+/// Strikes whoever was erased since; keys and log are of one moment then.
 ///
 /// # Errors
-/// [`EraseError::State`] where the other data hashes with another key; whatever a store may say.
-pub fn erase_again(opened: &Opened, erased_in: &Reader) -> Result<usize, EraseError> {
+/// Whatever the store may say.
+pub(super) fn erase_again(opened: &Opened) -> Result<(), EraseError> {
     let (store, shared) = (&opened.store, &opened.shared);
-    if !shared.suppression.has_key_of(erased_in.dir())? {
-        return Err(EraseError::State("it is of other data: the keys of what was erased differ".to_owned()));
-    }
     let known = store.reader().suppressions()?;
-    // Who came back after an erasure that the backup knows of is somebody new.
+    // Who came back after an erasure that the log knows of is somebody new.
     let later: BTreeMap<String, Moment> =
-        erased_in.suppressions()?.into_iter().filter(|erased| !known.contains(erased)).collect();
+        store.reader().erased_by_copy()?.into_iter().filter(|erased| !known.contains(erased)).collect();
     let mut people: BTreeMap<PersonId, Moment> = BTreeMap::new();
     for (kind, value) in store.reader().identifiers()? {
         let Some(at) = later.get(&shared.suppression.hash(&kind, &value)) else { continue };
@@ -40,5 +36,6 @@ pub fn erase_again(opened: &Opened, erased_in: &Reader) -> Result<usize, EraseEr
         // What is still to be told to destinations is told by the next start.
         strike(shared, store, *person, (&uuid::Uuid::new_v4().to_string(), *at))?;
     }
-    Ok(people.len())
+    tracing::info!(people = people.len(), "whoever was erased after the backup was made is struck from it");
+    Ok(store.settle_later_keys()?)
 }

@@ -4,7 +4,7 @@
 //!  strike   rows go, in one transaction           the request is durable from here on: a crash goes on with it
 //!  succeed  the log is folded again without them  as for a new version of the project, and swapped between two records
 //!  keep     a checkpoint that has only the new state
-//!  rewrite  both files are copied and replaced    the bytes are gone, but for what destinations are still to be told
+//!  rewrite  all files are copied and replaced     the bytes are gone, but for what destinations are still to be told
 //!  complete when the last of them was told, that goes and the files are rewritten once more
 //! ```
 //!

@@ -40,7 +40,6 @@ mod then;
 mod writer;
 
 pub use decided::Decided;
-pub use erased_again::erase_again;
 pub use erasure::EraseError;
 pub use intake::{Entrance, Replay, Submitted};
 pub use open::{OpenError, Opened, open, succeed};

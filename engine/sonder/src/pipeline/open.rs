@@ -10,6 +10,8 @@
 
 use super::clock::Horizon;
 use super::decided::Decided;
+use super::erased_again::erase_again;
+use super::erasure::EraseError;
 use super::limits;
 use super::refold::{RefoldError, refold};
 use super::shared::{Live, RecoveryReport, Shared};
@@ -21,7 +23,7 @@ use sonder_dsl::ir::Program;
 use sonder_dsl::time::Moment;
 use sonder_store::{
     DedupSet, Erasure, LoadedCheckpoint, LogBatch, OutcomeState, Recovered, Stands, Store, StoreError, StoreOptions,
-    Succession, Takeover,
+    Succession, Takeover, later_keys,
 };
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -63,6 +65,9 @@ pub enum OpenError {
     /// The log cannot be folded again.
     #[error(transparent)]
     Refold(#[from] RefoldError),
+    /// Whoever was erased after a backup was made could not be struck from what was restored.
+    #[error(transparent)]
+    Erase(#[from] EraseError),
 }
 
 /// Opens `dir` for a program, and recovers. For whoever only looks: where another version ran last, destinations are told
@@ -71,9 +76,21 @@ pub enum OpenError {
 /// # Errors
 /// When another engine holds it, or it cannot be read or written.
 pub fn open(dir: &Path, program: &Arc<Program>) -> Result<Opened, OpenError> {
-    let (store, recovered) = Store::open_with(dir, program, store_options(&program.settings)?)?;
+    let options = store_options(&program.settings)?;
+    catch_up_erasures(dir, program, &options)?;
+    let (store, recovered) = Store::open_with(dir, program, options)?;
     let program = in_region_of(&store, program);
     recover(dir, store, recovered, &program, None)
+}
+
+/// Where data was restored with keys of a later moment, whoever was erased since is struck before anything is made of the log.
+fn catch_up_erasures(dir: &Path, program: &Arc<Program>, options: &StoreOptions) -> Result<(), OpenError> {
+    if !later_keys(dir) {
+        return Ok(());
+    }
+    let (store, recovered) = Store::open_with(dir, program, options.clone())?;
+    let program = in_region_of(&store, program);
+    Ok(erase_again(&recover(dir, store, recovered, &program, None)?)?)
 }
 
 /// Opens `dir` to run a version of the project on it, whose files are `files`. Where another version ran last and `compile` can
@@ -89,6 +106,7 @@ pub fn succeed(
 ) -> Result<Opened, OpenError> {
     let stands = Stands::In(program.region.clone());
     let options = StoreOptions { stands, ..store_options(&program.settings)? };
+    catch_up_erasures(dir, program, &options)?;
     let (store, recovered) = Store::open_with(dir, program, options)?;
     let last = recovered.last_version().filter(|last| *last != program.fingerprint);
     let files_of_last = last.map(|last| store.version(last)).transpose()?.flatten();

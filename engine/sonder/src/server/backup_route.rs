@@ -1,9 +1,10 @@
-//! `GET /api/v1/backup`: the data as of now, as one archive, while the engine goes on. It belongs to the administrator.
+//! `GET /api/v1/backup`: the data as of now, as one archive, while the engine goes on; and `GET /api/v1/backup/keys`: the keys that
+//! personal data is sealed with, which the first has not. They belong to the administrator.
 //!
 //! A thread reads the files and hashes them; the client takes it as fast as it can. A client that leaves ends it.
 
 use super::import_route::Refusal;
-use crate::backup::write;
+use crate::backup::{ArchiveError, Manifest, write, write_keys};
 use crate::pipeline::clock;
 use axum::Router;
 use axum::body::Body;
@@ -36,31 +37,48 @@ pub(super) struct BackupRoute {
 
 impl BackupRoute {
     pub(super) fn router(self) -> Router {
-        Router::new().route("/api/v1/backup", get(backup)).with_state(self)
+        Router::new().route("/api/v1/backup", get(backup)).route("/api/v1/backup/keys", get(keys)).with_state(self)
     }
 }
 
 async fn backup(State(route): State<BackupRoute>, headers: HeaderMap) -> Response {
-    if let Err(refusal) = permit(&route.api, Scope::Admin, &headers, ("backup", DeedKind::Export)).await {
+    answer(&route, &headers, "backup", |store, out| {
+        let figures = store.reader().key_figures()?;
+        write(store.snapshot()?, &figures, clock::wall().to_string(), out)
+    })
+    .await
+}
+
+async fn keys(State(route): State<BackupRoute>, headers: HeaderMap) -> Response {
+    answer(&route, &headers, "keys of personal data", |store, out| {
+        write_keys(&store.reader().copy_keys()?, clock::wall().to_string(), out)
+    })
+    .await
+}
+
+/// Writes an archive of the store.
+type Make = fn(&Store, BufWriter<Pieces>) -> Result<Manifest, ArchiveError>;
+
+async fn answer(route: &BackupRoute, headers: &HeaderMap, what: &'static str, make: Make) -> Response {
+    if let Err(refusal) = permit(&route.api, Scope::Admin, headers, (what, DeedKind::Export)).await {
         return refusal;
     }
-    match begin(&route) {
+    match begin(route, what, make) {
         Ok(response) => response,
         Err(refusal) => refusal.into_response(),
     }
 }
 
-fn begin(route: &BackupRoute) -> Result<Response, Refusal> {
+fn begin(route: &BackupRoute, what: &'static str, make: Make) -> Result<Response, Refusal> {
     let (pieces, body) = channel(AHEAD);
     let store = Arc::clone(&route.store);
     let run = move || {
         let last = pieces.clone();
         let out = BufWriter::with_capacity(PIECE, Pieces { pieces });
-        let written = store.snapshot().map_err(Into::into).and_then(|it| write(it, clock::wall().to_string(), out));
-        match written {
-            Ok(manifest) => tracing::info!(bytes = manifest.bytes(), seq = manifest.seq, "backed up"),
+        match make(&store, out) {
+            Ok(manifest) => tracing::info!(what, bytes = manifest.bytes(), seq = manifest.seq, "backed up"),
             Err(error) => {
-                tracing::error!(%error, "a backup failed");
+                tracing::error!(%error, what, "a backup failed");
                 drop(last.blocking_send(Err(io::Error::other("the backup failed"))));
             }
         }

@@ -44,7 +44,7 @@ pub use residents::{Residents, lives};
 
 use crate::cli::output::Failure;
 use crate::observe::{Metrics, Tracer};
-use crate::pipeline::{Files, OpenError, Pipeline, clock, succeed};
+use crate::pipeline::{EraseError, Files, OpenError, Pipeline, clock, succeed};
 use crate::project::{KeyError, Scan, in_region, pseudonyms};
 use announce::{Announced, Announcement, announce};
 use apply::Applier;
@@ -301,7 +301,8 @@ pub(crate) fn open_failure(error: &OpenError) -> Failure {
     match error {
         OpenError::Store(error) => store_failure(error),
         OpenError::Key(error) => key_failure(error),
-        OpenError::Refold(_) => Failure::engine(error.to_string()),
+        OpenError::Erase(EraseError::Store(error)) => store_failure(error),
+        OpenError::Refold(_) | OpenError::Erase(_) => Failure::engine(error.to_string()),
     }
 }
 
@@ -317,6 +318,7 @@ pub(crate) fn store_failure(error: &StoreError) -> Failure {
         | StoreError::NewerFormat { .. }
         | StoreError::Missing { .. }
         | StoreError::NoKey { .. }
+        | StoreError::NoKeys { .. }
         | StoreError::OtherRegion { .. }
         | StoreError::OtherPseudonymKey { .. }
         | StoreError::Refused { .. } => Failure::user(error.to_string()),

@@ -4,7 +4,7 @@ use super::journeys;
 use crate::StoreError;
 use crate::batch::{DeliveryOutcome, RecordedChange, RecordedDelivery, RecordedRecall};
 use crate::node::kind_name;
-use crate::seal::{NOBODY, Place, Places, Sealed, Sealing, WORD, of_person};
+use crate::seal::{Place, Places, Sealed, Sealing, WORD, of_person, of_row};
 use arrow::array::{
     ArrayRef, BinaryBuilder, BooleanBuilder, FixedSizeBinaryBuilder, ListBuilder, StringBuilder,
     TimestampMicrosecondBuilder, UInt16Builder, UInt32Builder, UInt64Builder,
@@ -58,7 +58,8 @@ pub(super) fn quarantine(
             .map(|reason| json!({"code": reason.code, "path": reason.path, "message": reason.message}))
             .collect();
         let list = list.to_string();
-        match sealing.whole(Place::Quarantine(*id), NOBODY, &aside(&row.payload, &list))? {
+        let (kind, number) = of_row(*id);
+        match sealing.whole(Place::Quarantine(*id), (kind, &number), &aside(&row.payload, &list))? {
             None => {
                 reasons.append_value(list);
                 payload.append_value(&row.payload);

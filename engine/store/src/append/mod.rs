@@ -12,7 +12,7 @@ use crate::StoreError;
 use crate::batch::{LogBatch, Resolved, Takeover};
 use crate::database::LOG;
 use crate::person_ids;
-use crate::seal::{self, Made, Places, Sealing};
+use crate::seal::{Places, Sealing};
 use crate::typed::{Catalog, Layout};
 use arrow::record_batch::RecordBatch;
 pub(crate) use consent::Answered;
@@ -33,8 +33,6 @@ pub(crate) struct Counters {
     pub change: u64,
     /// Last `number` of deliveries.
     pub delivery: u64,
-    /// Last `id` of the keys of subjects.
-    pub key: u64,
     /// Last `number` of the consent ledger, and its hash.
     pub consent: (u64, Hash),
 }
@@ -50,7 +48,6 @@ impl Counters {
             quarantine: last("quarantine", "id")?,
             change: last("changes", "id")?,
             delivery: last("deliveries", "number")?,
-            key: seal::last(connection)?,
             consent: consent::head(connection)?,
         })
     }
@@ -62,8 +59,6 @@ pub(crate) struct Prepared {
     tables: Vec<(String, RecordBatch)>,
     resolved: Vec<Resolved>,
     takeover: Option<Takeover>,
-    /// Keys that are made for it.
-    pub made: Made,
     /// Where the counters will stand.
     pub counters: Counters,
 }
@@ -77,7 +72,7 @@ impl Prepared {
         counters: Counters,
         batch: &LogBatch,
         answered: &mut Answered,
-        mut sealing: Sealing<'_>,
+        sealing: &mut Sealing<'_>,
     ) -> Result<Self, StoreError> {
         let mut tables = Vec::new();
         let mut after = counters;
@@ -86,27 +81,23 @@ impl Prepared {
                 tables.push((name.to_owned(), rows));
             }
         };
-        for (name, rows) in log::columns(program, catalog, layout, &batch.rows, &mut after.seq, &mut sealing)? {
+        for (name, rows) in log::columns(program, catalog, layout, &batch.rows, &mut after.seq, sealing)? {
             add(&name, rows);
         }
         add("consent_ledger", consent::links(program, &batch.rows, &mut after.consent, answered)?);
-        add("quarantine", effects::quarantine(program, &batch.quarantined, &mut after.quarantine, &mut sealing)?);
+        add("quarantine", effects::quarantine(program, &batch.quarantined, &mut after.quarantine, sealing)?);
         let places = layout.places();
-        add("changes", effects::changes((program, places), &batch.changes, &mut after.change, &mut sealing)?);
-        add("deliveries", effects::deliveries(program, &batch.deliveries, &mut after.delivery, &mut sealing)?);
+        add("changes", effects::changes((program, places), &batch.changes, &mut after.change, sealing)?);
+        add("deliveries", effects::deliveries(program, &batch.deliveries, &mut after.delivery, sealing)?);
         if let Some(it) = &batch.succession {
             let places = Places::new(&it.program);
-            add("changes", effects::changes((&it.program, &places), &it.changes, &mut after.change, &mut sealing)?);
-            add("deliveries", effects::deliveries(&it.program, &it.deliveries, &mut after.delivery, &mut sealing)?);
+            add("changes", effects::changes((&it.program, &places), &it.changes, &mut after.change, sealing)?);
+            add("deliveries", effects::deliveries(&it.program, &it.deliveries, &mut after.delivery, sealing)?);
             add("person_ids", person_ids::rows(&it.ids)?);
         }
         add("recalls", effects::recalls(&batch.recalls)?);
         add("delivery_outcomes", effects::outcomes(&batch.outcomes, after.seq)?);
-        let (keys, last) = sealing.rows()?;
-        after.key = last;
-        add("subject_keys", keys);
-        let made = sealing.made();
-        Ok(Self { made, tables, resolved: batch.resolved.clone(), takeover: batch.takeover(), counters: after })
+        Ok(Self { tables, resolved: batch.resolved.clone(), takeover: batch.takeover(), counters: after })
     }
 
     /// How many rows each table gets.

@@ -5,12 +5,13 @@
 //! | step | what is done | state |
 //! |---|---|---|
 //! | [`Store::strike`] | one transaction: rows go, their messages leave empty places in the log | `struck` |
-//! | [`Store::rewrite`] | both files are copied without free blocks, and take the place of the old ones | `erased` |
+//! | [`Store::rewrite`] | all files are copied without free blocks, and take the place of the old ones | `erased` |
 //! | the same once more | where destinations had not been told by then, what told them goes as well | `completed` |
 //!
 //! Between them the pipeline makes the state anew. INVARIANT: `struck` stands in the file, with what is still to be looked for,
 //! until the file without it takes its place: a crash at any moment leaves either the whole of it or a step to do again.
-//! The keys that somebody's personal data was sealed with are destroyed in the first step, see [`seal`](crate::seal).
+//! The keys that somebody's personal data was sealed with are destroyed behind the first step, see [`seal`](crate::seal): where a
+//! crash comes between, with [`Store::strike_decisions`], which every erasure comes to.
 //! The log stays dense: an empty place has a `seq` and the time of its receipt, and folds into nothing.
 
 mod rewrite;
@@ -24,10 +25,8 @@ pub use suppression::Suppression;
 pub use tell::ToldErasure;
 pub(crate) use tell::{forget as forget_told, keep as keep_told};
 
-use crate::append::append;
-use crate::database::LOG;
 use crate::database::{Role, identifier};
-use crate::seal::{Sealing, destroy, destroy_unused, of_person};
+use crate::seal::{Sealing, destroy, of_person};
 use crate::typed::Catalog;
 use crate::{LoggedMessage, Reader, Store, StoreError};
 use duckdb::{Connection, params};
@@ -138,7 +137,7 @@ impl Store {
         // What was judged by now is in the log before it is looked through, and what is judged next is judged by this.
         let alone = suppression.alone();
         self.with_counters(|connection| {
-            let mut sealing = Sealing::within(keyring, &self.pseudonyms, connection)?;
+            let mut sealing = Sealing::new(keyring, &self.pseudonyms);
             connection.execute_batch("BEGIN TRANSACTION")?;
             let mut doors = strike::Doors { keyring, sealing: &mut sealing, places: &places };
             let tables = Catalog::load(connection)?;
@@ -151,8 +150,7 @@ impl Store {
             let others = crate::privacy::waiting_erasures(connection, (id, at), &strike::people(target))?;
             strike::requests(connection, target, &names)?;
             crate::matching::strike(connection, target)?;
-            append(connection, LOG, "subject_keys", sealing.rows()?.0)?;
-            destroy_keys(connection, &sealing, target)?;
+            sealing.keep(&self.database)?;
             connection.execute(
                 "INSERT INTO erasures(id, requested_at, state, messages, redacted, target)
                  VALUES (?, make_timestamp(?), 'struck', ?, ?, ?)",
@@ -165,8 +163,7 @@ impl Store {
             also_asked(connection, &erasure, &others, &note)?;
             erasure.told = tell::told(connection, id)?;
             connection.execute_batch("COMMIT")?;
-            keyring.forget();
-            Ok(())
+            self.destroy_keys(target)
         })?;
         suppression.add(target, at);
         drop(alone);
@@ -182,17 +179,21 @@ impl Store {
         let (keyring, program) = (self.database.keyring(), self.program()?);
         let names = Names::new(&program, &target.identifiers);
         self.with_counters(|connection| {
-            let sealing = Sealing::within(keyring, &self.pseudonyms, connection)?;
             connection.execute_batch("BEGIN TRANSACTION")?;
             if let Some(back) = back {
                 tell::keep_of(connection, (target, up_to), back)?;
             }
             strike::decisions(connection, keyring, target, &names, Some(up_to))?;
-            destroy_keys(connection, &sealing, target)?;
             connection.execute_batch("COMMIT")?;
-            keyring.forget();
-            Ok(())
+            self.destroy_keys(target)
         })
+    }
+
+    /// What somebody's personal data was sealed with goes, and whatever seals nothing any more.
+    fn destroy_keys(&self, target: &Target) -> Result<(), StoreError> {
+        let ids = target.people.iter().map(|id| of_person(*id)).map(|(kind, id)| (kind.to_owned(), id));
+        let subjects: Vec<(String, String)> = target.identifiers.iter().cloned().chain(ids).collect();
+        destroy(&self.database, &self.pseudonyms, &subjects)
     }
 
     /// Notes what came of telling destinations of erasures where that has ended, and removes what told them. Gives the values
@@ -212,7 +213,7 @@ impl Store {
         Ok(gone)
     }
 
-    /// Copies both files without what was deleted, and puts the copies in their place. The erasures of these ids are
+    /// Copies all files without what was deleted, and puts the copies in their place. The erasures of these ids are
     /// done then, and completed where all destinations have been told. Appends and reads wait meanwhile; reads that take long are interrupted. There must be room for the copies.
     ///
     /// # Errors
@@ -222,6 +223,8 @@ impl Store {
         let _moving = self.still.write();
         let _keeper = self.keeper.lock();
         self.with_writer_reopened(|| {
+            // Of the states before, too, which nobody reads any more.
+            destroy(&self.database, &self.pseudonyms, &[])?;
             self.database.closed(|dir| rewrite::files(dir, self.database.options(), done, now))
         })
     }
@@ -313,14 +316,6 @@ fn also_asked(connection: &Connection, done: &Erasure, others: &[String], target
         )?;
     }
     Ok(())
-}
-
-/// What somebody's personal data was sealed with goes, and whatever seals nothing any more.
-fn destroy_keys(connection: &Connection, sealing: &Sealing<'_>, target: &Target) -> Result<(), StoreError> {
-    let ids = target.people.iter().map(|id| of_person(*id)).map(|(kind, id)| (kind.to_owned(), id));
-    let subjects: Vec<(String, String)> = target.identifiers.iter().cloned().chain(ids).collect();
-    destroy(connection, sealing, &subjects)?;
-    destroy_unused(connection, sealing)
 }
 
 fn erasures(connection: &Connection, which: &str) -> Result<Vec<Erasure>, StoreError> {

@@ -1,7 +1,7 @@
 //! Files without free blocks. Each is copied table by table into a new file, which then takes its place by a rename: whatever
 //! stops it leaves the old file whole. The log's comes last, for it is the one that says what is done.
 
-use super::super::database::{LOG, ROW_GROUP, STATE, identifier, quoted};
+use super::super::database::{KEYS, LOG, ROW_GROUP, STATE, identifier, quoted};
 use crate::{StoreError, StoreOptions};
 use duckdb::{Config, Connection};
 use sonder_dsl::time::Moment;
@@ -23,19 +23,18 @@ pub(super) fn files(dir: &Path, options: &StoreOptions, done: &[String], now: Mo
                  THEN make_timestamp({}) ELSE completed_at END AS completed_at)",
         now.0, now.0
     );
-    for catalog in [STATE, LOG] {
+    for catalog in [KEYS, STATE, LOG] {
         file(dir, catalog, options, &erasures)?;
     }
     // Views and comments are not copied with the tables; nobody reads before they are there.
     let connection = Connection::open_in_memory()?;
     let path = |catalog: &str| quoted(&dir.join(format!("{catalog}.duckdb")).to_string_lossy());
-    connection.execute_batch(&format!(
-        "ATTACH {} AS {LOG} (ROW_GROUP_SIZE {ROW_GROUP}); ATTACH {} AS {STATE} (ROW_GROUP_SIZE {ROW_GROUP}); USE {LOG};",
-        path(LOG),
-        path(STATE)
-    ))?;
+    for catalog in [LOG, STATE, KEYS] {
+        connection.execute_batch(&format!("ATTACH {} AS {catalog} (ROW_GROUP_SIZE {ROW_GROUP})", path(catalog)))?;
+    }
+    connection.execute_batch(&format!("USE {LOG}"))?;
     crate::schema::prepare(&connection, dir)?;
-    connection.execute_batch(&format!("CHECKPOINT {LOG}; CHECKPOINT {STATE};"))?;
+    connection.execute_batch(&format!("CHECKPOINT {LOG}; CHECKPOINT {STATE}; CHECKPOINT {KEYS};"))?;
     drop(connection);
     // What was too large for memory may have been spilled here.
     let spilled = dir.join("tmp");

@@ -9,7 +9,6 @@ use duckdb::Connection;
 use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use rustc_hash::FxHashMap;
 use sonder_dsl::time::Moment;
-use std::path::Path;
 
 /// The identifiers that were erased.
 #[derive(Debug)]
@@ -66,14 +65,6 @@ impl Suppression {
     pub(super) fn add(&self, target: &Target, at: Moment) {
         let mut entries = self.entries.write();
         target.identifiers.iter().for_each(|(kind, value)| entries.add(self.hash(kind, value), at));
-    }
-
-    /// Whether the data in another directory hashes with the same key.
-    ///
-    /// # Errors
-    /// When its key cannot be read.
-    pub fn has_key_of(&self, dir: &Path) -> Result<bool, StoreError> {
-        self.pseudonyms.has_key_of(dir)
     }
 
     /// What is kept of an identifier that was erased.

@@ -19,7 +19,7 @@ pub use stats::Stats;
 pub use timeline::{Happening, TimelineEntry, TimelinePlace, Whose};
 
 use crate::StoreError;
-use crate::database::{Access, Database, LOG, Role, STATE};
+use crate::database::{Access, Database, Role};
 use crate::lock::DirectoryLock;
 use crate::seal::Keyring;
 use crate::{StoreOptions, schema};
@@ -69,9 +69,9 @@ impl Reader {
         self.database.keyring()
     }
 
-    /// Bytes of both write-ahead logs.
+    /// Bytes of all write-ahead logs.
     pub(crate) fn wal_bytes(&self) -> u64 {
-        [LOG, STATE].into_iter().map(|catalog| self.database.wal_bytes(catalog)).sum()
+        self.database.wals_bytes()
     }
 
     pub(crate) fn read_for_user<T>(

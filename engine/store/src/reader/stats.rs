@@ -2,7 +2,6 @@
 
 use super::Reader;
 use crate::StoreError;
-use crate::database::{LOG, STATE};
 
 /// Sizes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,8 +22,7 @@ impl Reader {
     /// # Errors
     /// Whatever the database may say.
     pub fn stats(&self) -> Result<Stats, StoreError> {
-        let (file_bytes, wal_bytes) =
-            (self.database.file_bytes(), self.database.wal_bytes(LOG) + self.database.wal_bytes(STATE));
+        let (file_bytes, wal_bytes) = (self.database.file_bytes(), self.database.wals_bytes());
         self.read(|connection| {
             let mut statement = connection.prepare(
                 "SELECT t.event, d.table_name, d.estimated_size FROM duckdb_tables() d

@@ -1,13 +1,15 @@
 //! The keys of subjects, unwrapped: some are remembered, the rest is looked up when something is to be opened.
 
 use super::cipher::Secret;
-use super::{Place, ProjectKey, ProjectKeys, payload};
+use super::{Place, ProjectKey, ProjectKeys, keys, payload};
 use crate::{StoreError, StoreOptions, limits};
 use duckdb::{Connection, params};
 use parking_lot::{Mutex, RwLock};
 use rustc_hash::FxHashMap;
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A key and its number.
 pub(super) type Known = (u64, Secret);
@@ -18,6 +20,8 @@ pub(crate) struct Keyring {
     project: Option<Arc<ProjectKeys>>,
     unlocked: RwLock<Unlocked>,
     remembered: Mutex<Remembered>,
+    /// The last number of a key.
+    last: AtomicU64,
 }
 
 /// What the file says of keys of the project.
@@ -25,6 +29,8 @@ pub(crate) struct Keyring {
 struct Unlocked {
     /// Whether rows have the columns of what is sealed: a file of an older version that is only read does not.
     has_columns: bool,
+    /// Where keys are: a file of an earlier format has them with the log. `None` where there are none.
+    home: Option<&'static str>,
     versions: Vec<(u32, ProjectKey)>,
     /// What new keys are wrapped with; 0 where the file does not know it yet.
     current: u32,
@@ -66,15 +72,20 @@ impl Keyring {
                 [],
                 |row| row.get(0),
             )?,
+            home: home(connection)?,
             ..Unlocked::default()
         };
-        if unlocked.has_columns
+        if let Some(home) = unlocked.home {
+            let last = format!("SELECT coalesce(max(id), 0) FROM {home}.subject_keys");
+            self.last.fetch_max(connection.query_row(&last, [], |row| row.get(0))?, Ordering::AcqRel);
+        }
+        if let Some(home) = unlocked.home
             && let Some(project) = &self.project
         {
-            let mut statement = connection.prepare(
-                "SELECT version, fingerprint, version IN (SELECT version FROM subject_keys WHERE wrapped IS NOT NULL)
-                 FROM project_keys ORDER BY version",
-            )?;
+            let mut statement = connection.prepare(&format!(
+                "SELECT version, fingerprint, version IN (SELECT version FROM {home}.subject_keys WHERE wrapped IS NOT NULL)
+                 FROM {home}.project_keys ORDER BY version",
+            ))?;
             let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
             for row in rows {
                 let (version, fingerprint, is_needed): (u32, String, bool) = row?;
@@ -94,13 +105,18 @@ impl Keyring {
     /// The same for a file that is to be written: a key of the project that it does not know gets a version.
     ///
     /// # Errors
-    /// [`StoreError::NoKey`] also where something is sealed and the project names no key.
-    pub fn unlock_to_write(&self, connection: &Connection) -> Result<(), StoreError> {
+    /// [`StoreError::NoKey`] also where something is sealed and the project names no key; [`StoreError::NoKeys`] where the keys
+    /// of what is sealed are not there.
+    pub fn unlock_to_write(&self, connection: &Connection, dir: &Path) -> Result<(), StoreError> {
         self.unlock(connection)?;
+        let is_lost = format!("SELECT NOT EXISTS(FROM keys.main.subject_keys) AND EXISTS(FROM ({}))", keys::used());
+        if connection.query_row(&is_lost, [], |row| row.get(0))? {
+            return Err(StoreError::NoKeys { path: dir.to_owned() });
+        }
         let Some(project) = &self.project else {
             let needed: Option<String> = connection.query_row(
-                "SELECT max(fingerprint) FROM project_keys
-                 WHERE version IN (SELECT version FROM subject_keys WHERE wrapped IS NOT NULL)",
+                "SELECT max(fingerprint) FROM keys.main.project_keys
+                 WHERE version IN (SELECT version FROM keys.main.subject_keys WHERE wrapped IS NOT NULL)",
                 [],
                 |row| row.get(0),
             )?;
@@ -110,7 +126,8 @@ impl Keyring {
             && let Some(first) = project.first()
         {
             connection.execute(
-                "INSERT INTO project_keys SELECT coalesce(max(version), 0) + 1, ?, now()::TIMESTAMP FROM project_keys",
+                "INSERT INTO keys.main.project_keys
+                 SELECT coalesce(max(version), 0) + 1, ?, now()::TIMESTAMP FROM keys.main.project_keys",
                 params![first.fingerprint()],
             )?;
             self.unlock(connection)?;
@@ -126,6 +143,16 @@ impl Keyring {
     /// Whether rows have the columns of what is sealed.
     pub fn has_columns(&self) -> bool {
         self.unlocked.read().has_columns
+    }
+
+    /// Where keys are, in SQL: the catalog and the schema.
+    pub fn home(&self) -> Option<&'static str> {
+        self.unlocked.read().home
+    }
+
+    /// A number that no key had.
+    pub(super) fn number(&self) -> u64 {
+        self.last.fetch_add(1, Ordering::AcqRel) + 1
     }
 
     /// Whether the project names keys.
@@ -189,12 +216,13 @@ impl Keyring {
                 }
             }
         }
+        let Some(home) = self.home() else { return Ok(found) };
         for ids in missing.chunks(limits::KEYS_LOOKED_UP) {
             let list: Vec<String> = ids.iter().map(u64::to_string).collect();
             // Keys that are used together were mostly made together: the range is what the file finds fast.
             let (first, last) = (ids.first().copied().unwrap_or(0), ids.last().copied().unwrap_or(0));
             let mut statement = connection.prepare(&format!(
-                "SELECT id, version, wrapped FROM sonder.main.subject_keys
+                "SELECT id, version, wrapped FROM {home}.subject_keys
                  WHERE wrapped IS NOT NULL AND id BETWEEN {first} AND {last} AND id IN ({})",
                 list.join(", ")
             ))?;
@@ -242,15 +270,25 @@ impl Keyring {
     /// Why a key could not be unwrapped.
     fn locked(&self, connection: &Connection, version: u32) -> StoreError {
         let known = self.unlocked.read().versions.iter().any(|(known, _)| *known == version);
-        let fingerprint =
-            connection.query_row("SELECT fingerprint FROM project_keys WHERE version = ?", params![version], |row| {
-                row.get(0)
-            });
+        let sql =
+            format!("SELECT fingerprint FROM {}.project_keys WHERE version = ?", self.home().unwrap_or("keys.main"));
+        let fingerprint = connection.query_row(&sql, params![version], |row| row.get(0));
         match fingerprint {
             Ok(fingerprint) if !known => StoreError::NoKey { fingerprint },
             _ => StoreError::Damaged("the key of a subject is not what was wrapped".to_owned()),
         }
     }
+}
+
+/// Where the keys are.
+fn home(connection: &Connection) -> Result<Option<&'static str>, StoreError> {
+    let found: Option<String> = connection.query_row(
+        "SELECT min(database_name) FROM duckdb_tables()
+         WHERE database_name IN ('keys', 'sonder') AND table_name = 'subject_keys'",
+        [],
+        |row| row.get(0),
+    )?;
+    Ok(found.map(|catalog| if catalog == "keys" { "keys.main" } else { "sonder.main" }))
 }
 
 /// Opens messages whose keys are at hand.

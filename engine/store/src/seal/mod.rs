@@ -4,7 +4,7 @@
 //! ```text
 //!  project key         outside of the data: an environment variable, a file, a command      [`ProjectKeys`]
 //!    wraps
-//!  key of a subject    a row of `subject_keys`; a subject is the identifier that a message   [`Keyring`]
+//!  key of a subject    a row of `keys.subject_keys`; a subject is the identifier that a message  [`Keyring`]
 //!    seals             is first known by, as an HMAC
 //!  what is personal    one cell beside the row: `sealed_by` names the key, `sealed` has the  [`Sealing`], [`Unsealed`]
 //!                      values; in the JSON the word `sealed` stands in their places
@@ -15,12 +15,15 @@
 //!   looks for keys while messages are written. All of a subject's go at once.
 //! - INVARIANT: a value is opened in the place where it was sealed, or not at all: AES-256-GCM binds it to table and row.
 //! - INVARIANT: a message is the same bytes after it was sealed and opened.
-//! - What is nobody's yet (messages that were kept aside) has a key of nobody, people's state one of all; what was decided about
-//!   somebody has keys of their ids.
+//! - What is nobody's yet (messages that were kept aside) has a key for each row; what was decided about somebody has keys of
+//!   their ids. People's state has one of all, and another one after each erasure.
 //! - Numbers of keys are never given twice: a key that is destroyed leaves its row.
+//! - Keys are in a file of their own ([`keys`]), which no backup has. Where a backup is restored with keys of a later moment,
+//!   what they do not open any more is taken out of it ([`void`]).
 
 mod cipher;
 mod keyring;
+mod keys;
 mod old;
 mod payload;
 mod places;
@@ -28,26 +31,18 @@ mod project;
 mod rotate;
 mod sealing;
 mod state;
+mod void;
 
 pub(crate) use keyring::{Keyring, Unsealed};
+pub(crate) use keys::{COPY_FROM_4, LEAVE_4, TABLES, destroy};
 pub(crate) use places::{Places, is_personal};
 pub use project::{ProjectKey, ProjectKeyError, ProjectKeys, key_bytes};
-pub(crate) use rotate::{destroy, destroy_unused};
-pub(crate) use sealing::{Made, NOBODY, Sealed, Sealing, last, of_person};
+pub(crate) use sealing::{NOBODY, Sealed, Sealing, of_person, of_row};
 pub(crate) use state::StateKey;
+pub(crate) use void::void;
 
 /// What stands in the place of a value that is sealed.
 pub(crate) const WORD: &str = "sealed";
-
-pub(crate) const TABLES: &str = "
-CREATE TABLE IF NOT EXISTS project_keys(version UINTEGER, fingerprint VARCHAR, since TIMESTAMP);
-COMMENT ON TABLE project_keys IS 'keys of the project that keys of subjects were wrapped with, by what is known of them: never the keys';
-
-CREATE TABLE IF NOT EXISTS subject_keys(
-    id UBIGINT, subject VARCHAR, version UINTEGER, wrapped BLOB, made_at TIMESTAMP, destroyed_at TIMESTAMP);
-COMMENT ON TABLE subject_keys IS 'what personal data is sealed with, each wrapped by a key of the project; without a key where its subject was erased';
-COMMENT ON COLUMN subject_keys.subject IS 'HMAC-SHA-256, under the key of this directory, of the identifier that the messages name first';
-";
 
 /// Which table a value is sealed in: a part of what it is bound to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,9 +1,9 @@
 //! What was written before it was to be sealed: messages from before a project named a key, or marked a property `pii`.
 
-use super::{NOBODY, Place, Places, Sealed, Sealing, StateKey, WORD, of_person};
+use super::{NOBODY, Place, Places, Sealed, Sealing, StateKey, WORD, of_person, of_row};
 use crate::append::{append, aside, effects};
 use crate::checkpoint::Keeper;
-use crate::database::{LOG, Role, STATE, quoted};
+use crate::database::{Role, STATE, quoted};
 use crate::recovery::uuid;
 use crate::{Reader, Store, StoreError, limits};
 use arrow::array::{BinaryBuilder, StringBuilder, UInt64Builder};
@@ -37,7 +37,7 @@ impl Store {
         Ok(count)
     }
 
-    /// Goes through a table: each batch and the keys that it makes are one transaction.
+    /// Goes through a table: each batch is one transaction, and the keys that it makes are there before it.
     fn each_batch(
         &self,
         mut seal: impl FnMut(&Connection, &mut Sealing<'_>, u64) -> Result<Batch, StoreError>,
@@ -45,19 +45,15 @@ impl Store {
         let keyring = self.database.keyring();
         let (mut after, mut count) = (0, 0);
         loop {
-            let (mut made, mut batch) = (None, None);
+            let mut batch = None;
             self.with_counters(|connection| {
-                let mut sealing = Sealing::within(keyring, &self.pseudonyms, connection)?;
+                let mut sealing = Sealing::new(keyring, &self.pseudonyms);
                 connection.execute_batch("BEGIN TRANSACTION")?;
                 batch = seal(connection, &mut sealing, after)?;
-                append(connection, LOG, "subject_keys", sealing.rows()?.0)?;
+                sealing.keep(&self.database)?;
                 connection.execute_batch("COMMIT")?;
-                made = Some(sealing.made());
                 Ok(())
             })?;
-            if let Some(made) = made {
-                made.remember(keyring);
-            }
             let Some((sealed, last)) = batch else { return Ok(count) };
             (after, count) = (last, count + sealed);
         }
@@ -79,7 +75,7 @@ impl Store {
         versions.sort_unstable();
         versions.dedup();
         for version in versions {
-            let Some(mut key) = self.state_key(version)? else { return Ok(()) };
+            let Some(mut key) = self.state_key(version, false)? else { return Ok(()) };
             self.database.run(Role::Keeper, |connection| {
                 connection.execute_batch("BEGIN TRANSACTION")?;
                 let done = states(connection, version, &mut key).and_then(|()| views(connection, version, places));
@@ -121,7 +117,8 @@ fn quarantine(connection: &Connection, sealing: &mut Sealing<'_>, after: u64) ->
     let Some(last) = rows.last() else { return Ok(None) };
     let mut columns = Columns::default();
     for Whole { number, first: payload, second: reasons } in &rows {
-        if let Some(it) = sealing.whole(Place::Quarantine(*number), NOBODY, &aside(payload, reasons))? {
+        let (kind, id) = of_row(*number);
+        if let Some(it) = sealing.whole(Place::Quarantine(*number), (kind, &id), &aside(payload, reasons))? {
             columns.push(*number, &it);
         }
     }

@@ -3,10 +3,9 @@
 //! It goes a batch at a time, each a transaction: whatever stops it leaves some keys under the old version and some under the
 //! new one, both of which are read, and the next rotation goes on.
 
-use super::Sealing;
 use super::cipher::Chance;
-use super::state::STATE;
 use crate::append::{append, effects};
+use crate::database::Role;
 use crate::{Store, StoreError, limits};
 use arrow::array::{BinaryBuilder, UInt64Builder};
 use arrow::datatypes::{DataType, Field};
@@ -31,7 +30,7 @@ impl Store {
         let Some((version, project)) = keyring.current() else { return Ok(0) };
         let mut chance = Chance::new();
         let mut count = 0;
-        self.with_counters(|connection| {
+        self.database.run(Role::Locksmith, |connection| {
             let old = old(connection, version)?;
             count = old.len() as u64;
             if old.is_empty() {
@@ -50,13 +49,12 @@ impl Store {
             ])?;
             connection.execute_batch("CREATE OR REPLACE TEMP TABLE sonder_wrapped(id UBIGINT, wrapped BLOB)")?;
             append(connection, "temp", "sonder_wrapped", rows)?;
-            connection.execute_batch("BEGIN TRANSACTION")?;
             connection.execute(
-                "UPDATE subject_keys SET wrapped = w.wrapped, version = ? FROM temp.main.sonder_wrapped w
+                "UPDATE keys.main.subject_keys SET wrapped = w.wrapped, version = ? FROM temp.main.sonder_wrapped w
                  WHERE subject_keys.id = w.id AND subject_keys.wrapped IS NOT NULL",
                 params![version],
             )?;
-            connection.execute_batch("COMMIT; DROP TABLE temp.main.sonder_wrapped")?;
+            connection.execute_batch("DROP TABLE temp.main.sonder_wrapped")?;
             Ok(())
         })?;
         Ok(count)
@@ -66,38 +64,9 @@ impl Store {
 /// Some keys that another version wrapped: number, version, bytes.
 fn old(connection: &Connection, version: u32) -> Result<Vec<(u64, u32, Vec<u8>)>, StoreError> {
     let mut statement = connection.prepare(&format!(
-        "SELECT id, version, wrapped FROM subject_keys WHERE wrapped IS NOT NULL AND version <> ? ORDER BY id LIMIT {}",
+        "SELECT id, version, wrapped FROM keys.main.subject_keys WHERE wrapped IS NOT NULL AND version <> ? ORDER BY id LIMIT {}",
         limits::KEYS_ROTATED
     ))?;
     let rows = statement.query_map(params![version], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
-
-/// Destroys the keys of subjects (kind, value), inside whatever transaction there is. What they sealed can never be opened.
-pub(crate) fn destroy(
-    connection: &Connection,
-    sealing: &Sealing<'_>,
-    subjects: &[(String, String)],
-) -> Result<(), StoreError> {
-    for chunk in subjects.chunks(limits::KEYS_LOOKED_UP) {
-        let list: Vec<String> =
-            chunk.iter().map(|(kind, value)| format!("'{}'", sealing.subject(kind, value))).collect();
-        connection.execute_batch(&format!("{DESTROY} AND subject IN ({})", list.join(", ")))?;
-    }
-    Ok(())
-}
-
-/// Destroys the keys that seal nothing any more, inside whatever transaction there is.
-pub(crate) fn destroy_unused(connection: &Connection, sealing: &Sealing<'_>) -> Result<(), StoreError> {
-    let used = ["log", "quarantine", "changes", "deliveries"]
-        .map(|table| format!("SELECT sealed_by FROM {table} WHERE sealed_by IS NOT NULL"))
-        .join(" UNION ALL ");
-    // The key of people's state seals what stands in another file.
-    let state = sealing.subject(STATE.0, STATE.1);
-    connection.execute_batch(&format!("{DESTROY} AND subject <> '{state}' AND id NOT IN ({used})"))?;
-    Ok(())
-}
-
-/// The row stays: its number is not given again.
-const DESTROY: &str = "UPDATE subject_keys SET subject = NULL, wrapped = NULL, destroyed_at = now()::TIMESTAMP
-     WHERE wrapped IS NOT NULL";

@@ -1,5 +1,4 @@
-//! Seals what is written in one transaction. Keys that are made for it are in the same transaction, and are remembered when
-//! that is on the disk.
+//! Seals what is written in one transaction. Keys that are made for it are written before it, see [`Sealing::keep`].
 
 use super::cipher::{Chance, Secret};
 use super::keyring::{Keyring, Known};
@@ -15,7 +14,6 @@ use rustc_hash::FxHashMap;
 use sonder_core::effect::PersonId;
 use sonder_core::record::Seq;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A text without its personal data, and that.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,8 +32,7 @@ pub(crate) struct Sealing<'a> {
     keyring: &'a Keyring,
     pseudonyms: &'a Pseudonyms,
     chance: Chance,
-    /// The last number of a key.
-    last: u64,
+    /// Keys that were made, and are not written yet.
     new: Vec<New>,
     by_subject: FxHashMap<u128, Known>,
 }
@@ -63,20 +60,15 @@ pub(crate) fn of_person(id: PersonId) -> (&'static str, String) {
     (" person", format!("{:032x}", id.0))
 }
 
-impl<'a> Sealing<'a> {
-    /// Seals with keys whose numbers go on after `last`.
-    pub fn new(keyring: &'a Keyring, pseudonyms: &'a Pseudonyms, last: u64) -> Self {
-        let (new, by_subject) = (Vec::new(), FxHashMap::default());
-        Self { keyring, pseudonyms, chance: Chance::new(), last, new, by_subject }
-    }
+/// The subject of a message that was kept aside, which is nobody's yet.
+pub(crate) fn of_row(id: u64) -> (&'static str, String) {
+    (" row", id.to_string())
+}
 
-    /// The same, inside a transaction.
-    pub fn within(
-        keyring: &'a Keyring,
-        pseudonyms: &'a Pseudonyms,
-        connection: &Connection,
-    ) -> Result<Self, StoreError> {
-        Ok(Self::new(keyring, pseudonyms, last(connection)?))
+impl<'a> Sealing<'a> {
+    pub fn new(keyring: &'a Keyring, pseudonyms: &'a Pseudonyms) -> Self {
+        let (new, by_subject) = (Vec::new(), FxHashMap::default());
+        Self { keyring, pseudonyms, chance: Chance::new(), new, by_subject }
     }
 
     /// Whether what comes in is sealed.
@@ -166,11 +158,6 @@ impl<'a> Sealing<'a> {
         Ok(sealed)
     }
 
-    /// A subject as the file has it.
-    pub fn subject(&self, kind: &str, value: &str) -> String {
-        shown(self.pseudonyms.number(kind, value))
-    }
-
     /// A key of the subject (kind, value): one that is remembered, or a new one.
     pub(super) fn key_of(&mut self, (kind, value): (&str, &str)) -> Result<Known, StoreError> {
         let subject = self.pseudonyms.number(kind, value);
@@ -185,23 +172,22 @@ impl<'a> Sealing<'a> {
         Ok(known)
     }
 
-    fn make(&mut self, subject: u128) -> Result<Known, StoreError> {
+    /// Another key of a subject.
+    pub(super) fn make(&mut self, subject: u128) -> Result<Known, StoreError> {
         let missing = || StoreError::Damaged("there is no key of the project to wrap with".to_owned());
         let (version, project) = self.keyring.current().ok_or_else(missing)?;
-        let (id, secret) = (self.last + 1, self.chance.secret()?);
+        let (id, secret) = (self.keyring.number(), self.chance.secret()?);
         let wrapped = project.wrap(&mut self.chance, id, secret)?;
-        self.last = id;
         self.new.push(New { id, subject, version, wrapped, secret });
         Ok((id, secret))
     }
 
-    /// The rows of new keys, and the last number of a key.
-    pub fn rows(&self) -> Result<(RecordBatch, u64), StoreError> {
+    /// The rows of new keys.
+    pub(super) fn rows(&self) -> Result<RecordBatch, StoreError> {
         let (mut id, mut subject, mut version) = (UInt64Builder::new(), StringBuilder::new(), UInt32Builder::new());
         let (mut wrapped, mut made_at) = (BinaryBuilder::new(), TimestampMicrosecondBuilder::new());
         let mut destroyed_at = TimestampMicrosecondBuilder::new();
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let now = i64::try_from(since.as_micros()).unwrap_or(i64::MAX);
+        let now = crate::wall().0;
         for new in &self.new {
             id.append_value(new.id);
             subject.append_value(shown(new.subject));
@@ -210,40 +196,23 @@ impl<'a> Sealing<'a> {
             made_at.append_value(now);
             destroyed_at.append_null();
         }
-        let rows = effects::batch(vec![
+        effects::batch(vec![
             (Field::new("id", DataType::UInt64, true), Arc::new(id.finish())),
             (effects::text("subject"), Arc::new(subject.finish())),
             (Field::new("version", DataType::UInt32, true), Arc::new(version.finish())),
             (Field::new("wrapped", DataType::Binary, true), Arc::new(wrapped.finish())),
             (effects::time("made_at"), Arc::new(made_at.finish())),
             (effects::time("destroyed_at"), Arc::new(destroyed_at.finish())),
-        ])?;
-        Ok((rows, self.last))
+        ])
     }
 
-    /// The keys that were made, to be remembered once they are in the file.
-    pub fn made(self) -> Made {
-        Made(self.new.into_iter().map(|new| (new.subject, (new.id, new.secret))).collect())
-    }
-}
-
-/// Keys that a transaction makes.
-#[derive(Debug, Default)]
-pub(crate) struct Made(Vec<(u128, Known)>);
-
-impl Made {
-    /// They are in the file.
-    pub fn remember(self, keyring: &Keyring) {
-        keyring.remember(self.0.into_iter());
+    /// The new keys are in the file.
+    pub(super) fn kept(&mut self) {
+        self.keyring.remember(self.new.drain(..).map(|new| (new.subject, (new.id, new.secret))));
     }
 }
 
 /// A subject as the file has it.
 pub(super) fn shown(subject: u128) -> String {
     format!("{subject:032x}")
-}
-
-/// The last number of a key.
-pub(crate) fn last(connection: &Connection) -> Result<u64, StoreError> {
-    Ok(connection.query_row("SELECT coalesce(max(id), 0) FROM subject_keys", [], |row| row.get(0))?)
 }

@@ -1,5 +1,5 @@
 //! People's state in a checkpoint: each person's bytes are sealed as a whole, under one key of all states. The file is made anew
-//! when somebody is erased, so a key of their own would forget nobody sooner.
+//! when somebody is erased, so a key of their own would forget nobody sooner; and so is the key, for backups have the old file.
 //!
 //! A checkpoint seals with a key that is made of that one and its version: however many checkpoints there are, nonces by chance
 //! do not repeat.
@@ -7,8 +7,7 @@
 use super::cipher::{Chance, Secret};
 use super::keyring::{Keyring, Known};
 use super::{Place, Sealing};
-use crate::append::append;
-use crate::database::LOG;
+use crate::database::Role;
 use crate::{Store, StoreError};
 use duckdb::Connection;
 use hmac::{Hmac, Mac};
@@ -44,44 +43,35 @@ pub(super) fn of_version(secret: Secret, version: u64) -> Secret {
 }
 
 impl Store {
-    /// What seals the states of a checkpoint; `None` where nothing is sealed. The first one makes the key of all states.
-    pub(crate) fn state_key(&self, version: u64) -> Result<Option<StateKey>, StoreError> {
+    /// What seals the states of a checkpoint; `None` where nothing is sealed. The first one makes the key of all states, and so
+    /// does one that is to be `anew`.
+    pub(crate) fn state_key(&self, version: u64, anew: bool) -> Result<Option<StateKey>, StoreError> {
         let keyring = self.database.keyring();
         if !keyring.seals() {
             return Ok(None);
         }
         let subject = self.pseudonyms.number(STATE.0, STATE.1);
-        let known = match keyring.of_subject(subject) {
-            Some(known) => known,
-            None => self.find_or_make(keyring, subject)?,
+        let known = match keyring.of_subject(subject).filter(|_| !anew) {
+            Some(known) => Some(known),
+            None if anew => None,
+            None => self.database.run(Role::Locksmith, |connection| find(connection, keyring, subject))?,
         };
-        Ok(Some(StateKey { id: known.0, secret: of_version(known.1, version), chance: Chance::new() }))
-    }
-
-    fn find_or_make(&self, keyring: &Keyring, subject: u128) -> Result<Known, StoreError> {
-        let mut known = None;
-        self.with_counters(|connection| {
-            known = find(connection, keyring, subject)?;
-            if known.is_some() {
-                return Ok(());
+        let (id, secret) = match known {
+            Some(known) => known,
+            None => {
+                let mut sealing = Sealing::new(keyring, &self.pseudonyms);
+                let made = sealing.make(subject)?;
+                sealing.keep(&self.database)?;
+                made
             }
-            let mut sealing = Sealing::within(keyring, &self.pseudonyms, connection)?;
-            known = Some(sealing.key_of(STATE)?);
-            connection.execute_batch("BEGIN TRANSACTION")?;
-            append(connection, LOG, "subject_keys", sealing.rows()?.0)?;
-            connection.execute_batch("COMMIT")?;
-            Ok(())
-        })?;
-        let known =
-            known.ok_or_else(|| StoreError::Damaged("the key of people's state could not be made".to_owned()))?;
-        keyring.remember([(subject, known)].into_iter());
-        Ok(known)
+        };
+        Ok(Some(StateKey { id, secret: of_version(secret, version), chance: Chance::new() }))
     }
 }
 
 fn find(connection: &Connection, keyring: &Keyring, subject: u128) -> Result<Option<Known>, StoreError> {
     let mut statement = connection.prepare(&format!(
-        "SELECT id FROM subject_keys WHERE wrapped IS NOT NULL AND subject = '{}' ORDER BY id DESC LIMIT 1",
+        "SELECT id FROM keys.main.subject_keys WHERE wrapped IS NOT NULL AND subject = '{}' ORDER BY id DESC LIMIT 1",
         super::sealing::shown(subject)
     ))?;
     let mut rows = statement.query([])?;

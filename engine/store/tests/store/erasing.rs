@@ -1,11 +1,10 @@
 //! Whoever is erased goes, and nobody else changes: not by a part of a word, and not by a number.
 
-use crate::support::{Opened, START, ask, batch, open, program, row, track, with_webhook};
+use crate::support::{Opened, START, ask, batch, kept_aside, open, program, row, track, with_webhook};
 use serde_json::{Value as Json, json};
 use sonder_core::effect::{Cause, Change, ChangeKind, Delivery, EffectId, ItemKind, PersonId};
-use sonder_core::message::Quarantined;
 use sonder_core::record::Seq;
-use sonder_dsl::ir::{DestinationId, SourceId};
+use sonder_dsl::ir::DestinationId;
 use sonder_dsl::source::{SourceFile, SourceSet};
 use sonder_dsl::time::Moment;
 use sonder_store::{
@@ -29,19 +28,6 @@ fn order(id: u64, user: &str, properties: Json) -> Json {
 
 fn payloads(reader: &Reader) -> Vec<String> {
     reader.log_after(Seq(0), 99).unwrap().iter().map(|it| it.payload.to_string()).collect()
-}
-
-fn kept_aside(payload: &Json) -> Quarantined {
-    Quarantined {
-        source: SourceId(0),
-        received_at: Moment(START),
-        occurred_at: None,
-        historical: false,
-        message_id: None,
-        name: Some("order".to_owned()),
-        reasons: Vec::new(),
-        payload: payload.to_string().into(),
-    }
 }
 
 #[test]

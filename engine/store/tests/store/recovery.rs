@@ -378,7 +378,7 @@ fn a_newer_format_is_refused() {
     connection.execute_batch("UPDATE sonder_format SET version = 99").unwrap();
     drop(connection);
     let error = Store::open(dir.path(), &program).unwrap_err();
-    assert!(error.to_string().contains("has format 99, and this version of sonder reads up to format 4"), "{error}");
+    assert!(error.to_string().contains("has format 99, and this version of sonder reads up to format 5"), "{error}");
     assert_eq!(error.help().as_deref(), Some("run the version of sonder that wrote it, or a newer one"));
 }
 

@@ -1,14 +1,15 @@
 //! Personal data at rest: what is marked `pii` is in no file, and comes back as it was.
 
-use crate::support::{START, batch, open, row, track};
+use crate::support::{START, batch, kept_aside, open, row, track};
 use serde_json::{Value as Json, json};
+use sonder_core::effect::PersonId;
 use sonder_core::record::Seq;
-use sonder_dsl::ir::Program;
+use sonder_dsl::ir::{Fingerprint, Program};
 use sonder_dsl::source::{SourceFile, SourceSet};
 use sonder_dsl::time::Moment;
 use sonder_store::{
-    Expired, Expiring, Left, ProjectKey, ProjectKeys, Query, Reader, RetentionRun, Store, StoreError, StoreOptions,
-    Target, Whose,
+    Expired, Expiring, KEYS_FILE, Left, LogBatch, PersonRow, ProjectKey, ProjectKeys, Query, Reader, RetentionRun,
+    StateCheckpoint, Store, StoreError, StoreOptions, Target, Whose, later_keys, note_later_keys,
 };
 use std::path::Path;
 use std::sync::Arc;
@@ -81,6 +82,37 @@ fn contains(bytes: &[u8], text: &[u8]) -> bool {
     bytes.windows(text.len()).any(|window| window == text)
 }
 
+/// A copy of the files as they are, without keys of a moment of their own.
+fn copy_of(dir: &Path) -> tempfile::TempDir {
+    let copy = tempfile::tempdir().unwrap();
+    for entry in std::fs::read_dir(dir).unwrap().flatten().filter(|it| it.path().is_file()) {
+        std::fs::copy(entry.path(), copy.path().join(entry.file_name())).unwrap();
+    }
+    copy
+}
+
+/// A checkpoint with people whose state says the secret.
+fn save(store: &Store, people: &[u128]) {
+    let mut saving = store.begin_checkpoint(Fingerprint(7)).unwrap();
+    let states: Vec<_> = people.iter().map(|id| (PersonId(*id), Some(SECRET.as_bytes().to_vec()))).collect();
+    let rows: Vec<_> = people.iter().map(|id| person(*id)).collect();
+    saving.add(&states, &rows).unwrap();
+    let checkpoint = StateCheckpoint {
+        seq: store.last_seq(),
+        now: Moment(START),
+        meta: SECRET.as_bytes(),
+        people: people.len() as u64,
+        pending: &[],
+    };
+    saving.finish(&checkpoint).unwrap();
+}
+
+fn person(id: u128) -> PersonRow {
+    let (first_seen, last_seen) = (Moment(START), Moment(START));
+    let (identifiers, segments, traits) = (Vec::new(), Vec::new(), "{}".to_owned());
+    PersonRow { person: PersonId(id), first_seen, last_seen, identifiers, segments, traits }
+}
+
 #[test]
 fn what_is_marked_is_in_no_file_and_comes_back_as_it_came() {
     let (dir, program) = (tempfile::tempdir().unwrap(), program(true));
@@ -129,7 +161,7 @@ fn sql_sees_that_a_value_is_known_and_not_what_it_is() {
         json!([["sealed", "1.5"]])
     );
     assert_eq!(
-        ask(&reader, "select count(*), count(subject) from subject_keys"),
+        ask(&reader, "select count(*), count(subject) from keys.subject_keys"),
         json!([[2, 2]]),
         "a9 has nothing to seal"
     );
@@ -170,7 +202,7 @@ fn a_rotation_wraps_keys_anew_and_can_stop_at_any_time() {
         let store = opened(dir.path(), &program, under(2, &[1]));
         store.append(&program, &batch(orders(&program, 7, 3))).unwrap();
         assert_eq!(
-            ask(&store.reader(), "select version, count(*) from subject_keys group by all order by all"),
+            ask(&store.reader(), "select version, count(*) from keys.subject_keys group by all order by all"),
             json!([[1, 3], [2, 3]]),
             "a key that was not remembered is made again"
         );
@@ -191,17 +223,14 @@ fn a_rotation_wraps_keys_anew_and_can_stop_at_any_time() {
 fn what_was_changed_in_the_files_is_not_opened() {
     let (dir, program) = (tempfile::tempdir().unwrap(), program(true));
     opened(dir.path(), &program, under(1, &[])).append(&program, &batch(orders(&program, 1, 6))).unwrap();
-    for change in [
+    for (file, change) in [
         // Another row's, of the same key.
-        "UPDATE log SET sealed = (SELECT sealed FROM log WHERE seq = 4) WHERE seq = 1",
-        "UPDATE log SET payload = replace(payload, '\"sealed\"', '\"seal\"') WHERE seq = 1",
-        "UPDATE subject_keys SET wrapped = (SELECT wrapped FROM subject_keys WHERE id = 2) WHERE id = 1",
+        ("sonder", "UPDATE log SET sealed = (SELECT sealed FROM log WHERE seq = 4) WHERE seq = 1"),
+        ("sonder", "UPDATE log SET payload = replace(payload, '\"sealed\"', '\"seal\"') WHERE seq = 1"),
+        ("keys", "UPDATE subject_keys SET wrapped = (SELECT wrapped FROM subject_keys WHERE id = 2) WHERE id = 1"),
     ] {
-        let copy = tempfile::tempdir().unwrap();
-        for entry in std::fs::read_dir(dir.path()).unwrap().flatten().filter(|it| it.path().is_file()) {
-            std::fs::copy(entry.path(), copy.path().join(entry.file_name())).unwrap();
-        }
-        let connection = duckdb::Connection::open(copy.path().join("sonder.duckdb")).unwrap();
+        let copy = copy_of(dir.path());
+        let connection = duckdb::Connection::open(copy.path().join(format!("{file}.duckdb"))).unwrap();
         connection.execute_batch(change).unwrap();
         drop(connection);
         let reader = Reader::open(copy.path(), under(1, &[])).unwrap();
@@ -234,7 +263,7 @@ fn whoever_is_erased_takes_their_keys_along_and_others_stay_readable() {
     assert_eq!(
         ask(
             &store.reader(),
-            "select id, wrapped is null, subject is null, destroyed_at is null from subject_keys order by id"
+            "select id, wrapped is null, subject is null, destroyed_at is null from keys.subject_keys order by id"
         ),
         json!([
             [1, true, true, false],
@@ -251,6 +280,157 @@ fn whoever_is_erased_takes_their_keys_along_and_others_stay_readable() {
     store.append(&program, &batch(orders(&program, 6, 2))).unwrap();
     assert_eq!(ask(&store.reader(), "select sealed_by > 6 from log where seq = 7"), json!([[true]]));
     assert!(!is_in_files(dir.path(), "Kanaal"));
+}
+
+/// What a backup has: the files but for the keys. Those of a later moment do not open what is of whoever was erased since, not in
+/// their messages and not in the state, and everything else they do.
+#[test]
+fn what_was_copied_before_an_erasure_is_opened_by_no_key_that_is_left() {
+    let (dir, program) = (tempfile::tempdir().unwrap(), program(true));
+    let store = opened(dir.path(), &program, under(1, &[]));
+    store.append(&program, &batch(orders(&program, 1, 6))).unwrap();
+    save(&store, &[1, 2]);
+    drop(store);
+    let before = copy_of(dir.path());
+    let earlier_keys = std::fs::read(before.path().join(KEYS_FILE)).unwrap();
+    let store = opened(dir.path(), &program, under(1, &[]));
+    let suppression = store.suppression().unwrap();
+    let target = Target { identifiers: vec![("anonymous_id".to_owned(), "a1".to_owned())], people: vec![PersonId(1)] };
+    let is_theirs = |it: &sonder_store::LoggedMessage| it.seq.0 % 3 == 1;
+    store.strike(("e1", Moment(START)), &target, &suppression, &mut { is_theirs }).unwrap();
+    store.forget_people();
+    save(&store, &[2]);
+    store.rewrite(&["e1".to_owned()], Moment(START)).unwrap();
+    let copy = store.reader().copy_keys().unwrap();
+    assert_eq!((copy.figures.are_needed, copy.figures.erased), (true, 1));
+    std::fs::copy(copy.path(), before.path().join(KEYS_FILE)).unwrap();
+    let (path, wrapped) = (copy.path().to_owned(), wrapped_of(&earlier_keys));
+    assert_eq!(wrapped.len(), 4, "of three who ordered, and of the state");
+    for keys in [std::fs::read(&path).unwrap(), std::fs::read(dir.path().join(KEYS_FILE)).unwrap()] {
+        let left = wrapped.iter().filter(|it| contains(&keys, it)).count();
+        assert_eq!(left, 2, "keys of whoever is erased, and of the state that they were in, are in no file");
+    }
+    drop(copy);
+    assert!(!path.exists(), "a copy goes with what it was made for");
+    drop(store);
+
+    let reader = Reader::open(before.path(), under(1, &[])).unwrap();
+    assert!(matches!(reader.log_after(Seq(0), 9), Err(StoreError::Damaged(_))));
+    assert!(matches!(reader.each_person(|_| ()), Err(StoreError::Damaged(_))));
+    assert!(matches!(reader.checkpoint(), Err(StoreError::Damaged(_))));
+    let is_wrong = |reader: &Reader| reader.examine().unwrap().iter().any(|it| it.wrong.is_some());
+    assert!(is_wrong(&reader));
+    drop(reader);
+    // Said to be of a later moment, they are no damage; what they do not open goes, and the rest is as it was.
+    note_later_keys(before.path()).unwrap();
+    assert!(!is_wrong(&Reader::open(before.path(), under(1, &[])).unwrap()));
+    let store = opened(before.path(), &program, under(1, &[]));
+    let payloads: Vec<_> = store.reader().log_after(Seq(0), 9).unwrap().into_iter().map(|it| it.payload).collect();
+    for (payload, seq) in payloads.iter().zip(1_u64..) {
+        let json: Json = serde_json::from_str(payload).unwrap();
+        let (street, floor) =
+            if seq % 3 == 1 { (Json::Null, Json::Null) } else { (json!(SECRET), json!(70_000 + seq)) };
+        assert_eq!(json["properties"], json!({"street": street, "floor": floor, "total": 1.5}));
+    }
+    assert_eq!(store.load_checkpoint().unwrap(), None, "whoever is erased is in it");
+    assert_eq!(store.reader().erased_by_copy().unwrap().len(), 1);
+    assert!(!is_wrong(&store.reader()));
+    assert!(later_keys(before.path()), "until they are struck");
+    store.settle_later_keys().unwrap();
+    assert!(!later_keys(before.path()));
+    // Numbers go on behind those of the keys.
+    store.append(&program, &batch(orders(&program, 7, 1))).unwrap();
+    assert_eq!(ask(&store.reader(), "select sealed_by > 5 from log where seq = 7"), json!([[true]]));
+}
+
+/// The wrapped keys in a file of keys.
+fn wrapped_of(file: &[u8]) -> Vec<Vec<u8>> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("keys.duckdb");
+    std::fs::write(&path, file).unwrap();
+    let connection = duckdb::Connection::open(&path).unwrap();
+    let mut statement = connection.prepare("SELECT wrapped FROM subject_keys WHERE wrapped IS NOT NULL").unwrap();
+    statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+}
+
+#[test]
+fn without_its_keys_or_with_earlier_ones_nothing_is_written() {
+    let (dir, program) = (tempfile::tempdir().unwrap(), program(true));
+    opened(dir.path(), &program, under(1, &[])).append(&program, &batch(orders(&program, 1, 2))).unwrap();
+    let keys = dir.path().join(KEYS_FILE);
+    let earlier = std::fs::read(&keys).unwrap();
+    opened(dir.path(), &program, under(1, &[])).append(&program, &batch(orders(&program, 3, 2))).unwrap();
+    let open = || Store::open_with(dir.path(), &program, under(1, &[]));
+    std::fs::remove_file(&keys).unwrap();
+    for _ in 0..2 {
+        assert!(matches!(open().unwrap_err(), StoreError::NoKeys { .. }), "a new file of keys makes no difference");
+    }
+    let blind = Reader::open(dir.path(), under(1, &[])).unwrap();
+    assert_eq!(ask(&blind, "select count(*) from log"), json!([[4]]));
+    assert!(matches!(blind.log_after(Seq(0), 9), Err(StoreError::Damaged(_))));
+    drop(blind);
+    std::fs::write(&keys, earlier).unwrap();
+    note_later_keys(dir.path()).unwrap();
+    let error = open().unwrap_err();
+    assert!(matches!(error, StoreError::NoKeys { .. }), "{error}");
+    assert!(error.help().unwrap().contains("not older than the backup"));
+}
+
+/// As format 4 laid it out.
+#[test]
+fn keys_that_were_with_the_log_move_to_a_file_of_their_own() {
+    let (dir, program) = (tempfile::tempdir().unwrap(), program(true));
+    opened(dir.path(), &program, under(1, &[])).append(&program, &batch(orders(&program, 1, 6))).unwrap();
+    let keys = dir.path().join(KEYS_FILE);
+    let wrapped = wrapped_of(&std::fs::read(&keys).unwrap());
+    assert_eq!(wrapped.len(), 3);
+    let log = dir.path().join("sonder.duckdb");
+    let connection = duckdb::Connection::open(&log).unwrap();
+    connection
+        .execute_batch(&format!(
+            "ATTACH '{}' AS keys;
+             CREATE TABLE subject_keys AS FROM keys.subject_keys; CREATE TABLE project_keys AS FROM keys.project_keys;
+             UPDATE sonder_format SET version = 4; DETACH keys; CHECKPOINT;",
+            keys.display()
+        ))
+        .unwrap();
+    drop(connection);
+    std::fs::remove_file(&keys).unwrap();
+    let are_in = |file: &Path| wrapped.iter().filter(|it| contains(&std::fs::read(file).unwrap(), it)).count();
+    assert_eq!(are_in(&log), 3);
+    // Looked at, it stays as it is.
+    let reader = Reader::open(dir.path(), under(1, &[])).unwrap();
+    assert!(reader.log_after(Seq(0), 9).unwrap().iter().all(|it| it.payload.contains(SECRET)));
+    assert!(reader.examine().unwrap().iter().all(|it| it.wrong.is_none()));
+    assert_eq!(reader.key_figures().unwrap().keys, 3);
+    drop(reader);
+    assert!(!keys.exists());
+    let store = opened(dir.path(), &program, under(1, &[]));
+    assert!(store.reader().log_after(Seq(0), 9).unwrap().iter().all(|it| it.payload.contains(SECRET)));
+    store.append(&program, &batch(orders(&program, 7, 3))).unwrap();
+    assert_eq!(ask(&store.reader(), "select count(*), count(distinct id) from keys.subject_keys"), json!([[6, 6]]));
+    drop(store);
+    assert_eq!((are_in(&log), are_in(&keys)), (0, 3), "the log has them no more, not in free blocks either");
+}
+
+/// What was kept aside has a key for each row, so that one can go without the others.
+#[test]
+fn what_is_kept_aside_is_sealed_row_by_row() {
+    let (dir, program) = (tempfile::tempdir().unwrap(), program(true));
+    let store = opened(dir.path(), &program, under(1, &[]));
+    let quarantined = ["q1", "q2"].map(|street| kept_aside(&json!({"street": street}))).into();
+    let kept = LogBatch { quarantined, ..LogBatch::default() };
+    store.append(&program, &kept).unwrap();
+    assert_eq!(
+        ask(
+            &store.reader(),
+            "select count(distinct sealed_by), (select count(*) from keys.subject_keys) from quarantine"
+        ),
+        json!([[2, 2]])
+    );
+    let mut run = RetentionRun { id: "r".to_owned(), at: Moment(START), done_at: None, expired: Expired::default() };
+    store.expire_records(&mut run, &[], (Moment(2 * START), None)).unwrap();
+    assert_eq!(ask(&store.reader(), "select count(wrapped), count(*) from keys.subject_keys"), json!([[0, 2]]));
 }
 
 #[test]
@@ -283,7 +463,7 @@ fn what_retention_leaves_of_a_message_stays_sealed() {
         json!([[1, false], [2, true], [3, false], [4, true]])
     );
     assert_eq!(
-        ask(&store.reader(), "select count(wrapped), count(*) from subject_keys"),
+        ask(&store.reader(), "select count(wrapped), count(*) from keys.subject_keys"),
         json!([[2, 4]]),
         "unused keys are gone"
     );
@@ -332,7 +512,7 @@ fn a_project_without_keys_writes_what_it_wrote_before() {
     let opened = open(dir.path(), &program);
     opened.store.append(&program, &batch(orders(&program, 1, 2))).unwrap();
     assert_eq!(
-        ask(&opened.reader, "select count(*), count(sealed_by), (select count(*) from subject_keys) from log"),
+        ask(&opened.reader, "select count(*), count(sealed_by), (select count(*) from keys.subject_keys) from log"),
         json!([[2, 0, 0]])
     );
     assert_eq!(ask(&opened.reader, "select street from ev_order limit 1"), json!([[SECRET]]));

@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 use sonder_core::govern::Governor;
-use sonder_core::message;
+use sonder_core::message::{self, Quarantined};
 use sonder_core::record::{Fact, Record, Seq};
 use sonder_dsl::ir::{Program, SourceId};
 use sonder_dsl::source::{SourceFile, SourceSet};
@@ -72,6 +72,20 @@ pub fn views(program: &Program, first: u64, count: u64) -> Vec<LogRow> {
     let view =
         |seq: u64| track(&format!("m{seq}"), "view", &format!("a{}", seq % 10), &json!({"product": format!("p{seq}")}));
     (first..first + count).map(|seq| row(program, seq, &view(seq))).collect()
+}
+
+/// An order that was kept aside.
+pub fn kept_aside(payload: &Json) -> Quarantined {
+    Quarantined {
+        source: SourceId(0),
+        received_at: Moment(START),
+        occurred_at: None,
+        historical: false,
+        message_id: None,
+        name: Some("order".to_owned()),
+        reasons: Vec::new(),
+        payload: payload.to_string().into(),
+    }
 }
 
 pub fn batch(rows: Vec<LogRow>) -> LogBatch {

@@ -1,0 +1,110 @@
+//! The file of the keys of subjects. It is apart from what they seal, so that a copy of the one is of no use without the other:
+//! a backup has no keys, and a key that is destroyed here opens nothing in any backup.
+//!
+//! INVARIANT: a key is on the disk before anything that it seals, and goes after it: a crash between leaves a key that seals
+//! nothing, which the next erasure destroys.
+
+use super::Sealing;
+use super::state::STATE;
+use crate::append::append;
+use crate::database::{Database, KEYS, Role};
+use crate::pseudonym::Pseudonyms;
+use crate::{StoreError, limits};
+use duckdb::Connection;
+
+/// In the file of keys. Only copies say who was erased: where the engine runs, the log's file does.
+pub(crate) const TABLES: &str = "
+CREATE TABLE IF NOT EXISTS keys.project_keys(version UINTEGER, fingerprint VARCHAR, since TIMESTAMP);
+COMMENT ON TABLE keys.project_keys IS 'keys of the project that keys of subjects were wrapped with, by what is known of them: never the keys';
+
+CREATE TABLE IF NOT EXISTS keys.subject_keys(
+    id UBIGINT, subject VARCHAR, version UINTEGER, wrapped BLOB, made_at TIMESTAMP, destroyed_at TIMESTAMP);
+COMMENT ON TABLE keys.subject_keys IS 'what personal data is sealed with, each wrapped by a key of the project; without a key where its subject was erased';
+COMMENT ON COLUMN keys.subject_keys.subject IS 'HMAC-SHA-256, under the key of this directory, of the identifier that the messages name first';
+
+CREATE TABLE IF NOT EXISTS keys.erased(hash VARCHAR, erased_at TIMESTAMP);
+COMMENT ON TABLE keys.erased IS 'in a copy of the keys: HMAC-SHA-256 of identifiers that were erased by then';
+";
+
+/// Format 4 had the keys in the file of the log. A transaction changes one file only: first they are copied, then left. Keys that
+/// are here already are of a later moment.
+pub(crate) const COPY_FROM_4: &str = "
+INSERT INTO keys.project_keys FROM sonder.project_keys WHERE version NOT IN (SELECT version FROM keys.project_keys);
+INSERT INTO keys.subject_keys FROM sonder.subject_keys WHERE id NOT IN (SELECT id FROM keys.subject_keys);
+";
+pub(crate) const LEAVE_4: &str = "DROP TABLE sonder.subject_keys; DROP TABLE sonder.project_keys;";
+
+/// What may be sealed: tables, and where they are.
+pub(super) const SEALED: [&str; 6] = [
+    "sonder.main.log",
+    "sonder.main.quarantine",
+    "sonder.main.changes",
+    "sonder.main.deliveries",
+    "state.main.people",
+    "state.main.checkpoints",
+];
+
+/// The numbers of the keys that seal something.
+pub(super) fn used() -> String {
+    SEALED.map(|table| format!("SELECT sealed_by FROM {table} WHERE sealed_by IS NOT NULL")).join(" UNION ALL ")
+}
+
+/// The row stays: its number is not given again.
+const DESTROY: &str =
+    "UPDATE keys.main.subject_keys SET subject = NULL, wrapped = NULL, destroyed_at = now()::TIMESTAMP
+     WHERE wrapped IS NOT NULL";
+
+impl Sealing<'_> {
+    /// Writes the keys that were made: what they seal may be written from then on.
+    pub fn keep(&mut self, database: &Database) -> Result<(), StoreError> {
+        let rows = self.rows()?;
+        if rows.num_rows() == 0 {
+            return Ok(());
+        }
+        database.held().note(rows.num_rows() as u64);
+        database.run(Role::Locksmith, |connection| Ok(append(connection, KEYS, "subject_keys", rows)?))?;
+        self.kept();
+        Ok(())
+    }
+}
+
+/// Destroys the keys of subjects (kind, value), and those that seal nothing any more. What they sealed can never be opened. To be
+/// called when it is durable that it is gone, and while nothing is appended.
+pub(crate) fn destroy(
+    database: &Database,
+    pseudonyms: &Pseudonyms,
+    subjects: &[(String, String)],
+) -> Result<(), StoreError> {
+    let state = super::sealing::shown(pseudonyms.number(STATE.0, STATE.1));
+    database.run(Role::Locksmith, |connection| {
+        connection.execute_batch("BEGIN TRANSACTION")?;
+        let destroyed = destroy_within(connection, pseudonyms, subjects, &state);
+        if let Err(error) = destroyed.and_then(|()| Ok(connection.execute_batch("COMMIT")?)) {
+            // The transaction may be gone already; what counts is the first error.
+            let _ = connection.execute_batch("ROLLBACK");
+            return Err(error);
+        }
+        Ok(())
+    })?;
+    database.keyring().forget();
+    Ok(())
+}
+
+fn destroy_within(
+    connection: &Connection,
+    pseudonyms: &Pseudonyms,
+    subjects: &[(String, String)],
+    state: &str,
+) -> Result<(), StoreError> {
+    for chunk in subjects.chunks(limits::KEYS_LOOKED_UP) {
+        let shown = |(kind, value): &(String, String)| super::sealing::shown(pseudonyms.number(kind, value));
+        let list: Vec<String> = chunk.iter().map(|subject| format!("'{}'", shown(subject))).collect();
+        connection.execute_batch(&format!("{DESTROY} AND subject IN ({})", list.join(", ")))?;
+    }
+    // The last key of people's state may be of a checkpoint that is being written.
+    connection.execute_batch(&format!(
+        "{DESTROY} AND id NOT IN ({}) AND id NOT IN (SELECT coalesce(max(id), 0) FROM keys.main.subject_keys WHERE subject = '{state}')",
+        used()
+    ))?;
+    Ok(())
+}

@@ -395,22 +395,15 @@ fn await_lines(folder: &Path, count: usize) -> Vec<String> {
     }
 }
 
-/// What others said of somebody is in their rows, whatever the files got about the person: here nothing.
-#[test]
-fn files_no_longer_name_them_and_nobody_elses_row_changes() {
-    const VIC: [&str; 4] = [
-        "vic.tim@analytical.example",
-        "vic-user-1815",
-        "vic.tim%40analytical.example",
-        "vic.tim+shop@analytical.example",
-    ];
-    let scene = Scene::new();
-    fs::remove_dir_all(&scene.shop).unwrap();
-    referrals(&scene.shop);
-    let engine = scene.start();
+/// Somebody whom others name, and how they are written.
+const VIC: [&str; 4] =
+    ["vic.tim@analytical.example", "vic-user-1815", "vic.tim%40analytical.example", "vic.tim+shop@analytical.example"];
+
+/// Four people refer to them, each in another way, and one of these is nobody.
+fn refer(engine: &Engine) {
     let vic = json!({"type": "identify", "messageId": "v", "userId": VIC[1],
         "traits": {"email": "Vic.Tim+Shop@Analytical.example"}});
-    send(&engine, &vic);
+    send(engine, &vic);
     for (n, (user, friend, note)) in [
         ("ann", "x@y.example", format!("see /p?m={}", VIC[2])),
         ("bob", "y@y.example", format!("{} and {}0 sent me", VIC[1].to_uppercase(), "vic-user-181")),
@@ -421,11 +414,21 @@ fn files_no_longer_name_them_and_nobody_elses_row_changes() {
     .enumerate()
     {
         send(
-            &engine,
+            engine,
             &json!({"type": "track", "event": "referral", "messageId": format!("m{n}"), "userId": user,
                 "properties": {"friend": friend, "note": note, "n": 1.0}}),
         );
     }
+}
+
+/// What others said of somebody is in their rows, whatever the files got about the person: here nothing.
+#[test]
+fn files_no_longer_name_them_and_nobody_elses_row_changes() {
+    let scene = Scene::new();
+    fs::remove_dir_all(&scene.shop).unwrap();
+    referrals(&scene.shop);
+    let engine = scene.start();
+    refer(&engine);
     let files = scene.data.join("files");
     let before = await_lines(&files.join("lines"), 4);
     await_lines(&files.join("masked"), 4);
@@ -456,6 +459,55 @@ fn files_no_longer_name_them_and_nobody_elses_row_changes() {
     assert_eq!(of_columns, of_lines);
     engine.kill().unwrap();
     assert_eq!(traces::in_files(&scene.data, &VIC).unwrap(), Vec::<String>::new());
+}
+
+/// A destination that is no more is told nothing. What it left in the data directory is gone through all the same.
+#[test]
+fn files_that_no_destination_writes_to_any_more_lose_them_too() {
+    let scene = Scene::new();
+    fs::remove_dir_all(&scene.shop).unwrap();
+    referrals(&scene.shop);
+    let engine = scene.start();
+    refer(&engine);
+    // Rows about them, by their identifiers and by pseudonyms of these.
+    let own = |n: u32| json!({"type": "track", "event": "referral", "messageId": format!("o{n}"), "userId": VIC[1], "properties": {"n": 2}});
+    (0..2).for_each(|n| send(&engine, &own(n)));
+    let files = scene.data.join("files");
+    for name in ["lines", "masked"] {
+        await_lines(&files.join(name), 6);
+    }
+    engine.stop().unwrap();
+    // One is no more, one writes elsewhere from now on, and one had a folder in a folder.
+    fs::remove_file(scene.shop.join("destinations/lines.yaml")).unwrap();
+    fs::remove_file(scene.shop.join("destinations/masked.yaml")).unwrap();
+    fs::create_dir_all(files.join("lake")).unwrap();
+    fs::rename(files.join("columns"), files.join("lake/columns")).unwrap();
+    let engine = scene.start();
+    let told = |files: &Path| traces::in_files(files, &VIC).unwrap();
+    assert!(!told(&files).is_empty());
+    let asked = request(&engine, &format!("user_id:{}", VIC[1]));
+    let done = await_completed(&engine, asked["id"].as_str().unwrap());
+    let told_of = |name: &str| {
+        let mut of = done["erasure"]["destinations"].as_array().unwrap().iter();
+        of.find(|it| it["destination"] == name).unwrap_or(&Json::Null).clone()
+    };
+    assert_eq!(told_of("columns")["state"], "delivered", "{done}");
+    for name in ["lines", "masked"] {
+        let it = told_of(name);
+        assert_eq!(
+            (&it["state"], &it["detail"]),
+            (&json!("cancelled"), &json!("the destination is no more")),
+            "{done}"
+        );
+    }
+    engine.kill().unwrap();
+    assert_eq!(told(&scene.data), Vec::<String>::new());
+    for name in ["lines", "masked"] {
+        let left = await_lines(&files.join(name), 4);
+        assert_eq!(left.iter().filter(|line| line.contains("erased")).count(), 3, "{name}: {left:#?}");
+    }
+    let columns = lake::parquet(&lake::finished(&files.join("lake/columns")), scene.data.parent().unwrap()).unwrap();
+    assert_eq!(columns.len(), 4);
 }
 
 #[test]

@@ -40,7 +40,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let phones = ["+31612918273", "+31687654321"].map(|it| ("phone", it));
         let all = identifiers.into_iter().chain(phones).chain([("user_id", "user-7")]);
         let identifiers = all.map(|(kind, value)| (kind.to_owned(), value.to_owned())).collect();
-        let target = Target { identifiers, people: vec![PersonId(7)] };
+        let target = Target { identifiers, people: vec![PersonId(7)], ..Target::default() };
         let suppression = store.suppression()?;
         let started = Instant::now();
         let mut is_theirs = |it: &sonder_store::LoggedMessage| it.payload.contains(r#""userId":"user-7""#);

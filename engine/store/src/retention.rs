@@ -319,7 +319,7 @@ fn write(connection: &Connection, tables: &[String]) -> Result<(), StoreError> {
 
 /// The run, as far as it is. One that changed the log is not done before the state is made anew.
 fn note(connection: &Connection, run: &RetentionRun, gone: &[PersonId]) -> Result<(), StoreError> {
-    let target = crate::Target { identifiers: Vec::new(), people: gone.to_vec() };
+    let target = crate::Target { people: gone.to_vec(), ..crate::Target::default() };
     crate::erasure::forget_told(connection, &target)?;
     let json = |error: serde_json::Error| StoreError::Damaged(format!("a run of retention cannot be noted: {error}"));
     let target = serde_json::to_string(&target).map_err(json)?;

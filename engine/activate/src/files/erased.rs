@@ -1,16 +1,18 @@
 //! Somebody who is erased, as rows have them: whose rows go, and what is left of those of others.
 
 use crate::host::describe::kind_of;
+use crate::host::native::Whom;
 use serde::Deserialize;
 use sonder_core::effect::Delivery;
 use sonder_core::erasure::Names;
 use sonder_core::erasure::redact::Told;
 use sonder_dsl::ir::Program;
+use std::borrow::Cow;
 
 /// See the module.
 pub struct Erased<'a> {
     /// As rows have them: where the destination gets pseudonyms, these.
-    identifiers: &'a [(String, String)],
+    identifiers: Cow<'a, [(String, String)]>,
     told: Told<'a>,
 }
 
@@ -33,16 +35,32 @@ impl<'a> Erased<'a> {
     /// Whom an item says to erase.
     pub fn new(delivery: &'a Delivery, program: &'a Program) -> Self {
         let Payload { known_by } = serde_json::from_str(&delivery.payload).unwrap_or_default();
-        let mut names = Names::new(program, &known_by.identifiers);
+        Self::known_by(&known_by.identifiers, &known_by.written, Cow::Borrowed(&delivery.identifiers), program)
+    }
+
+    /// Somebody as a folder may have them that had the name of a destination: as messages have them, or by pseudonyms for it.
+    pub fn left_in(name: &str, whom: &Whom<'_>, program: &'a Program) -> Self {
+        let pseudonyms = whom.identifiers.iter().flat_map(|(kind, value)| (whom.pseudonyms)(name, kind, value));
+        let rows = whom.identifiers.iter().cloned().chain(pseudonyms).collect();
+        Self::known_by(whom.identifiers, whom.written, Cow::Owned(rows), program)
+    }
+
+    fn known_by(
+        identifiers: &[(String, String)],
+        written: &[String],
+        in_rows: Cow<'a, [(String, String)]>,
+        program: &'a Program,
+    ) -> Self {
+        let mut names = Names::new(program, identifiers);
         // A payload has a pseudonym, too, where an identifier is known to stand.
-        let values = delivery.identifiers.iter().map(|(_, value)| value);
-        known_by.written.iter().chain(values).for_each(|it| names.add(it));
-        Self { identifiers: &delivery.identifiers, told: Told::new(names) }
+        let values = in_rows.iter().map(|(_, value)| value);
+        written.iter().chain(values).for_each(|it| names.add(it));
+        Self { identifiers: in_rows, told: Told::new(names) }
     }
 
     /// The identifiers of those whose rows go.
-    pub const fn identifiers(&self) -> &'a [(String, String)] {
-        self.identifiers
+    pub fn identifiers(&self) -> &[(String, String)] {
+        &self.identifiers
     }
 
     /// What is left of the payload of a row about somebody else; `None` where it does not name them.

@@ -114,6 +114,13 @@ impl Folder {
         self.convert(plan.format)
     }
 
+    /// Takes somebody out of a folder that no destination writes to any more.
+    pub fn erase_left(&self, erased: &Erased<'_>) -> io::Result<()> {
+        let is_lines = |path: &PathBuf| path.extension().is_some_and(|it| it == "ndjson");
+        let format = if self.finished()?.iter().any(is_lines) { Format::Ndjson } else { Format::Parquet };
+        self.erase(erased, Plan { format, rows: u64::MAX })
+    }
+
     /// Takes somebody out of journals and files: each file stays as it was or is as it is to be, whatever crashes.
     fn erase(&self, erased: &Erased<'_>, plan: Plan) -> io::Result<()> {
         let mut open = self.open.lock();
@@ -315,6 +322,19 @@ impl Folder {
 
 fn is_row(item: &Item) -> bool {
     item.delivery.kind != ItemKind::Erase
+}
+
+/// The folders of destinations below a place, as far down as there are folders that are none.
+pub fn below(place: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for path in entries(place)?.into_iter().filter(|it| it.is_dir() && !it.is_symlink()) {
+        if path.join(".journal").is_dir() {
+            found.push(path);
+        } else {
+            found.extend(below(&path)?);
+        }
+    }
+    Ok(found)
 }
 
 /// The files of a day, by name.

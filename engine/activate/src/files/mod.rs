@@ -21,9 +21,10 @@ mod folder;
 mod journal;
 mod row;
 
-use crate::host::native::Bind;
+use crate::host::native::{Bind, Whom};
 use crate::outbox::{Answer, BatchFailure, Item, Transport};
 use crate::outcome::BoxFuture;
+use erased::Erased;
 use folder::{Folder, Plan};
 use parking_lot::Mutex;
 use serde::Deserialize;
@@ -128,6 +129,33 @@ impl Bind for Files {
         };
         let every = Duration::from_secs(config.minutes * 60);
         Ok(Arc::new(ToFiles { folder, program: Arc::clone(program), plan, every }))
+    }
+
+    fn forget(&self, whom: &[Whom<'_>], program: &Program) -> io::Result<()> {
+        for (name, folder) in self.left()? {
+            whom.iter().try_for_each(|it| folder.erase_left(&Erased::left_in(&name, it, program)))?;
+        }
+        Ok(())
+    }
+}
+
+impl Files {
+    /// The folders below the base that no destination writes to any more, and nobody until these are dropped. By their names from
+    /// the base on, which are those of the destinations that wrote to them unless these said otherwise.
+    fn left(&self) -> io::Result<Vec<(String, Arc<Folder>)>> {
+        let mut folders = self.folders.lock();
+        folders.retain(|_, folder| folder.strong_count() > 0);
+        let mut left = Vec::new();
+        for path in folder::below(&self.base)? {
+            if folders.contains_key(&path) {
+                continue;
+            }
+            let folder = Arc::new(Folder::make(&path, Arc::clone(&self.columns))?);
+            let name = path.strip_prefix(&self.base).unwrap_or(&path).to_string_lossy().into_owned();
+            folders.insert(path, Arc::downgrade(&folder));
+            left.push((name, folder));
+        }
+        Ok(left)
     }
 }
 

@@ -44,6 +44,7 @@ use native::Natives;
 use network::{Http, Network};
 use parking_lot::Mutex;
 use sandbox::Sandbox;
+use sonder_dsl::ir::Program;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Weak};
@@ -153,6 +154,14 @@ impl Host {
         shelves.retain(|_, shelf| shelf.strong_count() > 0);
         shelves.insert(destination.to_owned(), Arc::downgrade(&shelf));
         shelf
+    }
+
+    /// Takes people who are erased out of what the engine's own destinations left that are no more.
+    ///
+    /// # Errors
+    /// When something of it cannot be read or written; it can be done again.
+    pub fn forget_left(&self, whom: &[native::Whom<'_>], program: &Program) -> std::io::Result<()> {
+        self.0.natives.values().try_for_each(|native| native.forget(whom, program))
     }
 
     /// Removes what plugins keep about somebody: each value that has one of these identifiers in it or in its key, as it is or

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use sonder_dsl::ir::Program;
 use sonder_dsl::model::Destination;
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::Arc;
 
 /// Parquet or JSON lines in a directory.
@@ -23,7 +24,30 @@ pub trait Bind: Send + Sync + 'static {
     /// # Errors
     /// The key of its configuration that is at fault, as a JSON pointer, and what is wrong.
     fn bind(&self, destination: &Destination, program: &Arc<Program>) -> Result<Arc<dyn Transport>, (String, String)>;
+
+    /// Takes people who are erased out of what destinations left that are no more: nobody tells these. Done again, it changes
+    /// nothing.
+    ///
+    /// # Errors
+    /// When something of it cannot be read or written; what was done by then is done.
+    fn forget(&self, whom: &[Whom<'_>], program: &Program) -> io::Result<()> {
+        let _ = (whom, program);
+        Ok(())
+    }
 }
+
+/// Somebody who is erased.
+pub struct Whom<'a> {
+    /// (kind, value), as messages have them.
+    pub identifiers: &'a [(String, String)],
+    /// How they wrote them.
+    pub written: &'a [String],
+    /// The pseudonyms that they may be known by.
+    pub pseudonyms: &'a MakePseudonyms<'a>,
+}
+
+/// By what a destination of that name may have known an identifier, of that kind and value: as (kind, value).
+pub type MakePseudonyms<'a> = dyn Fn(&str, &str, &str) -> Vec<(String, String)> + 'a;
 
 /// What the running engine has of them, by name.
 pub type Natives = BTreeMap<&'static str, Arc<dyn Bind>>;

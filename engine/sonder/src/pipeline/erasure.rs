@@ -21,6 +21,7 @@ use super::{clock, limits, record};
 use crate::observe::Health;
 use parking_lot::Mutex;
 use sonder_activate::host::Host;
+use sonder_activate::host::native::Whom;
 use sonder_activate::outbox::Outbox;
 use sonder_core::effect::{Delivery, PersonId};
 use sonder_core::govern::Governor;
@@ -168,6 +169,7 @@ impl Eraser {
             store.strike_decisions(target, as_of, back.as_ref())?;
         }
         self.tell_at_last(&shared, later);
+        self.forget_left(&shared, &targets)?;
         while !store.has_forgotten() {
             check_running(&shared)?;
             std::thread::sleep(LOOK);
@@ -246,17 +248,26 @@ impl Eraser {
         let Some(host) = self.delivering.as_ref().and_then(|it| it.host.as_ref()) else { return Ok(()) };
         let mut values: Vec<String> = identifiers.iter().map(|(_, value)| value.clone()).collect();
         let (shared, _) = self.engine()?;
-        if let Some(pseudonyms) = shared.pseudonyms.get() {
-            let program = Arc::clone(&shared.live.read().program);
-            for destination in program.destinations.iter().filter(|it| it.pseudonymous) {
-                let made = |(kind, value): &(String, String)| {
-                    let made = pseudonyms.keys().map(|key| key.identifier(&destination.name, kind, value));
-                    made.collect::<Vec<_>>()
-                };
-                values.extend(identifiers.iter().flat_map(made));
-            }
+        let program = Arc::clone(&shared.live.read().program);
+        for destination in program.destinations.iter().filter(|it| it.pseudonymous) {
+            let made = |(kind, value): &(String, String)| pseudonyms(&shared, &destination.name, kind, value);
+            values.extend(identifiers.iter().flat_map(made).map(|(_, value)| value));
         }
         Ok(host.forget(&values)?)
+    }
+
+    /// What destinations left that are no more, and so are told nothing.
+    fn forget_left(&self, shared: &Shared, targets: &[Target]) -> Result<(), EraseError> {
+        let Some(host) = self.delivering.as_ref().and_then(|it| it.host.as_ref()) else { return Ok(()) };
+        let made = |destination: &str, kind: &str, value: &str| pseudonyms(shared, destination, kind, value);
+        let whom = targets.iter().filter(|it| !it.identifiers.is_empty());
+        let whom: Vec<Whom<'_>> =
+            whom.map(|it| Whom { identifiers: &it.identifiers, written: &it.written, pseudonyms: &made }).collect();
+        if whom.is_empty() {
+            return Ok(());
+        }
+        let program = Arc::clone(&shared.live.read().program);
+        Ok(host.forget_left(&whom, &program)?)
     }
 
     pub(super) fn engine(&self) -> Result<(Arc<Shared>, Arc<Store>), EraseError> {
@@ -265,6 +276,12 @@ impl Eraser {
         check_running(&shared)?;
         Ok((shared, store))
     }
+}
+
+/// By what a destination that is to know nobody may know an identifier, as (kind, value): a pseudonym of each key that is at hand.
+fn pseudonyms(shared: &Shared, destination: &str, kind: &str, value: &str) -> Vec<(String, String)> {
+    let Some(pseudonyms) = shared.pseudonyms.get() else { return Vec::new() };
+    pseudonyms.keys().map(|key| (kind.to_owned(), key.identifier(destination, kind, value))).collect()
 }
 
 /// Deliveries to destinations by their names, as the program numbers these.
@@ -328,7 +345,7 @@ fn target(shared: &Shared, person: PersonId) -> Option<Target> {
     let live = shared.live.read();
     let kinship = live.state.kinship(&live.program, person)?;
     let identifiers = kinship.identifiers.into_iter().map(|it| (it.identifier.kind, it.identifier.value)).collect();
-    Some(Target { identifiers, people: live.state.ids_of(person) })
+    Some(Target { identifiers, people: live.state.ids_of(person), written: Vec::new() })
 }
 
 #[cfg(test)]
@@ -364,7 +381,7 @@ mod tests {
         let entrance = pipeline.entrance();
         entrance.submit(&program, vec![hello(&program, "m1", "vic"), hello(&program, "m2", "bob")]).await.unwrap();
         let (store, shared) = (Arc::clone(pipeline.store()), Arc::clone(pipeline.shared()));
-        let target = Target { identifiers: vec![("user_id".to_owned(), "vic".to_owned())], people: Vec::new() };
+        let target = Target { identifiers: vec![("user_id".to_owned(), "vic".to_owned())], ..Target::default() };
         let at = Moment(clock::wall().0 + 60_000_000);
         let ((striking, is_striking), (go_on, may_go_on)) = (channel(), channel::<()>());
         let strike = std::thread::spawn(move || {

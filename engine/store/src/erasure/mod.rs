@@ -80,6 +80,9 @@ pub struct Target {
     pub identifiers: Vec<(String, String)>,
     /// All ids that they go by.
     pub people: Vec<PersonId>,
+    /// How they wrote their identifiers, as far as that was found.
+    #[serde(default)]
+    pub written: Vec<String>,
 }
 
 /// A request, and how far it is.
@@ -128,12 +131,10 @@ impl Store {
             messages: 0,
             redacted: 0,
             told: Vec::new(),
-            target: Some(target.clone()),
+            target: None,
             is_retention: false,
         };
         let mut deliveries = Vec::new();
-        let note = serde_json::to_string(target)
-            .map_err(|error| StoreError::Damaged(format!("an erasure cannot be noted: {error}")))?;
         // What was judged by now is in the log before it is looked through, and what is judged next is judged by this.
         let alone = suppression.alone();
         self.with_counters(|connection| {
@@ -144,6 +145,10 @@ impl Store {
             let struck = strike::messages(connection, tables.tables(), target, &mut names, is_theirs, &mut doors)?;
             strike::typed_rows(connection, tables.tables(), &names, &struck.others)?;
             (erasure.messages, erasure.redacted) = (struck.theirs, struck.others.len() as u64);
+            let target = &Target { written: names.whole().map(str::to_owned).collect(), ..target.clone() };
+            let note = serde_json::to_string(target)
+                .map_err(|error| StoreError::Damaged(format!("an erasure cannot be noted: {error}")))?;
+            erasure.target = Some(target.clone());
             deliveries = tell::note(connection, (id, at), target, &names)?;
             strike::decisions(connection, keyring, target, &names, None)?;
             tell::forget(connection, target)?;
@@ -166,6 +171,7 @@ impl Store {
             self.destroy_keys(target)
         })?;
         suppression.add(target, at);
+        keyring.forget();
         drop(alone);
         Ok(Struck { erasure, deliveries })
     }

@@ -3,6 +3,8 @@
 //! Deliveries of the kind `erase` wait in the store like all others. They need the identifiers, and are the last rows that
 //! have them: what came of each is noted, and then they go, too.
 //!
+//! One that is no more cannot be told, which is on record. What it left in the data directory is gone through all the same.
+//!
 //! A destination that keeps files is told whatever it got: what it was told of others may name the person. To find that it is told
 //! all that they are known by, and how they wrote it. It is part of the engine, so that nothing of it leaves.
 
@@ -129,10 +131,24 @@ pub(super) fn note(
     }
     let mut deliveries = Vec::new();
     for (destination, identifiers) in receivers {
+        if !program.destinations.iter().any(|it| it.name == destination) {
+            connection.execute(
+                "INSERT INTO erasure_deliveries(erasure, destination, delivery, state, attempts, detail, ended_at)
+                 VALUES (?, ?, ?::UUID, ?, 0, ?, make_timestamp(?))",
+                params![
+                    erasure,
+                    destination,
+                    hex(id(erasure, &destination).0),
+                    OutcomeState::Cancelled.name(),
+                    "the destination is no more",
+                    at.0
+                ],
+            )?;
+            continue;
+        }
         let mut payload = json!({"at": at.to_string()});
         if keep_files.contains(&destination.as_str()) {
-            payload["known_by"] =
-                json!({"identifiers": target.identifiers, "written": names.whole().collect::<Vec<_>>()});
+            payload["known_by"] = json!({"identifiers": target.identifiers, "written": target.written});
         }
         let delivery = Delivery {
             id: id(erasure, &destination),
@@ -215,7 +231,7 @@ pub(super) fn settle(connection: &Connection, program: &Program) -> Result<Vec<(
     for (delivery, state, attempts, detail, ended_at, identifiers) in ended {
         let identifiers: Identifiers = serde_json::from_str(&identifiers)
             .map_err(|error| StoreError::Damaged(format!("the identifiers of a delivery: {error}")))?;
-        let target = Target { identifiers: identifiers.into_iter().collect(), people: Vec::new() };
+        let target = Target { identifiers: identifiers.into_iter().collect(), ..Target::default() };
         let names = Names::new(program, &target.identifiers);
         let detail = detail.map(|detail| redact::text(&detail, &names));
         drop(names);

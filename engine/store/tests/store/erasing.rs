@@ -17,7 +17,7 @@ const ORDER: &str = "event: order\nproperties:\n  total: {type: number, multiple
 
 fn target(identifiers: &[(&str, &str)]) -> Target {
     let identifiers = identifiers.iter().map(|(kind, value)| ((*kind).to_owned(), (*value).to_owned()));
-    Target { identifiers: identifiers.collect(), people: vec![PersonId(7)] }
+    Target { identifiers: identifiers.collect(), people: vec![PersonId(7)], ..Target::default() }
 }
 
 fn order(id: u64, user: &str, properties: Json) -> Json {

@@ -55,7 +55,7 @@ fn of_whoever_is_erased_no_pair_stays_and_none_comes_back() {
         pair("c", ["ed", "fay"], 500, false),
     ];
     store.propose_matches(&pairs, &[], &suppression, Moment(START)).unwrap();
-    let target = Target { identifiers: vec![("user_id".to_owned(), "ann".to_owned())], people: Vec::new() };
+    let target = Target { identifiers: vec![("user_id".to_owned(), "ann".to_owned())], ..Target::default() };
     store.strike(("e1", Moment(START + 10)), &target, &suppression, &mut |_| true).unwrap();
     let ids =
         || reader.match_pairs(PairFilter::default(), 0, 10).unwrap().into_iter().map(|it| it.id).collect::<Vec<_>>();

@@ -253,7 +253,7 @@ fn whoever_is_erased_takes_their_keys_along_and_others_stay_readable() {
     let suppression = store.suppression().unwrap();
     let identifiers =
         [("user_id", "ada-1815"), ("anonymous_id", "a1")].map(|(kind, value)| (kind.to_owned(), value.to_owned()));
-    let target = Target { identifiers: identifiers.to_vec(), people: Vec::new() };
+    let target = Target { identifiers: identifiers.to_vec(), ..Target::default() };
     let struck = store.strike(("e1", Moment(START)), &target, &suppression, &mut |it| it.seq == Seq(1)).unwrap();
     assert_eq!((struck.erasure.messages, struck.erasure.redacted), (1, 2));
     let left: Vec<_> = store.reader().log_after(Seq(0), 9).unwrap().iter().map(|it| it.payload.to_string()).collect();
@@ -295,7 +295,11 @@ fn what_was_copied_before_an_erasure_is_opened_by_no_key_that_is_left() {
     let earlier_keys = std::fs::read(before.path().join(KEYS_FILE)).unwrap();
     let store = opened(dir.path(), &program, under(1, &[]));
     let suppression = store.suppression().unwrap();
-    let target = Target { identifiers: vec![("anonymous_id".to_owned(), "a1".to_owned())], people: vec![PersonId(1)] };
+    let target = Target {
+        identifiers: vec![("anonymous_id".to_owned(), "a1".to_owned())],
+        people: vec![PersonId(1)],
+        ..Target::default()
+    };
     let is_theirs = |it: &sonder_store::LoggedMessage| it.seq.0 % 3 == 1;
     store.strike(("e1", Moment(START)), &target, &suppression, &mut { is_theirs }).unwrap();
     store.forget_people();

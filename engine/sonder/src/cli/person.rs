@@ -7,6 +7,7 @@ mod traits;
 use super::client::{block_on, with_query};
 use super::output::{Failure, Output};
 use super::reach::{Place, Reach};
+use crate::server::Offline;
 use serde_json::{Value as Json, json};
 use sonder_dsl::time::Moment;
 use std::path::PathBuf;
@@ -26,52 +27,28 @@ enum Action {
         sonder person show user_id:u7 --at 2026-03-01T12:00:00Z\n  \
         sonder person show user_id:u7 --json | jq .segments")]
     Show {
-        /// KIND:VALUE, with a kind of `identity.yaml`, or a person's id
-        person: String,
         /// As they were at this moment; what was received after it does not count; default: now
         #[arg(long, value_name = "TIME", value_parser = super::eval::moment)]
         at: Option<Moment>,
-        /// As the API answers it
-        #[arg(long)]
-        json: bool,
-        /// The project, when no engine runs; default: the one that last ran on the data
-        #[arg(long, value_name = "PROJECT")]
-        project: Option<PathBuf>,
         #[command(flatten)]
-        place: Place,
+        look: Look,
     },
     /// Why somebody's identifiers are one person's: each link, and who said so first
     #[command(after_help = "Examples:\n  sonder person graph email:ann@shop.example\n  \
         sonder person graph user_id:u7 --between user_id:u7,anonymous_id:a1")]
     Graph {
-        /// KIND:VALUE, with a kind of `identity.yaml`, or a person's id
-        person: String,
         /// Only the links that lead from one of their identifiers to another: KIND:VALUE,KIND:VALUE
         #[arg(long, value_name = "A,B")]
         between: Option<String>,
-        /// As the API answers it
-        #[arg(long)]
-        json: bool,
-        /// The project, when no engine runs; default: the one that last ran on the data
-        #[arg(long, value_name = "PROJECT")]
-        project: Option<PathBuf>,
         #[command(flatten)]
-        place: Place,
+        look: Look,
     },
     /// What was said of somebody's traits: every value with its source and time, and which of them counts
     #[command(after_help = "Examples:\n  sonder person traits email:ann@shop.example\n  \
         sonder person traits user_id:u7 --json | jq '.traits[] | select(.conflict)'")]
     Traits {
-        /// KIND:VALUE, with a kind of `identity.yaml`, or a person's id
-        person: String,
-        /// As the API answers it
-        #[arg(long)]
-        json: bool,
-        /// The project, when no engine runs; default: the one that last ran on the data
-        #[arg(long, value_name = "PROJECT")]
-        project: Option<PathBuf>,
         #[command(flatten)]
-        place: Place,
+        look: Look,
     },
     /// What a destination or an export knows an identifier by, where it gets pseudonyms
     ///
@@ -152,6 +129,42 @@ enum Action {
     },
 }
 
+/// Whom to look at, and where.
+#[derive(Debug, clap::Args)]
+struct Look {
+    /// KIND:VALUE, with a kind of `identity.yaml`, or a person's id
+    person: String,
+    /// As the API answers it
+    #[arg(long)]
+    json: bool,
+    /// The project, when no engine runs; default: the one that last ran on the data
+    #[arg(long, value_name = "PROJECT")]
+    project: Option<PathBuf>,
+    #[command(flatten)]
+    place: Place,
+}
+
+impl Look {
+    /// Asks an engine at a path below that of the person, or the data at rest, and shows what it answers.
+    fn run(
+        &self,
+        path: &str,
+        at_rest: impl FnOnce(&Offline) -> Result<Json, Failure>,
+        show: fn(&Json, &mut Output<'_>) -> Result<(), Failure>,
+        output: &mut Output<'_>,
+    ) -> Result<(), Failure> {
+        let answer = block_on(async {
+            match self.place.reach().await? {
+                Reach::Engine(client) => {
+                    client.get(&format!("/api/v1/people/{}{path}", path_segment(&self.person))).await
+                }
+                Reach::Data(offline) => at_rest(&offline),
+            }
+        })?;
+        if self.json { output.line(answer) } else { show(&answer, output) }
+    }
+}
+
 /// What stands in the log beside a decision.
 #[derive(Debug, clap::Args)]
 pub(super) struct Note {
@@ -165,42 +178,18 @@ pub(super) struct Note {
 
 pub(super) fn run(args: &Args, output: &mut Output<'_>) -> Result<(), Failure> {
     match &args.action {
-        Action::Show { person, at, json, project, place } => {
-            let answer = block_on(async {
-                match place.reach().await? {
-                    Reach::Engine(client) => {
-                        let moment = at.map(|at| at.to_string());
-                        let asked = moment.iter().map(|at| ("at", at.as_str()));
-                        client.get(&with_query(&format!("/api/v1/people/{}", path_segment(person)), asked)).await
-                    }
-                    Reach::Data(offline) => offline.person(person, *at, project.as_deref()),
-                }
-            })?;
-            if *json { output.line(answer) } else { show(&answer, output) }
+        Action::Show { at, look } => {
+            let moment = at.map(|at| at.to_string());
+            let path = with_query("", moment.iter().map(|at| ("at", at.as_str())));
+            look.run(&path, |data| data.person(&look.person, *at, look.project.as_deref()), show, output)
         }
-        Action::Graph { person, between, json, project, place } => {
-            let answer = block_on(async {
-                match place.reach().await? {
-                    Reach::Engine(client) => {
-                        let asked = between.as_ref().map(|text| format!("?between={}", path_segment(text)));
-                        let (who, asked) = (path_segment(person), asked.unwrap_or_default());
-                        client.get(&format!("/api/v1/people/{who}/graph{asked}")).await
-                    }
-                    Reach::Data(offline) => offline.graph(person, between.as_deref(), project.as_deref()),
-                }
-            })?;
-            if *json { output.line(answer) } else { graph::show(&answer, output) }
+        Action::Graph { between, look } => {
+            let path = with_query("/graph", between.iter().map(|text| ("between", text.as_str())));
+            let at_rest = |data: &Offline| data.graph(&look.person, between.as_deref(), look.project.as_deref());
+            look.run(&path, at_rest, graph::show, output)
         }
-        Action::Traits { person, json, project, place } => {
-            let answer = block_on(async {
-                match place.reach().await? {
-                    Reach::Engine(client) => {
-                        client.get(&format!("/api/v1/people/{}/traits", path_segment(person))).await
-                    }
-                    Reach::Data(offline) => offline.observed(person, project.as_deref()),
-                }
-            })?;
-            if *json { output.line(answer) } else { traits::show(&answer, output) }
+        Action::Traits { look } => {
+            look.run("/traits", |data| data.observed(&look.person, look.project.as_deref()), traits::show, output)
         }
         Action::Pseudonym { person, audience, key_version, project } => {
             pseudonym::show(person, audience, *key_version, project, output)

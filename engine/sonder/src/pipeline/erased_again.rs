@@ -8,7 +8,6 @@ use super::erasure::{EraseError, strike};
 use super::open::Opened;
 use sonder_core::effect::PersonId;
 use sonder_core::record::Identifier;
-use sonder_dsl::ir::IdentifierKindId;
 use sonder_dsl::time::Moment;
 use std::collections::BTreeMap;
 
@@ -26,10 +25,8 @@ pub(super) fn erase_again(opened: &Opened) -> Result<(), EraseError> {
     for (kind, value) in store.reader().identifiers()? {
         let Some(at) = later.get(&shared.suppression.hash(&kind, &value)) else { continue };
         let live = shared.live.read();
-        let mut kinds = live.program.identity.identifiers.iter().zip(0..);
-        let Some((_, place)) = kinds.find(|(declared, _)| declared.name == kind) else { continue };
-        let identifier = Identifier { kind: IdentifierKindId(place), value: value.into() };
-        let Some(person) = live.state.resolve(&identifier) else { continue };
+        let Some(kind) = live.program.identity.kind_named(&kind) else { continue };
+        let Some(person) = live.state.resolve(&Identifier { kind, value: value.into() }) else { continue };
         people.entry(person).and_modify(|known| *known = (*known).max(*at)).or_insert(*at);
     }
     for (person, at) in &people {

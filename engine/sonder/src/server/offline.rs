@@ -13,6 +13,7 @@ use sonder_console::engine::{
     Engine, ExplainRequest, IdentityGraph, PastRequest, PlanRequest, PreviewRequest, QuarantineFilter, Query, Reach,
     Trouble, parse_person_id,
 };
+use sonder_core::effect::PersonId;
 use sonder_core::explain::Personal;
 use sonder_dsl::diagnostic::suggest;
 use sonder_dsl::ir::{IdentifierKindId, Program};
@@ -99,15 +100,7 @@ impl Offline {
     /// When nobody is that, or the data cannot be opened.
     pub fn person(&self, who: &str, at: Option<Moment>, project: Option<&Path>) -> Result<Json, Failure> {
         let answers = self.answers(project)?;
-        let program = answers.program();
-        let named = match who.split_once(':') {
-            Some((kind, value)) => Some((identifier_kind(&program, kind)?, value.to_owned())),
-            None => None,
-        };
-        let id = match &named {
-            Some((kind, value)) => answers.resolve(*kind, value),
-            None => parse_person_id(who),
-        };
+        let Somebody { id, named } = Somebody::find(&answers, who)?;
         let person = match (id, at) {
             (None, _) => None,
             (Some(id), None) => answers.load_person(id).map_err(failure)?,
@@ -123,17 +116,13 @@ impl Offline {
     /// When nobody is that, there is no such path, or the data cannot be opened.
     pub fn graph(&self, who: &str, between: Option<&str>, project: Option<&Path>) -> Result<Json, Failure> {
         let answers = self.answers(project)?;
-        let program = answers.program();
-        let id = match who.split_once(':') {
-            Some((kind, value)) => answers.resolve(identifier_kind(&program, kind)?, value),
-            None => parse_person_id(who),
-        };
+        let id = Somebody::find(&answers, who)?.id;
         let Some(kinship) = id.and_then(|id| answers.kinship(id)) else { return Err(nobody(who)) };
         let decided = IdentityGraph::decided(&kinship);
         let graph: IdentityGraph = match between {
             None => kinship.into(),
             Some(text) => {
-                let path = IdentityGraph::along(&kinship, &program, text);
+                let path = IdentityGraph::along(&kinship, &answers.program(), text);
                 path.ok_or_else(|| {
                     Failure::user(format!("`{text}` names no two identifiers of `{who}`"))
                         .help("write two of the person's identifiers: `kind:value,kind:value`")
@@ -150,11 +139,7 @@ impl Offline {
     /// When nobody is that, or the data cannot be opened.
     pub fn observed(&self, who: &str, project: Option<&Path>) -> Result<Json, Failure> {
         let answers = self.answers(project)?;
-        let program = answers.program();
-        let id = match who.split_once(':') {
-            Some((kind, value)) => answers.resolve(identifier_kind(&program, kind)?, value),
-            None => parse_person_id(who),
-        };
+        let id = Somebody::find(&answers, who)?.id;
         let observed = match id {
             Some(id) => answers.observed(id).map_err(failure)?,
             None => None,
@@ -188,15 +173,8 @@ impl Offline {
         if program.rule_named(asked.rule).is_none() {
             return Err(unknown("segment or trait", asked.rule, program.rules.iter().map(|rule| rule.name.as_str())));
         }
-        let named = match asked.person.split_once(':') {
-            Some((kind, value)) => Some((identifier_kind(&program, kind)?, value.to_owned())),
-            None => None,
-        };
-        let person = match &named {
-            Some((kind, value)) => answers.resolve(*kind, value),
-            None => parse_person_id(asked.person),
-        };
-        let Some(person) = person else { return Err(nobody(asked.person)) };
+        let Somebody { id, named } = Somebody::find(&answers, asked.person)?;
+        let Some(person) = id else { return Err(nobody(asked.person)) };
         let request =
             ExplainRequest { person, named, rule: asked.rule.to_owned(), at: asked.at, personal: asked.personal };
         match answers.explain(&request).map_err(failure)? {
@@ -310,12 +288,29 @@ fn nobody_then(who: &str) -> Failure {
         .help("a person is there once an event of theirs has been received; ask for a later moment")
 }
 
+/// Somebody as they were named.
+struct Somebody {
+    /// Who that is now; `None` where it is nobody.
+    id: Option<PersonId>,
+    /// The identifier that named them, where it was not their id.
+    named: Option<(IdentifierKindId, String)>,
+}
+
+impl Somebody {
+    /// By an id, or as `kind:value`.
+    fn find(answers: &Answers, who: &str) -> Result<Self, Failure> {
+        let Some((kind, value)) = who.split_once(':') else {
+            return Ok(Self { id: parse_person_id(who), named: None });
+        };
+        let kind = identifier_kind(&answers.program(), kind)?;
+        Ok(Self { id: answers.resolve(kind, value), named: Some((kind, value.to_owned())) })
+    }
+}
+
 /// The kind of identifiers of that name.
 pub(crate) fn identifier_kind(program: &Program, name: &str) -> Result<IdentifierKindId, Failure> {
-    let kinds = &program.identity.identifiers;
-    let place = kinds.iter().position(|kind| kind.name == name).and_then(|place| u16::try_from(place).ok());
-    place.map(IdentifierKindId).ok_or_else(|| {
-        let names: Vec<_> = kinds.iter().map(|kind| format!("`{}`", kind.name)).collect();
+    program.identity.kind_named(name).ok_or_else(|| {
+        let names: Vec<_> = program.identity.identifiers.iter().map(|kind| format!("`{}`", kind.name)).collect();
         Failure::user(format!("there is no kind of identifier `{name}`"))
             .help(format!("the kinds of `identity.yaml` are {}", names.join(", ")))
     })

@@ -537,6 +537,53 @@ fn a_backup_is_restored_with_its_own_keys_or_later_ones_and_no_others() {
     assert!(!to.exists());
 }
 
+/// The engine keeps the copy of the keys by itself where it is told to: as they are at a start, without whoever is erased, in the
+/// place of what others put there, and again when the folder was away.
+#[test]
+fn the_engine_keeps_a_copy_of_the_keys_where_backups_are() {
+    let scene = Scene::new();
+    let folder = scene.folder.path().join("backups");
+    let settings = fs::read_to_string(scene.shop.join("sonder.yaml")).unwrap();
+    fs::write(scene.shop.join("sonder.yaml"), format!("{settings}  copy_to: {}\n", folder.display())).unwrap();
+    let engine = scene.start();
+    ada(&engine, 1);
+    bob(&engine);
+    let behind = |engine: &Engine| {
+        let text = engine.connect().get("/metrics").unwrap().text();
+        let line = text.lines().find(|line| line.starts_with("sonder_keys_copy_behind_seconds")).unwrap_or("");
+        line.rsplit(' ').next().unwrap().parse::<f64>().unwrap_or(-1.0)
+    };
+    until("it is said that there is no folder", || behind(&engine) > 0.0);
+    engine.stop().unwrap();
+    fs::create_dir_all(&folder).unwrap();
+    let engine = scene.start();
+    let backup = backed_up(&scene, &engine, "shop.tar");
+    let (keys, all) = (keys_beside(&scene), wrapped(&engine));
+    until("copied", || behind(&engine) == 0.0);
+    let earlier = fs::read(&keys).unwrap();
+    assert_eq!(count_in(&keys, &all), all.len());
+
+    erase_ada(&engine);
+    let left = wrapped(&engine);
+    let gone: Vec<_> = all.iter().filter(|key| !left.contains(key)).cloned().collect();
+    assert!(gone.len() >= 4, "{}", gone.len());
+    until("copied without her", || count_in(&keys, &gone) == 0);
+    // A copy from before that comes back does not stay, nor does one that is torn stay unnoticed.
+    fs::write(&keys, &earlier).unwrap();
+    until("replaced", || count_in(&keys, &gone) == 0);
+    fs::write(&keys, &earlier[..earlier.len() / 2]).unwrap();
+    until("it is said that the file is no copy", || behind(&engine) > 0.0);
+    fs::remove_file(&keys).unwrap();
+    until("it is there again", || keys.exists() && behind(&engine) == 0.0);
+    engine.stop().unwrap();
+    fs::remove_dir_all(&scene.data).unwrap();
+    let to = scene.data.to_str().unwrap();
+    let (done, said) =
+        run(&["restore", backup.to_str().unwrap(), "--data", to, "--project", scene.shop.to_str().unwrap()]);
+    assert!(done && said.contains("1 people who were erased since are struck"), "{said}");
+    assert_eq!(scene.secrets_in_files(), Vec::<String>::new());
+}
+
 #[test]
 fn what_came_before_there_was_a_key_is_sealed_by_a_command() {
     let scene = Scene::new();

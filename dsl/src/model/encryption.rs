@@ -12,6 +12,8 @@ pub struct Encryption {
     pub key: Option<KeySource>,
     /// What it was encrypted under before.
     pub previous: Vec<KeySource>,
+    /// The folder in which the engine keeps a copy of the keys that data is encrypted under, by its whole path.
+    pub copy_to: Option<String>,
 }
 
 /// What `encryption` may hold.
@@ -25,6 +27,11 @@ pub(super) const KEYS: &[Key] = &[
         "previous",
         Shape::List(&Shape::Object(key_source::KEYS), Filled::MayBeEmpty),
         "keys that it was before, until `sonder key rotate` has run",
+    ),
+    Key::optional(
+        "copy_to",
+        Shape::TEXT,
+        "the folder that backups are kept in, by its whole path: they have no keys, so the engine keeps a copy of them there, and puts another in its place when somebody is erased",
     ),
 ];
 
@@ -43,5 +50,7 @@ pub(super) fn decode(node: &Node, report: &mut Report) -> Option<Encryption> {
         }
         return None;
     }
-    Some(Encryption { key, previous })
+    let copy_to = fields.get("copy_to").zip(fields.string("copy_to"));
+    let copy_to = copy_to.filter(|(node, path)| key_source::whole_path(path, node, report).is_some());
+    Some(Encryption { key, previous, copy_to: copy_to.map(|(_, path)| path) })
 }

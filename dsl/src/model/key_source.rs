@@ -36,18 +36,13 @@ pub(super) fn decode(node: &Node, report: &mut Report) -> Option<KeySource> {
     ];
     let mut named = named.into_iter().flatten();
     let (first, more) = (named.next(), named.next());
+    if let (Some(KeySource::File(path)), None) = (&first, &more) {
+        whole_path(path, node, report)?;
+    }
     let mut wrong = |message: String, label: &str, help: &str| {
         report.push(Diagnostic::error(codes::BAD_VALUE, message, node.span, label).help(help));
     };
     match (first, more) {
-        (Some(KeySource::File(path)), None) if !path.starts_with('/') => {
-            wrong(
-                format!("`{path}` is not the whole path of a file"),
-                "begins with no `/`",
-                "write it from the root on",
-            );
-            None
-        }
         (Some(source), None) => Some(source),
         (None, _) => {
             // What is there but of the wrong kind is reported already.
@@ -66,4 +61,15 @@ pub(super) fn decode(node: &Node, report: &mut Report) -> Option<KeySource> {
             None
         }
     }
+}
+
+/// Whether a path begins at the root: where an engine is started makes no difference then.
+pub(super) fn whole_path(path: &str, node: &Node, report: &mut Report) -> Option<()> {
+    if path.starts_with('/') {
+        return Some(());
+    }
+    let message = format!("`{path}` is not the whole path of a file");
+    let error = Diagnostic::error(codes::BAD_VALUE, message, node.span, "begins with no `/`");
+    report.push(error.help("write it from the root on"));
+    None
 }

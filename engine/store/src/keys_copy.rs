@@ -172,6 +172,13 @@ pub fn later_keys(dir: &Path) -> bool {
 }
 
 impl Store {
+    /// Another pair where a copy of the keys from before is not up to date: the first number where keys were destroyed or
+    /// somebody was erased since, the second where keys were made.
+    #[must_use]
+    pub fn key_changes(&self) -> (u64, u64) {
+        self.database.keyring().changes()
+    }
+
     /// Whoever was erased since is struck: keys and log are of one moment again.
     ///
     /// # Errors

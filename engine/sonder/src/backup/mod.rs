@@ -6,6 +6,8 @@
 
 mod archive;
 mod examine;
+mod keys_kept;
 
 pub use archive::{ArchiveError, Contents, Keys, Manifest, read, write, write_keys};
 pub use examine::{ExamineError, Examined, examine};
+pub use keys_kept::{keep_keys, keys_in};

@@ -3,7 +3,7 @@
 use super::client::block_on;
 use super::output::{Failure, Output};
 use super::reach::Place;
-use crate::backup::{ArchiveError, Contents, Keys, Manifest, read, write, write_keys};
+use crate::backup::{ArchiveError, Contents, Keys, Manifest, keys_in, read, write, write_keys};
 use crate::pipeline::clock;
 use crate::server::store_failure;
 use sonder_store::{Reader, Snapshot, StoreOptions};
@@ -64,8 +64,7 @@ pub(super) fn copy_keys(file: &Path, place: &Place, output: &mut Output<'_>) -> 
 
 /// Where the keys that belong to a backup are by default.
 pub(super) fn keys_beside(backup: &Path, manifest: &Manifest) -> Option<PathBuf> {
-    let directory = manifest.directory.as_deref()?;
-    Some(backup.with_file_name(format!("sonder-keys-{}.tar", directory.get(..8)?)))
+    keys_in(backup.parent().unwrap_or(Path::new("")), manifest.directory.as_deref()?)
 }
 
 fn said(file: &Path, manifest: &Manifest, output: &mut Output<'_>) -> Result<(), Failure> {

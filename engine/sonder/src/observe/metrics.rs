@@ -44,7 +44,7 @@ const fn figure(name: &'static str, kind: FigureKind, labels: &'static [&'static
 }
 
 /// All metrics, in the order of a message's way.
-pub const FIGURES: [Figure; 58] = [
+pub const FIGURES: [Figure; 59] = [
     figure("sonder_collect_received_total", Counter, &[], "messages that requests brought"),
     figure("sonder_collect_rejected_total", Counter, &["reason"], "requests that were refused"),
     figure("sonder_collect_quarantined_total", Counter, &[], "messages of requests that were kept aside"),
@@ -151,6 +151,12 @@ pub const FIGURES: [Figure; 58] = [
     figure("sonder_privacy_requests_open", Gauge, &[], "requests of people that are to be dealt with"),
     figure("sonder_privacy_requests_due_soon", Gauge, &[], "of those, how many are due within a few days"),
     figure("sonder_privacy_requests_overdue", Gauge, &[], "of those, how many should have been done"),
+    figure(
+        "sonder_keys_copy_behind_seconds",
+        Gauge,
+        &[],
+        "for how long the copy of the keys of personal data could not be put where backups are; 0 where it is up to date",
+    ),
     figure("sonder_tap_skipped_total", Counter, &[], "things that slow watchers of `sonder tap` did not get"),
     figure("sonder_spans_dropped_total", Counter, &[], "spans of traces that the collector did not take"),
 ];

@@ -178,7 +178,7 @@ mod tests {
     const KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 
     fn opened(key: Option<KeySource>, previous: Vec<KeySource>) -> Result<StoreOptions, String> {
-        let encryption = Some(Encryption { key, previous });
+        let encryption = Some(Encryption { key, previous, copy_to: None });
         store_options(&Settings { encryption, ..Settings::default() }).map_err(|error| error.to_string())
     }
 

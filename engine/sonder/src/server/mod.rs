@@ -16,6 +16,7 @@ mod history;
 mod identity;
 mod import_route;
 mod journeys;
+mod keys_kept;
 mod live_route;
 mod loader;
 mod matching;
@@ -183,6 +184,7 @@ impl Server {
         pipeline.eraser().retain()?;
         rotation::run(Arc::downgrade(pipeline.store()))?;
         let shared = Arc::clone(pipeline.shared());
+        keys_kept::run(&shared, pipeline.store())?;
         *shared.files.write() = Arc::new(Files { root: scan.root.clone(), sources: scan.sources.clone() });
         let collecting = CollectorConfig::new(shared.program.subscribe(), Arc::new(pipeline.entrance()));
         let feed = Some(Arc::new(Feeds::new(&shared, native.onsite)) as Arc<_>);

@@ -22,6 +22,8 @@ pub(crate) struct Keyring {
     remembered: Mutex<Remembered>,
     /// The last number of a key.
     last: AtomicU64,
+    /// How often keys were destroyed.
+    destroyed: AtomicU64,
 }
 
 /// What the file says of keys of the project.
@@ -201,6 +203,12 @@ impl Keyring {
     /// Forgets all keys: some were destroyed.
     pub fn forget(&self) {
         *self.remembered.lock() = Remembered::default();
+        self.destroyed.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// How often keys were destroyed, and the last number of a key.
+    pub fn changes(&self) -> (u64, u64) {
+        (self.destroyed.load(Ordering::Acquire), self.last.load(Ordering::Acquire))
     }
 
     /// The keys with these numbers. Those that are destroyed are left out.

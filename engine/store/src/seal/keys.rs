@@ -76,17 +76,18 @@ pub(crate) fn destroy(
     subjects: &[(String, String)],
 ) -> Result<(), StoreError> {
     let state = super::sealing::shown(pseudonyms.number(STATE.0, STATE.1));
-    database.run(Role::Locksmith, |connection| {
+    let count = database.run(Role::Locksmith, |connection| {
         connection.execute_batch("BEGIN TRANSACTION")?;
         let destroyed = destroy_within(connection, pseudonyms, subjects, &state);
-        if let Err(error) = destroyed.and_then(|()| Ok(connection.execute_batch("COMMIT")?)) {
+        let done = destroyed.and_then(|count| Ok((count, connection.execute_batch("COMMIT")?)));
+        done.map(|(count, ())| count).inspect_err(|_| {
             // The transaction may be gone already; what counts is the first error.
             let _ = connection.execute_batch("ROLLBACK");
-            return Err(error);
-        }
-        Ok(())
+        })
     })?;
-    database.keyring().forget();
+    if count > 0 {
+        database.keyring().forget();
+    }
     Ok(())
 }
 
@@ -95,16 +96,17 @@ fn destroy_within(
     pseudonyms: &Pseudonyms,
     subjects: &[(String, String)],
     state: &str,
-) -> Result<(), StoreError> {
+) -> Result<usize, StoreError> {
+    let mut count = 0;
     for chunk in subjects.chunks(limits::KEYS_LOOKED_UP) {
         let shown = |(kind, value): &(String, String)| super::sealing::shown(pseudonyms.number(kind, value));
         let list: Vec<String> = chunk.iter().map(|subject| format!("'{}'", shown(subject))).collect();
-        connection.execute_batch(&format!("{DESTROY} AND subject IN ({})", list.join(", ")))?;
+        count += connection.execute(&format!("{DESTROY} AND subject IN ({})", list.join(", ")), [])?;
     }
     // The last key of people's state may be of a checkpoint that is being written.
-    connection.execute_batch(&format!(
+    let unused = format!(
         "{DESTROY} AND id NOT IN ({}) AND id NOT IN (SELECT coalesce(max(id), 0) FROM keys.main.subject_keys WHERE subject = '{state}')",
         used()
-    ))?;
-    Ok(())
+    );
+    Ok(count + connection.execute(&unused, [])?)
 }

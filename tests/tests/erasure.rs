@@ -276,6 +276,71 @@ fn a_destination_that_does_not_answer_is_told_later_and_once() {
     assert_eq!(traces::in_files(&scene.data, &TRACES).unwrap(), Vec::<String>::new());
 }
 
+/// What others wait to be told of, and what is told of others, when somebody is erased: nobody else loses anything, and they are
+/// named to nobody any more. So it is when the engine goes on, and when it was killed.
+#[test]
+fn what_waits_about_others_is_told_without_them() {
+    for is_killed in [false, true] {
+        let scene = Scene::new();
+        let hook = project::hook(&scene.receiver.address().to_string(), "events: [view], traits: [seen]");
+        project::write(
+            &scene.shop,
+            &[("destinations/hook.yaml", &hook), ("rules/seen.sonder", "trait seen = last(view.product)\n")],
+        )
+        .unwrap();
+        scene.receiver.answer_with(503);
+        let engine = scene.start();
+        ada(&engine, 0);
+        let view = json!({"type": "track", "event": "view", "messageId": "b", "userId": "bob", "properties": {"product": "p1"}});
+        send(&engine, &view);
+        let rows = |engine: &Engine, what: &str| {
+            engine.query(&format!("select {what} from deliveries where kind <> 'erase' order by number")).unwrap()
+        };
+        let patience = Instant::now() + Duration::from_secs(20);
+        let of_bob = |engine: &Engine| {
+            let rows = rows(engine, "id, name, payload, identifiers");
+            rows.into_iter().filter(|row| row.to_string().contains("bob")).collect::<Vec<_>>()
+        };
+        while of_bob(&engine).len() < 4 || engine.count("select count(*) from delivery_outcomes").unwrap() == 0 {
+            assert!(Instant::now() < patience, "{:?}", rows(&engine, "kind, identifiers, payload"));
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let before = of_bob(&engine);
+        let asked = request(&engine, &format!("user_id:{}", TRACES[1]));
+        let mut engine = Some(engine);
+        if is_killed {
+            engine.take().unwrap().kill().unwrap();
+            engine = Some(scene.start());
+        }
+        let engine = engine.unwrap();
+        scene.receiver.answer_with(200);
+        await_completed(&engine, asked["id"].as_str().unwrap());
+        let expected: Vec<String> = before
+            .iter()
+            .map(|row| row.to_string().replace(&format!("mailto:{}?", TRACES[0]), "mailto:erased?"))
+            .collect();
+        assert!(expected.iter().any(|row| row.contains("erased")), "{before:#?}");
+        let after: Vec<String> = of_bob(&engine).iter().take(expected.len()).map(Json::to_string).collect();
+        assert_eq!(after, expected, "killed: {is_killed}");
+        let waiting = "select count(*) from delivery_states where state in ('pending', 'retry')";
+        let patience = Instant::now() + Duration::from_secs(30);
+        while engine.count(waiting).unwrap() > 0 {
+            assert!(Instant::now() < patience, "{:?}", engine.query("from delivery_states"));
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let taken = scene.receiver.calls().into_iter().map(|call| call.body);
+        let taken: Vec<Json> = taken.filter(|body| body["type"] != "person.erase").collect();
+        let text = json!(taken).to_string().to_lowercase();
+        assert!(text.contains("mailto:erased") && text.contains("p1"), "{text}");
+        assert!(!TRACES.iter().any(|trace| text.contains(&trace.to_lowercase())), "killed: {is_killed}: {text}");
+        engine.stop().unwrap();
+        assert_eq!(traces::in_files(&scene.data, &TRACES).unwrap(), Vec::<String>::new());
+        let (data, shop) = (scene.data.to_str().unwrap(), scene.shop.to_str().unwrap());
+        let found = sonder(&["doctor", "--data", data, "--project", shop]).unwrap();
+        assert!(found.status.success(), "{}", String::from_utf8_lossy(&found.stdout));
+    }
+}
+
 /// What comes while they are erased has happened before or after; what happened before stays out.
 #[test]
 fn nothing_that_happened_before_comes_in_while_they_are_erased() {

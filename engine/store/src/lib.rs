@@ -75,7 +75,7 @@ pub use batch::{
 };
 pub use checkpoint::{LoadedCheckpoint, PersonRow, SavedCheckpoint, Saving, StateCheckpoint};
 pub use dedup::DedupSet;
-pub use erasure::{ERASED, Erasure, Struck, Suppression, Target, ToldErasure};
+pub use erasure::{Amended, ERASED, Erasure, Struck, Suppression, Target, ToldErasure, Waiting};
 pub use error::StoreError;
 pub use examination::Finding;
 pub use export::{Export, Exports};

@@ -12,8 +12,11 @@ use crate::typed::{Catalog, Layout};
 use crate::{StoreError, StoreOptions, keys_copy, limits, region, schema};
 use duckdb::{Connection, params};
 use parking_lot::{Mutex, RwLock};
+use sonder_core::effect::EffectId;
 use sonder_core::record::Seq;
 use sonder_dsl::ir::Program;
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -31,6 +34,8 @@ pub struct Store {
     pub(crate) pseudonyms: Pseudonyms,
     /// Whether the next checkpoint replaces everybody whom the last one had.
     pub(crate) forgets: AtomicBool,
+    /// Deliveries that went with somebody who was erased while they may still be under way: what becomes of them is not noted.
+    pub(crate) gone: Mutex<BTreeSet<EffectId>>,
     /// Held shared by whoever copies the files, which then say what they said.
     pub(crate) still: RwLock<()>,
     /// The region that the data stays in.
@@ -128,6 +133,7 @@ impl Store {
             keeper: Mutex::new(keeper),
             pseudonyms,
             forgets: AtomicBool::new(false),
+            gone: Mutex::default(),
             still: RwLock::default(),
             region,
             _lock: lock,
@@ -157,6 +163,10 @@ impl Store {
             return Err(StoreError::InDoubt { path: self.database.dir().to_owned() });
         }
         self.revive(&mut writer)?;
+        let batch = &*self.without_gone(batch);
+        if batch.is_empty() {
+            return Ok(());
+        }
         let place = self.place_of(&mut writer, program)?;
         let Writer { layouts, catalog, counters, answered, .. } = &mut *writer;
         let keyring = self.database.keyring();
@@ -185,6 +195,17 @@ impl Store {
                 }
             }
         }
+    }
+
+    /// A batch without what became of deliveries that are no more.
+    fn without_gone<'b>(&self, batch: &'b LogBatch) -> Cow<'b, LogBatch> {
+        let gone = self.gone.lock();
+        if gone.is_empty() || !batch.outcomes.iter().any(|it| gone.contains(&it.delivery)) {
+            return Cow::Borrowed(batch);
+        }
+        let mut batch = batch.clone();
+        batch.outcomes.retain(|it| !gone.contains(&it.delivery));
+        Cow::Owned(batch)
     }
 
     /// Whether the batch that [`append`](Self::append) left in doubt is there. After an answer appends go on: behind it,

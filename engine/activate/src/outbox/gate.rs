@@ -19,6 +19,11 @@ pub trait Gate: Send + Sync + 'static {
     fn is_bare(&self, _destination: &str, _delivery: &Delivery) -> bool {
         false
     }
+
+    /// A delivery as it is by now, where something was taken out of it while it waited.
+    fn amended(&self, _delivery: &Delivery) -> Option<Delivery> {
+        None
+    }
 }
 
 /// The same transports, behind a gate.
@@ -45,7 +50,11 @@ impl Transport for Gated {
             .into_iter()
             .zip(&held)
             .filter(|(_, held)| held.is_none())
-            .map(|(item, _)| if self.gate.is_bare(&self.name, &item.delivery) { bare(item) } else { item });
+            .map(|(item, _)| match self.gate.amended(&item.delivery) {
+                Some(delivery) => Item { delivery: Arc::new(delivery), ..item },
+                None => item,
+            })
+            .map(|item| if self.gate.is_bare(&self.name, &item.delivery) { bare(item) } else { item });
         let open: Vec<Item> = open.collect();
         let count = open.len();
         let sent = (count > 0).then(|| self.transport.deliver(open, now));

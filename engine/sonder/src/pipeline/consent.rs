@@ -1,9 +1,11 @@
-//! Consent at the door: what people consent to now, and whether it is sure who they are, asked right before something is sent.
+//! Consent at the door: what people consent to now, and whether it is sure who they are, asked right before something is sent; and
+//! whoever was erased while it waited.
 
 use super::shared::Shared;
 use sonder_activate::outbox::Gate;
 use sonder_core::consent::ANYTHING_NAME;
 use sonder_core::effect::{Delivery, ItemKind};
+use sonder_store::Amended;
 use std::sync::{Arc, Weak};
 
 /// Asks the state that is live.
@@ -27,7 +29,8 @@ impl Gate for ConsentGate {
         if delivery.kind == ItemKind::Erase {
             return None;
         }
-        if shared.erased.read().get(&delivery.person).is_some_and(|erased_at| delivery.at <= *erased_at) {
+        let was_erased = shared.erased.read().get(&delivery.person).is_some_and(|erased_at| delivery.at <= *erased_at);
+        if was_erased || shared.struck.read().gone.contains(&delivery.id) {
             return Some("the person was erased".to_owned());
         }
         // Who takes something back wants it to be known.
@@ -44,6 +47,13 @@ impl Gate for ConsentGate {
             return Some("they restrict what is done with their data".to_owned());
         }
         Some(format!("no consent to {purpose} any more"))
+    }
+
+    fn amended(&self, delivery: &Delivery) -> Option<Delivery> {
+        let shared = self.shared.upgrade()?;
+        let struck = shared.struck.read();
+        let Amended { identifiers, payload, .. } = struck.amended.get(&delivery.id)?.clone();
+        Some(Delivery { identifiers, payload, ..delivery.clone() })
     }
 
     fn is_bare(&self, destination: &str, delivery: &Delivery) -> bool {

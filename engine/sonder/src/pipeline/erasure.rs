@@ -114,7 +114,7 @@ impl Eraser {
         // Nobody makes a state of the log as it was.
         let succession = shared.succession.lock();
         let program = Arc::clone(&shared.live.read().program);
-        let Struck { erasure, deliveries } = strike(&shared, &store, person, (id, clock::wall()))?;
+        let Struck { erasure, deliveries, .. } = strike(&shared, &store, person, (id, clock::wall()))?;
         drop(succession);
         let keeps_files = |name: &String| program.destinations.iter().any(|it| it.name == *name && it.keeps_files());
         let (later, now): (Vec<_>, Vec<_>) = deliveries.into_iter().partition(|(name, _)| keeps_files(name));
@@ -166,7 +166,7 @@ impl Eraser {
         // What the state before decided while the log had lost them already.
         for target in &targets {
             let back = target.people.iter().find_map(|id| self::target(&shared, *id));
-            store.strike_decisions(target, as_of, back.as_ref())?;
+            shared.struck.write().add(store.strike_decisions(target, as_of, back.as_ref())?);
         }
         self.tell_at_last(&shared, later);
         self.forget_left(&shared, &targets)?;
@@ -335,7 +335,8 @@ pub(super) fn strike(
         };
         whose.map_or_else(|| event.identifiers.iter().any(is_known), |whose| target.people.contains(&whose))
     };
-    let struck = store.strike((id, at), &target, &shared.suppression, &mut is_theirs)?;
+    let mut struck = store.strike((id, at), &target, &shared.suppression, &mut is_theirs)?;
+    shared.struck.write().add(std::mem::take(&mut struck.waiting));
     shared.erased.write().extend(target.people.iter().map(|person| (*person, at)));
     Ok(struck)
 }

@@ -7,13 +7,13 @@ use super::tap::Tap;
 use crate::observe::{Gauges, Tracer};
 use parking_lot::{Mutex, RwLock};
 use sonder_activate::pseudonyms::Pseudonyms;
-use sonder_core::effect::PersonId;
+use sonder_core::effect::{EffectId, PersonId};
 use sonder_core::state::State;
 use sonder_dsl::ir::Program;
 use sonder_dsl::source::SourceSet;
 use sonder_dsl::time::Moment;
-use sonder_store::{Store, Suppression};
-use std::collections::BTreeMap;
+use sonder_store::{Amended, Store, Suppression, Waiting};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -77,12 +77,31 @@ pub struct Shared {
     pub suppression: Suppression,
     /// Who was erased since the start, and when: what waits to be sent about them is not.
     pub erased: RwLock<BTreeMap<PersonId, Moment>>,
+    /// What is different since about deliveries that wait in memory.
+    pub struck: RwLock<StruckWaiting>,
     /// When the requests of people are due that are to be dealt with.
     pub open_requests: RwLock<Vec<Moment>>,
     /// Held by whoever reads the project's folder to run what it says, or changes what is in it.
     pub folder: Mutex<()>,
     /// Held while a state is made that is to take the place of the running one.
     pub succession: Mutex<()>,
+}
+
+/// Deliveries that waited when somebody was struck: what is different about them, by their ids.
+#[derive(Debug, Default)]
+pub struct StruckWaiting {
+    /// They are no more.
+    pub gone: BTreeSet<EffectId>,
+    /// They no longer name whoever was struck.
+    pub amended: BTreeMap<EffectId, Amended>,
+}
+
+impl StruckWaiting {
+    /// The same of one more who was struck.
+    pub fn add(&mut self, waiting: Waiting) {
+        self.gone.extend(waiting.gone);
+        self.amended.extend(waiting.amended.into_iter().map(|it| (it.id, it)));
+    }
 }
 
 impl Shared {
@@ -102,6 +121,7 @@ impl Shared {
             recovery,
             suppression,
             erased: RwLock::default(),
+            struck: RwLock::default(),
             open_requests: RwLock::default(),
             folder: Mutex::default(),
             succession: Mutex::default(),

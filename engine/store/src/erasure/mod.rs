@@ -19,11 +19,13 @@ mod search;
 mod strike;
 mod suppression;
 mod tell;
+mod waiting;
 
 pub(crate) use strike::empty;
 pub use suppression::Suppression;
 pub use tell::ToldErasure;
 pub(crate) use tell::{forget as forget_told, keep as keep_told};
+pub use waiting::{Amended, Waiting};
 
 use crate::database::{Role, identifier};
 use crate::seal::{Sealing, destroy, of_person};
@@ -71,6 +73,8 @@ pub struct Struck {
     pub erasure: Erasure,
     /// For each destination that may have got something, what it is to be told; for each that keeps files, in any case.
     pub deliveries: Vec<(String, Delivery)>,
+    /// What is different about deliveries that had not ended.
+    pub waiting: Waiting,
 }
 
 /// Who is to be erased.
@@ -134,7 +138,7 @@ impl Store {
             target: None,
             is_retention: false,
         };
-        let mut deliveries = Vec::new();
+        let (mut deliveries, mut waiting) = (Vec::new(), Waiting::default());
         // What was judged by now is in the log before it is looked through, and what is judged next is judged by this.
         let alone = suppression.alone();
         self.with_counters(|connection| {
@@ -150,11 +154,11 @@ impl Store {
                 .map_err(|error| StoreError::Damaged(format!("an erasure cannot be noted: {error}")))?;
             erasure.target = Some(target.clone());
             deliveries = tell::note(connection, (id, at), target, &names)?;
-            strike::decisions(connection, keyring, target, &names, None)?;
             tell::forget(connection, target)?;
             let others = crate::privacy::waiting_erasures(connection, (id, at), &strike::people(target))?;
             strike::requests(connection, target, &names)?;
             crate::matching::strike(connection, target)?;
+            waiting = strike::decisions(connection, (keyring, &mut sealing), target, names, None)?;
             sealing.keep(&self.database)?;
             connection.execute(
                 "INSERT INTO erasures(id, requested_at, state, messages, redacted, target)
@@ -168,12 +172,13 @@ impl Store {
             also_asked(connection, &erasure, &others, &note)?;
             erasure.told = tell::told(connection, id)?;
             connection.execute_batch("COMMIT")?;
+            self.gone.lock().extend(&waiting.gone);
             self.destroy_keys(target)
         })?;
         suppression.add(target, at);
         keyring.forget();
         drop(alone);
-        Ok(Struck { erasure, deliveries })
+        Ok(Struck { erasure, deliveries, waiting })
     }
 
     /// Removes what was decided about somebody up to a place in the log: what was under way while they were struck. Where somebody
@@ -181,18 +186,24 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Full`] when there is no room to note it.
-    pub fn strike_decisions(&self, target: &Target, up_to: Seq, back: Option<&Target>) -> Result<(), StoreError> {
+    pub fn strike_decisions(&self, target: &Target, up_to: Seq, back: Option<&Target>) -> Result<Waiting, StoreError> {
         let (keyring, program) = (self.database.keyring(), self.program()?);
-        let names = Names::new(&program, &target.identifiers);
+        let mut waiting = Waiting::default();
         self.with_counters(|connection| {
+            let mut sealing = Sealing::new(keyring, &self.pseudonyms);
+            let mut names = Names::new(&program, &target.identifiers);
+            target.written.iter().for_each(|it| names.add(it));
             connection.execute_batch("BEGIN TRANSACTION")?;
             if let Some(back) = back {
                 tell::keep_of(connection, (target, up_to), back)?;
             }
-            strike::decisions(connection, keyring, target, &names, Some(up_to))?;
+            waiting = strike::decisions(connection, (keyring, &mut sealing), target, names, Some(up_to))?;
+            sealing.keep(&self.database)?;
             connection.execute_batch("COMMIT")?;
+            self.gone.lock().extend(&waiting.gone);
             self.destroy_keys(target)
-        })
+        })?;
+        Ok(waiting)
     }
 
     /// What somebody's personal data was sealed with goes, and whatever seals nothing any more.

@@ -1,6 +1,7 @@
 //! The rows that somebody is in.
 
 use super::search::condition;
+use super::waiting::{self, Waiting};
 use super::{ERASED, Target};
 use crate::append::not_aside;
 use crate::database::{identifier, quoted};
@@ -12,7 +13,7 @@ use crate::{LoggedMessage, StoreError, limits};
 use duckdb::{Connection, params};
 use serde_json::Value as Json;
 use sonder_core::erasure::Names;
-use sonder_core::erasure::redact::{self, Instead, says};
+use sonder_core::erasure::redact::{self, Instead, Told, says};
 use sonder_core::message::from_log;
 use sonder_core::record::{Event, Seq};
 use sonder_dsl::ir::SourceId;
@@ -277,34 +278,31 @@ pub(super) fn requests(connection: &Connection, target: &Target, names: &Names<'
 }
 
 /// Removes changes of somebody, and deliveries about them with their outcomes, but for those that tell of an erasure; up to a
-/// place in the log, where one is given. What was decided about others goes where it names them.
+/// place in the log, where one is given. Changes of others go where they name them; deliveries about others lose the mention.
+/// Gives what is different about deliveries that had not ended.
 pub(super) fn decisions(
     connection: &Connection,
-    keyring: &Keyring,
+    (keyring, sealing): (&Keyring, &mut Sealing<'_>),
     target: &Target,
-    names: &Names<'_>,
+    names: Names<'_>,
     up_to: Option<Seq>,
-) -> Result<(), StoreError> {
+) -> Result<Waiting, StoreError> {
     let people = people(target);
     let before = up_to.map_or_else(|| "true".to_owned(), |seq| format!("as_of_seq <= {}", seq.0));
-    let is_one = |text: &str| says(text, names);
+    let is_one = |text: &str| says(text, &names);
     let changes = rows(connection, keyring, ("changes", "id", "\"value\""), Some(Place::Change), &is_one)?;
-    let told = rows(connection, keyring, ("deliveries", "number", "payload"), Some(Place::Delivery), &is_one)?;
     let details = rows(connection, keyring, ("delivery_outcomes", "rowid", "detail"), None, &is_one)?;
-    // `[["user_id","u1"]]`: nothing within a text looks like one of these.
-    let in_names = names.exact().map(|(kind, value)| {
-        let pair = serde_json::json!([kind, value]).to_string();
-        format!("contains(identifiers, {})", quoted(&pair))
-    });
-    let in_names = in_names.chain(["false".to_owned()]).collect::<Vec<_>>().join(" OR ");
-    let gone = format!("{before} AND kind <> 'erase' AND (person IN ({people}) OR {in_names} OR number IN ({told}))");
+    let (amended, nameless) = waiting::amend(connection, (keyring, sealing), target, &Told::new(names), &before)?;
+    let nameless = list(nameless.into_iter().map(Seq));
+    let theirs = format!("{before} AND kind <> 'erase' AND (person IN ({people}) OR number IN ({nameless}))");
+    let gone = waiting::gone(connection, &theirs)?;
     connection.execute_batch(&format!(
         "UPDATE delivery_outcomes SET detail = NULL WHERE rowid IN ({details});
          DELETE FROM changes WHERE {before} AND (person IN ({people}) OR id IN ({changes}));
-         DELETE FROM delivery_outcomes WHERE delivery IN (SELECT id FROM deliveries WHERE {gone});
-         DELETE FROM deliveries WHERE {gone};"
+         DELETE FROM delivery_outcomes WHERE delivery IN (SELECT id FROM deliveries WHERE {theirs});
+         DELETE FROM deliveries WHERE {theirs};"
     ))?;
-    Ok(())
+    Ok(Waiting { gone, amended })
 }
 
 /// All ids that somebody goes by, as a list of SQL.

@@ -10,6 +10,7 @@
 
 use super::Target;
 use crate::database::quoted;
+use crate::reader::identifiers_of;
 use crate::{OutcomeState, StoreError};
 use duckdb::{Connection, params};
 use serde_json::json;
@@ -58,9 +59,7 @@ fn receivers(connection: &Connection, people: &str) -> Result<BTreeMap<String, I
     let mut receivers: BTreeMap<String, Identifiers> = BTreeMap::new();
     while let Some(row) = rows.next()? {
         let (destination, identifiers): (String, String) = (row.get(1)?, row.get(2)?);
-        let identifiers: Vec<(String, String)> = serde_json::from_str(&identifiers)
-            .map_err(|error| StoreError::Damaged(format!("the identifiers of a delivery: {error}")))?;
-        receivers.entry(destination).or_default().extend(identifiers);
+        receivers.entry(destination).or_default().extend(identifiers_of(&identifiers)?);
     }
     Ok(receivers)
 }
@@ -229,9 +228,7 @@ pub(super) fn settle(connection: &Connection, program: &Program) -> Result<Vec<(
     drop(statement);
     let mut gone = Vec::new();
     for (delivery, state, attempts, detail, ended_at, identifiers) in ended {
-        let identifiers: Identifiers = serde_json::from_str(&identifiers)
-            .map_err(|error| StoreError::Damaged(format!("the identifiers of a delivery: {error}")))?;
-        let target = Target { identifiers: identifiers.into_iter().collect(), ..Target::default() };
+        let target = Target { identifiers: identifiers_of(&identifiers)?, ..Target::default() };
         let names = Names::new(program, &target.identifiers);
         let detail = detail.map(|detail| redact::text(&detail, &names));
         drop(names);

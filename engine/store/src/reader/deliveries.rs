@@ -352,13 +352,17 @@ fn pending(row: &Row<'_>, destination: DestinationId) -> Result<Delivery, StoreE
         cause,
         kind: item_named(&kind).ok_or_else(|| StoreError::Damaged(format!("a delivery has the kind `{kind}`")))?,
         name: row.get(6)?,
-        identifiers: serde_json::from_str(&identifiers)
-            .map_err(|error| StoreError::Damaged(format!("the identifiers of a delivery: {error}")))?,
+        identifiers: identifiers_of(&identifiers)?,
         payload: row.get(8)?,
     })
 }
 
-fn item_named(name: &str) -> Option<ItemKind> {
+/// Reads identifiers as deliveries have them: (kind, value).
+pub(crate) fn identifiers_of(text: &str) -> Result<Vec<(String, String)>, StoreError> {
+    serde_json::from_str(text).map_err(|error| StoreError::Damaged(format!("the identifiers of a delivery: {error}")))
+}
+
+pub(crate) fn item_named(name: &str) -> Option<ItemKind> {
     use ItemKind::{Erase, Event, Message, SegmentEntered, SegmentLeft, TraitChanged};
     [Message, SegmentEntered, SegmentLeft, TraitChanged, Event, Erase].into_iter().find(|kind| kind.name() == name)
 }

@@ -12,6 +12,7 @@ mod stats;
 mod timeline;
 
 pub use deliveries::{DeliveryFilter, DeliveryPage, Reopened, StoredDelivery};
+pub(crate) use deliveries::{identifiers_of, item_named};
 pub use journeys::{BranchFigures, JourneyFigures, StepFigures};
 pub use log::LoggedMessage;
 pub use quarantine::{QuarantineFilter, QuarantineGroup, QuarantinePage, QuarantinedMessage};

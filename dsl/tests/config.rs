@@ -172,6 +172,24 @@ fn what_is_wrong_with_keys_of_pseudonyms_is_said_with_what_to_type() {
 }
 
 #[test]
+fn what_is_wrong_with_keys_of_encryption_is_said_with_what_to_type() {
+    let said = |text: &str| {
+        let compilation = compile(set(&[("sonder.yaml", &format!("name: shop\n{text}\n"))]));
+        human::render(&compilation.sources, &compilation.diagnostics, Colour::Never)
+    };
+    let wrong = [
+        "encryption: {copy_to: /backups}",
+        "encryption: {key: {}}",
+        "encryption: {key: {file: key}, copy_to: backups}",
+        "encryption: {key: {env: K}, copy_to: [/backups]}",
+    ];
+    insta::assert_snapshot!(wrong.map(said).join("\n"));
+    let whole = compile(set(&[("sonder.yaml", "name: shop\nencryption: {key: {env: K}, copy_to: /backups}\n")]));
+    let encryption = whole.program.unwrap().settings.encryption.clone().unwrap();
+    assert_eq!(encryption.copy_to.as_deref(), Some("/backups"));
+}
+
+#[test]
 fn a_key_of_pseudonyms_has_a_version() {
     let settings = |text: &str| {
         let compilation = compile(set(&[("sonder.yaml", &format!("name: shop\n{text}"))]));

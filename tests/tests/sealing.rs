@@ -537,6 +537,46 @@ fn a_backup_is_restored_with_its_own_keys_or_later_ones_and_no_others() {
     assert!(!to.exists());
 }
 
+/// Keys are in a file of their own, so a crash may come between them and what they seal. Afterwards every key seals something,
+/// everything that is sealed has its key, and whoever is erased has none.
+#[test]
+fn a_crash_between_the_files_leaves_no_key_too_many_and_none_too_few() {
+    let scene = Scene::new();
+    let engine = scene.start();
+    bob(&engine);
+    engine.stop().unwrap();
+    for round in 0..12_u32 {
+        let engine = scene.start();
+        ada(&engine, round);
+        let at = engine.address();
+        let asking = std::thread::spawn(move || {
+            let body = json!({"kind": "erasure", "person": "user_id:ada"}).to_string();
+            let headers = [("content-type", "application/json")];
+            drop(sonder_tests::Connection::new(at).send("POST", "/api/v1/privacy/requests", &headers, body.as_bytes()));
+        });
+        std::thread::sleep(Duration::from_millis(u64::from(round) * 7));
+        engine.kill().unwrap();
+        asking.join().unwrap();
+    }
+    let engine = scene.start();
+    if engine.get("/api/v1/people/user_id:ada").is_ok() {
+        erase_ada(&engine);
+    }
+    until("erased", || engine.count("SELECT count(*) FROM erasures WHERE state = 'struck'").unwrap() == 0);
+    let used = ["log", "quarantine", "changes", "deliveries", "state.people", "state.checkpoints"]
+        .map(|table| format!("SELECT sealed_by FROM {table} WHERE sealed_by IS NOT NULL"))
+        .join(" UNION ALL ");
+    let surplus = format!("SELECT count(*) FROM keys.subject_keys WHERE wrapped IS NOT NULL AND id NOT IN ({used})");
+    assert!(engine.count("SELECT count(*) FROM erasures").unwrap() > 0);
+    assert_eq!(engine.count(&surplus).unwrap(), 0, "{:?}", engine.query("FROM keys.subject_keys"));
+    assert_eq!(engine.count("SELECT count(*) - count(DISTINCT id) FROM keys.subject_keys").unwrap(), 0);
+    assert!(engine.get("/api/v1/people/user_id:bob").unwrap().to_string().contains("Nieuwe Gracht 3"));
+    engine.kill().unwrap();
+    let (sound, found) = scene.at_rest(&["doctor"]);
+    assert!(sound, "{found}");
+    assert_eq!(scene.secrets_in_files(), Vec::<String>::new());
+}
+
 /// The engine keeps the copy of the keys by itself where it is told to: as they are at a start, without whoever is erased, in the
 /// place of what others put there, and again when the folder was away.
 #[test]

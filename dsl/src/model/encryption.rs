@@ -42,6 +42,9 @@ pub(super) fn decode(node: &Node, report: &mut Report) -> Option<Encryption> {
     let key = fields.get("key").and_then(|node| key_source::decode(node, report));
     let previous = fields.get("previous").map_or(&[][..], Node::items);
     let previous: Vec<KeySource> = previous.iter().filter_map(|node| key_source::decode(node, report)).collect();
+    let copy_to = fields.get("copy_to").zip(fields.string("copy_to"));
+    let copy_to = copy_to.filter(|(node, path)| key_source::whole_path(path, "folder", node, report).is_some());
+    let copy_to = copy_to.map(|(_, path)| path);
     if key.is_none() && previous.is_empty() {
         if report.errors() == errors {
             let error =
@@ -50,7 +53,5 @@ pub(super) fn decode(node: &Node, report: &mut Report) -> Option<Encryption> {
         }
         return None;
     }
-    let copy_to = fields.get("copy_to").zip(fields.string("copy_to"));
-    let copy_to = copy_to.filter(|(node, path)| key_source::whole_path(path, node, report).is_some());
-    Some(Encryption { key, previous, copy_to: copy_to.map(|(_, path)| path) })
+    Some(Encryption { key, previous, copy_to })
 }

@@ -37,7 +37,7 @@ pub(super) fn decode(node: &Node, report: &mut Report) -> Option<KeySource> {
     let mut named = named.into_iter().flatten();
     let (first, more) = (named.next(), named.next());
     if let (Some(KeySource::File(path)), None) = (&first, &more) {
-        whole_path(path, node, report)?;
+        whole_path(path, "file", node, report)?;
     }
     let mut wrong = |message: String, label: &str, help: &str| {
         report.push(Diagnostic::error(codes::BAD_VALUE, message, node.span, label).help(help));
@@ -64,11 +64,11 @@ pub(super) fn decode(node: &Node, report: &mut Report) -> Option<KeySource> {
 }
 
 /// Whether a path begins at the root: where an engine is started makes no difference then.
-pub(super) fn whole_path(path: &str, node: &Node, report: &mut Report) -> Option<()> {
+pub(super) fn whole_path(path: &str, of: &str, node: &Node, report: &mut Report) -> Option<()> {
     if path.starts_with('/') {
         return Some(());
     }
-    let message = format!("`{path}` is not the whole path of a file");
+    let message = format!("`{path}` is not the whole path of a {of}");
     let error = Diagnostic::error(codes::BAD_VALUE, message, node.span, "begins with no `/`");
     report.push(error.help("write it from the root on"));
     None

@@ -7,7 +7,7 @@
 use crate::database::{identifier, quoted};
 use crate::erasure::ERASED;
 use crate::reader::log::messages;
-use crate::seal::{Places, Sealing, destroy};
+use crate::seal::{Places, Sealing, destroy_unused};
 use crate::{LoggedMessage, Reader, Store, StoreError, limits};
 use arrow::array::{ArrayRef, BinaryArray, BooleanArray, RecordBatch, StringArray, UInt64Array};
 use arrow::datatypes::{DataType, Field, Schema};
@@ -222,7 +222,7 @@ impl Store {
             write(connection, &tables)?;
             note(connection, run, gone)?;
             connection.execute_batch("COMMIT; DROP TABLE temp.main.sonder_left")?;
-            destroy(&self.database, &self.pseudonyms, &[])
+            destroy_unused(&self.database, &self.pseudonyms)
         })
     }
 
@@ -247,7 +247,7 @@ impl Store {
             }
             note(connection, run, gone)?;
             connection.execute_batch("COMMIT")?;
-            destroy(&self.database, &self.pseudonyms, &[])
+            destroy_unused(&self.database, &self.pseudonyms)
         })
     }
 
@@ -265,7 +265,7 @@ impl Store {
                     params![now.0, now.0, id],
                 )?;
             }
-            destroy(&self.database, &self.pseudonyms, &[])
+            destroy_unused(&self.database, &self.pseudonyms)
         })
     }
 }

@@ -28,7 +28,7 @@ pub(crate) use tell::{forget as forget_told, keep as keep_told};
 pub use waiting::{Amended, Waiting};
 
 use crate::database::{Role, identifier};
-use crate::seal::{Sealing, destroy, of_person};
+use crate::seal::{Sealing, destroy_unused};
 use crate::typed::Catalog;
 use crate::{LoggedMessage, Reader, Store, StoreError};
 use duckdb::{Connection, params};
@@ -173,7 +173,7 @@ impl Store {
             erasure.told = tell::told(connection, id)?;
             connection.execute_batch("COMMIT")?;
             self.gone.lock().extend(&waiting.gone);
-            self.destroy_keys(target)
+            destroy_unused(&self.database, &self.pseudonyms)
         })?;
         suppression.add(target, at);
         keyring.forget();
@@ -201,16 +201,9 @@ impl Store {
             sealing.keep(&self.database)?;
             connection.execute_batch("COMMIT")?;
             self.gone.lock().extend(&waiting.gone);
-            self.destroy_keys(target)
+            destroy_unused(&self.database, &self.pseudonyms)
         })?;
         Ok(waiting)
-    }
-
-    /// What somebody's personal data was sealed with goes, and whatever seals nothing any more.
-    fn destroy_keys(&self, target: &Target) -> Result<(), StoreError> {
-        let ids = target.people.iter().map(|id| of_person(*id)).map(|(kind, id)| (kind.to_owned(), id));
-        let subjects: Vec<(String, String)> = target.identifiers.iter().cloned().chain(ids).collect();
-        destroy(&self.database, &self.pseudonyms, &subjects)
     }
 
     /// Notes what came of telling destinations of erasures where that has ended, and removes what told them. Gives the values
@@ -241,7 +234,7 @@ impl Store {
         let _keeper = self.keeper.lock();
         self.with_writer_reopened(|| {
             // Of the states before, too, which nobody reads any more.
-            destroy(&self.database, &self.pseudonyms, &[])?;
+            destroy_unused(&self.database, &self.pseudonyms)?;
             self.database.closed(|dir| rewrite::files(dir, self.database.options(), done, now))
         })
     }

@@ -43,7 +43,7 @@ pub(super) fn amend(
     let people = super::strike::people(target);
     let (mut after, mut waiting, mut nameless) = (0, Vec::new(), Vec::new());
     loop {
-        let rows = page(connection, keyring, &format!("{before} AND person NOT IN ({people})"), after)?;
+        let rows = page(connection, keyring, &format!("{before} AND coalesce(person NOT IN ({people}), true)"), after)?;
         let Some(last) = rows.last() else { return Ok((waiting, nameless)) };
         after = last.number;
         for row in rows {

@@ -5,12 +5,12 @@
 //! nothing, which the next erasure destroys.
 
 use super::Sealing;
+use super::sealing::shown;
 use super::state::STATE;
+use crate::StoreError;
 use crate::append::append;
 use crate::database::{Database, KEYS, Role};
 use crate::pseudonym::Pseudonyms;
-use crate::{StoreError, limits};
-use duckdb::Connection;
 
 /// In the file of keys. Only copies say who was erased: where the engine runs, the log's file does.
 pub(crate) const TABLES: &str = "
@@ -49,11 +49,6 @@ pub(super) fn used() -> String {
     SEALED.map(|table| format!("SELECT sealed_by FROM {table} WHERE sealed_by IS NOT NULL")).join(" UNION ALL ")
 }
 
-/// The row stays: its number is not given again.
-const DESTROY: &str =
-    "UPDATE keys.main.subject_keys SET subject = NULL, wrapped = NULL, destroyed_at = now()::TIMESTAMP
-     WHERE wrapped IS NOT NULL";
-
 impl Sealing<'_> {
     /// Writes the keys that were made: what they seal may be written from then on.
     pub fn keep(&mut self, database: &Database) -> Result<(), StoreError> {
@@ -68,45 +63,24 @@ impl Sealing<'_> {
     }
 }
 
-/// Destroys the keys of subjects (kind, value), and those that seal nothing any more. What they sealed can never be opened. To be
-/// called when it is durable that it is gone, and while nothing is appended.
-pub(crate) fn destroy(
-    database: &Database,
-    pseudonyms: &Pseudonyms,
-    subjects: &[(String, String)],
-) -> Result<(), StoreError> {
-    let state = super::sealing::shown(pseudonyms.number(STATE.0, STATE.1));
+/// Destroys the keys that seal nothing any more: of whoever was erased, and of what was kept for a time only. To be called when it
+/// is durable that what they sealed is gone, and while nothing is appended. Those of whoever is back since seal something.
+pub(crate) fn destroy_unused(database: &Database, pseudonyms: &Pseudonyms) -> Result<(), StoreError> {
+    let state = shown(pseudonyms.number(STATE.0, STATE.1));
     let count = database.run(Role::Locksmith, |connection| {
-        connection.execute_batch("BEGIN TRANSACTION")?;
-        let destroyed = destroy_within(connection, pseudonyms, subjects, &state);
-        let done = destroyed.and_then(|count| Ok((count, connection.execute_batch("COMMIT")?)));
-        done.map(|(count, ())| count).inspect_err(|_| {
-            // The transaction may be gone already; what counts is the first error.
-            let _ = connection.execute_batch("ROLLBACK");
-        })
+        // The last key of people's state may be of a checkpoint that is being written. The row stays: its number is not given again.
+        Ok(connection.execute(
+            &format!(
+                "UPDATE keys.main.subject_keys SET subject = NULL, wrapped = NULL, destroyed_at = now()::TIMESTAMP
+                 WHERE wrapped IS NOT NULL AND id NOT IN ({})
+                     AND id NOT IN (SELECT coalesce(max(id), 0) FROM keys.main.subject_keys WHERE subject = '{state}')",
+                used()
+            ),
+            [],
+        )?)
     })?;
     if count > 0 {
         database.keyring().forget();
     }
     Ok(())
-}
-
-fn destroy_within(
-    connection: &Connection,
-    pseudonyms: &Pseudonyms,
-    subjects: &[(String, String)],
-    state: &str,
-) -> Result<usize, StoreError> {
-    let mut count = 0;
-    for chunk in subjects.chunks(limits::KEYS_LOOKED_UP) {
-        let shown = |(kind, value): &(String, String)| super::sealing::shown(pseudonyms.number(kind, value));
-        let list: Vec<String> = chunk.iter().map(|subject| format!("'{}'", shown(subject))).collect();
-        count += connection.execute(&format!("{DESTROY} AND subject IN ({})", list.join(", ")), [])?;
-    }
-    // The last key of people's state may be of a checkpoint that is being written.
-    let unused = format!(
-        "{DESTROY} AND id NOT IN ({}) AND id NOT IN (SELECT coalesce(max(id), 0) FROM keys.main.subject_keys WHERE subject = '{state}')",
-        used()
-    );
-    Ok(count + connection.execute(&unused, [])?)
 }

@@ -12,7 +12,7 @@
 //!
 //! - Messages carry identifiers, never people, so somebody who was merged has several keys and a merge seals nothing anew.
 //! - A key is made when there is something to seal. A subject that was not heard of for long may get another one; so nobody
-//!   looks for keys while messages are written. All of a subject's go at once.
+//!   looks for keys while messages are written. A key goes when it seals nothing any more: whoever is back after an erasure has another.
 //! - INVARIANT: a value is opened in the place where it was sealed, or not at all: AES-256-GCM binds it to table and row.
 //! - INVARIANT: a message is the same bytes after it was sealed and opened.
 //! - What is nobody's yet (messages that were kept aside) has a key for each row; what was decided about somebody has keys of
@@ -34,7 +34,7 @@ mod state;
 mod void;
 
 pub(crate) use keyring::{Keyring, Unsealed};
-pub(crate) use keys::{COPY_FROM_4, LEAVE_4, TABLES, destroy};
+pub(crate) use keys::{COPY_FROM_4, LEAVE_4, TABLES, destroy_unused};
 pub(crate) use places::{Places, is_personal};
 pub use project::{ProjectKey, ProjectKeyError, ProjectKeys, key_bytes};
 pub(crate) use sealing::{NOBODY, Sealed, Sealing, of_person, of_row};

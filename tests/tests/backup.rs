@@ -5,7 +5,7 @@
 
 use serde_json::{Value as Json, json};
 use sonder_tests::traffic::{Client, Crowd};
-use sonder_tests::{Engine, Options, Receiver, project, sonder};
+use sonder_tests::{Engine, Options, Receiver, lake, project, sonder};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -79,6 +79,61 @@ fn a_backup_under_traffic_is_whole_and_restores_to_what_the_log_gives() {
     let (code, printed, _) = run(&["doctor", "--data", text(&restored), "--json"]);
     let found: Json = serde_json::from_str(&printed).unwrap();
     assert_eq!((code, &found["sound"], &found["skipped"]), (Some(0), &json!(true), &Json::Null), "{printed}");
+}
+
+/// Files of destinations are renamed all the time as they are finished. A backup has every row once all the same.
+#[test]
+fn files_that_are_finished_meanwhile_are_in_a_backup_once() {
+    let scene = Scene::new();
+    let lake = "destination: lake\nplugin: sonder/files@1\nconfig: {format: ndjson, rows: 3}\nreceives:\n  events: [view, order]\n";
+    project::write(&scene.shop, &[("destinations/lake.yaml", lake)]).unwrap();
+    let engine = Engine::start(&scene.shop, &scene.data, &Options::default()).unwrap();
+    let client = Arc::new(Mutex::new(Client::new("c", 200)));
+    let crowd = Crowd::start(engine.address(), std::slice::from_ref(&client), 20);
+    std::thread::sleep(Duration::from_millis(500));
+    let backups: Vec<_> = (0..40).map(|n| scene.path(&format!("{n}.tar"))).collect();
+    for backup in &backups {
+        let (code, _, said) = run(&["backup", text(backup), "--data", text(&scene.data)]);
+        assert_eq!(code, Some(0), "{said}");
+    }
+    crowd.stop();
+    engine.stop().unwrap();
+    let left = |folder: &Path| {
+        let names = fs::read_dir(folder).unwrap().map(|it| it.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.starts_with("snapshot-")).count()
+    };
+    assert_eq!(left(&scene.data), 0);
+    for (n, backup) in backups.iter().enumerate().skip(37) {
+        let restored = scene.path(&format!("restored{n}"));
+        let (code, printed, said) = run(&["restore", text(backup), "--data", text(&restored)]);
+        assert_eq!(code, Some(0), "{printed}{said}");
+        let engine = Engine::start(&scene.shop, &restored, &Options::default()).unwrap();
+        engine.settle(PATIENCE).unwrap();
+        let decided = "SELECT replace(id::VARCHAR, '-', '') FROM deliveries WHERE destination = 'lake' ORDER BY 1";
+        let decided: Vec<String> =
+            engine.query(decided).unwrap().iter().map(|row| row[0].as_str().unwrap().to_owned()).collect();
+        let waits = "SELECT count(*) FROM delivery_states WHERE destination = 'lake' AND state <> 'delivered'";
+        let end = Instant::now() + PATIENCE;
+        while engine.count(waits).unwrap() > 0 {
+            assert!(Instant::now() < end, "{}", engine.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        engine.stop().unwrap();
+        // Another start finishes what this one left.
+        Engine::start(&scene.shop, &restored, &Options::default()).unwrap().stop().unwrap();
+        let mut ids = Vec::new();
+        let folder = restored.join("files/lake");
+        let journals = fs::read_dir(folder.join(".journal")).unwrap().map(|it| it.unwrap().path());
+        for file in lake::finished(&folder).into_iter().chain(journals) {
+            let rows = fs::read_to_string(file).unwrap();
+            let row_id = |row: &str| serde_json::from_str::<Json>(row).unwrap()["id"].as_str().unwrap().to_owned();
+            ids.extend(rows.lines().map(row_id));
+        }
+        ids.sort();
+        assert!(ids.windows(2).all(|pair| pair[0] != pair[1]), "none is there twice in {n}");
+        // There may be more: of what was logged after the moment that the backup is of.
+        assert!(!decided.is_empty() && decided.iter().all(|id| ids.binary_search(id).is_ok()), "all are in {n}");
+    }
 }
 
 #[test]

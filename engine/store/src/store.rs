@@ -9,7 +9,7 @@ use crate::reader::Reader;
 use crate::recovery::Recovered;
 use crate::seal::{Places, Sealing, void};
 use crate::typed::{Catalog, Layout};
-use crate::{StoreError, StoreOptions, keys_copy, limits, region, schema};
+use crate::{StoreError, StoreOptions, backup, keys_copy, limits, region, schema};
 use duckdb::{Connection, params};
 use parking_lot::{Mutex, RwLock};
 use sonder_core::effect::EffectId;
@@ -103,6 +103,7 @@ impl Store {
         let lock = DirectoryLock::exclusive(dir)?;
         let pseudonyms = Pseudonyms::of(dir)?;
         keys_copy::sweep(dir)?;
+        backup::sweep(dir)?;
         let database = Database::open(dir, options, Access::Write)?;
         let mut are_keys_apart = true;
         let (counters, catalog, region) = database.run(Role::Writer, |connection| {

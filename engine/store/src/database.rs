@@ -318,8 +318,9 @@ impl Instance {
             quoted(limits::FREED_MEMORY),
         ))?;
         if options.keys.is_some() {
-            // What is too large for memory is spilled, opened personal data, too.
-            writer.execute_batch("SET temp_file_encryption = true")?;
+            // What is too large for memory is spilled, opened personal data, too. The keys of spilled blocks are in memory only. DuckDB
+            // would rather have OpenSSL draw them, which comes with an extension, and otherwise refuses to spill at all.
+            writer.execute_batch("SET force_mbedtls_unsafe = true; SET temp_file_encryption = true;")?;
         }
         let mode = match access {
             Access::Write => format!("ROW_GROUP_SIZE {ROW_GROUP}"),

@@ -357,6 +357,25 @@ fn wrapped_of(file: &[u8]) -> Vec<Vec<u8>> {
     statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
 }
 
+/// What does not fit into memory is spilled, and encrypted then: more than DuckDB can do without an extension unless it is told to.
+#[test]
+fn with_little_memory_it_goes_on_and_nothing_personal_is_spilled() {
+    let (dir, program) = (tempfile::tempdir().unwrap(), program(true));
+    let options = StoreOptions { memory_bytes: 64 << 20, threads: 1, ..under(1, &[]) };
+    let store = opened(dir.path(), &program, options);
+    let mut next = 1;
+    for _ in 0..40 {
+        store.append(&program, &batch(orders(&program, next, 500))).unwrap();
+        next += 500;
+    }
+    let reader = store.reader();
+    let spilled = "select count(*) from (select distinct payload || i::varchar from log, range(60) as r(i))";
+    assert_eq!(ask(&reader, spilled), json!([[1_200_000]]));
+    store.append(&program, &batch(orders(&program, next, 500))).unwrap();
+    assert_eq!(reader.log_after(Seq(next), 9).unwrap().len(), 9);
+    assert!(!is_in_files(dir.path(), "Wendeltreppe"));
+}
+
 #[test]
 fn without_its_keys_or_with_earlier_ones_nothing_is_written() {
     let (dir, program) = (tempfile::tempdir().unwrap(), program(true));

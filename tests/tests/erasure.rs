@@ -276,6 +276,48 @@ fn a_destination_that_does_not_answer_is_told_later_and_once() {
     assert_eq!(traces::in_files(&scene.data, &TRACES).unwrap(), Vec::<String>::new());
 }
 
+/// Whoever comes back while their erasure still goes on is somebody new: it is on record, and destinations are told of them behind
+/// what tells of the erasure.
+#[test]
+fn who_is_back_while_they_are_erased_is_told_of_as_somebody_new() {
+    let scene = Scene::new();
+    let engine = scene.start();
+    let order = |id: &str| json!({"type": "track", "event": "order", "messageId": id, "userId": TRACES[1], "properties": {"total": 2}});
+    send(&engine, &order("o1"));
+    let told = |scene: &Scene| {
+        let bodies =
+            scene.receiver.calls().into_iter().map(|call| call.body["type"].as_str().unwrap_or_default().to_owned());
+        bodies.collect::<Vec<_>>()
+    };
+    let patience = Instant::now() + Duration::from_secs(20);
+    while told(&scene).is_empty() {
+        assert!(Instant::now() < patience, "{}", engine.log());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let asked = request(&engine, &format!("user_id:{}", TRACES[1]));
+    send(&engine, &order("o2"));
+    engine.kill().unwrap();
+    let engine = scene.start();
+    await_completed(&engine, asked["id"].as_str().unwrap());
+    let entered = "select count(*) from changes where kind = 'entered' and name = 'buyer'";
+    let delivered = "select count(*) from delivery_states where kind = 'segment_entered' and state = 'delivered'";
+    let patience = Instant::now() + Duration::from_secs(20);
+    while engine.count(delivered).unwrap() == 0 {
+        assert!(Instant::now() < patience, "{:?}\n{:?}", engine.query("from delivery_states"), told(&scene));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(engine.count(entered).unwrap(), 1);
+    let told = told(&scene);
+    assert!(
+        told.iter().rposition(|it| it == "person.erase") < told.iter().rposition(|it| it == "segment.entered"),
+        "{told:?}"
+    );
+    engine.stop().unwrap();
+    let (data, shop) = (scene.data.to_str().unwrap(), scene.shop.to_str().unwrap());
+    let found = sonder(&["doctor", "--data", data, "--project", shop]).unwrap();
+    assert!(found.status.success(), "{}", String::from_utf8_lossy(&found.stdout));
+}
+
 /// What others wait to be told of, and what is told of others, when somebody is erased: nobody else loses anything, and they are
 /// named to nobody any more. So it is when the engine goes on, and when it was killed.
 #[test]

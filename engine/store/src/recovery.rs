@@ -101,7 +101,8 @@ fn ids(connection: &Connection, table: &str, from: i64, mut visit: impl FnMut(i6
     Ok(())
 }
 
-fn takeover(connection: &Connection) -> Result<Option<Takeover>, StoreError> {
+/// Where a version of the project last took over.
+pub(crate) fn takeover(connection: &Connection) -> Result<Option<Takeover>, StoreError> {
     let mut statement = connection.prepare(
         "SELECT as_of_seq, epoch_us(now), fingerprint FROM takeovers ORDER BY as_of_seq DESC, now DESC, rowid DESC LIMIT 1",
     )?;

@@ -23,6 +23,7 @@ use crate::person::Person;
 use smallvec::SmallVec;
 use sonder_dsl::ir::{DestinationId, Program, RuleId, Successors};
 use sonder_dsl::model::Destination;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A segment or computed trait in both versions. Ids are of the new one.
@@ -100,21 +101,31 @@ impl Audience {
 impl State {
     /// Tells what is otherwise about people under this version of the project than it was under the one before, `before`. Both
     /// must be at the same place of the log and the same moment. The traits of people who were not in memory are told with
-    /// their next event.
-    pub fn tell_since(&mut self, program: &Program, before: (&Self, &Program), is_silent: bool, effects: &mut Effects) {
+    /// their next event. Whoever was `erased` and is back is somebody new: of them everything is told.
+    pub fn tell_since(
+        &mut self,
+        program: &Program,
+        before: (&Self, &Program),
+        (erased, is_silent): (&[PersonId], bool),
+        effects: &mut Effects,
+    ) {
         let audience = Audience::new(before, (self, program));
         let (before, any_differs) = (before.0, audience.any_differs());
         let mut people: Vec<(PersonId, PersonIndex)> =
             self.graph.people().map(|(person, component)| (component.id, person)).collect();
         people.sort_unstable();
         for (id, person) in people {
-            let olds = self.before(id, before);
+            let is_new = erased.contains(&id);
+            let olds = if is_new { SmallVec::new() } else { self.before(id, before) };
             let was_in = olds.iter().flat_map(|slot| before.plan.shown(&slot.segments));
             let was_in: BTreeSet<usize> = was_in.filter_map(|(rule, _)| audience.by_old.get(&rule).copied()).collect();
             let is_in = self.plan.shown(&self.slots[person.index()].segments);
             let is_in: BTreeSet<usize> = is_in.filter_map(|(rule, _)| audience.by_new.get(&rule).copied()).collect();
             let own = before.alive(id).and_then(|place| before.slots.get(place.index()));
-            let told = own.and_then(|slot| slot.body.read(&before.plan));
+            let told = match is_new {
+                true => Some(Cow::Owned(Person::new(self.now))),
+                false => own.and_then(|slot| slot.body.read(&before.plan)),
+            };
             let traits = match (told, self.slots[person.index()].body.awake()) {
                 (Some(told), Some(is)) => self.announced_anew(&audience, &told, is),
                 _ => Vec::new(),

@@ -103,7 +103,7 @@ impl World {
         next.effects = Effects::default();
         let travelling: Vec<Travelling> = self.state.travelling();
         next.state.take_over(&next.program, Some(&self.program), travelling, &mut next.effects);
-        next.state.tell_since(&next.program, (&self.state, &self.program), false, &mut next.effects);
+        next.state.tell_since(&next.program, (&self.state, &self.program), (&[], false), &mut next.effects);
         next
     }
 

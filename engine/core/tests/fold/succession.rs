@@ -47,7 +47,7 @@ impl Version {
         next.state.advance(program, self.state.as_of().1, &mut Effects::default()).unwrap();
         let mut effects = Effects::default();
         next.state.keep_ids(program, (&self.state, &self.program), &[], &mut effects);
-        next.state.tell_since(program, (&self.state, &self.program), false, &mut effects);
+        next.state.tell_since(program, (&self.state, &self.program), (&[], false), &mut effects);
         (next, effects)
     }
 

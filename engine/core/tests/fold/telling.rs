@@ -37,10 +37,10 @@ fn folded(program: &Program) -> State {
 fn told(before: &Program, now: &Program) -> (Vec<String>, usize) {
     let (old, mut new) = (folded(before), folded(now));
     let mut effects = Effects::default();
-    new.tell_since(now, (&old, before), false, &mut effects);
+    new.tell_since(now, (&old, before), (&[], false), &mut effects);
     let noted = |it: &&sonder_core::effect::Change| !matches!(it.what, ChangeKind::Journey(_));
     let mut silent = Effects::default();
-    new.tell_since(now, (&old, before), true, &mut silent);
+    new.tell_since(now, (&old, before), (&[], true), &mut silent);
     assert!(silent.deliveries.is_empty(), "nobody is told in silence");
     assert_eq!(silent.changes, effects.changes);
     let lines = effects.deliveries.iter().map(|it| match it.kind.name() {

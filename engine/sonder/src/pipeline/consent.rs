@@ -4,7 +4,9 @@
 use super::shared::Shared;
 use sonder_activate::outbox::Gate;
 use sonder_core::consent::ANYTHING_NAME;
-use sonder_core::effect::{Delivery, ItemKind};
+use sonder_core::effect::{Cause, Delivery, ItemKind};
+use sonder_core::record::Seq;
+use sonder_dsl::time::Moment;
 use sonder_store::Amended;
 use std::sync::{Arc, Weak};
 
@@ -29,7 +31,11 @@ impl Gate for ConsentGate {
         if delivery.kind == ItemKind::Erase {
             return None;
         }
-        let was_erased = shared.erased.read().get(&delivery.person).is_some_and(|erased_at| delivery.at <= *erased_at);
+        let is_before = |(seq, now): &(Seq, Moment)| match delivery.cause {
+            Cause::Record(cause) => cause <= *seq,
+            Cause::Timer(_) | Cause::Takeover(_) => delivery.at < *now,
+        };
+        let was_erased = shared.erased.read().get(&delivery.person).is_some_and(is_before);
         if was_erased || shared.struck.read().gone.contains(&delivery.id) {
             return Some("the person was erased".to_owned());
         }

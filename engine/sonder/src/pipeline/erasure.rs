@@ -25,7 +25,7 @@ use sonder_activate::host::native::Whom;
 use sonder_activate::outbox::Outbox;
 use sonder_core::effect::{Delivery, PersonId};
 use sonder_core::govern::Governor;
-use sonder_core::record::{Fact, Identifier};
+use sonder_core::record::{Fact, Identifier, Seq};
 use sonder_dsl::ir::{DestinationId, Program};
 use sonder_dsl::time::Moment;
 use sonder_store::{Erasure, LoggedMessage, Store, StoreError, Struck, Target, ToldErasure};
@@ -159,16 +159,17 @@ impl Eraser {
         let targets: Vec<Target> = struck.into_iter().filter_map(|it| it.target).collect();
         let erased: Vec<PersonId> = targets.iter().flat_map(|it| it.people.iter().copied()).collect();
         let program = Arc::clone(&shared.live.read().program);
-        let successor = Successor { program, transports: None, erased, forgets: true, silent: false };
+        // What it decided about others may name them, and is in the files by then; what the next one decides is about who is back.
+        let between = of_program(&program, self.later.lock().iter().take(later).cloned().collect()).collect();
+        let successor = Successor { program, transports: None, erased, forgets: true, silent: false, between };
         reload::take_over(&shared, &store, &self.work, successor).map_err(EraseError::State)?;
-        let as_of = shared.live.read().state.as_of().0;
         drop(succession);
         // What the state before decided while the log had lost them already.
         for target in &targets {
             let back = target.people.iter().find_map(|id| self::target(&shared, *id));
-            shared.struck.write().add(store.strike_decisions(target, as_of, back.as_ref())?);
+            shared.struck.write().add(store.strike_decisions(target, back.as_ref())?);
         }
-        self.tell_at_last(&shared, later);
+        self.later.lock().drain(..later);
         self.forget_left(&shared, &targets)?;
         while !store.has_forgotten() {
             check_running(&shared)?;
@@ -337,7 +338,8 @@ pub(super) fn strike(
     };
     let mut struck = store.strike((id, at), &target, &shared.suppression, &mut is_theirs)?;
     shared.struck.write().add(std::mem::take(&mut struck.waiting));
-    shared.erased.write().extend(target.people.iter().map(|person| (*person, at)));
+    // Until a state without them takes over, nothing that is decided about them is right.
+    shared.erased.write().extend(target.people.iter().map(|person| (*person, (Seq(u64::MAX), Moment::MAX))));
     Ok(struck)
 }
 
@@ -355,7 +357,6 @@ mod tests {
     use super::*;
     use sonder_collect::{Intake, Received};
     use sonder_core::message::from_log;
-    use sonder_core::record::Seq;
     use sonder_dsl::ir::SourceId;
     use sonder_dsl::source::{SourceFile, SourceSet};
     use std::sync::mpsc::channel;

@@ -285,10 +285,10 @@ impl Fold {
 
     /// What a new version makes of people that the one before did not is told, like anything else that comes true; or only
     /// put on record, where it is to be silent.
-    fn tell_since(&mut self, live: &mut Live, silent: bool) {
+    fn tell_since(&mut self, live: &mut Live, erased: &[PersonId], silent: bool) {
         let mut effects = Effects::default();
         let running = self.shared.live.read();
-        live.state.tell_since(&live.program, (&running.state, &running.program), silent, &mut effects);
+        live.state.tell_since(&live.program, (&running.state, &running.program), (erased, silent), &mut effects);
         self.decided.take(&mut effects, live.state.as_of().0);
     }
 
@@ -384,7 +384,7 @@ impl Fold {
     /// Catches up with the log, and changes state and program together.
     fn adopt(&mut self, generation: Generation) {
         self.hand_over();
-        let Generation { program, state, transports, erased, forgets, silent, done } = generation;
+        let Generation { program, state, transports, erased, forgets, silent, between, done } = generation;
         let mut live = Live { program, state };
         let outcome = self.catch_up(&mut live);
         if let Err(error) = &outcome {
@@ -396,7 +396,7 @@ impl Fold {
         }
         self.keep_ids(&mut live, &erased);
         self.hand_travellers_on(&mut live, &erased);
-        self.tell_since(&mut live, silent);
+        self.tell_since(&mut live, &erased, silent);
         let program = Arc::clone(&live.program);
         let ((as_of, now), ids) = (live.state.as_of(), Arc::clone(live.state.ids()));
         if let (Some(outbox), Some(transports)) = (&self.outbox, transports) {
@@ -416,6 +416,9 @@ impl Fold {
         if is_on_record.blocking_recv().is_ok()
             && let Some(outbox) = &self.outbox
         {
+            // Their places in the store are before others that the outbox has by now: they come behind these.
+            between.into_iter().for_each(|it| outbox.replay(it.destination, vec![it]));
+            self.shared.erased.write().extend(erased.iter().map(|person| (*person, (as_of, now))));
             outbox.enqueue(succession.deliveries.iter().map(|it| it.delivery.clone()).collect());
             self.decided.recalls = recalls;
             self.hand_over_deliveries();

@@ -199,7 +199,8 @@ impl Pipeline {
     /// Why it does not; the old one runs on then.
     pub fn take_over(&self, program: Arc<Program>, transports: Transports, silent: bool) -> Result<(), String> {
         let _succession = self.shared.succession.lock();
-        let successor = Successor { program, transports: Some(transports), erased: Vec::new(), forgets: false, silent };
+        let (transports, erased, between) = (Some(transports), Vec::new(), Vec::new());
+        let successor = Successor { program, transports, erased, forgets: false, silent, between };
         reload::take_over(&self.shared, &self.store, &self.work, successor)
     }
 

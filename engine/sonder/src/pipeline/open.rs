@@ -236,7 +236,7 @@ fn hand_over(store: &Store, before: &Live, program: &Arc<Program>) -> Result<Liv
     let mut effects = Effects::default();
     live.state.keep_ids(program, (&before.state, &before.program), &[], &mut effects);
     live.state.take_over(program, Some(&before.program), before.state.travelling(), &mut effects);
-    live.state.tell_since(program, (&before.state, &before.program), false, &mut effects);
+    live.state.tell_since(program, (&before.state, &before.program), (&[], false), &mut effects);
     let mut decided = Decided::default();
     decided.take(&mut effects, as_of);
     let Decided { changes, deliveries, recalls, .. } = decided;

@@ -9,7 +9,7 @@ use super::refold::refold;
 use super::shared::{Live, Shared};
 use super::writer::Work;
 use sonder_activate::outbox::Transports;
-use sonder_core::effect::PersonId;
+use sonder_core::effect::{Delivery, PersonId};
 use sonder_core::record::Seq;
 use sonder_core::state::State;
 use sonder_dsl::ir::Program;
@@ -33,6 +33,8 @@ pub struct Generation {
     pub forgets: bool,
     /// Whether destinations are told nothing of what it makes different.
     pub silent: bool,
+    /// What destinations are told between what the running state decided and what this one decides.
+    pub between: Vec<Delivery>,
     /// Told when it runs, or why it does not.
     pub done: oneshot::Sender<Result<(), String>>,
 }
@@ -49,6 +51,8 @@ pub(super) struct Successor {
     pub forgets: bool,
     /// Whether destinations are told nothing of what it makes different.
     pub silent: bool,
+    /// What destinations are told between what the state before decided and what this one decides.
+    pub between: Vec<Delivery>,
 }
 
 /// Makes a version ready and hands it over. Blocks until it runs. The caller holds the [`succession`](Shared::succession).
@@ -58,7 +62,7 @@ pub(super) fn take_over(
     writer: &Sender<Work>,
     successor: Successor,
 ) -> Result<(), String> {
-    let Successor { program, transports, erased, forgets, silent } = successor;
+    let Successor { program, transports, erased, forgets, silent, between } = successor;
     store.evolve(&program).map_err(|error| error.to_string())?;
     let reader = store.reader();
     let ids = Arc::clone(shared.live.read().state.ids());
@@ -79,7 +83,7 @@ pub(super) fn take_over(
     }
     let (done, told) = oneshot::channel();
     let Live { program, state } = live;
-    let generation = Box::new(Generation { program, state, transports, erased, forgets, silent, done });
+    let generation = Box::new(Generation { program, state, transports, erased, forgets, silent, between, done });
     writer.send(Work::Adopt(generation)).map_err(|_| "the engine is stopping".to_owned())?;
     told.blocking_recv().unwrap_or_else(|_| Err("the engine is stopping".to_owned()))
 }

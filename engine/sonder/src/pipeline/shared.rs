@@ -8,6 +8,7 @@ use crate::observe::{Gauges, Tracer};
 use parking_lot::{Mutex, RwLock};
 use sonder_activate::pseudonyms::Pseudonyms;
 use sonder_core::effect::{EffectId, PersonId};
+use sonder_core::record::Seq;
 use sonder_core::state::State;
 use sonder_dsl::ir::Program;
 use sonder_dsl::source::SourceSet;
@@ -75,8 +76,8 @@ pub struct Shared {
     pub recovery: RecoveryReport,
     /// Who was erased, so that it does not come in again.
     pub suppression: Suppression,
-    /// Who was erased since the start, and when: what waits to be sent about them is not.
-    pub erased: RwLock<BTreeMap<PersonId, Moment>>,
+    /// Who was erased since the start, and when a state without them took over: what was decided about them before is not sent.
+    pub erased: RwLock<BTreeMap<PersonId, (Seq, Moment)>>,
     /// What is different since about deliveries that wait in memory.
     pub struck: RwLock<StruckWaiting>,
     /// When the requests of people are due that are to be dealt with.

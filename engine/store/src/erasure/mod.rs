@@ -35,7 +35,6 @@ use duckdb::{Connection, params};
 use serde::{Deserialize, Serialize};
 use sonder_core::effect::{Delivery, PersonId};
 use sonder_core::erasure::Names;
-use sonder_core::record::Seq;
 use sonder_dsl::time::Moment;
 use std::sync::atomic::Ordering;
 
@@ -181,23 +180,26 @@ impl Store {
         Ok(Struck { erasure, deliveries, waiting })
     }
 
-    /// Removes what was decided about somebody up to a place in the log: what was under way while they were struck. Where somebody
-    /// is `back` by the same identifier, and so has the same id, the destinations that were told by then stay known.
+    /// Removes what was decided about somebody before a state without them took over: what was under way while they were struck. What
+    /// that state decided stays. Where somebody is `back` by the same identifier, and so has the same id, the destinations that were
+    /// told by then stay known.
     ///
     /// # Errors
     /// [`StoreError::Full`] when there is no room to note it.
-    pub fn strike_decisions(&self, target: &Target, up_to: Seq, back: Option<&Target>) -> Result<Waiting, StoreError> {
+    pub fn strike_decisions(&self, target: &Target, back: Option<&Target>) -> Result<Waiting, StoreError> {
         let (keyring, program) = (self.database.keyring(), self.program()?);
         let mut waiting = Waiting::default();
         self.with_counters(|connection| {
+            let Some(takeover) = crate::recovery::takeover(connection)? else { return Ok(()) };
             let mut sealing = Sealing::new(keyring, &self.pseudonyms);
             let mut names = Names::new(&program, &target.identifiers);
             target.written.iter().for_each(|it| names.add(it));
             connection.execute_batch("BEGIN TRANSACTION")?;
             if let Some(back) = back {
-                tell::keep_of(connection, (target, up_to), back)?;
+                tell::keep_of(connection, (target, takeover.as_of), back)?;
             }
-            waiting = strike::decisions(connection, (keyring, &mut sealing), target, names, Some(up_to))?;
+            waiting = strike::decisions(connection, (keyring, &mut sealing), target, names, Some(takeover))?;
+            strike::orphans(connection, takeover.as_of)?;
             sealing.keep(&self.database)?;
             connection.execute_batch("COMMIT")?;
             self.gone.lock().extend(&waiting.gone);

@@ -9,7 +9,7 @@ use crate::node::node;
 use crate::reader::log::messages as read;
 use crate::seal::{Keyring, NOBODY, Place, Places, Sealing, Unsealed};
 use crate::typed::{TypedTable, fill_again};
-use crate::{LoggedMessage, StoreError, limits};
+use crate::{LoggedMessage, StoreError, Takeover, limits};
 use duckdb::{Connection, params};
 use serde_json::Value as Json;
 use sonder_core::erasure::Names;
@@ -277,32 +277,52 @@ pub(super) fn requests(connection: &Connection, target: &Target, names: &Names<'
     crate::privacy::strike(connection, &people(target), &named)
 }
 
-/// Removes changes of somebody, and deliveries about them with their outcomes, but for those that tell of an erasure; up to a
-/// place in the log, where one is given. Changes of others go where they name them; deliveries about others lose the mention.
+/// Removes changes of somebody, and deliveries about them with their outcomes, but for those that tell of an erasure; where a state
+/// without them has taken over, up to there. Changes of others go where they name them; deliveries about others lose the mention.
 /// Gives what is different about deliveries that had not ended.
 pub(super) fn decisions(
     connection: &Connection,
     (keyring, sealing): (&Keyring, &mut Sealing<'_>),
     target: &Target,
     names: Names<'_>,
-    up_to: Option<Seq>,
+    takeover: Option<Takeover>,
 ) -> Result<Waiting, StoreError> {
     let people = people(target);
-    let before = up_to.map_or_else(|| "true".to_owned(), |seq| format!("as_of_seq <= {}", seq.0));
+    let before = |at: &str| match takeover {
+        None => "true".to_owned(),
+        Some(Takeover { as_of, now, .. }) => {
+            // What that state decided at this place was brought about by its taking over.
+            format!(
+                "(as_of_seq < {0} OR (as_of_seq = {0} AND (cause_seq IS NOT NULL OR {at} < make_timestamp({1}))))",
+                as_of.0, now.0
+            )
+        }
+    };
+    let (changed, decided) = (before("changed_at"), before("decided_at"));
     let is_one = |text: &str| says(text, &names);
     let changes = rows(connection, keyring, ("changes", "id", "\"value\""), Some(Place::Change), &is_one)?;
     let details = rows(connection, keyring, ("delivery_outcomes", "rowid", "detail"), None, &is_one)?;
-    let (amended, nameless) = waiting::amend(connection, (keyring, sealing), target, &Told::new(names), &before)?;
+    let (amended, nameless) = waiting::amend(connection, (keyring, sealing), target, &Told::new(names), &decided)?;
     let nameless = list(nameless.into_iter().map(Seq));
-    let theirs = format!("{before} AND kind <> 'erase' AND (person IN ({people}) OR number IN ({nameless}))");
+    let theirs = format!("{decided} AND kind <> 'erase' AND (person IN ({people}) OR number IN ({nameless}))");
     let gone = waiting::gone(connection, &theirs)?;
     connection.execute_batch(&format!(
         "UPDATE delivery_outcomes SET detail = NULL WHERE rowid IN ({details});
-         DELETE FROM changes WHERE {before} AND (person IN ({people}) OR id IN ({changes}));
+         DELETE FROM changes WHERE {changed} AND (person IN ({people}) OR id IN ({changes}));
          DELETE FROM delivery_outcomes WHERE delivery IN (SELECT id FROM deliveries WHERE {theirs});
          DELETE FROM deliveries WHERE {theirs};"
     ))?;
     Ok(Waiting { gone, amended })
+}
+
+/// Removes what became of deliveries up to a place in the log that are no more: a start decides again what came after the last
+/// checkpoint, but for what it had decided of messages that are struck since.
+pub(super) fn orphans(connection: &Connection, up_to: Seq) -> Result<(), StoreError> {
+    connection.execute_batch(&format!(
+        "DELETE FROM delivery_outcomes WHERE as_of_seq <= {} AND delivery NOT IN (SELECT id FROM deliveries)",
+        up_to.0
+    ))?;
+    Ok(())
 }
 
 /// All ids that somebody goes by, as a list of SQL.

@@ -39,14 +39,6 @@ pub struct KeyFigures {
     pub erased: u64,
 }
 
-impl KeyFigures {
-    /// Whether there is anything to be copied.
-    #[must_use]
-    pub fn are_useful(&self) -> bool {
-        self.are_needed || self.erased > 0
-    }
-}
-
 /// A copy in a file, which is removed with this.
 #[derive(Debug)]
 pub struct KeysCopy {

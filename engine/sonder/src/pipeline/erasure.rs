@@ -159,17 +159,18 @@ impl Eraser {
         let targets: Vec<Target> = struck.into_iter().filter_map(|it| it.target).collect();
         let erased: Vec<PersonId> = targets.iter().flat_map(|it| it.people.iter().copied()).collect();
         let program = Arc::clone(&shared.live.read().program);
-        // What it decided about others may name them, and is in the files by then; what the next one decides is about who is back.
+        // What the state before decided about others may name them; what the next one decides may be about who is back.
         let between = of_program(&program, self.later.lock().iter().take(later).cloned().collect()).collect();
         let successor = Successor { program, transports: None, erased, forgets: true, silent: false, between };
         reload::take_over(&shared, &store, &self.work, successor).map_err(EraseError::State)?;
+        // Told once, also where what follows has to be tried again.
+        self.later.lock().drain(..later);
         drop(succession);
         // What the state before decided while the log had lost them already.
         for target in &targets {
             let back = target.people.iter().find_map(|id| self::target(&shared, *id));
             shared.struck.write().add(store.strike_decisions(target, back.as_ref())?);
         }
-        self.later.lock().drain(..later);
         self.forget_left(&shared, &targets)?;
         while !store.has_forgotten() {
             check_running(&shared)?;
